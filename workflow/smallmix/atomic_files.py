@@ -1,0 +1,117 @@
+"""Files that are written whole or not at all.
+
+A reader sees the old content or the new one, never a mixture, whatever is killed and whenever: the content goes to a
+uniquely named temporary file in the same folder, is flushed to the disk, and replaces the target in one step; then the
+folder itself is flushed, so that the replacement outlives a power cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from smallmix.errors import SmallmixError
+
+TEMPORARY_PREFIX = ".partial-"
+STALE_AFTER_SECONDS = 24 * 3600
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that becomes `path` when the block ends without an exception.
+
+    Raises SmallmixError where the disk is full or the folder cannot be written, naming the folder and its free bytes.
+    The previous file, if any, is left untouched in every failing case.
+    """
+    path = Path(path)
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}-", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o666 & ~_umask())
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        temporary = None
+        flush_folder(path.parent)
+    except OSError as fault:
+        raise SmallmixError(_explain(fault, path)) from fault
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with atomic_writer(path) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` to `path` as UTF-8 with the line ends it has, whole or not at all."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the content of `source` to `target`, whole or not at all."""
+    with atomic_writer(target) as stream, open(source, "rb") as origin:
+        shutil.copyfileobj(origin, stream, 1 << 20)
+
+
+def remove_stale_temporaries(folder: Path, older_than_seconds: float = STALE_AFTER_SECONDS) -> list[Path]:
+    """Delete the temporary files that killed writers left in `folder`; return what was deleted.
+
+    Younger files are kept: another process may be writing them. The holder of a folder's lock passes 0.
+    """
+    removed: list[Path] = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(TEMPORARY_PREFIX) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    if time.time() - entry.stat().st_mtime >= older_than_seconds:
+                        os.unlink(entry.path)
+                        removed.append(Path(entry.path))
+    return removed
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk, where the system can (not every network file system does)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _explain(fault: OSError, path: Path) -> str:
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = "unknown"
+        with contextlib.suppress(OSError):
+            free = f"{shutil.disk_usage(path.parent).free:,}"
+        return (
+            f"cannot write {path}: no space left for it (bytes free in {path.parent}: {free}; {fault.strerror}). "
+            "The previous file is untouched. Free some space, then run the same command again."
+        )
+    if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"cannot write {path}: {fault.strerror}. Make the folder {path.parent} writable for this user, "
+            "then run the same command again."
+        )
+    return f"cannot write {path}: {fault.strerror or fault}"

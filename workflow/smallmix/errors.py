@@ -1,0 +1,42 @@
+"""The errors that are meant for people: a message and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+
+class SmallmixError(Exception):
+    """Something the user can mend. The command line prints the message alone and exits with `exit_code`.
+
+    The message says what is wrong, where (file, key, row) and what to do about it.
+    """
+
+    exit_code = 1
+
+
+class ConfigurationError(SmallmixError):
+    """The configuration has faults; the message lists all of them."""
+
+    exit_code = 2
+
+
+class DatasetError(SmallmixError):
+    """Images, lists or archives from outside that cannot be used as they are."""
+
+    exit_code = 3
+
+
+class TrainingError(SmallmixError):
+    """A cell cannot be trained any further: non-finite loss, no memory, no disk space."""
+
+    exit_code = 4
+
+
+class CellBusyError(SmallmixError):
+    """Another process is training this very cell."""
+
+    exit_code = 5
+
+
+class Interrupted(SmallmixError):
+    """A signal asked the trainer to stop; the checkpoint is written and a rerun continues."""
+
+    exit_code = 6

@@ -1,0 +1,170 @@
+"""A cell is a value: everything that decides one training's result, and nothing else.
+
+Names, paths, machines, dates and the number of parallel jobs are not in it. Two studies that agree on a cell's value
+share its training; a method's name may change freely, because its meaning is in its keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from smallmix.fingerprints import canonical_json, fingerprint_value
+
+Mix = Literal["none", "images", "images-and-labels"]
+SubsetRule = Literal["head", "balanced", "random"]
+BudgetUnit = Literal["epochs", "iterations"]
+Precision = Literal["fp32", "bf16"]
+Executor = Literal["automatic", "eager"]
+
+
+@dataclass(frozen=True)
+class DatasetValue:
+    """Which images, and how foreign ones were brought to one shape. Their content is covered by checksums apart.
+
+    `name` is cifar10, digits or image-list; `image_size` (pixels a side) and `color` (rgb or grey) are None except
+    for image-list.
+    """
+
+    name: str
+    image_size: int | None = None
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class SubsetValue:
+    """Which training images: rule, number of images, and the seed of the draw (None where one draw serves all seeds)."""
+
+    rule: SubsetRule
+    size: int
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class MethodValue:
+    """What is mixed, and the two parameters of the Beta distribution of lambda (None where nothing is mixed)."""
+
+    mix: Mix
+    beta: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class ModelValue:
+    """The network: width is the number of channels of the first stage, blocks the number of blocks a stage."""
+
+    name: str
+    width: int
+    blocks: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class RecipeValue:
+    """How the network is trained. `decay_at` are fractions of the budget; crop_padding is in pixels."""
+
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    decay_at: tuple[float, ...]
+    decay_factor: float
+    crop_padding: int
+    flip: bool
+    precision: Precision
+    executor: Executor
+    cpu_threads: int
+
+
+@dataclass(frozen=True)
+class BudgetValue:
+    """How long: a number of epochs or of iterations."""
+
+    unit: BudgetUnit
+    amount: int
+
+
+@dataclass(frozen=True)
+class EvaluationValue:
+    """When the test images are read: every `every` epochs or iterations, and at the end.
+
+    clean_train_limit is the largest number of unmixed, unaugmented training images read at the same moments.
+    """
+
+    unit: BudgetUnit
+    every: int
+    clean_train_limit: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: size x method x seed, with all that decides its result."""
+
+    dataset: DatasetValue
+    subset: SubsetValue
+    method: MethodValue
+    seed: int
+    model: ModelValue
+    recipe: RecipeValue
+    budget: BudgetValue
+    evaluation: EvaluationValue
+
+    @property
+    def size(self) -> int:
+        """The number of training images."""
+        return self.subset.size
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of one pass over the subset; the last, smaller one counts."""
+        return -(-self.subset.size // self.recipe.batch_size)
+
+    @property
+    def iterations(self) -> int:
+        """Optimiser steps of the whole training."""
+        if self.budget.unit == "epochs":
+            return self.budget.amount * self.batches_per_epoch
+        return self.budget.amount
+
+    @property
+    def evaluation_interval(self) -> int:
+        """Optimiser steps between two readings of the test images."""
+        if self.evaluation.unit == "epochs":
+            return self.evaluation.every * self.batches_per_epoch
+        return self.evaluation.every
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the value, 64 hexadecimal digits."""
+        return fingerprint_value(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The value as plain JSON types."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return plain
+
+    def to_json(self) -> str:
+        """The value as its one canonical JSON text: what a Snakemake job gets as its parameter."""
+        return canonical_json(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Cell:
+        """The cell of a `to_dict` value. Raises TypeError or KeyError where keys are unknown or missing."""
+        method, model, recipe = value["method"], value["model"], value["recipe"]
+        return cls(
+            dataset=DatasetValue(**value["dataset"]),
+            subset=SubsetValue(**value["subset"]),
+            method=MethodValue(**{**method, "beta": tuple(method["beta"]) if method["beta"] else None}),
+            seed=value["seed"],
+            model=ModelValue(**{**model, "blocks": tuple(model["blocks"])}),
+            recipe=RecipeValue(**{**recipe, "decay_at": tuple(recipe["decay_at"])}),
+            budget=BudgetValue(**value["budget"]),
+            evaluation=EvaluationValue(**value["evaluation"]),
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

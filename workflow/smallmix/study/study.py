@@ -1,0 +1,194 @@
+"""A study: one resolved configuration, and the cells that it stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smallmix.errors import SmallmixError
+from smallmix.fingerprints import canonical_json
+from smallmix.study.cell import (
+    BudgetValue,
+    Cell,
+    DatasetValue,
+    EvaluationValue,
+    MethodValue,
+    ModelValue,
+    RecipeValue,
+    SubsetValue,
+)
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """A cell at its place in a study: the value, and the names under which people find it."""
+
+    size: int
+    method: str
+    seed: int
+    value: Cell
+
+    @property
+    def place(self) -> str:
+        """The cell's folder below results/<study>/cells, which is also its name in messages."""
+        return f"n{self.size}/{self.method}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved configuration (every default filled in, every rule checked) with its cells in reading order."""
+
+    configuration: dict[str, Any]
+    cells: tuple[StudyCell, ...] = dataclasses.field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Names results/<study> and reports/<study>."""
+        return str(self.configuration["study"])
+
+    @property
+    def title(self) -> str:
+        """The report's heading."""
+        return str(self.configuration["title"])
+
+    @property
+    def dataset(self) -> str:
+        """Names resources/<dataset>: cifar10, digits, or the identifier given to the user's own images."""
+        name = str(self.configuration["dataset"]["name"])
+        return str(self.configuration["dataset"]["image-list"]["identifier"]) if name == "image-list" else name
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Training-set sizes, in the configuration's order."""
+        return tuple(self.configuration["subsets"]["sizes"])
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods' names, in the configuration's order."""
+        return tuple(self.configuration["methods"])
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds, in the configuration's order."""
+        return tuple(self.configuration["seeds"])
+
+    @property
+    def redraws_subsets(self) -> bool:
+        """Whether each seed has a subset of its own."""
+        return bool(self.configuration["subsets"]["redraw_per_seed"])
+
+    def cell(self, place: str) -> StudyCell:
+        """The cell of a place such as n500/label-mix/seed0. Raises SmallmixError for a place outside the study."""
+        for cell in self.cells:
+            if cell.place == place:
+                return cell
+        raise SmallmixError(
+            f"study {self.name} has no cell {place}. Its cells are n<size>/<method>/seed<seed> with "
+            f"size in {list(self.sizes)}, method in {list(self.methods)}, seed in {list(self.seeds)}."
+        )
+
+    def to_json(self) -> str:
+        """The resolved configuration as one canonical line: what Snakemake compares and later steps read.
+
+        Methods are written as a list of pairs, because their order decides the order of tables and figures.
+        """
+        ordered = {**self.configuration, "methods": list(self.configuration["methods"].items())}
+        return canonical_json(ordered)
+
+    @classmethod
+    def from_json(cls, text: str) -> Study:
+        """The study of a `to_json` text."""
+        value = json.loads(text)
+        return cls.from_configuration({**value, "methods": dict(value["methods"])})
+
+    @classmethod
+    def load(cls, path: Path) -> Study:
+        """The study of a study.json file. Raises SmallmixError where the file is not one."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise SmallmixError(
+                f"cannot read the study in {path}: {fault}. Write it again with "
+                f"`python -m smallmix resolve-study --configfile config.yaml --output {path}`."
+            ) from fault
+
+    @classmethod
+    def from_configuration(cls, configuration: dict[str, Any]) -> Study:
+        """Expand a resolved configuration into cells: sizes x methods x seeds, in that order."""
+        cells = tuple(
+            StudyCell(size, method, seed, _cell_value(configuration, size, method, seed))
+            for size in configuration["subsets"]["sizes"]
+            for method in configuration["methods"]
+            for seed in configuration["seeds"]
+        )
+        return cls(configuration=configuration, cells=cells)
+
+
+def _cell_value(configuration: dict[str, Any], size: int, method: str, seed: int) -> Cell:
+    recipe, budget = configuration["recipe"], _budget(configuration["budgets"], size)
+    return Cell(
+        dataset=_dataset_value(configuration["dataset"]),
+        subset=_subset_value(configuration["subsets"], size, seed),
+        method=_method_value(configuration["methods"][method]),
+        seed=seed,
+        model=ModelValue(
+            name=configuration["model"]["name"],
+            width=configuration["model"]["width"],
+            blocks=tuple(configuration["model"]["blocks"]),
+        ),
+        recipe=RecipeValue(
+            batch_size=recipe["batch_size"],
+            learning_rate=float(recipe["learning_rate"]),
+            momentum=float(recipe["momentum"]),
+            weight_decay=float(recipe["weight_decay"]),
+            decay_at=tuple(float(fraction) for fraction in recipe["decay_at"]),
+            decay_factor=float(recipe["decay_factor"]),
+            crop_padding=recipe["augmentation"]["crop_padding"],
+            flip=recipe["augmentation"]["flip"],
+            precision=recipe["precision"],
+            executor=recipe["executor"],
+            cpu_threads=recipe["cpu_threads"],
+        ),
+        budget=budget,
+        evaluation=_evaluation_value(configuration["evaluation"], budget),
+    )
+
+
+def _dataset_value(dataset: dict[str, Any]) -> DatasetValue:
+    if dataset["name"] != "image-list":
+        return DatasetValue(name=dataset["name"])
+    return DatasetValue(
+        name="image-list", image_size=dataset["image-list"]["image_size"], color=dataset["image-list"]["color"]
+    )
+
+
+def _subset_value(subsets: dict[str, Any], size: int, seed: int) -> SubsetValue:
+    if subsets["rule"] == "head":
+        return SubsetValue(rule="head", size=size)
+    draw = seed if subsets["redraw_per_seed"] else subsets["draw_seed"]
+    return SubsetValue(rule=subsets["rule"], size=size, seed=draw)
+
+
+def _method_value(method: dict[str, Any]) -> MethodValue:
+    if method["mix"] == "none":
+        return MethodValue(mix="none")
+    first, second = method["beta"]
+    return MethodValue(mix=method["mix"], beta=(float(first), float(second)))
+
+
+def _budget(budgets: dict[str, Any], size: int) -> BudgetValue:
+    budget = budgets.get(str(size), budgets["default"])
+    unit = "epochs" if budget.get("epochs") is not None else "iterations"
+    return BudgetValue(unit=unit, amount=budget[unit])  # type: ignore[arg-type]
+
+
+def _evaluation_value(evaluation: dict[str, Any], budget: BudgetValue) -> EvaluationValue:
+    rule = evaluation["epoch_budgets" if budget.unit == "epochs" else "iteration_budgets"]
+    return EvaluationValue(
+        unit=budget.unit,
+        every=1 if rule == "each-epoch" else rule["every"],
+        clean_train_limit=evaluation["clean_train_limit"],
+    )
