@@ -1,0 +1,1 @@
+"""Floor 1: verified arrays from outside."""
