@@ -1,1 +1,1 @@
-"""Floor 1: verified arrays from outside."""
+"""Floor 1: images from outside, verified and brought to one form. Only this room opens the network or foreign files."""
