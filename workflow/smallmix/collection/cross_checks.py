@@ -1,0 +1,106 @@
+"""Do a cell's files agree with each other? Its summary must follow from its history and from its predictions."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallmix.collection.cell_files import CellHistory
+
+# Accuracies are k/N_test: two different ones differ by far more, two writings of one by far less.
+ACCURACY_TOLERANCE = 2e-6
+# A loss may be summed in another order or written with six digits; an edited one is further off.
+LOSS_TOLERANCE = 1e-4
+# Logits are stored as float16 (relative precision 2^-11): what they give back of a mean over all test images.
+STORED_LOGITS_TOLERANCE = 0.01
+EVALUATIONS_IN_LAST10 = 10
+
+
+def find_contradictions(
+    metrics: dict[str, Any],
+    history: CellHistory,
+    logits: NDArray[np.float16],
+    labels: NDArray[np.int64],
+    iterations: int,
+) -> list[str]:
+    """Sentences on every number of metrics.json that its history or its predictions contradict; empty where all agree.
+
+    logits are [N_test, classes], labels [N_test]; iterations is the cell's whole budget.
+    """
+    return [
+        *_against_history(metrics, history, iterations),
+        *_against_predictions(metrics, logits, labels),
+    ]
+
+
+def _against_history(metrics: dict[str, Any], history: CellHistory, iterations: int) -> list[str]:
+    columns = history.columns
+    accuracies = columns["test_accuracy"]
+    best = max(range(len(accuracies)), key=lambda row: accuracies[row])
+    found: list[str] = []
+    if columns["iteration"][-1] != iterations or metrics["iterations"] != iterations:
+        found.append(
+            f"the training stops at iteration {columns['iteration'][-1]:.0f} in history.csv and at "
+            f"{metrics['iterations']} in metrics.json, not at {iterations}"
+        )
+    recomputed = {
+        "final_test_accuracy": (accuracies[-1], ACCURACY_TOLERANCE),
+        "best_test_accuracy": (accuracies[best], ACCURACY_TOLERANCE),
+        "best_iteration": (columns["iteration"][best], 0.0),
+        "last10_test_accuracy": (median(accuracies[-EVALUATIONS_IN_LAST10:]), ACCURACY_TOLERANCE),
+        "final_test_loss": (columns["test_loss"][-1], _loss_tolerance(columns["test_loss"][-1])),
+        "final_train_loss": (columns["train_loss"][-1], _loss_tolerance(columns["train_loss"][-1])),
+        "final_clean_train_loss": (columns["clean_train_loss"][-1], _loss_tolerance(columns["clean_train_loss"][-1])),
+        "final_clean_train_accuracy": (columns["clean_train_accuracy"][-1], ACCURACY_TOLERANCE),
+    }
+    for key, (value, tolerance) in recomputed.items():
+        stored = math.nan if metrics[key] is None else metrics[key]
+        if math.isnan(stored) and math.isnan(value):
+            continue
+        if not abs(stored - value) <= tolerance:
+            found.append(f"{key} is {stored:g} in metrics.json, but {value:g} by history.csv")
+    return found
+
+
+def _against_predictions(metrics: dict[str, Any], logits: NDArray[np.float16], labels: NDArray[np.int64]) -> list[str]:
+    found: list[str] = []
+    low, high = accuracy_bounds(logits, labels)
+    stored = metrics["final_test_accuracy"]
+    if not low - ACCURACY_TOLERANCE <= stored <= high + ACCURACY_TOLERANCE:
+        found.append(f"final_test_accuracy is {stored:g} in metrics.json, but {low:g} by predictions.npz")
+    if not np.isfinite(logits).all():
+        return found  # beyond what float16 holds: the order is kept, the likelihood is lost
+    likelihood = negative_log_likelihood(logits, labels)
+    stored = metrics["negative_log_likelihood"]
+    if not abs(stored - likelihood) <= STORED_LOGITS_TOLERANCE * max(1.0, likelihood):
+        found.append(f"negative_log_likelihood is {stored:g} in metrics.json, but {likelihood:g} by predictions.npz")
+    return found
+
+
+def accuracy_bounds(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> tuple[float, float]:
+    """The smallest and the largest accuracy that the logits had before they were rounded to float16.
+
+    Rounding keeps the order of two numbers or makes them equal, so only ties at the top are open. logits are
+    [N, classes], labels [N]; the accuracies are fractions.
+    """
+    rows = np.arange(len(labels))
+    of_label = logits[rows, labels]
+    others = logits.copy()
+    others[rows, labels] = -np.inf
+    strongest = others.max(axis=1)
+    return float(np.mean(of_label > strongest)), float(np.mean(of_label >= strongest))
+
+
+def negative_log_likelihood(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
+    """The mean cross-entropy of the labels, in nats. logits are [N, classes], labels [N]."""
+    wide = logits.astype(np.float32)
+    wide -= wide.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(wide).sum(axis=1)) - wide[np.arange(len(labels)), labels], dtype=np.float64))
+
+
+def _loss_tolerance(value: float) -> float:
+    return LOSS_TOLERANCE * max(1.0, abs(value))

@@ -1,0 +1,91 @@
+"""provenance.json: on which machines and versions the current cells were trained, and how long it took."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from smallmix.atomic_files import write_text
+from smallmix.collection.cell_record import CellRecord
+from smallmix.collection.collect import Collection
+from smallmix.fingerprints import canonical_json
+
+VERSION_KEYS = ("python", "torch", "numpy", "smallmix")
+HARDWARE_KEYS = ("platform", "processor", "device", "precision", "memory_format")
+
+
+def write_provenance(collection: Collection, path: Path) -> None:
+    """Write `describe_provenance` to `path`, atomically."""
+    write_text(path, json.dumps(describe_provenance(collection), indent=1, sort_keys=True) + "\n")
+
+
+def describe_provenance(collection: Collection) -> dict[str, Any]:
+    """Where the study's numbers come from, as plain JSON types.
+
+    environments: one entry a distinct environment (in the order of its first cell) with its cells, their times in
+    seconds, and the first and last start. notes: sentences for people where versions or hardware are mixed.
+    failures: reason and last lines of the log of every failed cell.
+    """
+    groups: dict[str, list[CellRecord]] = {}
+    for record in collection.current:
+        groups.setdefault(canonical_json(_environment(record)), []).append(record)
+    environments = [_describe_group(records) for records in groups.values()]
+    return {
+        "format": 1,
+        "study": collection.study.name,
+        "cells": len(collection.records),
+        "current_cells": len(collection.current),
+        "training_seconds": math.fsum(_seconds(record, "training_seconds") for record in collection.current),
+        "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in collection.current),
+        "code_fingerprints": sorted({str((record.metrics or {})["code_fingerprint"]) for record in collection.current}),
+        "environments": environments,
+        "notes": _notes([group["environment"] for group in environments]),
+        "failures": [
+            {"cell": record.cell.place, "reason": record.reason, "log_tail": list(record.log_tail)}
+            for record in collection.records
+            if record.status == "failed"
+        ],
+    }
+
+
+def _describe_group(records: list[CellRecord]) -> dict[str, Any]:
+    started = sorted(str(_timing(record).get("started", "")) for record in records)
+    return {
+        "environment": _environment(records[0]),
+        "cells": [record.cell.place for record in records],
+        "training_seconds": math.fsum(_seconds(record, "training_seconds") for record in records),
+        "evaluation_seconds": math.fsum(_seconds(record, "evaluation_seconds") for record in records),
+        "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in records),
+        "first_started": started[0],
+        "last_started": started[-1],
+        "resumed_cells": sum(_timing(record).get("runs", 1) != 1 for record in records),
+        "timing": {record.cell.place: _timing(record) for record in records},
+    }
+
+
+def _notes(environments: list[dict[str, Any]]) -> list[str]:
+    notes: list[str] = []
+    for title, keys in (("versions", VERSION_KEYS), ("hardware", HARDWARE_KEYS)):
+        mixed = {key: sorted({str(one.get(key)) for one in environments}) for key in keys}
+        parts = [f"{key}: {', '.join(values)}" for key, values in mixed.items() if len(values) > 1]
+        if parts:
+            notes.append(
+                f"The cells were trained with different {title} ({'; '.join(parts)}): "
+                "equal cells are promised equal numbers only where these agree."
+            )
+    return notes
+
+
+def _environment(record: CellRecord) -> dict[str, Any]:
+    return dict((record.metrics or {}).get("environment", {}))
+
+
+def _timing(record: CellRecord) -> dict[str, Any]:
+    return dict((record.metrics or {}).get("timing", {}))
+
+
+def _seconds(record: CellRecord, key: str) -> float:
+    value = _timing(record).get(key, 0.0)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0

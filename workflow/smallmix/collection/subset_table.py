@@ -1,0 +1,123 @@
+"""subset_table.csv: how uneven the classes of every subset are (the article's Table 1)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smallmix.atomic_files import write_text
+from smallmix.collection.tables import csv_text
+from smallmix.errors import DatasetError
+from smallmix.study.layout import Layout
+
+COLUMNS = ("size", "smallest_class", "largest_class")
+
+
+@dataclass(frozen=True)
+class SubsetRow:
+    """A training-set size with the images of its smallest and its largest class (over all draws, where redrawn)."""
+
+    size: int
+    smallest_class: int
+    largest_class: int
+
+
+@dataclass(frozen=True)
+class SubsetComparison:
+    """A row beside the published one; equal is None where nothing was published on this size."""
+
+    row: SubsetRow
+    published: SubsetRow | None
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether both counts are the published ones."""
+        return None if self.published is None else self.row == self.published
+
+
+def tabulate_subsets(layout: Layout) -> list[SubsetRow]:
+    """Count the classes of every subset of the study, in the study's order of sizes.
+
+    A class without an image counts as 0. Raises DatasetError where a subset's table or the dataset's description
+    is missing or damaged.
+    """
+    study = layout.study
+    classes = _number_of_classes(layout.dataset / "dataset.json")
+    rows: list[SubsetRow] = []
+    for size in study.sizes:
+        tables = dict.fromkeys(layout.subset_of(size, seed) for seed in study.seeds)
+        counts = [count_classes(path, classes, size) for path in tables]
+        rows.append(SubsetRow(size, min(map(min, counts)), max(map(max, counts))))
+    return rows
+
+
+def count_classes(path: Path, classes: int, size: int) -> list[int]:
+    """The number of images of every class in a subset's table. Raises DatasetError unless it has `size` rows."""
+    counts = [0] * classes
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            for line, row in enumerate(csv.DictReader(stream), start=2):
+                label = _label(row.get("label"), classes)
+                if label is None:
+                    raise DatasetError(
+                        f"{path}, line {line}: the label is {row.get('label')!r}, not a class from 0 to {classes - 1}. "
+                        "Delete the file and extract the subsets again (`snakemake --cores 1 subsets`)."
+                    )
+                counts[label] += 1
+    except (OSError, ValueError, csv.Error) as fault:
+        raise DatasetError(
+            f"cannot read the subset {path}: {fault}. Extract the subsets first (`snakemake --cores 1 subsets`)."
+        ) from fault
+    if sum(counts) != size:
+        raise DatasetError(
+            f"{path} holds {sum(counts):,} rows instead of {size:,}. "
+            "Delete it and extract the subsets again (`snakemake --cores 1 subsets`)."
+        )
+    return counts
+
+
+def write_subset_table(rows: Iterable[SubsetRow], path: Path) -> None:
+    """Write size,smallest_class,largest_class, atomically."""
+    write_text(path, csv_text(COLUMNS, ((row.size, row.smallest_class, row.largest_class) for row in rows)))
+
+
+def read_subset_table(path: Path) -> list[SubsetRow]:
+    """The rows of a subset_table.csv. Raises DatasetError where it is missing or damaged."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return [SubsetRow(*(int(row[column]) for column in COLUMNS)) for row in csv.DictReader(stream)]
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise DatasetError(
+            f"cannot read {path}: {fault}. Write it again with `python -m smallmix tabulate-subsets`."
+        ) from fault
+
+
+def compare_subsets(rows: Iterable[SubsetRow], published: Iterable[SubsetRow]) -> list[SubsetComparison]:
+    """Every row beside the published row of the same size, if there is one."""
+    by_size = {row.size: row for row in published}
+    return [SubsetComparison(row, by_size.get(row.size)) for row in rows]
+
+
+def _number_of_classes(path: Path) -> int:
+    try:
+        classes: Any = json.loads(path.read_text(encoding="utf-8"))["classes"]
+        if isinstance(classes, list) and classes:
+            return len(classes)
+        raise ValueError("it lists no classes")
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise DatasetError(
+            f"cannot read the dataset's description {path}: {fault}. "
+            "Fetch the dataset again (`snakemake --cores 1 subsets`)."
+        ) from fault
+
+
+def _label(text: str | None, classes: int) -> int | None:
+    try:
+        label = int(text or "")
+    except ValueError:
+        return None
+    return label if 0 <= label < classes else None

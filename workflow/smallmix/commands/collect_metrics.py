@@ -1,0 +1,84 @@
+"""collect-metrics: judge every cell of a study, and write its tables."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smallmix.collection.collect import Collection
+    from smallmix.study.layout import Layout
+
+SUMMARY = "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json"
+TRAINING_MODULE = "smallmix.training.train_cell"
+TRAINING_RULE = "train_cell"
+CELLS_SHOWN = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--study", type=Path, required=True, help="the study: results/<study>/study.json")
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    parser.add_argument("--output", type=Path, help="folder for the tables (default: results/<study>)")
+    parser.add_argument(
+        "--require-complete", action="store_true", help="write nothing and fail unless every cell is current"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect and write; see `smallmix.collection.collect`. Raises SmallmixError where cells are not current."""
+    from smallmix.collection.collect import collect
+    from smallmix.collection.provenance import write_provenance
+    from smallmix.collection.tables import write_tables
+    from smallmix.errors import SmallmixError
+    from smallmix.fingerprints import fingerprint_code
+    from smallmix.study.layout import Layout
+    from smallmix.study.study import Study
+
+    study = Study.load(arguments.study)
+    layout = Layout(study, arguments.root)
+    collection = collect(study, layout, fingerprint_code(TRAINING_MODULE))
+    if arguments.require_complete and collection.not_current:
+        raise SmallmixError(explain_incomplete(collection, layout))
+    folder = arguments.output or layout.results
+    write_tables(collection, folder)
+    write_provenance(collection, folder / "provenance.json")
+    print(collection.summary())
+    for line in list_cells(collection):
+        print(line)
+    print(f"tables written to {folder}")
+    return 0
+
+
+def list_cells(collection: Collection) -> list[str]:
+    """One line for each of the first cells that are not current, and how many more there are."""
+    lines = [f"  {one.cell.place}: {one.status}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]]
+    more = len(collection.not_current) - CELLS_SHOWN
+    return lines if more <= 0 else [*lines, f"  ... and {more} more (cells.csv of a run without --require-complete)"]
+
+
+def explain_incomplete(collection: Collection, layout: Layout) -> str:
+    """What is wrong with which cells, and the command that trains them again."""
+    return "\n".join(
+        [
+            f"{collection.summary()}. No tables were written, because these cells are not current:",
+            *list_cells(collection),
+            "Train them again with the options of your last call (--configfile, --profile) and",
+            f"  {retraining_command(collection, layout)}",
+        ]
+    )
+
+
+def retraining_command(collection: Collection, layout: Layout) -> str:
+    """The Snakemake call that makes the cells which are not current again.
+
+    Files given to --forcerun are made again whatever Snakemake knows of them, which is needed where results were
+    copied or edited. Where they are many, the rule stands for them: cells that are trained already are then taken
+    from the store, not trained twice.
+    """
+    again = [record.cell for record in collection.not_current]
+    forced = [f"results/{collection.study.name}/cells/{cell.place}/metrics.json" for cell in again]
+    if len(forced) > CELLS_SHOWN:
+        forced = [TRAINING_RULE]
+    return f"snakemake results/{layout.study.name}/metrics.csv --cores all --forcerun {' '.join(forced)}"
