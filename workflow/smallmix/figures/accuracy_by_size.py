@@ -1,0 +1,119 @@
+"""Test accuracy against the number of training images: linear, logarithmic, and the small sizes alone.
+
+The accuracy is the best of the run, the article's rule; the report sets the other selections beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from smallmix.figures.figure_text import FigureText
+from smallmix.figures.seed_intervals import interval_sentence
+from smallmix.figures.seeds_by_size import (
+    accuracy_summary,
+    accuracy_table,
+    draw_published,
+    draw_seeds_by_size,
+    seeds_per_point,
+)
+from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.style import (
+    MUTED,
+    PAGE_WIDTH,
+    legend_above,
+    new_figure,
+    percent_axis,
+    publication_style,
+    series_handle,
+    series_look,
+    size_axis_linear,
+    size_axis_log,
+    write_nothing_yet,
+)
+
+LARGEST_SMALL_SIZE = 10_000
+COLUMN = "best_test_accuracy"
+
+
+def draw_accuracy_by_size(tables: StudyTables) -> Figure:
+    """All sizes on a linear axis."""
+    return _draw(tables, sorted(tables.study.sizes), logarithmic=False)
+
+
+def draw_accuracy_by_size_log(tables: StudyTables) -> Figure:
+    """All sizes on a logarithmic axis."""
+    return _draw(tables, sorted(tables.study.sizes), logarithmic=True)
+
+
+def draw_accuracy_by_size_small(tables: StudyTables) -> Figure:
+    """The sizes up to 10,000 on a linear axis."""
+    return _draw(tables, small_sizes(tables), logarithmic=False)
+
+
+def small_sizes(tables: StudyTables) -> list[int]:
+    """The study's sizes up to 10,000, ascending."""
+    return [size for size in sorted(tables.study.sizes) if size <= LARGEST_SMALL_SIZE]
+
+
+def describe_accuracy_by_size(tables: StudyTables) -> FigureText:
+    """The words of the linear figure."""
+    return _describe(tables, sorted(tables.study.sizes), "linear axis")
+
+
+def describe_accuracy_by_size_log(tables: StudyTables) -> FigureText:
+    """The words of the logarithmic figure."""
+    return _describe(tables, sorted(tables.study.sizes), "logarithmic axis")
+
+
+def describe_accuracy_by_size_small(tables: StudyTables) -> FigureText:
+    """The words of the figure of small sizes."""
+    return _describe(tables, small_sizes(tables), f"at most {LARGEST_SMALL_SIZE:,} images, linear axis")
+
+
+@publication_style()
+def _draw(tables: StudyTables, sizes: Sequence[int], logarithmic: bool) -> Figure:
+    figure = new_figure(PAGE_WIDTH, 4.2)
+    if tables.metrics[tables.metrics["size"].isin(list(sizes))].empty:
+        return write_nothing_yet(figure, "No finished run at these sizes yet.")
+    axes = figure.subplots()
+    spread = 1.035 if logarithmic else 1.0
+    draw_seeds_by_size(axes, tables, COLUMN, sizes, spread)
+    published = draw_published(axes, tables, sizes, spread)
+    (size_axis_log if logarithmic else size_axis_linear)(axes, sizes)
+    percent_axis(axes)
+    handles = [series_handle(series_look(tables.study.methods, method)) for method in tables.methods_present()]
+    if published:
+        handles.append(
+            Line2D([], [], linestyle="none", marker="o", markersize=8.5, markerfacecolor="none", color=MUTED,
+                   label="published (hollow)")
+        )  # fmt: skip
+    legend_above(figure, handles)
+    return figure
+
+
+def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureText:
+    methods = tables.methods_present()
+    sentences = [
+        f"With {size:,} images: "
+        + ", ".join(f"{method} {accuracy_summary(tables, COLUMN, size, method)}" for method in methods)
+        + "."
+        for size in sizes
+    ]
+    description = f"Test accuracy against the number of training images, {axis}. " + (
+        " ".join(sentences) if methods else "No run is finished yet."
+    )
+    caption = (
+        "Best test accuracy of each run (the article's rule: chosen on the test set, hence a little too high). "
+        + interval_sentence(seeds_per_point(tables, sizes))
+    )
+    if any((size, method) in tables.published_accuracy for size in sizes for method in tables.study.methods):
+        caption += " Hollow markers are the published values."
+    return FigureText(
+        title=f"Test accuracy by number of training images ({axis})",
+        description=description,
+        caption=caption,
+        table=accuracy_table(tables, COLUMN, sizes),
+    )

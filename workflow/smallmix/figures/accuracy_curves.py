@@ -1,0 +1,107 @@
+"""Accuracy over training, one panel a size: on the test images, and on the unmixed training images."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from smallmix.figures.figure_text import FigureTable, FigureText, percent
+from smallmix.figures.learning_curves import (
+    curves_of,
+    draw_mean_curve,
+    draw_seed_curves,
+    seeds_sentence,
+    sizes_with_curves,
+)
+from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.style import (
+    MUTED,
+    PAGE_WIDTH,
+    PAPER,
+    iteration_axis,
+    legend_above,
+    new_figure,
+    percent_axis,
+    publication_style,
+    series_handle,
+    series_look,
+    write_nothing_yet,
+)
+from smallmix.figures.thinning import points_per_line
+
+COLUMNS = 3
+
+
+@publication_style()
+def draw_accuracy_curves(tables: StudyTables) -> Figure:
+    """Small panels, largest size first; all share the percent axis."""
+    sizes = sizes_with_curves(tables)[::-1]
+    if not sizes:
+        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No learning curve yet.")
+    columns = min(COLUMNS, len(sizes))
+    rows = -(-len(sizes) // columns)
+    figure = new_figure(PAGE_WIDTH, 0.9 + 2.0 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    seeds = max(1, tables.history["seed"].nunique())
+    limit = points_per_line(len(sizes) * len(tables.study.methods) * (2 + (seeds if seeds > 1 else 0)))
+    for place, axes in enumerate(grid.ravel()):
+        if place >= len(sizes):
+            axes.set_axis_off()
+            continue
+        for method in tables.study.methods:
+            curves, look = curves_of(tables, sizes[place], method), series_look(tables.study.methods, method)
+            if curves.empty:
+                continue
+            draw_seed_curves(axes, curves, "test_accuracy", look, limit, 100)
+            dotted = {"linewidth": 1.2, "linestyle": (0, (1, 1.3))}
+            draw_mean_curve(axes, curves, "clean_train_accuracy", look, "clean", limit, 100, **dotted)
+            draw_mean_curve(axes, curves, "test_accuracy", look, "test", limit, 100, linewidth=1.5)
+            ends = curves.groupby("iteration")["test_accuracy"].mean()
+            axes.plot(
+                [float(ends.index[-1])], [100 * float(ends.iloc[-1])], marker=look.marker, color=look.color,
+                markeredgecolor=PAPER, markeredgewidth=0.8, gid=look.tag("end"), zorder=5, clip_on=False,
+            )  # fmt: skip
+        axes.set_title(f"{sizes[place]:,} images")
+        percent_axis(axes, "Accuracy (%)" if place % columns == 0 else "")
+        below = place + columns >= len(sizes)
+        iteration_axis(axes, "Iteration" if below else None)
+    methods = [method for method in tables.study.methods if method in set(tables.history["method"])]
+    handles = []
+    for method in methods:
+        handle = series_handle(series_look(tables.study.methods, method))
+        handle.set_linestyle("solid")
+        handles.append(handle)
+    legend_above(
+        figure,
+        [
+            *handles,
+            Line2D([], [], color=MUTED, linewidth=1.5, label="test"),
+            Line2D([], [], color=MUTED, linewidth=1.4, linestyle=(0, (1, 1.3)), label="training, clean images"),
+        ],
+        columns=5,
+    )
+    return figure
+
+
+def describe_accuracy_curves(tables: StudyTables) -> FigureText:
+    """Where the accuracies ended, in words and rows."""
+    rows, sentences = [], []
+    for size in sizes_with_curves(tables)[::-1]:
+        words = []
+        for method in tables.study.methods:
+            curves = curves_of(tables, size, method)
+            if curves.empty:
+                continue
+            last = curves[curves["iteration"] == curves["iteration"].max()]
+            test, train = (float(last[column].mean()) for column in ("test_accuracy", "clean_train_accuracy"))
+            rows.append((f"{size:,}", method, percent(test), percent(train)))
+            words.append(f"{method} {percent(test)} on test and {percent(train)} on clean training images")
+        sentences.append(f"{size:,} images end at: {', '.join(words)}.")
+    return FigureText(
+        title="Accuracy over training",
+        description="Accuracy over the iterations on test images and on unmixed training images. "
+        + (" ".join(sentences) or "No learning curve yet."),
+        caption="Accuracy over the iterations. Solid: test images. Dotted: the unmixed, unaugmented training images, "
+        f"read with the same network at the same moments. {seeds_sentence(tables)}",
+        table=FigureTable(("Training images", "Method", "Test, end", "Training, clean, end"), tuple(rows)),
+    )

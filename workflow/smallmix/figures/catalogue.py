@@ -1,0 +1,65 @@
+"""All figures by name: what draws each, and what describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from smallmix.errors import SmallmixError
+from smallmix.figures.accuracy_by_size import (
+    describe_accuracy_by_size,
+    describe_accuracy_by_size_log,
+    describe_accuracy_by_size_small,
+    draw_accuracy_by_size,
+    draw_accuracy_by_size_log,
+    draw_accuracy_by_size_small,
+)
+from smallmix.figures.accuracy_curves import describe_accuracy_curves, draw_accuracy_curves
+from smallmix.figures.calibration import describe_calibration, draw_calibration
+from smallmix.figures.figure_files import save_figure
+from smallmix.figures.figure_text import FigureText
+from smallmix.figures.loss_curves import describe_loss_curves, draw_loss_curves
+from smallmix.figures.methods_preview import EXAMPLES, describe_methods_preview, draw_methods_preview
+from smallmix.figures.mixed_examples import mixed_examples
+from smallmix.figures.names import FIGURE_NAMES
+from smallmix.figures.paired_differences import describe_paired_differences, draw_paired_differences
+from smallmix.figures.selection_gap import describe_selection_gap, draw_selection_gap
+from smallmix.figures.study_tables import StudyTables, dataset_classes
+from smallmix.study.layout import Layout
+
+
+@dataclass(frozen=True)
+class FigureMaker:
+    """What draws a figure from a study's tables, and what puts it into words."""
+
+    draw: Callable[[StudyTables], Figure]
+    describe: Callable[[StudyTables], FigureText]
+
+
+TABLE_FIGURES: dict[str, FigureMaker] = {
+    "accuracy_by_size": FigureMaker(draw_accuracy_by_size, describe_accuracy_by_size),
+    "accuracy_by_size_log": FigureMaker(draw_accuracy_by_size_log, describe_accuracy_by_size_log),
+    "accuracy_by_size_small": FigureMaker(draw_accuracy_by_size_small, describe_accuracy_by_size_small),
+    "paired_differences": FigureMaker(draw_paired_differences, describe_paired_differences),
+    "loss_curves": FigureMaker(draw_loss_curves, describe_loss_curves),
+    "accuracy_curves": FigureMaker(draw_accuracy_curves, describe_accuracy_curves),
+    "selection_gap": FigureMaker(draw_selection_gap, describe_selection_gap),
+    "calibration": FigureMaker(draw_calibration, describe_calibration),
+}
+
+
+def plot_figure(name: str, tables: StudyTables, root: Path, folder: Path) -> list[Path]:
+    """Draw figure `name` of the study and write `<name>.svg`, `.png` and `.json` to `folder`; return their paths.
+
+    `root` is the project's folder: the preview of the methods shows images of the data set below it.
+    """
+    if name == "methods_preview":
+        examples = mixed_examples(Layout(tables.study, root), dataset_classes(tables), EXAMPLES)
+        return save_figure(draw_methods_preview(examples), folder, name, describe_methods_preview(examples))
+    if name not in TABLE_FIGURES:
+        raise SmallmixError(f"there is no figure {name}. The figures are: {', '.join(FIGURE_NAMES)}.")
+    maker = TABLE_FIGURES[name]
+    return save_figure(maker.draw(tables), folder, name, maker.describe(tables))

@@ -1,0 +1,116 @@
+"""What each method does to a batch: pairs of real images, their mixtures, and what the network is told they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from smallmix.figures.figure_text import FigureTable, FigureText, number
+from smallmix.figures.foreign_text import visible_text
+from smallmix.figures.mixed_examples import MixedExample, Pixels
+from smallmix.figures.style import (
+    INK,
+    MUTED,
+    PAGE_WIDTH,
+    new_figure,
+    publication_style,
+    series_look,
+    write_nothing_yet,
+)
+
+EXAMPLES = 6
+Examples = Mapping[str, Sequence[MixedExample]]
+
+
+@publication_style()
+def draw_methods_preview(examples: Examples) -> Figure:
+    """Two rows of pairs, then one row a method with the mixtures; the weights stand under each."""
+    methods = list(examples)
+    columns = max((len(examples[method]) for method in methods), default=0)
+    if not columns:
+        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "The images are not there yet.")
+    pairs = examples[methods[0]]
+    figure = new_figure(PAGE_WIDTH, 1.15 * 2 + 1.45 * len(methods))
+    heights = [1.0, 1.0] + [1.25] * len(methods)
+    grid = figure.subplots(2 + len(methods), columns, squeeze=False, height_ratios=heights)
+    for column in range(columns):
+        for row in range(2 + len(methods)):
+            _bare(grid[row][column])
+        if column < len(pairs):
+            _show(grid[0][column], pairs[column].own_image, visible_text(pairs[column].own_label, 16))
+            _show(grid[1][column], pairs[column].partner_image, visible_text(pairs[column].partner_label, 16))
+        for row, method in enumerate(methods, start=2):
+            if column < len(examples[method]):
+                example = examples[method][column]
+                _show(grid[row][column], example.mixed_image, _weights_below(example))
+    _name_row(grid[0][0], "image", MUTED)
+    _name_row(grid[1][0], "partner", MUTED)
+    for row, method in enumerate(methods, start=2):
+        look = series_look(methods, method)
+        _name_row(grid[row][0], look.label, look.color)
+    return figure
+
+
+def _weights_below(example: MixedExample) -> str:
+    """The weight of the own image, then what the label says, in two lines."""
+    own = visible_text(example.own_label, 12)
+    partner = visible_text(example.partner_label, 12)
+    if example.label_weight >= 1:
+        return f"λ = {example.image_weight:.2f}\n1 {own}"
+    return f"λ = {example.image_weight:.2f}\n{example.label_weight:.2f} {own}\n{1 - example.label_weight:.2f} {partner}"
+
+
+def _show(axes: Axes, image: Pixels, below: str) -> None:
+    pixels = np.squeeze(image, axis=2) if image.shape[2] == 1 else image
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_xlabel(below, fontsize=8, color=INK, labelpad=3)
+
+
+def _name_row(axes: Axes, name: str, color: str) -> None:
+    axes.set_ylabel(name, rotation=0, ha="right", va="center", color=color, fontweight="bold", labelpad=8)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def describe_methods_preview(examples: Examples) -> FigureText:
+    """The pairs and their weights in words and rows."""
+    rows, sentences = [], []
+    for method, several in examples.items():
+        weights = [number(example.image_weight, 2) for example in several]
+        sentences.append(f"{method}: weights of the first image {', '.join(weights)}.")
+        for example in several:
+            rows.append(
+                (
+                    method,
+                    example.own_label,
+                    example.partner_label,
+                    number(example.image_weight, 2),
+                    f"{number(example.label_weight, 2)} {example.own_label}"
+                    + (
+                        f", {number(1 - example.label_weight, 2)} {example.partner_label}"
+                        if example.label_weight < 1
+                        else ""
+                    ),
+                )
+            )
+    pairs = next(iter(examples.values()), [])
+    names = ", ".join(f"{example.own_label} with {example.partner_label}" for example in pairs)
+    return FigureText(
+        title="What each method does to a batch",
+        description=(f"Pairs of training images ({names}) and their mixtures under each method. " + " ".join(sentences))
+        if pairs
+        else "The images are not there yet.",
+        caption="One pair from each of the first batches of the smallest subset; every method meets the same pairs. λ "
+        "is the weight of the image in the first row, drawn once a batch; below it the label that the network learns. "
+        "Crops and flips are left out here.",
+        table=FigureTable(("Method", "Image", "Partner", "λ", "Label"), tuple(rows)),
+    )

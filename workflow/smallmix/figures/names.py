@@ -1,0 +1,15 @@
+"""The figures of a study by name, without importing anything heavy: rules and argument parsers read this."""
+
+from __future__ import annotations
+
+FIGURE_NAMES: tuple[str, ...] = (
+    "accuracy_by_size",
+    "accuracy_by_size_log",
+    "accuracy_by_size_small",
+    "paired_differences",
+    "loss_curves",
+    "accuracy_curves",
+    "selection_gap",
+    "calibration",
+    "methods_preview",
+)

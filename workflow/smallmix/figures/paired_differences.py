@@ -1,0 +1,150 @@
+"""Differences between methods on equal terms (same seed, subset, initial weights, batch order), by size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from smallmix.figures.figure_text import MINUS, FigureTable, FigureText, count_of, points
+from smallmix.figures.foreign_text import visible_text
+from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.style import (
+    MUTED,
+    PAGE_WIDTH,
+    legend_above,
+    new_figure,
+    publication_style,
+    series_look,
+    write_nothing_yet,
+)
+
+PANELS_A_ROW = 3
+MOST_PANELS = 9
+SELECTION_NAMES = {"best": "best of the run", "last": "end of the run", "last10": "median of the last ten"}
+
+
+def differences_by_size(tables: StudyTables) -> pd.DataFrame:
+    """The rows of the comparison that belong to one size, with whole-number sizes."""
+    sizes = pd.to_numeric(tables.comparison["size"], errors="coerce")
+    chosen = tables.comparison[sizes.notna() & tables.comparison["difference"].notna()]
+    return chosen.assign(size=sizes[chosen.index].astype(int))
+
+
+def pairs_compared(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """(method, reference) in the table's order, at most as many as can be drawn."""
+    pairs = list(dict.fromkeys(zip(table["method"], table["reference"], strict=True)))
+    return pairs[:MOST_PANELS]
+
+
+def selection_name(selection: str) -> str:
+    """How people call a selection of the accuracy."""
+    return SELECTION_NAMES.get(selection, visible_text(selection.replace("_", " "), 40))
+
+
+@publication_style()
+def draw_paired_differences(tables: StudyTables) -> Figure:
+    """One panel a pair of methods; one row a size; a filled mark for the best accuracy, a hollow one for the last."""
+    table = differences_by_size(tables)
+    pairs = pairs_compared(table)
+    if not pairs:
+        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No pair of finished runs to compare yet.")
+    sizes = sorted(set(table["size"]))
+    columns = min(PANELS_A_ROW, len(pairs))
+    rows = -(-len(pairs) // columns)
+    figure = new_figure(PAGE_WIDTH, 0.6 + rows * (0.75 + 0.36 * len(sizes)))
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    selections = drawn_selections(table)
+    for place, axes in enumerate(grid.ravel()):
+        if place >= len(pairs):
+            axes.set_axis_off()
+            continue
+        _draw_panel(axes, tables, table, pairs[place], sizes, selections)
+        if place % columns == 0:
+            axes.set_ylabel("Training images")
+        if place + columns >= len(pairs):
+            axes.set_xlabel("Difference (points)")
+            axes.tick_params(labelbottom=True)
+    marks = [
+        Line2D([], [], linestyle="none", marker="o", color=MUTED, markerfacecolor=MUTED if place == 0 else "none",
+               label=selection_name(selection))
+        for place, selection in enumerate(selections)
+    ]  # fmt: skip
+    legend_above(figure, marks)
+    return figure
+
+
+def drawn_selections(table: pd.DataFrame) -> list[str]:
+    """At most two ways of choosing the accuracy: the article's, and another one to hold against it."""
+    present = list(dict.fromkeys(table["selection"]))
+    best = [name for name in present if name.startswith("best")]
+    last = [name for name in present if name.startswith(("last", "final")) and "10" not in name]
+    return [*best[:1], *last[:1]] or present[:1]
+
+
+def _draw_panel(
+    axes: Axes,
+    tables: StudyTables,
+    table: pd.DataFrame,
+    pair: tuple[str, str],
+    sizes: Sequence[int],
+    selections: Sequence[str],
+) -> None:
+    method, reference = pair
+    known = method in tables.study.methods
+    look = series_look(tables.study.methods, method if known else tables.study.methods[0])
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    chosen = table[(table["method"] == method) & (table["reference"] == reference)]
+    for place, selection in enumerate(selections):
+        shift = 0.0 if len(selections) == 1 else (0.14 if place == 0 else -0.14)
+        for row in chosen[chosen["selection"] == selection].to_dict("records"):
+            height = sizes.index(int(row["size"])) + shift
+            low, high = 100 * float(row["low"]), 100 * float(row["high"])
+            if math.isfinite(low) and math.isfinite(high):
+                axes.plot([low, high], [height, height], color=look.color, linewidth=1.3, gid=look.tag("interval"))
+            axes.plot(
+                [100 * float(row['difference'])], [height], marker=look.marker, color=look.color, linestyle="none",
+                markerfacecolor=look.color if place == 0 else "none", gid=look.tag("difference"),
+            )  # fmt: skip
+    axes.set_title(f"{look.label} {MINUS} {visible_text(reference, 40)}")
+    axes.set_yticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+    axes.set_ylim(-0.6, len(sizes) - 0.4)
+    axes.grid(axis="x")
+
+
+def describe_paired_differences(tables: StudyTables) -> FigureText:
+    """Every difference in words and rows."""
+    table = differences_by_size(tables)
+    selections = drawn_selections(table)
+    rows, sentences = [], []
+    for row in table.to_dict("records"):
+        low, high, seeds = float(row["low"]), float(row["high"]), int(row["seeds"])
+        interval = f"{points(low)} to {points(high)}" if math.isfinite(low) else "none"
+        difference = points(float(row["difference"]))
+        name = f"{row['method']} {MINUS} {row['reference']}"
+        rows.append((f"{row['size']:,}", name, selection_name(str(row["selection"])), str(seeds), difference, interval))
+        if selections and row["selection"] == selections[0]:
+            sentences.append(
+                f"{name} with {row['size']:,} images: {difference} points"
+                + (f" (interval {interval})." if math.isfinite(low) else f" ({count_of(seeds, 'seed')}).")
+            )
+    most = int(table["seeds"].max()) if len(table) else 0
+    meaning = (
+        "The bar is the 95 % t interval of the mean difference over seeds; where it crosses zero the sign is open."
+        if most > 1
+        else "One seed each: no interval, and a difference of a point or two may be luck."
+    )
+    return FigureText(
+        title="Paired differences between methods",
+        description="Differences in test accuracy in percentage points, by number of training images. "
+        + (" ".join(sentences) or "No pair of finished runs yet."),
+        caption="Difference in test accuracy, seed by seed: methods share subset, initial weights and order of batches, "
+        f"so that what remains is the method. {meaning} Hollow marks use the accuracy at the end of the run.",
+        table=FigureTable(
+            ("Training images", "Difference", "Accuracy", "Seeds", "Mean (points)", "95 % interval"), tuple(rows)
+        ),
+    )

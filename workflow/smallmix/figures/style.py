@@ -1,0 +1,201 @@
+"""The look of all figures: ink, colours, markers, dashes, and axes that read alike.
+
+The colours are plain, so that a saved SVG can be read by any program on its own white paper. Each stands for a role:
+the report exchanges them for the page's own colours (`smallmix.report.inline_figure`), which follow the scheme.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from smallmix.figures.foreign_text import visible_text
+
+INK = "#20262e"
+MUTED = "#5f6b7a"
+RULE = "#d9dee5"
+PAPER = "#ffffff"
+# After Okabe and Ito's palette, darkened where it is too pale on white; told apart with any colour vision, and by
+# marker and dash without colour.
+SERIES_COLORS = ("#5b6470", "#0072b2", "#d55e00", "#008f69", "#aa4499", "#a67c00", "#3f9bd1", "#882255")
+SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+SERIES_DASHES: tuple[Any, ...] = (
+    "solid",
+    (0, (5, 1.6)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.5, 1.2, 1.5)),
+    (0, (8, 2)),
+    (0, (3, 1.2)),
+    (0, (3, 1.2, 1.2, 1.2, 1.2, 1.2)),
+    (0, (1.2, 2.4)),
+)
+TEXT_SIZE = 9.5
+PAGE_WIDTH = 7.2  # inches: the report's column
+
+
+@dataclass(frozen=True)
+class SeriesLook:
+    """How one method looks in every figure; `index` is its place in the study."""
+
+    index: int
+    label: str
+    color: str
+    marker: str
+    dash: Any
+
+    def tag(self, part: str) -> str:
+        """The SVG group name by which the page finds everything of this method."""
+        return f"series-{self.index}-{part}"
+
+
+def series_look(methods: Sequence[str], method: str) -> SeriesLook:
+    """The look of a method, given the study's methods in order."""
+    index = list(methods).index(method)
+    turn = index % len(SERIES_COLORS)
+    return SeriesLook(
+        index=index,
+        label=visible_text(method, limit=40),
+        color=SERIES_COLORS[turn],
+        marker=SERIES_MARKERS[turn],
+        dash=SERIES_DASHES[turn],
+    )
+
+
+@contextlib.contextmanager
+def publication_style() -> Iterator[None]:
+    """Draw inside this block (or a function decorated with it): one look, and names with dollar signs stay names."""
+    settings: dict[str, Any] = {
+        "axes.edgecolor": MUTED,
+        "axes.facecolor": "none",
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "axes.labelcolor": INK,
+        "axes.labelsize": TEXT_SIZE,
+        "axes.linewidth": 0.8,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": TEXT_SIZE + 0.5,
+        "axes.titleweight": "bold",
+        "axes.titlecolor": INK,
+        "figure.facecolor": PAPER,
+        "font.family": ["DejaVu Sans"],
+        "font.size": TEXT_SIZE,
+        "grid.color": RULE,
+        "grid.linewidth": 0.7,
+        "legend.fontsize": TEXT_SIZE,
+        "legend.frameon": False,
+        "legend.labelcolor": INK,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 5.5,
+        "lines.solid_capstyle": "round",
+        "text.color": INK,
+        "text.parse_math": False,
+        "xtick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "xtick.labelsize": TEXT_SIZE - 0.5,
+        "ytick.color": MUTED,
+        "ytick.labelcolor": INK,
+        "ytick.labelsize": TEXT_SIZE - 0.5,
+        "ytick.major.size": 0,
+    }
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a matplotlibrc of this machine says, the bytes are the same
+        for key, value in settings.items():
+            matplotlib.rcParams[key] = value  # type: ignore[index]
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) whose parts keep out of each other's way."""
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, hspace=0.04, wspace=0.04)
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def series_handle(look: SeriesLook) -> Line2D:
+    """A method's entry in a legend."""
+    return Line2D(
+        [], [], color=look.color, marker=look.marker, linestyle=look.dash, label=look.label, gid=look.tag("legend")
+    )
+
+
+def legend_above(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
+    """A legend over the figure, outside all axes, so that it cannot cover data."""
+    if handles:
+        figure.legend(
+            handles=list(handles),
+            loc="outside upper left",
+            ncols=min(columns, len(handles)),
+            handlelength=2.6,
+            columnspacing=1.6,
+            borderaxespad=0.2,
+        )
+
+
+def percent_axis(axes: Axes, label: str = "Test accuracy (%)") -> None:
+    """The y axis in percent of fractions that were multiplied by 100 already."""
+    axes.set_ylabel(label)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}")))
+
+
+def size_axis_log(
+    axes: Axes, sizes: Sequence[int], label: str = "Training images (logarithmic axis)", label_share: float = 0.075
+) -> None:
+    """A logarithmic x axis whose ticks are the study's own sizes.
+
+    A label that would come nearer to its neighbour than `label_share` of the axis is left out.
+    """
+    axes.set_xscale("log")
+    axes.set_xlabel(label)
+    if not sizes:
+        return
+    ordered = sorted(set(sizes))
+    low, high = ordered[0] / 1.35, ordered[-1] * 1.35
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator([float(size) for size in ordered]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    room = (high / low) ** label_share
+    shown: list[int] = []
+    for size in reversed(ordered):
+        if not shown or shown[-1] / size >= room:
+            shown.append(size)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value):,}" if round(value) in shown else ""))
+
+
+def size_axis_linear(axes: Axes, sizes: Sequence[int], label: str = "Training images") -> None:
+    """A linear x axis from 0 to a little beyond the largest size."""
+    axes.set_xlabel(label)
+    largest = max(sizes, default=1)
+    axes.set_xlim(-0.03 * largest, 1.05 * largest)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 0 else ""))
+
+
+def iteration_axis(axes: Axes, label: str | None = "Iteration") -> None:
+    """An x axis of optimiser steps, thousands written as 20k."""
+    if label:
+        axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
+
+
+def thousands(value: float) -> str:
+    """1500 as 1.5k, 117000 as 117k, 300 as 300."""
+    return f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}"
+
+
+def write_nothing_yet(figure: Figure, message: str) -> Figure:
+    """The figure of a study in which there is nothing to draw: it says so."""
+    figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED, fontsize=TEXT_SIZE + 1)
+    return figure
