@@ -34,7 +34,7 @@ class DatasetValue:
 
 @dataclass(frozen=True)
 class SubsetValue:
-    """Which training images: rule, number of images, and the seed of the draw (None where one draw serves all seeds)."""
+    """Which training images: the rule, how many, and the seed of the draw (None for head, which draws nothing)."""
 
     rule: SubsetRule
     size: int

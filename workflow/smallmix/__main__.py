@@ -1,0 +1,7 @@
+"""`python -m smallmix COMMAND …`"""
+
+import sys
+
+from smallmix.commands.main import main
+
+sys.exit(main())

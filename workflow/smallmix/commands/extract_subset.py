@@ -1,0 +1,29 @@
+"""`extract-subset`: choose the training images of one size and write them as a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+SUMMARY = "write the table (row,label,class) of the training images of one size"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The data set, the rule and the output."""
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
+    parser.add_argument("--rule", required=True, help='JSON such as {"rule": "head", "size": 500, "seed": null}')
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Extract and say what was written."""
+    from smallmix.datasets.description import load_description
+    from smallmix.science.subsets import extract_subset
+    from smallmix.study.cell import SubsetValue
+
+    rule = SubsetValue(**json.loads(arguments.rule))
+    classes = len(load_description(arguments.dataset).classes)
+    count = extract_subset(rule, arguments.dataset / "train.csv", classes, arguments.output)
+    print(f"{arguments.output}: {count:,} training images by the rule {rule.rule}")
+    return 0

@@ -1,0 +1,70 @@
+"""The entry point of `python -m smallmix`: finds the command's module, runs it, and turns errors into messages."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from types import ModuleType
+
+from smallmix.errors import SmallmixError
+from smallmix.version import VERSION
+
+# Command -> module in this folder, in the order of a study.
+COMMANDS = {
+    "resolve-study": "resolve_study",
+    "plan": "plan",
+    "fetch-dataset": "fetch_dataset",
+    "extract-subset": "extract_subset",
+    "tabulate-subsets": "tabulate_subsets",
+    "train-cell": "train_cell",
+    "collect-metrics": "collect_metrics",
+    "compare-methods": "compare_methods",
+    "judge-claims": "judge_claims",
+    "plot-figures": "plot_figures",
+    "render-report": "render_report",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit code. Errors meant for people are printed without a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    parser, chosen = _build_parser(given)
+    parsed = parser.parse_args(given)
+    if chosen is None:
+        parser.print_help()
+        return 0 if not given else 2
+    try:
+        return int(chosen.run(parsed))
+    except SmallmixError as fault:
+        print(f"smallmix {parsed.command}: {fault}", file=sys.stderr)
+        return fault.exit_code
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; keep Python from complaining while it closes the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"smallmix {parsed.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _build_parser(given: list[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """A parser that knows all commands; only the chosen one's module is imported, unless help is wanted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m smallmix", description="How much does mixup help when you have little training data?"
+    )
+    parser.add_argument("--version", action="version", version=f"smallmix {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    wanted = next((word for word in given if not word.startswith("-")), None)
+    chosen: ModuleType | None = None
+    for name, module_name in COMMANDS.items():
+        if wanted in COMMANDS and name != wanted:
+            commands.add_parser(name)
+            continue
+        module = importlib.import_module(f"smallmix.commands.{module_name}")
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        module.add_arguments(command)
+        if name == wanted:
+            chosen = module
+    return parser, chosen

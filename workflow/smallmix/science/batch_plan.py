@@ -1,0 +1,112 @@
+"""The batch plan: all chance of a training, drawn ahead as tables.
+
+A plan chunk covers a few whole epochs. Row i of its tables says which images iteration i sees, how each is cropped and
+flipped, whom it is mixed with, with which weights, and at which learning rate. The tables of order, crops, flips and
+partners are the same for every method of a (seed, size): methods differ in their weights alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from smallmix.science.methods import draw_mixing_weights
+from smallmix.science.randomness import generator
+from smallmix.study.cell import Cell
+
+# A chunk is as many whole epochs as fill at least this many iterations. Part of the science: it decides the draws.
+ITERATIONS_PER_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class PlanChunk:
+    """The tables of consecutive iterations; I iterations, B images a batch.
+
+    Entries of a row beyond its batch size are fillers and must not be read.
+    """
+
+    first_iteration: int
+    batch_sizes: NDArray[numpy.int64]  # [I]
+    rows: NDArray[numpy.int64]  # [I, B] positions within the subset
+    crop_y: NDArray[numpy.int64]  # [I, B] 0 … 2 x padding
+    crop_x: NDArray[numpy.int64]  # [I, B]
+    flip: NDArray[numpy.bool_]  # [I, B]
+    partner: NDArray[numpy.int64]  # [I, B] positions within the batch
+    image_weight: NDArray[numpy.float32]  # [I] weight of the own image
+    label_weight: NDArray[numpy.float32]  # [I] weight of the own label
+    learning_rate: NDArray[numpy.float32]  # [I]
+
+    def __len__(self) -> int:
+        return len(self.batch_sizes)
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The plan of one cell; its chunks are drawn on demand, in any order."""
+
+    cell: Cell
+
+    @property
+    def epochs_per_chunk(self) -> int:
+        """Whole epochs in a chunk."""
+        return -(-ITERATIONS_PER_CHUNK // self.cell.batches_per_epoch)
+
+    @property
+    def iterations_per_chunk(self) -> int:
+        """Iterations in a chunk; the plan's last chunk may be cut short."""
+        return self.epochs_per_chunk * self.cell.batches_per_epoch
+
+    def chunk(self, number: int) -> PlanChunk:
+        """Draw chunk `number`, which starts at iteration number x iterations_per_chunk."""
+        cell, batches = self.cell, self.cell.batches_per_epoch
+        size, width = cell.size, min(cell.size, cell.recipe.batch_size)
+        epochs, iterations = self.epochs_per_chunk, self.iterations_per_chunk
+        first = number * iterations
+        wanted = min(iterations, cell.iterations - first)
+
+        batch_sizes = numpy.full((epochs, batches), width, dtype=numpy.int64)
+        batch_sizes[:, -1] = size - (batches - 1) * width
+        shape = (iterations, width)
+
+        ordered = numpy.zeros((epochs, batches * width), dtype=numpy.int64)
+        every_image = numpy.tile(numpy.arange(size), (epochs, 1))
+        ordered[:, :size] = self._draw("order", number).permuted(every_image, axis=1)
+
+        # A random permutation of each batch: sort random keys; fillers sort behind the batch's own images.
+        keys = self._draw("partner", number).random(shape)
+        keys[numpy.arange(width)[None, :] >= batch_sizes.reshape(-1, 1)] = 2.0
+
+        padding = cell.recipe.crop_padding
+        crops = self._draw("crop", number).integers(0, 2 * padding + 1, size=(2, *shape))
+        flips = self._draw("flip", number).random(shape) < (0.5 if cell.recipe.flip else 0.0)
+        image_weight, label_weight = draw_mixing_weights(cell.method, self._draw("mixing weight", number), iterations)
+        return PlanChunk(
+            first_iteration=first,
+            batch_sizes=batch_sizes.reshape(-1)[:wanted],
+            rows=ordered.reshape(shape)[:wanted],
+            crop_y=crops[0, :wanted],
+            crop_x=crops[1, :wanted],
+            flip=flips[:wanted],
+            partner=keys.argsort(axis=1, kind="stable")[:wanted],
+            image_weight=image_weight[:wanted],
+            label_weight=label_weight[:wanted],
+            learning_rate=learning_rates(cell, first, wanted),
+        )
+
+    def _draw(self, purpose: str, number: int) -> numpy.random.Generator:
+        return generator(self.cell.seed, self.cell.size, purpose, number)  # type: ignore[arg-type]
+
+
+def learning_rates(cell: Cell, first: int, count: int) -> NDArray[numpy.float32]:
+    """The learning rate of iterations first … first + count - 1, float32 [count].
+
+    The rate falls by `decay_factor` at each fraction `decay_at` of the budget (article: epochs 33 and 66 of 100).
+    """
+    recipe = cell.recipe
+    steps = numpy.array([round(fraction * cell.iterations) for fraction in recipe.decay_at], dtype=numpy.int64)
+    iterations = numpy.arange(first, first + count)
+    decays = (iterations[:, None] >= steps[None, :]).sum(axis=1)
+    rates: NDArray[numpy.float64] = recipe.learning_rate * recipe.decay_factor**decays
+    return rates.astype(numpy.float32)

@@ -1,0 +1,29 @@
+"""Random numbers that depend on nothing but their purpose.
+
+Every draw of a training comes from a generator of its own, seeded by (seed, size, purpose, chunk). No state is carried
+along: the batches of iteration 70,000 can be drawn without those before it, which is why a counter is enough to resume.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import numpy
+
+Purpose = Literal["subset", "weights", "order", "crop", "flip", "partner", "mixing weight"]
+
+
+def generator(seed: int, size: int, purpose: Purpose, chunk: int = 0) -> numpy.random.Generator:
+    """A numpy generator (PCG64) for one purpose; equal arguments give equal draws on every machine."""
+    return numpy.random.Generator(numpy.random.PCG64(_entropy(seed, size, purpose, chunk)))
+
+
+def weights_seed(seed: int) -> int:
+    """The seed of the initial weights: equal for all sizes and methods of a seed. Below 2^63."""
+    return _entropy(seed, 0, "weights", 0) >> 65
+
+
+def _entropy(seed: int, size: int, purpose: Purpose, chunk: int) -> int:
+    text = f"smallmix/{seed}/{size}/{purpose}/{chunk}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")

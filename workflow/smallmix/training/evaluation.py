@@ -1,0 +1,99 @@
+"""Reading a network: loss and accuracy on clean images, and how well its confidence is calibrated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from smallmix.science.augmentation import Normalization
+from smallmix.science.training_step import reduced_precision
+from smallmix.study.cell import Precision
+
+# Fixed, because the batch size of an evaluation can change the last bits of its sums.
+BATCH_SIZE = 500
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class EvaluationImages:
+    """Images to read a network on: uint8 [N, C, H, W] and int64 [N], on the device, neither augmented nor mixed."""
+
+    images: Tensor
+    labels: Tensor
+    normalization: Normalization
+    memory_format: torch.memory_format
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Mean cross-entropy, accuracy (a fraction), and the logits float32 [N, classes] on the CPU."""
+
+    loss: float
+    accuracy: float
+    logits: Tensor
+
+
+@torch.no_grad()
+def read_network(model: nn.Module, data: EvaluationImages, precision: Precision) -> Reading:
+    """Read the network in evaluation mode, where batch normalisation uses its running statistics."""
+    model.eval()
+    parts = []
+    for start in range(0, len(data.labels), BATCH_SIZE):
+        batch = data.normalization(data.images[start : start + BATCH_SIZE])
+        with reduced_precision(precision, batch.device):
+            logits = model(batch.contiguous(memory_format=data.memory_format))
+        parts.append(logits.float())
+    model.train()
+    logits = torch.cat(parts)
+    losses = functional.cross_entropy(logits, data.labels, reduction="none").double()
+    correct = (logits.argmax(dim=1) == data.labels).double()
+    loss, accuracy = torch.stack([losses.mean(), correct.mean()]).tolist()
+    return Reading(loss=loss, accuracy=accuracy, logits=logits.cpu())
+
+
+def calibrate(logits: NDArray[numpy.float32], labels: NDArray[numpy.int64]) -> dict[str, Any]:
+    """How far confidence can be trusted; logits [N, classes], labels [N].
+
+    expected_calibration_error: Guo et al. 2017, equation (3), 15 bins of equal width, the last one closed at 1;
+    calibration_gap: mean confidence minus accuracy (positive: over-confident); brier_score: Brier 1950, summed over
+    classes (0 … 2); negative_log_likelihood in nats.
+    """
+    shifted = logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - numpy.log(numpy.exp(shifted).sum(axis=1, keepdims=True))
+    probabilities = numpy.exp(log_probabilities)
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    correct = (predicted == labels).astype(numpy.float64)
+    everyone = numpy.arange(len(labels))
+    one_hot = numpy.zeros_like(probabilities)
+    one_hot[everyone, labels] = 1.0
+
+    members = numpy.minimum((confidence * CALIBRATION_BINS).astype(numpy.int64), CALIBRATION_BINS - 1)
+    bins, error = [], 0.0
+    for number in range(CALIBRATION_BINS):
+        inside = members == number
+        count = int(inside.sum())
+        mean_confidence = float(confidence[inside].mean()) if count else 0.0
+        accuracy = float(correct[inside].mean()) if count else 0.0
+        error += count / len(labels) * abs(mean_confidence - accuracy)
+        bins.append(
+            {
+                "low": number / CALIBRATION_BINS,
+                "high": (number + 1) / CALIBRATION_BINS,
+                "count": count,
+                "confidence": mean_confidence,
+                "accuracy": accuracy,
+            }
+        )
+    return {
+        "expected_calibration_error": error,
+        "calibration_gap": float(confidence.mean() - correct.mean()),
+        "brier_score": float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
+        "negative_log_likelihood": float(-log_probabilities[everyone, labels].mean()),
+        "calibration_bins": bins,
+    }
