@@ -1,0 +1,57 @@
+"""Check a configuration and write the resolved study."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = "check a configuration and write it with every default filled in"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[Path("config.yaml")],
+        metavar="FILE",
+        help="configuration files; each later one states what differs (default: config.yaml)",
+    )
+    parser.add_argument(
+        "--configuration", metavar="JSON", help="a resolved configuration as text, in place of files (for workflows)"
+    )
+    parser.add_argument(
+        "--output", default="-", metavar="FILE", help="where to write study.json; - prints YAML for reading (default)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Resolve, check the file of published numbers too, and write or print."""
+    import json
+
+    import yaml
+
+    from smallmix.atomic_files import write_text
+    from smallmix.errors import ConfigurationError
+    from smallmix.study.configuration import load_study, resolve_configuration
+    from smallmix.study.published import load_published
+    from smallmix.study.study import Study
+
+    if arguments.configuration is not None:
+        try:
+            study = Study.from_json(arguments.configuration)
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault}") from fault
+        study = Study.from_configuration(resolve_configuration(study.configuration))
+    else:
+        study = load_study(arguments.configfile)
+    if study.configuration["published"] is not None:
+        load_published(Path(study.configuration["published"]))
+    if arguments.output == "-":
+        plain = json.loads(json.dumps(study.configuration))
+        yaml.safe_dump(plain, sys.stdout, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    else:
+        write_text(Path(arguments.output), study.to_json() + "\n")
+    return 0

@@ -1,0 +1,101 @@
+"""Configurations: read, merged, judged, and resolved into a study.
+
+All faults are told in one message, each with its full key, its file and line where they are known, what was found and
+what is allowed. Values given on Snakemake's command line (`--config`) may change any key under the study's own name:
+training results are stored by content, so nothing is lost, and the study's folders follow the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from smallmix.errors import ConfigurationError
+from smallmix.study.cross_rules import cross_faults
+from smallmix.study.faults import Fault, KeyPath, message
+from smallmix.study.layers import Layers, difference, leave_behind, read_layers, take_out
+from smallmix.study.plain_values import merged as merge
+from smallmix.study.plain_values import plain_value
+from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
+from smallmix.study.study import Study
+
+
+def resolve_configuration(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> dict[str, Any]:
+    """Judge a merged configuration and fill in every default.
+
+    `files` are the files that were merged, the first one first; they are read again, strictly, for what merging hides
+    (keys given twice, YAML traps, overlays without a study of their own) and for line numbers in messages.
+    Raises ConfigurationError, whose one message lists all faults.
+    """
+    return _resolve(merged, read_layers(files, load_schema()))
+
+
+def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Merge files as Snakemake does (mappings key by key, lists replaced), lay `overrides` on top, and resolve.
+
+    Raises ConfigurationError, whose one message lists all faults.
+    """
+    layers = read_layers(files, load_schema())
+    faults: list[Fault] = []
+    stated = plain_value(overrides or {}, load_schema(), (), faults)
+    if faults:
+        raise ConfigurationError(message([*layers.faults, *faults], "The configuration"))
+    return _resolve(merge(layers.merged, stated), layers)
+
+
+def load_study(files: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Study:
+    """The study of some configuration files. Raises ConfigurationError, whose one message lists all faults."""
+    return Study.from_configuration(load_configuration(files, overrides))
+
+
+def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]:
+    schema = load_schema()
+    faults = list(layers.faults)
+    if not layers.readable:
+        raise ConfigurationError(message(faults, "The configuration"))
+    found: list[Fault] = []
+    plain = plain_value(configuration, schema, (), found)
+    if not isinstance(plain, dict):
+        raise ConfigurationError(
+            message([Fault((), "must hold `key: value` lines at its top level")], "The configuration")
+        )
+    from_command_line = difference(plain, layers.merged) if layers.values else {}
+    # What the strict reader told of a file need not be told again of the merged values.
+    spoiled = {fault.path for fault in faults}
+    found = [fault for fault in found if not _told_by_reader(fault, faults)]
+    if layers.values:
+        plain = leave_behind(plain, layers)
+    plain = take_out(plain)
+    found += schema_faults(plain, schema, spoiled | {fault.path for fault in found})
+    faulty = spoiled | {fault.path for fault in found}
+    filled = with_defaults(plain, schema)
+    found += cross_faults(filled, faulty)
+    faults += [_placed(fault, layers, from_command_line) for fault in found]
+    if faults:
+        raise ConfigurationError(message(faults, "The configuration"))
+    filled["title"] = filled["title"] or filled["study"]
+    return dict(filled)
+
+
+def _told_by_reader(fault: Fault, told: Sequence[Fault]) -> bool:
+    """Whether the reader told a fault already: it knows a key by its spelling, the merged value by its meaning."""
+    above: KeyPath = fault.path[:-1]
+    return any(other.path == fault.path or (other.path[:-1] == above and "this key" in other.text) for other in told)
+
+
+def _placed(fault: Fault, layers: Layers, from_command_line: dict[str, Any]) -> Fault:
+    if fault.place or not fault.path:
+        return fault
+    value: Any = from_command_line
+    for part in fault.path:
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+            if not isinstance(value, dict):
+                return replace(fault, place="command line")
+        else:
+            break
+    written = layers.written(fault.path)
+    spelled = f" (written: {written})" if written and "found" in fault.text and written not in fault.text else ""
+    return replace(fault, place=layers.place(fault.path), text=fault.text + spelled)

@@ -1,0 +1,169 @@
+"""Configuration files laid over each other: what a later file takes over, replaces and takes out.
+
+Mappings are merged key by key and everything else is replaced, as Snakemake does. On top of that:
+- a method, a budget, or a budget's epochs or iterations set to null (~) is taken out;
+- every file after the first states its own `study`, or its results would overwrite another study's;
+- title and description belong to the study that they stand beside, and are not taken over by another one;
+- a budget of an earlier file, for a size that a later file left out of subsets.sizes, is left out too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smallmix.study.faults import Fault, KeyPath
+from smallmix.study.plain_values import merged, plain_value
+from smallmix.study.yaml_reading import YamlFile, read_yaml
+
+COMMAND_LINE = "command line"
+
+
+@dataclass
+class Layers:
+    """The files in the order of their merging, with plain values, and what is wrong with them."""
+
+    files: list[YamlFile] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    readable: bool = True
+
+    @property
+    def merged(self) -> dict[str, Any]:
+        """All files, laid over each other."""
+        result: dict[str, Any] = {}
+        for value in self.values:
+            result = merged(result, value)
+        return result
+
+    def place(self, path: KeyPath) -> str:
+        """File and line where a key got its value; empty where no file states it."""
+        return next((read.place(path) for read in reversed(self.files) if path in read.lines), "")
+
+    def written(self, path: KeyPath) -> str | None:
+        """How a value is spelled in the file that states it last (`no` for false)."""
+        for read in reversed(self.files):
+            if path in read.lines:
+                return read.written.get(path)
+        return None
+
+
+def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
+    """Read the files strictly, each only once. Faults are gathered, never raised."""
+    layers = Layers()
+    for path in _each_once(files):
+        read = read_yaml(path)
+        layers.faults += read.faults
+        if read.value is None:
+            layers.readable = False
+            continue
+        ignored: list[Fault] = []  # told when the merged configuration is judged
+        value = plain_value(read.value, schema, (), ignored)
+        if not layers.values:
+            layers.faults += _empty_entries(value, read)
+        elif value and "study" not in value:
+            told = (
+                "is missing in this file, which changes another study and would overwrite its results; "
+                "give the changed study a name of its own, as in study: my-study"
+            )
+            layers.faults.append(Fault(("study",), told, read.name))
+        layers.files.append(read)
+        layers.values.append(value)
+    return layers
+
+
+def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without the entries that are set to null in order to be taken out."""
+    result = dict(configuration)
+    for section in ("methods", "budgets"):
+        entries = result.get(section)
+        if isinstance(entries, dict):
+            result[section] = {key: value for key, value in entries.items() if value is not None}
+    budgets = result.get("budgets")
+    if isinstance(budgets, dict):
+        result["budgets"] = {
+            key: {unit: amount for unit, amount in budget.items() if amount is not None}
+            if isinstance(budget, dict)
+            else budget
+            for key, budget in budgets.items()
+        }
+    return result
+
+
+def leave_behind(configuration: dict[str, Any], layers: Layers) -> dict[str, Any]:
+    """The configuration without what belongs to an earlier study: title, description, budgets of sizes left out."""
+    stack = [*layers.values, difference(configuration, layers.merged)]
+    result = dict(configuration)
+    named = _last(stack, "study")
+    for key in ("title", "description"):
+        if key in result and _last(stack, key) < named:
+            del result[key]
+    sizes, budgets = _sizes(configuration), configuration.get("budgets")
+    if sizes is None or not isinstance(budgets, dict):
+        return result
+    stated = _last(stack, "subsets", "sizes")
+    result["budgets"] = {
+        key: budget
+        for key, budget in budgets.items()
+        if key == "default" or key in sizes or _last(stack, "budgets", key) >= stated
+    }
+    return result
+
+
+def difference(configuration: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """What the configuration states otherwise than `base`: the part that came from the command line."""
+    result: dict[str, Any] = {}
+    for key, value in configuration.items():
+        if key not in base:
+            result[key] = value
+        elif isinstance(value, dict) and isinstance(base[key], dict):
+            inner = difference(value, base[key])
+            if inner:
+                result[key] = inner
+        elif value != base[key]:
+            result[key] = value
+    return result
+
+
+def _each_once(files: Sequence[Path]) -> list[Path]:
+    seen: set[Path] = set()
+    result: list[Path] = []
+    for path in map(Path, files):
+        real = path.resolve()
+        if real not in seen:
+            seen.add(real)
+            result.append(path)
+    return result
+
+
+def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Fault]:
+    """Nulls in the first file that would take out what nothing before it stated."""
+    told = "is empty; write a value, or delete the line"
+    paths: list[KeyPath] = []
+    for section in ("methods", "budgets"):
+        entries = value.get(section)
+        for key, entry in entries.items() if isinstance(entries, dict) else ():
+            if entry is None:
+                paths.append((section, key))
+            elif section == "budgets" and isinstance(entry, dict):
+                paths += [(section, key, unit) for unit, amount in entry.items() if amount is None]
+    return [Fault(path, told, read.place(path)) for path in paths]
+
+
+def _last(stack: list[dict[str, Any]], *path: str) -> int:
+    """The number of the last layer that states a key; -1 where none does."""
+    for number in range(len(stack) - 1, -1, -1):
+        value: Any = stack[number]
+        for key in path:
+            value = value.get(key, ...) if isinstance(value, dict) else ...
+        if value is not ...:
+            return number
+    return -1
+
+
+def _sizes(configuration: dict[str, Any]) -> set[str] | None:
+    subsets = configuration.get("subsets")
+    sizes = subsets.get("sizes") if isinstance(subsets, dict) else None
+    return {str(size) for size in sizes} if isinstance(sizes, list) else None

@@ -1,0 +1,142 @@
+"""From whatever a configuration holds to plain JSON values, before the schema judges them.
+
+Snakemake hands over numbers as keys, and values from its command line as texts ('0.1', '[0, 1]'): keys become texts,
+and a text becomes a number, true or false, a list or nothing exactly where the schema wants that and the text says no
+more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from smallmix.study.faults import Fault, KeyPath, shorten
+
+DEEPEST = 20
+LARGEST_BITS = 63
+_WHOLE_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]{0,18})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+class Refused:
+    """Stands where a value was that no configuration can hold; the fault is told already."""
+
+    def __repr__(self) -> str:
+        return "(refused)"
+
+
+REFUSED = Refused()
+
+
+def plain_value(value: Any, schema: Mapping[str, Any], path: KeyPath, faults: list[Fault]) -> Any:
+    """`value` as plain JSON types, as far as `schema` tells which are meant. Adds what cannot be to `faults`."""
+    if len(path) > DEEPEST:
+        faults.append(Fault(path[:DEEPEST], f"nested deeper than {DEEPEST} levels; no configuration is"))
+        return REFUSED
+    if isinstance(value, str):
+        meant = _meant(value, schema)
+        if isinstance(meant, str):
+            return _text(meant, path, faults)
+        value = meant
+    if isinstance(value, Mapping):
+        return _mapping(value, schema, path, faults)
+    if isinstance(value, list | tuple):
+        entries = schema.get("items", {})
+        return [plain_value(item, entries, (*path, index), faults) for index, item in enumerate(value)]
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > LARGEST_BITS:
+        faults.append(Fault(path, f"a number of about {value.bit_length() * 3 // 10 + 1} digits is far too large"))
+        return REFUSED
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    faults.append(
+        Fault(path, f"found {shorten(str(value))} (a {type(value).__name__}); put it in quotes if it is text")
+    )
+    return REFUSED
+
+
+def inner_schema(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The schema of a mapping's key; empty where the key is unknown."""
+    known = schema.get("properties", {})
+    if key in known:
+        found: Mapping[str, Any] = known[key]
+        return found
+    for pattern, inner in schema.get("patternProperties", {}).items():
+        if re.search(pattern, key):
+            matched: Mapping[str, Any] = inner
+            return matched
+    return {}
+
+
+def _mapping(value: Mapping[Any, Any], schema: Mapping[str, Any], path: KeyPath, faults: list[Fault]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _key(key, path, faults)
+        if name is None:
+            continue
+        plain = plain_value(item, inner_schema(schema, name), (*path, name), faults)
+        # 500 from a file and "500" from the command line are one key: the later completes the earlier.
+        result[name] = merged(result[name], plain) if name in result else plain
+    return result
+
+
+def _key(key: Any, path: KeyPath, faults: list[Fault]) -> str | None:
+    if isinstance(key, str):
+        if key.isprintable() and key.strip() == key and key:
+            return key
+        faults.append(Fault((*path, key), "a key must be a word without spaces around it or unprintable characters"))
+        return None
+    if isinstance(key, int) and not isinstance(key, bool) and key.bit_length() <= LARGEST_BITS:
+        return str(key)
+    if isinstance(key, bool):
+        word = "true" if key else "false"
+        told = f"YAML reads this key as {word} (written yes, no, on, off or {word}); put it in quotes or choose another"
+        faults.append(Fault((*path, word), told))
+    elif key is None:
+        faults.append(Fault((*path, "null"), "YAML reads this key as nothing; put it in quotes or choose another"))
+    else:
+        name = "a huge number" if isinstance(key, int) else shorten(str(key))
+        faults.append(Fault((*path, name), "a key must be a word or a plain whole number; put it in quotes"))
+    return None
+
+
+def merged(earlier: Any, later: Any) -> Any:
+    """Snakemake's way to lay one configuration over another: mappings are merged, all else is replaced."""
+    if not isinstance(later, Mapping):
+        return later
+    result = dict(earlier) if isinstance(earlier, Mapping) else {}
+    for key, value in later.items():
+        result[key] = merged(result.get(key), value)
+    return result
+
+
+def _text(text: str, path: KeyPath, faults: list[Fault]) -> Any:
+    text = text.strip()
+    if _CONTROL.search(text):
+        faults.append(Fault(path, f"found {shorten(repr(text))}; control characters are not allowed in a text"))
+        return REFUSED
+    return text
+
+
+def _meant(text: str, schema: Mapping[str, Any]) -> Any:
+    wanted = schema.get("type", ())
+    kinds = {wanted} if isinstance(wanted, str) else set(wanted)
+    stripped = text.strip()
+    if "null" in kinds and stripped in ("null", "~", ""):
+        return None
+    if kinds & {"integer", "number"} and _WHOLE_NUMBER.fullmatch(stripped):
+        return int(stripped)
+    if "number" in kinds and len(stripped) < 100 and _NUMBER.fullmatch(stripped):
+        return float(stripped)
+    if "boolean" in kinds and stripped.lower() in ("true", "false"):
+        return stripped.lower() == "true"
+    opening = {"[": "array", "{": "object"}.get(stripped[:1])
+    if opening in kinds and len(stripped) < 10_000 and not re.search(r"[&*!]", stripped):
+        try:
+            return yaml.load(stripped, Loader=yaml.BaseLoader)
+        except (yaml.YAMLError, RecursionError):
+            return text
+    return text

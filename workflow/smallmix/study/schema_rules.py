@@ -1,0 +1,193 @@
+"""What the schema has to say about a configuration, told for people; and the defaults it fills in."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+from smallmix.fingerprints import PACKAGE_FOLDER
+from smallmix.study.faults import Fault, KeyPath, close_match, key_name, listed, show
+from smallmix.study.plain_values import inner_schema
+
+SCHEMAS = PACKAGE_FOLDER.parent / "schemas"
+
+
+@functools.cache
+def load_schema(name: str = "config.schema.yaml") -> dict[str, Any]:
+    """The schema of that name, as data."""
+    with open(SCHEMAS / name, encoding="utf-8") as stream:
+        schema: dict[str, Any] = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return schema
+
+
+def schema_faults(value: Any, schema: dict[str, Any], known_paths: Set[KeyPath] = frozenset()) -> list[Fault]:
+    """Every way in which `value` breaks `schema`, in the order of the keys; one fault a key, none below known ones."""
+    faults: list[Fault] = []
+    told = set(known_paths)
+    for error in sorted(
+        _validator(schema).iter_errors(value), key=lambda found: [str(part) for part in found.absolute_path]
+    ):
+        for fault in _faults_of(error, schema):
+            if not any(fault.path[: len(path)] == path for path in told if path):
+                told.add(fault.path)
+                faults.append(fault)
+    return faults
+
+
+def with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A valid value with every default filled in, keys in the schema's order, and real numbers as floats."""
+    if isinstance(value, dict):
+        result: dict[str, Any] = {}
+        for key, inner in schema.get("properties", {}).items():
+            if key in value:
+                result[key] = with_defaults(value[key], inner)
+            elif "default" in inner:
+                result[key] = with_defaults(copy.deepcopy(inner["default"]), inner)
+        for key, item in value.items():
+            if key not in result:
+                result[key] = with_defaults(item, inner_schema(schema, key))
+        return result
+    if isinstance(value, list):
+        return [with_defaults(item, schema.get("items", {})) for item in value]
+    if schema.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def key_table(
+    schema: Mapping[str, Any] | None = None, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every key of the schema with its own schema, in order; free names stand as <name>."""
+    schema = load_schema() if schema is None else schema
+    inner = dict(schema.get("properties", {}))
+    if schema.get("patternProperties"):
+        (free,) = schema["patternProperties"].values()
+        inner["<size>" if path == ("budgets",) else "<name>"] = free
+    for key, described in inner.items():
+        yield ".".join((*path, key)), described
+        yield from key_table(described, (*path, key))
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a schema allows, in words: "a whole number from 1 to 1024"."""
+    if "enum" in schema:
+        return ("one of " if len(schema["enum"]) > 1 else "") + ", ".join(map(str, schema["enum"]))
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    if "object" in kinds and "string" in kinds:
+        return str(schema.get("x-form"))
+    return " or ".join(_kind(kind, schema) for kind in kinds)
+
+
+@functools.cache
+def _validator_class() -> Any:
+    checker = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, type_checker=checker)
+
+
+def _validator(schema: dict[str, Any]) -> Any:
+    return _validator_class()(schema)
+
+
+def _is_integer(checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(checker: Any, value: Any) -> bool:
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _faults_of(error: Any, schema: Mapping[str, Any]) -> Iterator[Fault]:
+    path: KeyPath = tuple(error.absolute_path)
+    value, rule, own = error.instance, error.validator, error.schema
+    if rule == "required":
+        for key in own["required"]:
+            if key not in value:
+                yield Fault((*path, key), f"is missing; give {allowed(inner_schema(own, key))}")
+    elif rule == "additionalProperties":
+        for key in value:
+            if not inner_schema(own, key):
+                yield Fault((*path, key), _unknown_key(key, path, own, schema))
+    elif rule == "uniqueItems":
+        twice = [item for index, item in enumerate(value) if item in value[:index]]
+        yield Fault(path, f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition")
+    elif rule in ("minItems", "minProperties"):
+        yield Fault(path, f"found {show(value)}; give {allowed(own)}")
+    else:
+        yield Fault(path, f"found {show(value)}{_hint(value, own)}; allowed: {allowed(own)}")
+
+
+def _unknown_key(key: str, path: KeyPath, own: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    known = list(own.get("properties", {}))
+    match = close_match(key, known)
+    if match:
+        return f"unknown key; did you mean {match}?"
+    elsewhere = [name for name, _ in key_table(schema) if name.rpartition(".")[2] == key and "<" not in name]
+    if elsewhere and not (path and own.get("patternProperties")):
+        return f"unknown key here; did you mean {' or '.join(elsewhere)}?"
+    form = f" ({own['x-form']})" if "x-form" in own else ""
+    if own.get("patternProperties"):
+        return f"not allowed as a key{form}"
+    return f"unknown key; allowed in {key_name(path) or 'the file'}: {listed(known)}"
+
+
+def _hint(value: Any, schema: Mapping[str, Any]) -> str:
+    if isinstance(value, str) and "enum" in schema:
+        match = close_match(value, [str(word) for word in schema["enum"]])
+        return f"; did you mean {match}?" if match else ""
+    if isinstance(value, bool) and "string" in schema.get("type", ""):
+        return ' (YAML reads bare yes, no, on and off as true or false; put text in quotes: "no")'
+    if isinstance(value, float) and not math.isfinite(value):
+        return " (not a finite number)"
+    if value is None and "default" in schema:
+        return f" (leave the line out for the default, {_default(schema['default'])})"
+    return ""
+
+
+def _default(value: Any) -> str:
+    return (
+        "the schema's"
+        if isinstance(value, dict)
+        else ("true" if value is True else "false" if value is False else str(value))
+    )
+
+
+def _kind(kind: str, schema: Mapping[str, Any]) -> str:
+    if kind in ("integer", "number"):
+        word = "a whole number" if kind == "integer" else "a number"
+        return f"{word} {_range(schema)}".strip()
+    if kind == "string":
+        return str(schema.get("x-form") or f"text of at most {schema.get('maxLength', 'any')} characters")
+    if kind == "array":
+        least, most = schema.get("minItems", 0), schema.get("maxItems")
+        count = f"{least}" if least == most else f"{least} to {most}"
+        return f"a list in brackets of {count} entries, each {allowed(schema.get('items', {}))}"
+    if kind == "object":
+        form = f"; {schema['x-form']}" if "x-form" in schema else ""
+        known = list(schema.get("properties", {}))
+        named = f" of {listed(known)}" if known and not form else ""
+        return f"a mapping (`key: value` lines){named}{form}"
+    return {"boolean": "true or false", "null": "null"}.get(kind, kind)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    start = f"above {above}" if above is not None else f"from {low}"
+    end = f"below {below}" if below is not None else f"to {high}" if above is None else f"and at most {high}"
+    if below is not None and above is not None:
+        end = f"and {end}"
+    return f"{start} {end}"
+
+
+def schema_path(name: str) -> Path:
+    """Where a schema lies."""
+    return SCHEMAS / name

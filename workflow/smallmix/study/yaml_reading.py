@@ -1,0 +1,192 @@
+"""Reading YAML strictly: what the usual reader lets pass in silence is a fault with a line and a remedy here.
+
+That is: keys given twice (the last would win), tabs, bare `no` or `off` as keys, numbers with a leading zero (octal in
+YAML 1.1), 1:30 (sexagesimal), dates, anchors, several documents in a file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from smallmix.study.faults import Fault, KeyPath, shorten
+
+LARGEST_FILE = 1_000_000
+DEEPEST = 20
+_OCTAL = re.compile(r"[+-]?0[0-9_]+")
+_SEXAGESIMAL = re.compile(r"[+-]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+_YAML_WORDS = re.compile(r"(?i)yes|no|on|off|true|false|null|~|")
+
+
+@dataclass
+class YamlFile:
+    """A file as read: its value (keys as texts; None where it is unusable), where each key stands, and its faults."""
+
+    name: str
+    value: dict[str, Any] | None = None
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    written: dict[KeyPath, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def place(self, path: KeyPath) -> str:
+        """File and line of a key; empty where the file does not state it."""
+        return f"{self.name}, line {self.lines[path]}" if path in self.lines else ""
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Read a file whose top is a mapping. Never raises for what a file can hold; see `faults`."""
+    read = YamlFile(str(path))
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"it is larger than {LARGEST_FILE:,} bytes, which no configuration is")
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        read.faults.append(Fault((), "there is no such file; check the name and the folder", read.name))
+        return read
+    except UnicodeDecodeError as fault:
+        read.faults.append(Fault((), f"not UTF-8 text at byte {fault.start}; save it as UTF-8", read.name))
+        return read
+    except (OSError, ValueError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else fault
+        read.faults.append(Fault((), f"cannot be read: {reason}", read.name))
+        return read
+    _parse(text, read)
+    return read
+
+
+def _parse(text: str, read: YamlFile) -> None:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if "\t" in line[: len(line) - len(line.lstrip())] and line.strip():
+            text_fault = "a tab in the indentation, which YAML does not allow; write spaces"
+            read.faults.append(Fault((), text_fault, f"{read.name}, line {number}"))
+    if read.faults:
+        return
+    loader = _Composer(text)
+    try:
+        top = loader.get_single_node()
+        if top is None:
+            read.faults.append(Fault((), "is empty; write `key: value` lines, or leave the file out", read.name))
+        elif not isinstance(top, yaml.MappingNode):
+            place = f"{read.name}, line {top.start_mark.line + 1}"
+            read.faults.append(Fault((), "must hold `key: value` lines at its top level", place))
+        else:
+            value = _Walk(read, loader).value(top, ())
+            read.value = value if isinstance(value, dict) else None
+    except yaml.MarkedYAMLError as fault:
+        mark = fault.problem_mark or fault.context_mark
+        place = f"{read.name}, line {mark.line + 1}" if mark else read.name
+        problem = " ".join(part for part in (fault.context, fault.problem) if part)
+        read.faults.append(Fault((), f"not valid YAML: {problem}. Check colons, brackets and indentation", place))
+    except yaml.YAMLError as fault:
+        read.faults.append(Fault((), f"not valid YAML: {shorten(str(fault).splitlines()[0])}", read.name))
+    except RecursionError:
+        read.faults.append(Fault((), "nested too deeply to be a configuration", read.name))
+    finally:
+        loader.dispose()
+
+
+class _Composer(yaml.SafeLoader):
+    """The usual reader, but an alias is refused: it could stand for endlessly much."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                f"*{event.anchor} stands for a value written elsewhere; write the value out",
+                event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+
+class _Walk:
+    """Turns the nodes of one file into values, noting lines and faults on the way."""
+
+    def __init__(self, read: YamlFile, loader: yaml.SafeLoader) -> None:
+        self.read = read
+        self.loader = loader
+
+    def value(self, node: Any, path: KeyPath) -> Any:
+        if len(path) > DEEPEST:
+            self._fault(path, node, f"nested deeper than {DEEPEST} levels; no configuration is")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._noted(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _noted(self, node: Any, path: KeyPath) -> Any:
+        self.read.lines[path] = node.start_mark.line + 1
+        return self.value(node, path)
+
+    def _mapping(self, node: Any, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            inner = (*path, key)
+            if key in result:
+                self._fault(
+                    inner, key_node, f"given twice; it stands in line {self.read.lines[inner]} already. Delete one"
+                )
+            self.read.lines[inner] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, inner)
+        return result
+
+    def _key(self, node: Any, path: KeyPath) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self._fault(path, node, "a key must be a word or a number, not a list or a mapping")
+            return None
+        kind, text = node.tag.rpartition(":")[2], node.value
+        inner = (*path, text)
+        if kind in ("bool", "null"):
+            reading = "nothing" if kind == "null" else ("true" if self._constructed(node) else "false")
+            self._fault(inner, node, f'YAML reads this key as {reading}; put it in quotes ("{text}") or choose another')
+        elif kind == "merge":
+            self._fault(inner, node, "merge keys (<<) are not supported; write the keys out")
+        elif kind not in ("str", "int") or (kind == "int" and not re.fullmatch(r"0|[1-9][0-9]*", text)):
+            self._fault(inner, node, self._trap(node) or "a key must be a word or a plain whole number")
+        elif text == "__use_yte__":
+            self._fault(inner, node, "templates are not supported in configurations; write the values out")
+        else:
+            return str(text)
+        return None
+
+    def _scalar(self, node: Any, path: KeyPath) -> Any:
+        trap = self._trap(node)
+        if trap:
+            self._fault(path, node, trap)
+        if node.style is None and _YAML_WORDS.fullmatch(node.value):
+            self.read.written[path] = node.value
+        return node.value if trap else self._constructed(node)
+
+    def _trap(self, node: Any) -> str | None:
+        kind, text = node.tag.rpartition(":")[2], shorten(node.value)
+        if kind == "int" and _OCTAL.fullmatch(node.value):
+            plain = node.value.lstrip("+-0") or "0"
+            return f"YAML reads {text} as an octal number; write {shorten(plain)}, or put text in quotes"
+        if kind in ("int", "float") and _SEXAGESIMAL.fullmatch(node.value):
+            return f"YAML reads {text} as a number to the base of 60; write the number out, or put text in quotes"
+        if kind == "timestamp":
+            return f'YAML reads {text} as a date; put it in quotes ("{text}") if it is text'
+        if kind not in ("str", "int", "float", "bool", "null"):
+            return f"the tag {node.tag} is not supported; write a plain value"
+        return None
+
+    def _constructed(self, node: Any) -> Any:
+        try:
+            value = self.loader.construct_object(node)
+        except (ValueError, OverflowError, KeyError, yaml.YAMLError):
+            return node.value
+        return str(value) if isinstance(value, datetime.date) else value
+
+    def _fault(self, path: KeyPath, node: Any, text: str) -> None:
+        self.read.faults.append(Fault(path, text, f"{self.read.name}, line {node.start_mark.line + 1}"))
