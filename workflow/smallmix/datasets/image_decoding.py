@@ -1,0 +1,169 @@
+"""Turns image files of many kinds into pixels of one shape, the same on every machine with the same Pillow.
+
+In this order: the EXIF orientation is applied; transparent pixels are composited on black; grey of 16 bits is scaled to
+8 (round(value / 257)); colours become RGB or grey (ITU-R 601-2 luma); an image of another size is cut to its central
+square and resized with the bilinear filter, antialiased. Colour profiles are not applied. Of several frames the first
+counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Only formats that Pillow decodes by itself: others start outside programs (EPS) or have no signature (TGA).
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+LARGEST_PIXEL_COUNT = 100_000_000  # 10,000 x 10,000 is still read
+LARGEST_FILE = 512 << 20
+IMAGES_PER_TASK = 128
+MOST_THREADS = 8  # Pillow decodes outside the interpreter's lock; the rest of the work stays inside
+
+
+class ImageFault(Exception):
+    """An image that cannot be used; the message says why and is told with its place in the list."""
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """`pixels` uint8 [N, size, size, 3 or 1]; the sha256 of each file; faults and notes by the image's index."""
+
+    pixels: NDArray[np.uint8]
+    digests: list[bytes]
+    faults: dict[int, str]
+    notes: dict[str, list[int]]
+
+
+def decode_images(
+    paths: Sequence[Path], size: int, color: str, report: Callable[[int], None] = lambda done: None
+) -> DecodedImages:
+    """Decode all images, on all cores; a fault of one does not keep the others from being judged.
+
+    `color` is rgb or grey. `report` is called with the number of images done so far. Raises MemoryError.
+    """
+    channels = {"rgb": 3, "grey": 1}[color]
+    pixels = np.zeros((len(paths), size, size, channels), dtype=np.uint8)
+    digests = [b""] * len(paths)
+    faults: dict[int, str] = {}
+    found: list[tuple[int, str]] = []
+
+    def decode_from(start: int) -> int:
+        for index in range(start, min(start + IMAGES_PER_TASK, len(paths))):
+            try:
+                image_pixels, digests[index], notes = decode_image(paths[index], size, color)
+                pixels[index] = image_pixels
+                found.extend((index, note) for note in notes)
+            except ImageFault as fault:
+                faults[index] = str(fault)
+        return min(start + IMAGES_PER_TASK, len(paths))
+
+    with _limited_pixel_count(), ThreadPoolExecutor(_threads()) as pool:
+        for done in pool.map(decode_from, range(0, len(paths), IMAGES_PER_TASK)):
+            report(done)
+    notes_by_kind: dict[str, list[int]] = {}
+    for index, note in sorted(found):
+        notes_by_kind.setdefault(note, []).append(index)
+    return DecodedImages(pixels, digests, dict(sorted(faults.items())), notes_by_kind)
+
+
+def decode_image(path: Path, size: int, color: str) -> tuple[NDArray[np.uint8], bytes, list[str]]:
+    """One image as uint8 [size, size, 3 or 1], the sha256 of its file, and notes on what had to be done to it.
+
+    Raises ImageFault.
+    """
+    content = _content(path)
+    notes: list[str] = []
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            width, height = opened.size
+            if width * height > LARGEST_PIXEL_COUNT:
+                raise ImageFault(_too_large(f"{width:,} x {height:,} pixels"))
+            if opened.format != "MPO" and getattr(opened, "is_animated", False):
+                notes.append("hold several frames; the first was used")
+                opened.seek(0)
+            opened.load()
+            image: Image.Image = opened
+            try:
+                image = ImageOps.exif_transpose(opened)
+            except Exception:  # a damaged EXIF block may end in nearly any error; the pixels are whole
+                notes.append("have a damaged EXIF block; their orientation was not applied")
+            if min(image.size) < size:
+                notes.append(f"are smaller than {size} x {size} pixels and were enlarged")
+            squared = _squared(_converted(image, "RGB" if color == "rgb" else "L"), size)
+            decoded = np.asarray(squared, dtype=np.uint8).reshape(size, size, -1)
+    except ImageFault:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
+        raise ImageFault(_too_large(str(fault))) from fault
+    except UnidentifiedImageError as fault:
+        raise ImageFault(f"is not an image of a known format ({', '.join(FORMATS)})") from fault
+    except Exception as fault:  # a damaged image may end in nearly any error
+        raise ImageFault(f"cannot be decoded ({fault or type(fault).__name__}); the file is damaged") from fault
+    return decoded, hashlib.sha256(content).digest(), notes
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            if os.fstat(stream.fileno()).st_size > LARGEST_FILE:
+                raise ImageFault(f"is a file of more than {LARGEST_FILE >> 20} MiB")
+            content = stream.read()
+    except OSError as fault:
+        raise ImageFault(f"cannot be read ({fault.strerror})") from fault
+    if not content:
+        raise ImageFault("is an empty file")
+    return content
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ImageFault("has pixels of more than 16 bits; save it with 8 or 16 bits a channel")
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ImageFault("has floating-point pixels, whose range is unknown; save it with 8 or 16 bits a channel")
+    elif image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _squared(image: Image.Image, size: int) -> Image.Image:
+    if image.size == (size, size):
+        return image
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+
+
+@contextlib.contextmanager
+def _limited_pixel_count() -> Iterator[None]:
+    """Make Pillow itself refuse larger images, before it allocates anything for them."""
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        Image.MAX_IMAGE_PIXELS = LARGEST_PIXEL_COUNT
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _too_large(what: str) -> str:
+    return f"is too large to decode safely (limit {LARGEST_PIXEL_COUNT:,} pixels): {what}. Scale it down first"
+
+
+def _threads() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_THREADS, cores)

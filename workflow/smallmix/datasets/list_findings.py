@@ -1,0 +1,112 @@
+"""What can be said about an image list as a whole: its classes, its repetitions, and what the images needed."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+from smallmix.datasets.image_decoding import DecodedImages
+from smallmix.datasets.image_list_table import ListRow
+from smallmix.datasets.list_faults import ListFaults
+
+TRAIN_LIST, TEST_LIST = "train.csv", "test.csv"
+INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The distinct labels in order: by number where all are integers, else by their characters' code points."""
+    names = sorted(set(labels))
+    if all(INTEGER.fullmatch(name) for name in names):
+        names.sort(key=int)
+    return tuple(names)
+
+
+def check_classes(lists: Mapping[str, Sequence[ListRow]], classes: Sequence[str], faults: ListFaults) -> None:
+    """Add faults for empty lists, for a training list of one class, and for test classes that are never trained."""
+    for name, rows in lists.items():
+        if not rows:
+            faults.add(f"{name}: lists no images")
+    if len(classes) == 1:
+        faults.add(f"{TRAIN_LIST}: has one class only ({classes[0]!r}); telling classes apart needs two")
+    if lists[TRAIN_LIST]:
+        accused = set(classes)
+        for row in lists[TEST_LIST]:
+            if row.label not in accused:
+                accused.add(row.label)
+                faults.add(f"{TEST_LIST} line {row.line}: the class {row.label!r} has no image in {TRAIN_LIST}")
+
+
+def check_repetitions(lists: Mapping[str, Sequence[ListRow]], faults: ListFaults) -> list[str]:
+    """Add faults for paths with two labels, in one list or in both; return warnings about paths listed twice."""
+    labels: dict[str, tuple[str, str, int]] = {}
+    warnings: list[str] = []
+    for name, rows in lists.items():
+        seen: set[str] = set()
+        again: list[ListRow] = []
+        for row in rows:
+            path = posixpath.normpath(row.path)
+            label, list_name, line = labels.setdefault(path, (row.label, name, row.line))
+            if label != row.label:
+                faults.add(
+                    f"{name} line {row.line}: {row.path!r} is labelled {row.label!r}, "
+                    f"but {label!r} in {list_name} line {line}"
+                )
+            elif path in seen:
+                again.append(row)
+            seen.add(path)
+        if again:
+            warnings.append(
+                f"{name} repeats {_images(len(again))}, first in line {again[0].line} ({again[0].path!r}); "
+                "each row counts as an image"
+            )
+    return warnings
+
+
+def class_warnings(lists: Mapping[str, Sequence[ListRow]], classes: Sequence[str]) -> list[str]:
+    """Warnings about classes that are never tested, and about names that look like one class written in two ways."""
+    tested = {row.label for row in lists[TEST_LIST]}
+    warnings = [f"the class {name!r} has no image in {TEST_LIST}" for name in classes if name not in tested]
+    alike: dict[str, str] = {}
+    for name in classes:
+        other = alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        if other != name:
+            warnings.append(f"the classes {other!r} and {name!r} differ only in case or in the encoding of characters")
+    return warnings
+
+
+def image_warnings(lists: Mapping[str, Sequence[ListRow]], decoded: Mapping[str, DecodedImages]) -> list[str]:
+    """Warnings about what had to be done to images, and about equal files among training and test images."""
+    warnings: list[str] = []
+    for name, rows in lists.items():
+        for note, indices in sorted(decoded[name].notes.items()):
+            warnings.append(f"{name}: {_images(len(indices))} (first: {rows[indices[0]].path!r}) {note}")
+    first_row: dict[bytes, ListRow] = {}
+    contradictions: list[tuple[ListRow, ListRow]] = []
+    for row, digest in zip(lists[TRAIN_LIST], decoded[TRAIN_LIST].digests, strict=True):
+        other = first_row.setdefault(digest, row)
+        if other.label != row.label:
+            contradictions.append((other, row))
+    if contradictions:
+        other, row = contradictions[0]
+        warnings.append(
+            f"{TRAIN_LIST}: {_images(len(contradictions))} bear another label than an equal file "
+            f"(first: {row.path!r} as {row.label!r}, {other.path!r} as {other.label!r})"
+        )
+    shared = [
+        (first_row[digest], row)
+        for row, digest in zip(lists[TEST_LIST], decoded[TEST_LIST].digests, strict=True)
+        if digest in first_row
+    ]
+    if shared:
+        other, row = shared[0]
+        warnings.append(
+            f"{_images(len(shared))} of {TEST_LIST} are equal, byte for byte, to training images "
+            f"(first: {row.path!r} and {other.path!r}); test accuracies are too high by what was memorised"
+        )
+    return warnings
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
