@@ -204,7 +204,9 @@ def build_synthetic_study(
     layout = made.layout
     layout.results.mkdir(parents=True, exist_ok=True)
     layout.study_file.write_text(study.to_json() + "\n", encoding="utf-8")
-    write_synthetic_dataset(layout.dataset, study, train_count=max(study.sizes), test_count=test_images)
+    # Studies of one root share their dataset, which must not change under the cells that are there already.
+    if _train_count(layout) < max(study.sizes):
+        write_synthetic_dataset(layout.dataset, study, train_count=max(study.sizes), test_count=test_images)
     write_synthetic_subsets(layout)
     for cell in study.cells:
         write_synthetic_cell(layout, cell, test_images=test_images, generator_seed=generator_seed)
@@ -247,14 +249,18 @@ def write_synthetic_dataset(folder: Path, study: Study, *, train_count: int, tes
 
 
 def write_synthetic_subsets(layout: Layout) -> None:
-    """Write every subset's table: the head of the list, or a seeded draw under other rules."""
+    """Write every subset's table: the head of the list, a seeded draw, or a seeded draw of equally many a class."""
     study = layout.study
-    labels = _train_labels(max(study.sizes))
+    rule = study.configuration["subsets"]["rule"]
+    labels = _train_labels(_train_count(layout))
     for size in study.sizes:
         for seed in study.seeds if study.redraws_subsets else study.seeds[:1]:
-            rows = np.arange(size)
-            if study.configuration["subsets"]["rule"] != "head":
-                rows = np.sort(np.random.default_rng([size, seed]).permutation(len(labels))[:size])
+            rows = np.random.default_rng([size, seed]).permutation(len(labels))
+            if rule == "balanced":  # the first of every class, then the second of every class, and so on
+                groups = [rows[labels[rows] == label] for label in range(len(CLASSES))]
+                turns = [(turn, row) for group in groups for turn, row in enumerate(group)]
+                rows = np.array([row for _, row in sorted(turns)])
+            rows = np.arange(size) if rule == "head" else np.sort(rows[:size])
             table = [(int(row), int(labels[row]), CLASSES[labels[row]]) for row in rows]
             _write_rows(layout.subset_of(size, seed), table)
 
@@ -397,6 +403,11 @@ def _metrics(
 def _negative_log_likelihood(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).mean())
+
+
+def _train_count(layout: Layout) -> int:
+    path = layout.dataset / "dataset.json"
+    return int(json.loads(path.read_text(encoding="utf-8"))["train_count"]) if path.exists() else 0
 
 
 def _train_labels(count: int) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ LOSS_TOLERANCE = 1e-4
 # Logits are stored as float16 (relative precision 2^-11): what they give back of a mean over all test images.
 STORED_LOGITS_TOLERANCE = 0.01
 EVALUATIONS_IN_LAST10 = 10
+CALIBRATION_BINS = 15
 
 
 def find_contradictions(
@@ -74,10 +75,9 @@ def _against_predictions(metrics: dict[str, Any], logits: NDArray[np.float16], l
         found.append(f"final_test_accuracy is {stored:g} in metrics.json, but {low:g} by predictions.npz")
     if not np.isfinite(logits).all():
         return found  # beyond what float16 holds: the order is kept, the likelihood is lost
-    likelihood = negative_log_likelihood(logits, labels)
-    stored = metrics["negative_log_likelihood"]
-    if not abs(stored - likelihood) <= STORED_LOGITS_TOLERANCE * max(1.0, likelihood):
-        found.append(f"negative_log_likelihood is {stored:g} in metrics.json, but {likelihood:g} by predictions.npz")
+    for key, value in calibration_of(logits, labels).items():
+        if not abs(metrics[key] - value) <= STORED_LOGITS_TOLERANCE * max(1.0, abs(value)):
+            found.append(f"{key} is {metrics[key]:g} in metrics.json, but {value:g} by predictions.npz")
     return found
 
 
@@ -95,11 +95,27 @@ def accuracy_bounds(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> t
     return float(np.mean(of_label > strongest)), float(np.mean(of_label >= strongest))
 
 
-def negative_log_likelihood(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> float:
-    """The mean cross-entropy of the labels, in nats. logits are [N, classes], labels [N]."""
+def calibration_of(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> dict[str, float]:
+    """What the stored logits give for the calibration's numbers, under their names in metrics.json.
+
+    logits are [N, classes], labels [N]. The definitions are the trainer's: Brier 1950, summed over classes; expected
+    calibration error after Guo et al. 2017, equation (3), in 15 bins of equal width.
+    """
+    rows = np.arange(len(labels))
     wide = logits.astype(np.float32)
     wide -= wide.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(wide).sum(axis=1)) - wide[np.arange(len(labels)), labels], dtype=np.float64))
+    probabilities = np.exp(wide)
+    sums = probabilities.sum(axis=1)
+    probabilities /= sums[:, None]
+    of_label, confidence = probabilities[rows, labels], probabilities.max(axis=1)
+    surplus = confidence - (probabilities.argmax(axis=1) == labels)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    return {
+        "negative_log_likelihood": float(np.mean(np.log(sums) - wide[rows, labels])),
+        "brier_score": float(np.mean((probabilities**2).sum(axis=1) - 2 * of_label + 1)),
+        "calibration_gap": float(np.mean(surplus)),
+        "expected_calibration_error": float(np.abs(np.bincount(bins, weights=surplus)).sum() / len(labels)),
+    }
 
 
 def _loss_tolerance(value: float) -> float:

@@ -1,0 +1,68 @@
+"""Student's t intervals of means over few seeds.
+
+The t interval keeps its nominal coverage for as few as two seeds, where the seeds' results are roughly normal; a
+percentile bootstrap of three seeds covers 75 % instead of 95 %.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class MeanInterval:
+    """A mean over `count` values with its two-sided t interval; low, high and standard_error are None for one value."""
+
+    count: int
+    mean: float
+    low: float | None
+    high: float | None
+    standard_error: float | None
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether there is an interval, and zero lies outside it."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> MeanInterval:
+    """The mean of `values` and its t interval (Student 1908). Raises ValueError for no values at all."""
+    if not values:
+        raise ValueError("the mean of no values")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return MeanInterval(1, mean, None, None, None)
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    reach = t_quantile(len(values) - 1, confidence) * error
+    return MeanInterval(len(values), mean, mean - reach, mean + reach, error)
+
+
+def prediction_reach(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
+    """Half the width of the interval in which one further value of the same kind falls. Needs two values or more."""
+    spread = statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
+    return t_quantile(len(values) - 1, confidence) * spread
+
+
+def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+    """How many standard errors a two-sided t interval reaches to each side."""
+    return float(stats.t.ppf((1 + confidence) / 2, degrees))
+
+
+def t_test(values: Sequence[float]) -> float | None:
+    """The two-sided p-value of Student's t test that the mean is zero; None for one value.
+
+    Values without any spread give 1 where they are zero, else 0.
+    """
+    if len(values) < 2:
+        return None
+    interval = mean_interval(values)
+    if not interval.standard_error:
+        return 1.0 if interval.mean == 0 else 0.0
+    return float(2 * stats.t.sf(abs(interval.mean) / interval.standard_error, len(values) - 1))

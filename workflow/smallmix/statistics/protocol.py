@@ -1,0 +1,111 @@
+"""In what a study differs from the article's protocol, as sentences. A number is compared only under the same protocol.
+
+The protocol is the article's, with what it leaves open as this project reads it (workflow/published/article.yaml,
+`readings`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from smallmix.statistics.evidence import Evidence
+from smallmix.study.cell import Mix
+from smallmix.study.study import Study
+
+CIFAR10_CLASSES = frozenset(
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+)
+WIDTH = 64
+BLOCKS = (2, 2, 2, 2)
+RECIPE: dict[str, Any] = {
+    "batch_size": 128,
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0.0001,
+    "decay_at": (0.33, 0.66),
+    "decay_factor": 0.1,
+    "crop_padding": 4,
+    "flip": True,
+}
+BUDGETS = {500: ("iterations", 117000), 250: ("iterations", 117000), 100: ("iterations", 40000)}
+DEFAULT_BUDGET = ("epochs", 100)
+BETA: dict[Mix, tuple[float, float] | None] = {
+    "none": None,
+    "images": (2.0, 1.0),
+    "images-and-labels": (1.0, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference from the article's protocol; a decisive one makes numbers incomparable."""
+
+    text: str
+    decisive: bool
+
+
+def differences_from_article(evidence: Evidence) -> list[Difference]:
+    """What differs for every cell of the study: images, their selection, network, recipe, seeds."""
+    study = evidence.study
+    value = study.cells[0].value if study.cells else None
+    found = differences_of_images(evidence)
+    if value is not None:
+        if value.model.width != WIDTH:
+            found.append(Difference(f"width {value.model.width} instead of {WIDTH}", True))
+        if value.model.blocks != BLOCKS:
+            found.append(Difference(f"blocks {list(value.model.blocks)} instead of {list(BLOCKS)}", True))
+        for key, wanted in RECIPE.items():
+            if getattr(value.recipe, key) != wanted:
+                text = f"recipe.{key} {_show(getattr(value.recipe, key))} instead of {_show(wanted)}"
+                found.append(Difference(text, True))
+        if value.recipe.precision != "fp32":
+            found.append(Difference(f"precision {value.recipe.precision} instead of fp32", False))
+    if len(study.seeds) > 1:
+        found.append(Difference(f"{len(study.seeds)} seeds instead of one", False))
+    return found
+
+
+def differences_of_images(evidence: Evidence) -> list[Difference]:
+    """What differs in the images and in how subsets are chosen from them."""
+    found = _dataset_differences(evidence)
+    rule = evidence.study.configuration["subsets"]["rule"]
+    if rule != "head":
+        found.append(Difference(f"subsets by the rule {rule} instead of the head of the list", True))
+    return found
+
+
+def differences_of_cell(study: Study, size: int, method: str) -> list[Difference]:
+    """What differs for one size and method: the budget, and the distribution of the mixing weight."""
+    value = next(cell.value for cell in study.cells if cell.size == size and cell.method == method)
+    found: list[Difference] = []
+    unit, amount = BUDGETS.get(size, DEFAULT_BUDGET)
+    if (value.budget.unit, value.budget.amount) != (unit, amount):
+        text = f"{value.budget.amount:,} {value.budget.unit} instead of {amount:,} {unit}"
+        found.append(Difference(text, True))
+    beta = BETA[value.method.mix]
+    if value.method.beta != beta:
+        found.append(Difference(f"Beta{_show(value.method.beta)} instead of Beta{_show(beta)}", True))
+    return found
+
+
+def explain(differences: list[Difference]) -> str:
+    """The differences as one clause; empty where there are none."""
+    return "differs from the article: " + ", ".join(one.text for one in differences) if differences else ""
+
+
+def _dataset_differences(evidence: Evidence) -> list[Difference]:
+    study = evidence.study
+    dataset = study.configuration["dataset"]
+    if dataset["name"] == "cifar10":
+        return []
+    if dataset["name"] != "image-list":
+        return [Difference(f"the images of {study.dataset} instead of CIFAR-10", True)]
+    title = dataset["image-list"]["title"] or study.dataset
+    # A copy of CIFAR-10 in another format may be compared, with a note, where the study asks for it.
+    is_copy = study.configuration["published"] is not None and frozenset(evidence.classes) == CIFAR10_CLASSES
+    return [Difference(f"the images of {title} instead of the original CIFAR-10", not is_copy)]
+
+
+def _show(value: Any) -> str:
+    return str(tuple(f"{item:g}" for item in value)).replace("'", "") if isinstance(value, tuple) else str(value)

@@ -1,0 +1,184 @@
+"""The published tables, number by number: what was found, how far off it is, and whether that is within tolerance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.intervals import prediction_reach
+from smallmix.statistics.judgement import Verdict
+from smallmix.statistics.method_roles import methods_with
+from smallmix.statistics.protocol import (
+    BETA,
+    Difference,
+    differences_from_article,
+    differences_of_cell,
+    differences_of_images,
+    explain,
+)
+from smallmix.study.cell import Mix
+from smallmix.study.published import Published
+from smallmix.study.study import Study
+
+# The meaning of the names under which the article publishes; a study's own names are free.
+PUBLISHED_MIXES: dict[str, Mix] = {"non": "none", "data-mix": "images", "label-mix": "images-and-labels"}
+SELECTION_NAMES = {"best": "best", "final": "last", "last10": "last10"}
+MINIMUM_SEEDS_FOR_INTERVAL = 3
+# Library versions and what the article leaves open move a result, however alike its few seeds happen to be; and an
+# interval of few seeds can be wide enough to admit anything. So it is held between these shares of the fixed tolerance.
+SMALLEST_SHARE = 0.5
+LARGEST_SHARE = 2.0
+
+
+@dataclass(frozen=True)
+class FixedTolerance:
+    """How far one run may be off, in percentage points, from a number of images upwards; and why."""
+
+    from_size: int
+    points: float
+    reason: str
+
+
+FIXED_TOLERANCES = (
+    FixedTolerance(5000, 1.0, "single runs of one protocol usually agree within a point at 5,000 images and more"),
+    FixedTolerance(0, 3.0, "single runs on less than 5,000 images scatter by about a point and a half to each side"),
+)
+
+
+@dataclass(frozen=True)
+class JudgedNumber:
+    """One published number (as text, in percent or in images) beside ours."""
+
+    identifier: str
+    statement: str
+    published: str
+    found: str
+    difference: str
+    tolerance: str
+    verdict: Verdict
+    reason: str
+
+
+def judge_numbers(published: Published, evidence: Evidence) -> list[JudgedNumber]:
+    """Every row of the published class counts, then every published accuracy."""
+    return [*_judge_class_counts(published, evidence), *_judge_accuracies(published, evidence)]
+
+
+def tolerance(accuracies: list[float], size: int) -> tuple[float, str]:
+    """How far (percentage points) a published single run may lie from the mean of `accuracies` (fractions); and why.
+
+    From three seeds on, half the 95 % prediction interval for one further run, held between half and twice the fixed
+    tolerance; with fewer seeds the fixed tolerance.
+    """
+    fixed = next(one for one in FIXED_TOLERANCES if size >= one.from_size)
+    if len(accuracies) < MINIMUM_SEEDS_FOR_INTERVAL:
+        return fixed.points, fixed.reason
+    reach = 100 * prediction_reach(accuracies)
+    held = min(max(reach, SMALLEST_SHARE * fixed.points), LARGEST_SHARE * fixed.points)
+    why = f"95 % of further single runs fall within {reach:.2f} points of the mean of {len(accuracies)} seeds"
+    if held != reach:
+        why += f", held between {SMALLEST_SHARE * fixed.points:g} and {LARGEST_SHARE * fixed.points:g} points"
+    return held, why
+
+
+def method_for(study: Study, name: str) -> str | None:
+    """The study's method that means what a published name means: the same mix, the article's distribution if there.
+
+    Names of other publications are looked up as they are.
+    """
+    if name not in PUBLISHED_MIXES:
+        return name if name in study.methods else None
+    mix = PUBLISHED_MIXES[name]
+    candidates = methods_with(study, mix)
+    exact = [one for one in candidates if _beta(study, one) == BETA[mix]]
+    return next(iter([*exact, *candidates]), None)
+
+
+def _judge_class_counts(published: Published, evidence: Evidence) -> list[JudgedNumber]:
+    found = {row.size: row for row in evidence.subset_rows}
+    decisive = [one for one in differences_of_images(evidence) if one.decisive]
+    judged: list[JudgedNumber] = []
+    for wanted in published.class_counts:
+        row = found.get(wanted.size)
+        ours = "" if row is None else f"{row.smallest_class}/{row.largest_class}"
+        verdict: Verdict
+        if row is None:
+            verdict, reason = "not tested", f"the study has no subset of {wanted.size:,} images"
+        elif decisive:
+            verdict, reason = "not tested", explain(decisive)
+        else:
+            same = (row.smallest_class, row.largest_class) == (wanted.smallest_class, wanted.largest_class)
+            verdict = "reproduced" if same else "not reproduced"
+            reason = "counts of images have no scatter: they must be equal"
+        judged.append(
+            JudgedNumber(
+                identifier=f"class-counts-n{wanted.size}",
+                statement=f"images of the smallest and the largest class among {wanted.size:,}",
+                published=f"{wanted.smallest_class}/{wanted.largest_class}",
+                found=ours,
+                difference=""
+                if row is None
+                else f"{row.smallest_class - wanted.smallest_class:+d}/{row.largest_class - wanted.largest_class:+d}",
+                tolerance="0",
+                verdict=verdict,
+                reason=reason,
+            )
+        )
+    return judged
+
+
+def _judge_accuracies(published: Published, evidence: Evidence) -> list[JudgedNumber]:
+    general = differences_from_article(evidence)
+    return [
+        _judge_accuracy(published, evidence, general, row.size, name, percent)
+        for row in published.accuracies
+        for name, percent in row.percent.items()
+    ]
+
+
+def _judge_accuracy(
+    published: Published, evidence: Evidence, general: list[Difference], size: int, name: str, percent: float
+) -> JudgedNumber:
+    study, selection = evidence.study, SELECTION_NAMES[published.selection]
+    method = method_for(study, name)
+    accuracies = list(evidence.accuracies(size, method, selection).values()) if method else []
+    found = difference = allowed = ""
+    verdict: Verdict = "not tested"
+    if method is None:
+        reason = f"the study has no method that stands for {name}"
+    elif size not in study.sizes:
+        reason = f"the study has no cells of {size:,} images"
+    elif not accuracies:
+        reason = "none of the study's cells of this size and method is current"
+    else:
+        mean = 100 * math.fsum(accuracies) / len(accuracies)
+        points, why = tolerance(accuracies, size)
+        found, difference, allowed = f"{mean:.2f}", f"{mean - percent:+.2f}", f"{points:.2f}"
+        differences = [*general, *differences_of_cell(study, size, method)]
+        if any(one.decisive for one in differences):
+            reason = f"not comparable: {explain(differences)}"
+        else:
+            distance = abs(mean - percent)
+            verdict = "reproduced" if distance <= points else "partly" if distance <= 2 * points else "not reproduced"
+            outcome = {
+                "reproduced": "within the tolerance",
+                "partly": "within twice the tolerance",
+                "not reproduced": "beyond twice the tolerance",
+            }[verdict]
+            reason = "; ".join(part for part in (outcome, why, explain(differences)) if part)
+    return JudgedNumber(
+        identifier=f"accuracy-n{size}-{name}",
+        statement=f"{selection} test accuracy of {name} with {size:,} images, percent",
+        published=f"{percent:.2f}",
+        found=found,
+        difference=difference,
+        tolerance=allowed,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _beta(study: Study, method: str) -> tuple[float, ...] | None:
+    beta = study.configuration["methods"][method].get("beta")
+    return None if beta is None else tuple(float(value) for value in beta)
