@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, default=Path("results/store"), help="store of trained cells")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever cards there are")
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
 
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             store=arguments.store,
             output=arguments.output,
             version=VERSION,
-            device=arguments.device,
+            device="cpu" if arguments.gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
         ),
         stop,

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from smallmix.science.network_shape import block_shapes, needs_projection
 from smallmix.science.randomness import weights_seed
 from smallmix.study.cell import ModelValue
 
-STAGE_STRIDES = (1, 2, 2, 2)
 SMALLEST_IMAGE = 8
 
 
@@ -27,8 +27,11 @@ class PreActivationBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
         self.norm2 = _batch_norm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
-        changes_shape = stride != 1 or channels_in != channels_out
-        self.projection = nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False) if changes_shape else None
+        self.projection = (
+            nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False)
+            if needs_projection(channels_in, channels_out, stride)
+            else None
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         activated = functional.relu(self.norm1(features))
@@ -44,15 +47,9 @@ class PreActivationResNet(nn.Module):
     def __init__(self, width: int, blocks: tuple[int, ...], channels: int, classes: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-        layers: list[nn.Module] = []
-        channels_in = width
-        for stage, (count, stage_stride) in enumerate(zip(blocks, STAGE_STRIDES, strict=True)):
-            channels_out = width * 2**stage
-            for number in range(count):
-                layers.append(PreActivationBlock(channels_in, channels_out, stage_stride if number == 0 else 1))
-                channels_in = channels_out
-        self.stages = nn.Sequential(*layers)
-        self.classifier = nn.Linear(channels_in, classes)
+        shapes = block_shapes(width, blocks)
+        self.stages = nn.Sequential(*(PreActivationBlock(*shape) for shape in shapes))
+        self.classifier = nn.Linear(shapes[-1].channels_out, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.stages(self.stem(images))
@@ -78,22 +75,6 @@ def build_model(value: ModelValue, image_shape: tuple[int, int, int], classes: i
 def count_parameters(model: nn.Module) -> int:
     """The number of trainable weights."""
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def forward_flops(value: ModelValue, image_shape: tuple[int, int, int], classes: int) -> int:
-    """Floating-point operations of one image's forward pass, convolutions and classifier (a multiply-add is two)."""
-    height, _, channels = image_shape
-    side, total = height, 2 * 9 * channels * value.width * height * height
-    channels_in = value.width
-    for stage, (count, stride) in enumerate(zip(value.blocks, STAGE_STRIDES, strict=True)):
-        channels_out = value.width * 2**stage
-        side = -(-side // stride)
-        for number in range(count):
-            total += 2 * 9 * side * side * channels_out * (channels_in + channels_out)
-            if channels_in != channels_out or (number == 0 and stride != 1):
-                total += 2 * side * side * channels_in * channels_out
-            channels_in = channels_out
-    return total + 2 * channels_in * classes
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:

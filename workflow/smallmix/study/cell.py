@@ -126,6 +126,12 @@ class Cell:
         return self.budget.amount
 
     @property
+    def images_seen(self) -> int:
+        """Training images of the whole budget, each counted as often as it is seen."""
+        epochs, rest = divmod(self.iterations, self.batches_per_epoch)
+        return epochs * self.subset.size + rest * min(self.subset.size, self.recipe.batch_size)
+
+    @property
     def evaluation_interval(self) -> int:
         """Optimiser steps between two readings of the test images."""
         if self.evaluation.unit == "epochs":

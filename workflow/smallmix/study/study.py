@@ -90,6 +90,10 @@ class Study:
             f"size in {list(self.sizes)}, method in {list(self.methods)}, seed in {list(self.seeds)}."
         )
 
+    def subset_rule(self, size: int, seed: int) -> str:
+        """The canonical JSON of the rule that chooses the training images of a size and seed."""
+        return canonical_json(dataclasses.asdict(_subset_value(self.configuration["subsets"], size, seed)))
+
     def to_json(self) -> str:
         """The resolved configuration as one canonical line: what Snakemake compares and later steps read.
 

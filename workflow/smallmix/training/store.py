@@ -1,8 +1,8 @@
 """The store: trainings addressed by what decides their result.
 
 results/store/<key>/ holds one training: its lock, checkpoints, lasting log and, at the end, the finished record. The
-key is a hash of the cell's value, the training data, the training code and the format of the record, so a stale checkpoint
-cannot be picked up, a reverted change is found again, and equal cells of different studies are trained once.
+key is a hash of the cell's value, the training data, the training code and the format of the record, so a stale
+checkpoint cannot be picked up, a reverted change is found again, and equal cells of different studies are trained once.
 """
 
 from __future__ import annotations

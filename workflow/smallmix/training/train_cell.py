@@ -158,17 +158,11 @@ def _results(cell: Cell, state: TrainingState, reading: Reading, labels: Any) ->
     return {
         "iterations": cell.iterations,
         "epochs": cell.iterations / cell.batches_per_epoch,
-        "images_seen": images_seen(cell),
+        "images_seen": cell.images_seen,
         "parameters": count_parameters(state.model),
         **summarize(state.history),
         **calibrate(reading.logits.numpy(), labels),
     }
-
-
-def images_seen(cell: Cell) -> int:
-    """Training images of the whole budget; the last batch of an epoch may be smaller."""
-    epochs, rest = divmod(cell.iterations, cell.batches_per_epoch)
-    return epochs * cell.size + rest * min(cell.size, cell.recipe.batch_size)
 
 
 def describe_environment(
@@ -196,7 +190,7 @@ def _timing(cell: Cell, state: TrainingState) -> dict[str, Any]:
         "training_seconds": round(state.training_seconds, 3),
         "evaluation_seconds": round(state.evaluation_seconds, 3),
         "total_seconds": round(state.training_seconds + state.evaluation_seconds, 3),
-        "images_per_second": round(images_seen(cell) / max(state.training_seconds, 1e-9), 1),
+        "images_per_second": round(cell.images_seen / max(state.training_seconds, 1e-9), 1),
         "runs": state.runs,
     }
 

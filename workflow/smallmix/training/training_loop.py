@@ -173,7 +173,7 @@ def evaluate(cell: Cell, data: TrainingData, state: TrainingState, learning_rate
         HistoryRow(
             iteration=state.iteration,
             epoch=state.iteration / cell.batches_per_epoch,
-            learning_rate=learning_rate,
+            learning_rate=float(f"{learning_rate:.6g}"),  # without the tail that float32 gives to 0.1
             train_loss=state.loss_sum / state.loss_images,
             clean_train_loss=clean.loss,
             clean_train_accuracy=clean.accuracy,

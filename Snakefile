@@ -1,0 +1,52 @@
+"""smallmix: how much does mixup help when you have little training data?
+
+    fetch_dataset -> extract_subset -> train_cell (size x method x seed) -> collect_metrics -> plot_figure -> render_report
+
+`snakemake --cores all` runs the article's study (config.yaml); `--configfile workflow/studies/NAME.yaml` another one.
+Targets: plan, subsets, cells, figures, report, or any single file, such as
+results/article/cells/n500/label-mix/seed0/metrics.json
+"""
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/study.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/subsets.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/collection.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all, subsets, cells, figures, report, plan, resolve_study, fetch_dataset, extract_subset, tabulate_subsets,
+    collect_metrics, compare_methods, judge_claims, plot_figure, render_report,
+
+
+# Every cell is named here, not only the report: below an up-to-date report a deleted or failed cell would go unseen.
+rule all:
+    input:
+        CELL_METRICS,
+        REPORT,
+
+
+rule subsets:
+    input:
+        SUBSETS,
+        SUBSET_TABLE,
+
+
+rule cells:
+    input:
+        CELL_METRICS,
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+rule report:
+    input:
+        REPORT,

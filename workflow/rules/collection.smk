@@ -1,0 +1,61 @@
+"""Stage 4: tables from cells, and what they say."""
+
+
+rule collect_metrics:
+    """Judge every cell against the study and the code, and gather the current ones into tables."""
+    input:
+        study=STUDY_FILE,
+        dataset=f"{DATASET}/dataset.json",
+        subsets=SUBSETS,
+        cells=CELL_METRICS,
+    output:
+        metrics=f"{RESULTS}/metrics.csv",
+        history=f"{RESULTS}/history.csv",
+        cells=f"{RESULTS}/cells.csv",
+        provenance=f"{RESULTS}/provenance.json",
+    params:
+        code=fingerprint_code("smallmix.collection.collect", "smallmix.training.train_cell"),
+    log:
+        f"{LOGS}/collect_metrics.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m smallmix collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
+
+
+rule compare_methods:
+    """Paired differences between methods, by size and over all sizes, with intervals."""
+    input:
+        study=STUDY_FILE,
+        metrics=f"{RESULTS}/metrics.csv",
+    output:
+        f"{RESULTS}/comparison.csv",
+    params:
+        code=fingerprint_code("smallmix.statistics.comparison"),
+    log:
+        f"{LOGS}/compare_methods.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m smallmix compare-methods --study {input.study} --output {output} 2> {log}"
+
+
+rule judge_claims:
+    """Hold the published numbers and claims against the results."""
+    input:
+        study=STUDY_FILE,
+        published=STUDY.configuration["published"] or [],
+        metrics=f"{RESULTS}/metrics.csv",
+        history=f"{RESULTS}/history.csv",
+        comparison=f"{RESULTS}/comparison.csv",
+        subsets=SUBSET_TABLE,
+    output:
+        f"{RESULTS}/claims.csv",
+    params:
+        code=fingerprint_code("smallmix.statistics.claims"),
+    log:
+        f"{LOGS}/judge_claims.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m smallmix judge-claims --study {input.study} --output {output} 2> {log}"

@@ -1,0 +1,33 @@
+"""Stage 5: pictures of the tables."""
+
+
+rule plot_figure:
+    """Draw one figure (SVG for the report, PNG for slides) and put it into words (JSON)."""
+    input:
+        study=STUDY_FILE,
+        dataset=f"{DATASET}/dataset.json",
+        subsets=SUBSETS,
+        tables=expand(
+            "{folder}/{table}",
+            folder=RESULTS,
+            table=["metrics.csv", "history.csv", "cells.csv", "comparison.csv"],
+        ),
+    output:
+        svg=report(
+            f"{REPORTS}/figures/{{figure}}.svg",
+            category="Figures",
+            labels={"figure": "{figure}"},
+            caption="../report/{figure}.rst",
+        ),
+        png=f"{REPORTS}/figures/{{figure}}.png",
+        words=f"{REPORTS}/figures/{{figure}}.json",
+    params:
+        code=fingerprint_code("smallmix.figures.catalogue"),
+        folder=f"{REPORTS}/figures",
+    log:
+        f"{LOGS}/figures/{{figure}}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m smallmix plot-figures --study {input.study} --figure {wildcards.figure} "
+        "--output-dir {params.folder} 2> {log}"

@@ -1,0 +1,83 @@
+"""The study: the configuration resolved into cells, the paths of everything, and how the package is found."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+PACKAGE_FOLDER = str(Path(workflow.basedir) / "workflow")
+sys.path.insert(0, PACKAGE_FOLDER)
+
+# Shell commands say `python -m smallmix`: with this interpreter (or the one of the rule's conda environment), this package.
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [PACKAGE_FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+from smallmix.errors import ConfigurationError
+from smallmix.figures.names import FIGURE_NAMES
+from smallmix.fingerprints import canonical_json, fingerprint_code
+from smallmix.study.configuration import resolve_configuration
+from smallmix.study.layout import DATASET_FILES, STORE, Layout
+from smallmix.study.study import Study
+from snakemake.exceptions import WorkflowError
+
+# As they were merged: the Snakefile's own file first, then those of the command line.
+CONFIGURATION_FILES = [*filter(os.path.exists, ["config.yaml"]), *workflow.overwrite_configfiles]
+
+try:
+    STUDY = Study.from_configuration(
+        resolve_configuration(config, [Path(file) for file in CONFIGURATION_FILES])
+    )
+except ConfigurationError as fault:
+    raise WorkflowError(str(fault)) from None
+
+STUDY_TEXT = STUDY.to_json()
+LAYOUT = Layout(STUDY)
+RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
+LOGS = f"logs/{STUDY.name}"
+CELLS = {cell.place: cell for cell in STUDY.cells}
+
+STUDY_FILE = str(LAYOUT.study_file)
+SUBSETS = sorted({str(LAYOUT.subset(cell)) for cell in STUDY.cells})
+SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
+CELL_METRICS = [f"{LAYOUT.cell(cell)}/metrics.json" for cell in STUDY.cells]
+FIGURES = [f"{REPORTS}/figures/{name}.svg" for name in FIGURE_NAMES]
+REPORT = f"{REPORTS}/report.html"
+
+
+wildcard_constraints:
+    size="|".join(map(str, STUDY.sizes)),
+    method="|".join(STUDY.methods),
+    seed="|".join(map(str, STUDY.seeds)),
+    figure="|".join(FIGURE_NAMES),
+
+
+rule resolve_study:
+    """Write the resolved configuration, every default filled in: what all later steps and readers go by."""
+    output:
+        STUDY_FILE,
+    params:
+        configuration=STUDY_TEXT,
+    log:
+        f"{LOGS}/resolve_study.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        "python -m smallmix resolve-study --configuration {params.configuration:q} --output {output} 2> {log}"
+
+
+rule plan:
+    """Say what a full run would do here, before it is started: cells, iterations, time, disk."""
+    params:
+        configuration=STUDY_TEXT,
+    log:
+        f"{LOGS}/plan.log",
+    conda:
+        "../../envs/training.yaml"
+    shell:
+        "python -m smallmix plan --configuration {params.configuration:q} 2>&1 | tee {log}"
+
+
+onstart:
+    shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")

@@ -1,0 +1,35 @@
+"""Stage 3: one training job per size x method x seed."""
+
+
+rule train_cell:
+    """Train one cell, or continue it, or find it in the store of trained cells.
+
+    The cell's value decides its result and is compared as one text; the checkpoint and the lasting log lie in the store,
+    which Snakemake neither deletes nor declares.
+    """
+    input:
+        dataset=f"{DATASET}/dataset.json",
+        subset=SUBSET,
+    output:
+        history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
+        predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",
+        metrics=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/metrics.json",
+    params:
+        cell=lambda wildcards: CELLS[
+            f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"
+        ].value.to_json(),
+        code=fingerprint_code("smallmix.training.train_cell"),
+        folder=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}",
+    log:
+        f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.log",
+    threads: STUDY.configuration["recipe"]["cpu_threads"]
+    resources:
+        gpu=1,
+    conda:
+        "../../envs/training.yaml"
+    message:
+        "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"
+    shell:
+        # exec: signals reach the trainer itself, which saves before it leaves.
+        "exec python -m smallmix train-cell --cell {params.cell:q} --dataset {DATASET:q} --subset {input.subset} "
+        "--store {STORE} --output {params.folder} --gpus {resources.gpu} 2> {log}"

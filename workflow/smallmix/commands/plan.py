@@ -1,0 +1,41 @@
+"""`plan`: say what a run would do here, before it is started."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+SUMMARY = "say what a full run would do here: cells, iterations, time, disk"
+# Small enough for a machine without a GPU, with what each is good for.
+SMALLER_STUDIES = (
+    "snakemake --cores all --configfile workflow/studies/demo.yaml     (minutes, no download)",
+    "snakemake --cores all --configfile workflow/studies/laptop.yaml   (half an hour, CIFAR-10)",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which study, and how much to say."""
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    parser.add_argument("--configuration", help="the resolved configuration as JSON, instead of files")
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--brief", action="store_true", help="one line, nothing measured")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    from smallmix.planning.plan import brief_plan, full_plan
+    from smallmix.study.study import Study
+
+    if arguments.configuration:
+        study = Study.from_json(arguments.configuration)
+    else:
+        from smallmix.study.configuration import load_study
+
+        study = load_study(arguments.configfile)
+    if arguments.brief:
+        print(brief_plan(study, arguments.root, arguments.cores))
+    else:
+        print(full_plan(study, arguments.root, arguments.cores, SMALLER_STUDIES))
+    return 0

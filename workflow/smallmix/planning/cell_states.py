@@ -1,0 +1,53 @@
+"""How far each cell is: done, in the store, resumable, or missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from smallmix.datasets.data_fingerprint import fingerprint_data
+from smallmix.errors import SmallmixError
+from smallmix.fingerprints import fingerprint_code
+from smallmix.study.layout import STORE, Layout
+from smallmix.study.study import StudyCell
+from smallmix.training.store import StoreEntry, store_key
+
+CellState = Literal["done", "stored", "resumable", "missing"]
+TRAINING_CODE = "smallmix.training.train_cell"
+
+
+def find_cell_states(layout: Layout) -> dict[str, CellState]:
+    """The state of every cell of the study, by place. `stored` is trained already and only needs copying."""
+    code = fingerprint_code(TRAINING_CODE)
+    data: dict[Path, str | None] = {}
+    states: dict[str, CellState] = {}
+    for cell in layout.study.cells:
+        subset = layout.subset(cell)
+        if subset not in data:
+            data[subset] = _data_fingerprint(subset, layout.dataset)
+        states[cell.place] = _state_of(cell, layout, data[subset], code)
+    return states
+
+
+def _state_of(cell: StudyCell, layout: Layout, data: str | None, code: str) -> CellState:
+    if data is None:
+        return "missing"
+    try:
+        metrics = json.loads((layout.cell(cell) / "metrics.json").read_text(encoding="utf-8"))
+        stored = (metrics["cell_fingerprint"], metrics["data_fingerprint"], metrics["code_fingerprint"])
+        if stored == (cell.value.fingerprint, data, code):
+            return "done"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there, or not whole: then it is not done
+    entry = StoreEntry(layout.root / STORE / store_key(cell.value, data, code))
+    if (entry.finished / "checksums.json").exists():
+        return "stored"
+    return "resumable" if entry.has_checkpoint else "missing"
+
+
+def _data_fingerprint(subset: Path, dataset: Path) -> str | None:
+    try:
+        return fingerprint_data(subset, dataset)
+    except SmallmixError:
+        return None

@@ -1,0 +1,64 @@
+"""A short probe: how many operations a second training reaches on this machine, with random images."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+
+import torch
+
+from smallmix.planning.cost import ImagesInNumbers
+from smallmix.science.augmentation import Normalization, crop_windows
+from smallmix.science.model import build_model
+from smallmix.science.network_shape import forward_flops
+from smallmix.science.training_step import TrainingImages, build_optimizer, training_step
+from smallmix.study.cell import BudgetValue, Cell
+from smallmix.training.devices import choose_device, choose_memory_format, describe_device
+from smallmix.training.training_loop import plan_rows
+
+WARM_UP_STEPS = 1
+SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was measured: the device, seconds a step, and operations a second of one cell's training."""
+
+    device: str
+    seconds_a_step: float
+    flops_a_second: float
+
+
+def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
+    """Time a few steps of `cell` for about three seconds, or one step where that takes longer."""
+    device = choose_device("auto")
+    torch.set_num_threads(cell.recipe.cpu_threads)
+    torch.set_flush_denormal(True)
+    trial = dataclasses.replace(cell, budget=BudgetValue("iterations", 100_000))
+    memory_format = choose_memory_format(device, cell.model.width)
+    generator = torch.Generator().manual_seed(0)
+    shape = (cell.size, images.channels, images.side, images.side)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(device)
+    training = TrainingImages(
+        windows=crop_windows(pixels, cell.recipe.crop_padding),
+        labels=torch.randint(0, images.classes, (cell.size,), generator=generator).to(device),
+        normalization=Normalization.of([0.5] * images.channels, [0.25] * images.channels, device),
+        memory_format=memory_format,
+    )
+    model = build_model(cell.model, (images.side, images.side, images.channels), images.classes, cell.seed)
+    model.to(memory_format=memory_format)
+    model.to(device)
+    optimizer = build_optimizer(model, cell.recipe, device)
+    seen, steps, began = 0, 0, 0.0
+    for number, (row, _, size) in enumerate(plan_rows(trial, 0, device)):
+        if number == WARM_UP_STEPS:
+            began = time.perf_counter()
+        training_step(model, optimizer, training, row, cell.recipe.precision)
+        if number >= WARM_UP_STEPS:
+            seen, steps = seen + size, steps + 1
+            if time.perf_counter() - began >= SECONDS:
+                break
+    seconds = time.perf_counter() - began
+    operations = 3 * seen * forward_flops(cell.model, images.side, images.channels, images.classes)
+    return Probe(describe_device(device), seconds / steps, operations / seconds)
