@@ -41,10 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.configuration is not None:
         try:
-            study = Study.from_json(arguments.configuration)
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
-            raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault}") from fault
-        study = Study.from_configuration(resolve_configuration(study.configuration))
+            resolved = json.loads(arguments.configuration)
+            resolved = {**resolved, "methods": dict(resolved["methods"])}
+        except (ValueError, KeyError, TypeError) as fault:
+            raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault!r}") from fault
+        study = Study.from_configuration(resolve_configuration(resolved))
     else:
         study = load_study(arguments.configfile)
     if study.configuration["published"] is not None:

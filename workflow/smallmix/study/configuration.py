@@ -15,7 +15,7 @@ from typing import Any
 from smallmix.errors import ConfigurationError
 from smallmix.study.cross_rules import cross_faults
 from smallmix.study.faults import Fault, KeyPath, message
-from smallmix.study.layers import Layers, difference, leave_behind, read_layers, take_out
+from smallmix.study.layers import COMMAND_LINE, Layers, difference, leave_behind, read_layers, take_out
 from smallmix.study.plain_values import merged as merge
 from smallmix.study.plain_values import plain_value
 from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
@@ -27,6 +27,8 @@ def resolve_configuration(merged: Mapping[str, Any], files: Sequence[Path] = ())
 
     `files` are the files that were merged, the first one first; they are read again, strictly, for what merging hides
     (keys given twice, YAML traps, overlays without a study of their own) and for line numbers in messages.
+    Snakemake's `workflow.configfiles` has another order (the Snakefile's own file last): give
+    ["config.yaml", *workflow.overwrite_configfiles]; a file named twice is read once.
     Raises ConfigurationError, whose one message lists all faults.
     """
     return _resolve(merged, read_layers(files, load_schema()))
@@ -76,6 +78,9 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     if faults:
         raise ConfigurationError(message(faults, "The configuration"))
     filled["title"] = filled["title"] or filled["study"]
+    filled["budgets"] = dict(
+        sorted(filled["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))
+    )
     return dict(filled)
 
 
@@ -90,12 +95,13 @@ def _placed(fault: Fault, layers: Layers, from_command_line: dict[str, Any]) -> 
         return fault
     value: Any = from_command_line
     for part in fault.path:
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-            if not isinstance(value, dict):
-                return replace(fault, place="command line")
-        else:
+        if not isinstance(value, dict):
+            return replace(fault, place=COMMAND_LINE)
+        if part not in value:
             break
-    written = layers.written(fault.path)
-    spelled = f" (written: {written})" if written and "found" in fault.text and written not in fault.text else ""
+        value = value[part]
+    else:
+        return replace(fault, place=COMMAND_LINE)
+    written = layers.written(fault.path) or ""
+    spelled = f" (written: {written})" if written.lower() in ("yes", "no", "on", "off") else ""
     return replace(fault, place=layers.place(fault.path), text=fault.text + spelled)

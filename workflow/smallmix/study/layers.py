@@ -10,7 +10,7 @@ Mappings are merged key by key and everything else is replaced, as Snakemake doe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,9 @@ def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
         if read.value is None:
             layers.readable = False
             continue
-        ignored: list[Fault] = []  # told when the merged configuration is judged
-        value = plain_value(read.value, schema, (), ignored)
+        impossible: list[Fault] = []
+        value = plain_value(read.value, schema, (), impossible)
+        layers.faults += [replace(fault, place=read.place(fault.path) or read.name) for fault in impossible]
         if not layers.values:
             layers.faults += _empty_entries(value, read)
         elif value and "study" not in value:
@@ -122,7 +123,7 @@ def difference(configuration: dict[str, Any], base: dict[str, Any]) -> dict[str,
             inner = difference(value, base[key])
             if inner:
                 result[key] = inner
-        elif value != base[key]:
+        elif repr(value) != repr(base[key]):  # NaN differs from itself, but not in writing
             result[key] = value
     return result
 

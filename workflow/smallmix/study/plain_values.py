@@ -50,7 +50,7 @@ def plain_value(value: Any, schema: Mapping[str, Any], path: KeyPath, faults: li
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > LARGEST_BITS:
         faults.append(Fault(path, f"a number of about {value.bit_length() * 3 // 10 + 1} digits is far too large"))
         return REFUSED
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | Refused):
         return value
     faults.append(
         Fault(path, f"found {shorten(str(value))} (a {type(value).__name__}); put it in quotes if it is text")

@@ -83,7 +83,7 @@ def allowed(schema: Mapping[str, Any]) -> str:
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     if "object" in kinds and "string" in kinds:
         return str(schema.get("x-form"))
-    return " or ".join(_kind(kind, schema) for kind in kinds)
+    return " or ".join(_kind(kind, schema) for kind in sorted(kinds, key=lambda kind: kind != "null"))
 
 
 @functools.cache
@@ -119,7 +119,9 @@ def _faults_of(error: Any, schema: Mapping[str, Any]) -> Iterator[Fault]:
     elif rule == "uniqueItems":
         twice = [item for index, item in enumerate(value) if item in value[:index]]
         yield Fault(path, f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition")
-    elif rule in ("minItems", "minProperties"):
+    elif rule == "minProperties":
+        yield Fault(path, f"found {show(value)}; give at least one entry{_form(own)}")
+    elif rule == "minItems":
         yield Fault(path, f"found {show(value)}; give {allowed(own)}")
     else:
         yield Fault(path, f"found {show(value)}{_hint(value, own)}; allowed: {allowed(own)}")
@@ -133,10 +135,13 @@ def _unknown_key(key: str, path: KeyPath, own: Mapping[str, Any], schema: Mappin
     elsewhere = [name for name, _ in key_table(schema) if name.rpartition(".")[2] == key and "<" not in name]
     if elsewhere and not (path and own.get("patternProperties")):
         return f"unknown key here; did you mean {' or '.join(elsewhere)}?"
-    form = f" ({own['x-form']})" if "x-form" in own else ""
     if own.get("patternProperties"):
-        return f"not allowed as a key{form}"
+        return f"not allowed as a key{_form(own)}"
     return f"unknown key; allowed in {key_name(path) or 'the file'}: {listed(known)}"
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    return f" ({schema['x-form']})" if "x-form" in schema else ""
 
 
 def _hint(value: Any, schema: Mapping[str, Any]) -> str:
@@ -148,16 +153,16 @@ def _hint(value: Any, schema: Mapping[str, Any]) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return " (not a finite number)"
     if value is None and "default" in schema:
-        return f" (leave the line out for the default, {_default(schema['default'])})"
+        return f" (leave the line out for the default{_default(schema['default'])})"
+    if isinstance(value, int) and schema.get("type") == "string" and "enum" not in schema:
+        return f' (if it is text, put it in quotes: "{value}")'
     return ""
 
 
 def _default(value: Any) -> str:
-    return (
-        "the schema's"
-        if isinstance(value, dict)
-        else ("true" if value is True else "false" if value is False else str(value))
-    )
+    if isinstance(value, dict):
+        return "s"
+    return f", {str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _kind(kind: str, schema: Mapping[str, Any]) -> str:

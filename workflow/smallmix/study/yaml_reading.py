@@ -66,8 +66,9 @@ def _parse(text: str, read: YamlFile) -> None:
             read.faults.append(Fault((), text_fault, f"{read.name}, line {number}"))
     if read.faults:
         return
-    loader = _Composer(text)
+    loader = None
     try:
+        loader = _Composer(text)
         top = loader.get_single_node()
         if top is None:
             read.faults.append(Fault((), "is empty; write `key: value` lines, or leave the file out", read.name))
@@ -87,7 +88,8 @@ def _parse(text: str, read: YamlFile) -> None:
     except RecursionError:
         read.faults.append(Fault((), "nested too deeply to be a configuration", read.name))
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 class _Composer(yaml.SafeLoader):
@@ -115,6 +117,10 @@ class _Walk:
     def value(self, node: Any, path: KeyPath) -> Any:
         if len(path) > DEEPEST:
             self._fault(path, node, f"nested deeper than {DEEPEST} levels; no configuration is")
+            return None
+        collection = isinstance(node, yaml.MappingNode | yaml.SequenceNode)
+        if collection and node.tag.rpartition(":")[2] not in ("map", "seq"):
+            self._fault(path, node, self._trap(node) or "")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -169,7 +175,10 @@ class _Walk:
         return node.value if trap else self._constructed(node)
 
     def _trap(self, node: Any) -> str | None:
-        kind, text = node.tag.rpartition(":")[2], shorten(node.value)
+        kind = node.tag.rpartition(":")[2]
+        if not isinstance(node, yaml.ScalarNode):
+            return f"the tag {node.tag} is not supported; write a plain value"
+        text = shorten(node.value)
         if kind == "int" and _OCTAL.fullmatch(node.value):
             plain = node.value.lstrip("+-0") or "0"
             return f"YAML reads {text} as an octal number; write {shorten(plain)}, or put text in quotes"

@@ -1,0 +1,131 @@
+"""The shipped studies resolve, state only what differs, and mean what their comments say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from smallmix.study.configuration import load_study
+from smallmix.study.cross_rules import MOST_CELLS
+from smallmix.study.study import Study
+
+PROJECT = Path(__file__).resolve().parents[3]
+OVERLAYS = sorted((PROJECT / "workflow" / "studies").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def project_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+
+
+def study(name: str) -> Study:
+    """A shipped study, laid over the article's."""
+    return load_study([PROJECT / "config.yaml", PROJECT / "workflow" / "studies" / f"{name}.yaml"])
+
+
+def article() -> Study:
+    """The article's study."""
+    return load_study([PROJECT / "config.yaml"])
+
+
+def test_the_article_is_the_articles_study() -> None:
+    resolved = article()
+    assert resolved.name == "article"
+    assert resolved.sizes == (50_000, 20_000, 10_000, 5_000, 1_000, 500, 250, 100)
+    assert resolved.methods == ("non", "data-mix", "label-mix")
+    assert len(resolved.cells) == 24
+    assert len({cell.value.fingerprint for cell in resolved.cells}) == 24
+    iterations = {cell.size: cell.value.iterations for cell in resolved.cells}
+    assert iterations[50_000] == 100 * 391  # the last, smaller batch counts
+    assert iterations[1_000] == 100 * 8
+    assert (iterations[500], iterations[250], iterations[100]) == (117_000, 117_000, 40_000)
+    assert resolved.cell("n100/data-mix/seed0").value.method.beta == (2.0, 1.0)
+    assert resolved.cell("n100/non/seed0").value.method.beta is None
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in OVERLAYS])
+def test_resolves_under_its_own_name(path: Path) -> None:
+    resolved = study(path.stem)
+    stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert resolved.name == path.stem == stated["study"]
+    assert resolved.title == stated["title"]
+    assert resolved.configuration["description"] == stated["description"]
+    assert 0 < len(resolved.cells) <= MOST_CELLS
+    assert Study.from_json(resolved.to_json()) == resolved
+
+
+def test_the_expected_studies_are_there() -> None:
+    assert {path.stem for path in OVERLAYS} == {
+        "balanced",
+        "beta",
+        "demo",
+        "laptop",
+        "longer",
+        "own-images",
+        "replicated",
+    }
+
+
+def test_demo_is_small_and_needs_no_download() -> None:
+    demo = study("demo")
+    assert demo.dataset == "digits"
+    assert demo.configuration["published"] is None
+    assert len(demo.cells) == 36
+    assert all(cell.value.budget.unit == "iterations" for cell in demo.cells)
+    assert max(cell.value.iterations for cell in demo.cells) <= 1_000
+    assert not any(cell.value.recipe.flip for cell in demo.cells)
+
+
+def test_demo_stays_small_whatever_budgets_the_articles_study_has(tmp_path: Path) -> None:
+    """Somebody who tries other budgets in config.yaml must not wait for hours in the demonstration."""
+    base = tmp_path / "config.yaml"
+    text = (PROJECT / "config.yaml").read_text(encoding="utf-8")
+    changed = text.replace("  500: {", "  1000: {epochs: 5000}\n  20000: {epochs: 5000}\n  500: {")
+    assert changed != text
+    base.write_text(changed, encoding="utf-8")
+    demo = load_study([base, PROJECT / "workflow" / "studies" / "demo.yaml"])
+    assert max(cell.value.iterations for cell in demo.cells) <= 1_000
+
+
+def test_laptop_keeps_the_published_numbers_beside() -> None:
+    laptop = study("laptop")
+    assert laptop.dataset == "cifar10"
+    assert laptop.configuration["published"] == "workflow/published/article.yaml"
+    assert max(cell.size for cell in laptop.cells) <= 500
+
+
+def test_replicated_contains_the_articles_cells() -> None:
+    """Equal cells of two studies are trained once: five seeds cost four more."""
+    values = {cell.value for cell in study("replicated").cells}
+    assert {cell.value for cell in article().cells} <= values
+    assert len(values) == 5 * 24
+
+
+def test_balanced_differs_from_replicated_in_the_subsets_alone() -> None:
+    balanced, replicated = study("balanced").configuration, study("replicated").configuration
+    differing = {key for key in balanced if balanced[key] != replicated[key]}
+    assert differing == {"study", "title", "description", "subsets"}
+    assert balanced["subsets"]["rule"] == "balanced"
+
+
+def test_longer_changes_only_two_sizes() -> None:
+    known = {cell.value for cell in article().cells}
+    new = [cell for cell in study("longer").cells if cell.value not in known]
+    assert {cell.size for cell in new} == {1_000, 100}
+    assert {cell.value.iterations for cell in new} == {117_000}
+
+
+def test_beta_pairs_every_label_mix_with_its_equal_in_expectation() -> None:
+    """Beta(a, a) on images and labels and Beta(a + 1, a) on images alone have the same expected loss."""
+    methods = study("beta").configuration["methods"]
+    mixed = {tuple(method["beta"]) for method in methods.values() if method["mix"] == "images-and-labels"}
+    alone = {tuple(method["beta"]) for method in methods.values() if method["mix"] == "images"}
+    assert alone == {(first + 1, second) for first, second in mixed}
+    assert len(alone) == 5
+
+
+def test_own_images_name_their_own_folder_of_arrays() -> None:
+    own = study("own-images")
+    assert own.dataset == own.configuration["dataset"]["image-list"]["identifier"]
+    assert own.cells[0].value.dataset.image_size == 32
