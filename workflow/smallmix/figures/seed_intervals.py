@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-CONFIDENCE = 0.95
+from smallmix.statistics.intervals import mean_interval
 
 
 def t_interval(values: npt.ArrayLike) -> tuple[float, float]:
@@ -17,9 +16,8 @@ def t_interval(values: npt.ArrayLike) -> tuple[float, float]:
     sample = sample[np.isfinite(sample)]
     if len(sample) < 2:
         return float("nan"), float("nan")
-    mean, error = float(sample.mean()), float(sample.std(ddof=1) / np.sqrt(len(sample)))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(sample) - 1)) * error
-    return mean - reach, mean + reach
+    interval = mean_interval([float(value) for value in sample])
+    return float(interval.low or 0.0), float(interval.high or 0.0)
 
 
 def interval_sentence(seeds: Sequence[int]) -> str:

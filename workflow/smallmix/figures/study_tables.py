@@ -13,7 +13,9 @@ from typing import Any
 import pandas as pd
 
 from smallmix.errors import SmallmixError
+from smallmix.statistics.published_numbers import method_for
 from smallmix.study.layout import Layout
+from smallmix.study.published import Published, load_published
 from smallmix.study.study import Study
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -63,6 +65,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "standard_error",
         "p_value",
         "note",
+        "t_test_p_value",
+        "holm_p_value",
+        "role",
     ),
     "claims": (
         "kind",
@@ -77,14 +82,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "subset_table": ("size", "smallest_class", "largest_class"),
 }
-TEXT_COLUMNS = frozenset(
-    {"study", "dataset", "method", "status", "reason", "reference", "selection", "note", "kind", "id", "statement"}
-    | {"verdict"}
-)
-SELECTIONS = {
-    "best_test_accuracy": "best of the run",
-    "final_test_accuracy": "end of the run",
-    "last10_test_accuracy": "median of the last ten readings",
+TEXT_COLUMNS = {
+    "metrics": frozenset({"study", "dataset", "method"}),
+    "history": frozenset({"method"}),
+    "cells": frozenset({"method", "status", "reason"}),
+    "comparison": frozenset({"method", "reference", "selection", "note", "role"}),
+    "claims": frozenset(COLUMNS["claims"]),
+    "subset_table": frozenset[str](),
 }
 
 
@@ -92,8 +96,7 @@ SELECTIONS = {
 class StudyTables:
     """The tables of a study. Data frames have the columns of COLUMNS; `dataset` and `provenance` are JSON objects.
 
-    `published_accuracy` maps (size, method) to the published test accuracy (fractions); `published` is the whole
-    published record, or None where the study names none.
+    `published` is None where the study names no published numbers.
     """
 
     study: Study
@@ -105,12 +108,27 @@ class StudyTables:
     subset_table: pd.DataFrame
     dataset: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
-    published: dict[str, Any] | None = None
+    published: Published | None = None
 
     @property
     def published_accuracy(self) -> dict[tuple[int, str], float]:
-        """(size, method) -> published test accuracy as a fraction."""
-        return {}
+        """(size, the study's own method) -> published test accuracy as a fraction; empty where nothing is published."""
+        if self.published is None:
+            return {}
+        own = {name: method_for(self.study, name) for row in self.published.accuracies for name in row.percent}
+        return {
+            (row.size, method): value / 100
+            for row in self.published.accuracies
+            for name, value in row.percent.items()
+            if (method := own[name]) is not None
+        }
+
+    @property
+    def published_classes(self) -> dict[int, tuple[int, int]]:
+        """size -> published number of images of the smallest and of the largest class."""
+        if self.published is None:
+            return {}
+        return {row.size: (row.smallest_class, row.largest_class) for row in self.published.class_counts}
 
     def methods_present(self) -> list[str]:
         """The methods that have a finished cell, in the study's order."""
@@ -127,12 +145,13 @@ def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTa
     """Read the tables of `study` below `root` (its results folder, unless the folder `tables` is named)."""
     layout = Layout(study, root)
     folder = tables or layout.results
+    published = study.configuration["published"]
     frames = {name: read_table(folder / f"{name}.csv", name) for name in COLUMNS}
     return StudyTables(
         study=study,
         dataset=_read_json(layout.dataset / "dataset.json"),
         provenance=_read_json(folder / "provenance.json"),
-        published=None,
+        published=load_published(root / published) if published else None,
         **frames,
     )
 
@@ -141,9 +160,10 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     """One CSV table; empty where the file is not there. Raises SmallmixError where it is damaged or lacks columns."""
     if not path.exists():
         return empty_table(name)
-    text = dict.fromkeys(TEXT_COLUMNS, str)
+    text = dict.fromkeys(TEXT_COLUMNS[name], str)
+    empty = {column: [""] for column in COLUMNS[name] if column not in text}
     try:
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in _numeric(name)})
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
     except (OSError, ValueError) as fault:
         raise SmallmixError(f"cannot read the table {path}: {fault}. Delete it and collect the study again.") from fault
     lacking = [column for column in COLUMNS[name] if column not in table.columns]
@@ -156,11 +176,9 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
 
 def empty_table(name: str) -> pd.DataFrame:
     """A table without rows, with the columns and types of `name`."""
-    return pd.DataFrame({column: pd.Series(dtype=str if column in TEXT_COLUMNS else float) for column in COLUMNS[name]})
-
-
-def _numeric(name: str) -> list[str]:
-    return [column for column in COLUMNS[name] if column not in TEXT_COLUMNS]
+    return pd.DataFrame(
+        {column: pd.Series(dtype=str if column in TEXT_COLUMNS[name] else float) for column in COLUMNS[name]}
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

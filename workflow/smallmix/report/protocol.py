@@ -1,0 +1,142 @@
+"""How each number was obtained, and where this study departs from the article."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smallmix.figures.figure_text import count_of, joined
+from smallmix.figures.study_tables import StudyTables, dataset_classes
+from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.protocol import differences_from_article, differences_of_cell
+from smallmix.study.cell import Cell
+
+
+def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
+    """(what, how) for everything that decides a number."""
+    study, cell = tables.study, tables.study.cells[0].value
+    dataset = tables.dataset
+    title = str(dataset.get("title", study.dataset))
+    counts = ""
+    if "train_count" in dataset and "test_count" in dataset:
+        counts = f": {int(dataset['train_count']):,} training and {int(dataset['test_count']):,} test images"
+        counts += f" in {count_of(len(dataset.get('classes', [])), 'class', 'classes')}"
+    recipe = cell.recipe
+    return [
+        ("Selection", "Accuracies are the best reading of a run unless a table says otherwise: the article's rule, "
+         "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it."),
+        ("Seeds", _seeds(tables)),
+        ("Images", f"{title}{counts}."),
+        ("Subsets", _subsets(cell, study.redraws_subsets)),
+        ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
+                              in study.configuration["methods"].items()) + "."),
+        ("Network", f"{cell.model.name}, width {cell.model.width}, blocks {_blocks(cell)}."),
+        ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
+         f"{recipe.learning_rate:g} times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget, "
+         f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."),
+        ("Budget", _budgets(tables)),
+        ("Readings", _readings(tables)),
+        ("Intervals", "Student's t, 95 %, over seeds. They do not cover the choice of the test images. Differences are "
+         "paired by seed: methods share subset, initial weights, batch order, crops, flips and partners."),
+    ]  # fmt: skip
+
+
+def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:
+    """What differs from the article's protocol as sentences, each with whether it makes numbers incomparable.
+
+    Differences of single sizes or methods name where they hold; empty where the study follows the article throughout.
+    """
+    study = tables.study
+    general = differences_from_article(Evidence(study, results=(), classes=tuple(dataset_classes(tables))))
+    found = [(one.text, one.decisive) for one in general]
+    places: dict[tuple[str, bool], list[tuple[int, str]]] = {}
+    for size in study.sizes:
+        for method in study.methods:
+            for one in differences_of_cell(study, size, method):
+                places.setdefault((one.text, one.decisive), []).append((size, method))
+    for (text, decisive), where in places.items():
+        found.append((f"{text} ({_where(tables, where)})", decisive))
+    return found
+
+
+def _where(tables: StudyTables, places: list[tuple[int, str]]) -> str:
+    sizes = list(dict.fromkeys(size for size, _ in places))
+    methods = list(dict.fromkeys(method for _, method in places))
+    at = "every size" if len(sizes) == len(tables.study.sizes) else joined([f"{size:,}" for size in sizes]) + " images"
+    if len(sizes) == 1 or len(methods) == len(tables.study.methods):
+        return at
+    return f"{at}, {joined(methods)}"
+
+
+def method_meaning(meaning: dict[str, Any]) -> str:
+    """What a method does, from its keys."""
+    if meaning["mix"] == "none":
+        return "nothing is mixed"
+    first, second = meaning["beta"]
+    weight = f"λ drawn from Beta({first:g}, {second:g}) once a batch"
+    if meaning["mix"] == "images":
+        return f"images are mixed, the label of the first is kept, {weight}"
+    return f"images and labels are mixed, {weight}"
+
+
+def _seeds(tables: StudyTables) -> str:
+    seeds = tables.study.seeds
+    if len(seeds) == 1:
+        return f"One seed ({seeds[0]}): no intervals."
+    return f"{count_of(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); means over the seeds that are finished."
+
+
+def _rule(cell: Cell) -> str:
+    return {
+        "head": "the first images of the training list",
+        "balanced": "equally many images of each class, drawn at random",
+        "random": "drawn at random",
+    }[cell.subset.rule]
+
+
+def _subsets(cell: Cell, redrawn: bool) -> str:
+    drawn = "" if cell.subset.rule == "head" else ", anew for each seed" if redrawn else ", one draw for all seeds"
+    return f"Training images: {_rule(cell)}{drawn}."
+
+
+def _blocks(cell: Cell) -> str:
+    return ", ".join(map(str, cell.model.blocks))
+
+
+def _fractions(fractions: tuple[float, ...]) -> str:
+    return joined([f"{100 * fraction:g} %" for fraction in fractions]) or "no point"
+
+
+def _augmentation(cell: Cell) -> str:
+    crop = f"crops after a border of {cell.recipe.crop_padding} pixels" if cell.recipe.crop_padding else "no crops"
+    return f"{crop}, {'horizontal flips' if cell.recipe.flip else 'no flips'}"
+
+
+def _budget_by_size(tables: StudyTables) -> dict[int, str]:
+    return {
+        cell.size: count_of(cell.value.budget.amount, cell.value.budget.unit.removesuffix("s"))
+        for cell in tables.study.cells
+    }
+
+
+def _budgets(tables: StudyTables) -> str:
+    by_words: dict[str, list[int]] = {}
+    for size, words in _budget_by_size(tables).items():
+        by_words.setdefault(words, []).append(size)
+    if len(by_words) == 1:
+        return f"{next(iter(by_words))} at every size."
+    parts = [f"{words} at {joined([f'{size:,}' for size in sizes])}" for words, sizes in by_words.items()]
+    return "; ".join(parts) + " images."
+
+
+def _readings(tables: StudyTables) -> str:
+    rules = []
+    for cell in tables.study.cells:
+        evaluation = cell.value.evaluation
+        words = f"every {count_of(evaluation.every, evaluation.unit.removesuffix('s'))}".replace("every 1 ", "every ")
+        if words not in rules:
+            rules.append(words)
+    limit = tables.study.cells[0].value.evaluation.clean_train_limit
+    return (
+        f"Test images are read {joined(rules)}, and at the end; at the same moments up to {limit:,} unmixed, "
+        "unaugmented training images."
+    )

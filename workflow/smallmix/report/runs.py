@@ -1,0 +1,187 @@
+"""Every run: what is there, what is not and why, and the command that finishes the rest."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from smallmix.figures.figure_text import NO_NUMBER, percent
+from smallmix.figures.study_tables import StudyTables
+from smallmix.report.table_view import Entry, TableView, number_entry, size_entry
+
+STATUSES = ("current", "stale", "failed", "missing")
+STATUS_NAMES = {"current": "finished", "stale": "stale", "failed": "failed", "missing": "not run"}
+STATUS_MARKS = {"current": "good", "stale": "warn", "failed": "bad", "missing": "quiet"}
+CELLS_NAMED = 20
+ARTICLE_STUDY = "article"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A run that failed or is stale, with the reason and the last lines of its log."""
+
+    place: str
+    status: str
+    reason: str
+    log_tail: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of a study: counts by status, a matrix, the troubled ones, every one, and what to type."""
+
+    counts: tuple[tuple[str, str, int], ...]
+    matrix: TableView
+    troubles: tuple[Trouble, ...]
+    every: TableView
+    command: str | None
+
+
+def compose_runs(tables: StudyTables) -> Runs:
+    """All about the runs from cells.csv, metrics.csv and provenance.json."""
+    statuses = _statuses(tables)
+    counts = Counter(status for status, _ in statuses.values())
+    return Runs(
+        counts=tuple((STATUS_NAMES[one], STATUS_MARKS[one], counts[one]) for one in STATUSES if counts[one]),
+        matrix=_matrix(tables, statuses),
+        troubles=tuple(_troubles(tables, statuses)),
+        every=_every(tables, statuses),
+        command=finish_command(tables, statuses),
+    )
+
+
+Place = tuple[int, str, int]
+
+
+def _statuses(tables: StudyTables) -> dict[Place, tuple[str, str]]:
+    """Status and reason of every cell of the study; a cell that cells.csv does not know is missing."""
+    known = {
+        (int(row["size"]), str(row["method"]), int(row["seed"])): (str(row["status"]), str(row["reason"]))
+        for row in tables.cells.to_dict("records")
+    }
+    found = {}
+    for cell in tables.study.cells:
+        status, reason = known.get((cell.size, cell.method, cell.seed), ("missing", "not collected yet"))
+        found[cell.size, cell.method, cell.seed] = (status if status in STATUS_NAMES else "missing", reason)
+    return found
+
+
+def _place(place: Place) -> str:
+    return f"n{place[0]}/{place[1]}/seed{place[2]}"
+
+
+def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> str | None:
+    """What to type to finish the study; None where nothing is left. Stale and failed runs are asked for by name."""
+    if all(status == "current" for status, _ in statuses.values()):
+        return None
+    name = tables.study.name
+    parts = ["snakemake", "--cores", "all"]
+    if name != ARTICLE_STUDY:
+        parts += ["--configfile", f"workflow/studies/{name}.yaml"]
+    again = [
+        f"results/{name}/cells/{_place(place)}/metrics.json"
+        for place, (status, _) in statuses.items()
+        if status in ("stale", "failed")
+    ]
+    if again:
+        parts += ["--forcerun", *(again if len(again) <= CELLS_NAMED else ["train_cell"])]
+    return shlex.join(parts)
+
+
+def _matrix(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> TableView:
+    seeds = tables.study.seeds
+    rows = []
+    for size in tables.study.sizes:
+        row = [size_entry(size)]
+        for method in tables.study.methods:
+            counts = Counter(statuses[size, method, seed][0] for seed in seeds)
+            others = [f"{counts[one]} {STATUS_NAMES[one]}" for one in STATUSES[1:] if counts[one]]
+            worst = next((one for one in ("failed", "stale", "missing") if counts[one]), "current")
+            text = f"{counts['current']} of {len(seeds)}" + (f" ({', '.join(others)})" if others else "")
+            row.append(Entry(text, mark=STATUS_MARKS[worst]))
+        rows.append(tuple(row))
+    return TableView(
+        name="table-matrix",
+        caption="Finished runs by size and method.",
+        columns=("Training images", *tables.study.methods),
+        rows=tuple(rows),
+    )
+
+
+def _troubles(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> list[Trouble]:
+    failures: dict[str, dict[str, Any]] = {
+        str(one.get("cell")): one for one in tables.provenance.get("failures", []) if isinstance(one, dict)
+    }
+    found = []
+    for place, (status, reason) in statuses.items():
+        if status in ("failed", "stale"):
+            lines = failures.get(_place(place), {}).get("log_tail", [])
+            found.append(Trouble(_place(place), STATUS_NAMES[status], reason, tuple(map(str, lines))))
+    return found
+
+
+def _every(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> TableView:
+    numbers = {
+        (int(row["size"]), str(row["method"]), int(row["seed"])): row for row in tables.metrics.to_dict("records")
+    }
+    seconds = _seconds(tables)
+    rows = []
+    for place, (status, _) in statuses.items():
+        row = numbers.get(place, {})
+        accuracies = [
+            _percent(row, key) for key in ("best_test_accuracy", "final_test_accuracy", "last10_test_accuracy")
+        ]
+        best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(_place(place), math.nan)
+        rows.append(
+            (
+                size_entry(place[0]),
+                Entry(place[1]),
+                Entry(str(place[2]), place[2]),
+                Entry(STATUS_NAMES[status], mark=STATUS_MARKS[status]),
+                *accuracies,
+                number_entry(f"{best_at:,.0f}" if math.isfinite(best_at) else NO_NUMBER, best_at),
+                _percent(row, "final_clean_train_accuracy"),
+                number_entry(duration(taken), taken),
+            )
+        )
+    return TableView(
+        name="table-runs",
+        caption="Every run; test accuracies in percent. The files of a run lie in "
+        f"results/{tables.study.name}/cells/n<size>/<method>/seed<seed>/.",
+        columns=(
+            "Images", "Method", "Seed", "Status", "Best", "Last", "Last ten", "Best at iteration",
+            "Clean training, last", "Time",
+        ),
+        rows=tuple(rows),
+        sortable=True,
+    )  # fmt: skip
+
+
+def _percent(row: dict[Any, Any], key: str) -> Entry:
+    value = float(row.get(key, math.nan))
+    return number_entry(percent(value, 2).removesuffix("\N{NO-BREAK SPACE}%"), value)
+
+
+def _seconds(tables: StudyTables) -> dict[str, float]:
+    """Wall-clock seconds of each run, by place."""
+    found: dict[str, float] = {}
+    for group in tables.provenance.get("environments", []):
+        for place, timing in group.get("timing", {}).items():
+            value = timing.get("total_seconds")
+            if isinstance(value, int | float):
+                found[str(place)] = float(value)
+    return found
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min, 3.4 h."""
+    if not math.isfinite(seconds):
+        return NO_NUMBER
+    if seconds < 90:
+        return f"{seconds:.0f}\N{NO-BREAK SPACE}s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f}\N{NO-BREAK SPACE}min"
+    return f"{seconds / 3600:,.1f}\N{NO-BREAK SPACE}h"
