@@ -23,7 +23,7 @@ rule render_report:
     output:
         report(REPORT, category="Report", caption="../report/report.rst"),
     params:
-        code=fingerprint_code("smallmix.report.render"),
+        code=fingerprint_code("smallmix.report.page"),
         figures=f"{REPORTS}/figures",
     log:
         f"{LOGS}/render_report.log",

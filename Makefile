@@ -1,0 +1,51 @@
+# Every target is a line or two that README.md also shows by hand.
+PYTHON ?= python3
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores all
+
+.PHONY: help install demo reproduce test chaos gpu bench audit lock clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed  ## create .venv from the pinned, hashed lock
+.venv/installed: envs/lock.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/lock.txt
+	touch $@
+
+demo: install  ## a real study on handwritten digits, in minutes, without any download
+	$(SNAKEMAKE) --configfile workflow/studies/demo.yaml
+	@echo "The report: $(CURDIR)/reports/demo/report.html"
+
+reproduce: install  ## the article's study: 24 cells on CIFAR-10; wants a GPU
+	$(SNAKEMAKE)
+	@echo "The report: $(CURDIR)/reports/article/report.html"
+
+test: install  ## everything that continuous integration runs
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest
+
+chaos: install  ## the long form of the chaos tests: kills, full disks, damaged files
+	$(BIN)/python -m pytest tests/chaos -m "long or not long" -s
+
+gpu: install  ## the tests that need a CUDA card
+	$(BIN)/python -m pytest tests/gpu -m "gpu" -s
+
+bench: install  ## measure speed against a reference, side by side; writes reports/bench
+	PYTHONPATH=workflow $(BIN)/python -m smallmix benchmark --output reports/bench
+
+audit: install  ## known vulnerabilities of the locked packages (asks the package index)
+	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt
+
+lock:  ## resolve the pinned packages anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate -o envs/lock.txt
+
+clean:  ## remove what runs made: results, resources, logs, reports of studies; the environment stays
+	rm -rf results resources logs .snakemake
+	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name reference -exec rm -rf {} +
