@@ -1,0 +1,29 @@
+"""What tests of several kinds share. Fixtures of one kind stand beside its tests."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+REAL_IMAGES_VARIABLE = "SMALLMIX_REAL_IMAGES"
+REAL_IMAGES_DEFAULT = PROJECT / ".." / "shared" / "data" / "cifar10-jpeg.tar.xz"
+
+
+@pytest.fixture(scope="session")
+def cifar10_jpeg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all CIFAR-10 images as JPEG files, train.csv and test.csv, unpacked once for all tests.
+
+    The archive's path stands in the environment variable SMALLMIX_REAL_IMAGES. Tests that use it carry the mark
+    real_data and are skipped where it is not there.
+    """
+    archive = Path(os.environ.get(REAL_IMAGES_VARIABLE) or REAL_IMAGES_DEFAULT)
+    if not archive.is_file():
+        pytest.skip(f"the CIFAR-10 images as JPEG files are not there (set {REAL_IMAGES_VARIABLE} to their archive)")
+    folder = tmp_path_factory.mktemp("real-images")
+    with tarfile.open(archive, "r:*") as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "cifar10-jpeg"

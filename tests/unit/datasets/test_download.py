@@ -1,0 +1,175 @@
+"""Protects downloads: resumed where they stopped, never trusted before the hash, and clear about what was tried."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from smallmix.datasets.download import DownloadLimits, download
+from smallmix.datasets.expected_file import ExpectedFile
+from smallmix.datasets.progress import Progress
+from smallmix.errors import DatasetError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+FILE = ExpectedFile("images.tar.gz", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+ADVICE = "Place it by hand"
+QUICK = DownloadLimits(stall_seconds=0.3, least_bytes=1000, attempts=2, pause_seconds=0)
+Serve = Callable[[bytes], Any]
+
+
+def fetch(folder: Path, *sources: str, limits: DownloadLimits = QUICK) -> Path:
+    return download(sources, folder, FILE, ADVICE, limits)
+
+
+@pytest.mark.parametrize("manners", ["good", "ignores-range", "redirect", "cut"])
+def test_the_file_arrives_whole(serve: Serve, tmp_path: Path, manners: str) -> None:
+    server = serve(CONTENT)
+    path = fetch(tmp_path / "new" / "downloads", server.address(manners))
+    assert path.read_bytes() == CONTENT
+    assert [entry.name for entry in path.parent.iterdir()] == [FILE.name]
+
+
+def test_a_cut_connection_is_continued_where_it_stopped(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CONTENT)
+    fetch(tmp_path, server.address("cut"))
+    third = len(CONTENT) // 3
+    assert server.requests == [("cut", None), ("cut", f"bytes={third}-"), ("cut", f"bytes={2 * third}-")]
+
+
+def test_a_part_left_by_an_earlier_run_is_continued(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CONTENT)
+    (tmp_path / f"{FILE.name}.partial").write_bytes(CONTENT[:1000])
+    assert fetch(tmp_path, server.address("good")).read_bytes() == CONTENT
+    assert server.requests == [("good", "bytes=1000-")]
+
+
+@pytest.mark.parametrize("manners", ["ignores-range", "refuses-range", "other-range"])
+def test_a_server_without_ranges_delivers_from_the_start(serve: Serve, tmp_path: Path, manners: str) -> None:
+    (tmp_path / f"{FILE.name}.partial").write_bytes(CONTENT[:1000])
+    assert fetch(tmp_path, serve(CONTENT).address(manners)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("part", [b"x" * 1000, b"x" * len(CONTENT), CONTENT + b"x"])
+def test_a_part_that_does_not_fit_is_thrown_away(serve: Serve, tmp_path: Path, part: bytes) -> None:
+    (tmp_path / f"{FILE.name}.partial").write_bytes(part)
+    assert fetch(tmp_path, serve(CONTENT).address("good")).read_bytes() == CONTENT
+
+
+def test_a_complete_part_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / f"{FILE.name}.partial").write_bytes(CONTENT)
+    assert fetch(tmp_path, "http://127.0.0.1:9/unreachable").read_bytes() == CONTENT
+
+
+def test_a_kept_download_needs_no_network(tmp_path: Path) -> None:
+    (tmp_path / FILE.name).write_bytes(CONTENT)
+    assert fetch(tmp_path) == tmp_path / FILE.name
+
+
+def test_a_kept_download_of_other_content_is_fetched_again(
+    serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / FILE.name).write_bytes(b"x" * len(CONTENT))
+    assert fetch(tmp_path, serve(CONTENT).address("good")).read_bytes() == CONTENT
+    assert "is not the expected file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("manners", "reason"),
+    [
+        ("404", "HTTP 404"),
+        ("403", "HTTP 403"),
+        ("503", "HTTP 503"),
+        ("wrong", "wrong sha256"),
+        ("short", "offers a file of 299,999 bytes, not of 300,000"),
+        ("long", "offers a file of 300,001 bytes"),
+        ("endless", "sends more than 300,000 bytes"),
+        ("no-progress", "cut off after 0 of 300,000 bytes"),
+        ("stall", "stalled"),
+        ("trickle", "stalled"),
+    ],
+)
+def test_a_bad_source_gives_way_to_the_next_and_is_named(
+    serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str], manners: str, reason: str
+) -> None:
+    server = serve(CONTENT)
+    assert fetch(tmp_path, server.address(manners), server.address("good")).read_bytes() == CONTENT
+    told = capsys.readouterr().err
+    assert server.address(manners) in told
+    assert reason in told
+
+
+def test_after_the_last_source_one_message_tells_all(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CONTENT)
+    sources = [server.address("404"), server.address("wrong"), "http://127.0.0.1:9/x", "file:///etc/hosts", "nonsense"]
+    with pytest.raises(DatasetError) as caught:
+        fetch(tmp_path, *sources)
+    message = str(caught.value)
+    assert all(source in message for source in sources)
+    for part in ("HTTP 404", "wrong sha256", "no connection", "unknown url type", ADVICE, FILE.sha256):
+        assert part in message
+    assert list(tmp_path.iterdir()) == [], "neither a wrong file nor an empty part is left"
+
+
+def test_passing_troubles_are_tried_again_and_lasting_ones_not(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CONTENT)
+    with pytest.raises(DatasetError):
+        fetch(tmp_path, server.address("503"), server.address("404"))
+    assert [manners for manners, _ in server.requests] == ["503", "503", "404"]
+
+
+def test_no_source_at_all_says_how_to_place_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=rf"no address.*{ADVICE}.*{FILE.sha256}"):
+        fetch(tmp_path)
+
+
+def test_a_name_that_does_not_resolve_is_no_connection(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no connection"):
+        fetch(tmp_path, "http://no-such-host.invalid/x")
+
+
+def test_too_little_space_is_told_before_anything_is_asked(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(CONTENT)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1234})())
+    with pytest.raises(DatasetError, match="300,000 bytes are needed, 1,234 are free"):
+        fetch(tmp_path, server.address("good"))
+    assert server.requests == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_disk_that_fills_up_on_the_way_ends_with_a_message(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CONTENT)
+    (tmp_path / f"{FILE.name}.partial").symlink_to("/dev/full")
+    with pytest.raises(DatasetError, match=r"No space left on device.*free some space"):
+        fetch(tmp_path, server.address("good"), server.address("good"))
+    assert len(server.requests) == 1, "no other address is asked: the fault is here"
+
+
+def test_two_downloads_of_one_file_do_not_mix(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CONTENT)
+    with open(tmp_path / f"{FILE.name}.partial", "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(DatasetError, match="another process is downloading"):
+            fetch(tmp_path, server.address("good"))
+    assert server.requests == []
+
+
+def test_progress_says_how_far_and_how_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 6.0, 7.0, 12.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    progress = Progress("archive", 100_000_000, "MB", scale=1e6, stream=stream)
+    for done in (0, 24_000_000, 25_000_000, 60_000_000):
+        progress.show(done)
+    progress.close()
+    assert stream.getvalue().splitlines() == [
+        "archive: 24.0 of 100.0 MB (24 %), 4.0 MB/s, 19 s left",
+        "archive: 60.0 of 100.0 MB (60 %), 5.0 MB/s, 8 s left",
+    ]
