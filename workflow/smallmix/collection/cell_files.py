@@ -48,7 +48,7 @@ OPTIONAL_COLUMNS = frozenset({"clean_train_loss", "clean_train_accuracy"})
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-class UnusableFile(Exception):  # noqa: N818 - a finding about a file, not a fault of the program
+class UnusableFile(Exception):
     """A cell's file that cannot be used; the message is the reason that people read. Never leaves this floor."""
 
 

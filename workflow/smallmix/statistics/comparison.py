@@ -128,12 +128,15 @@ def _compare(
         notes.append(f"more than {LARGEST_COUNT} seeds: no exact test, see the t test")
     elif smallest_p_value(count) > 0.05:
         notes.append(f"{count} seeds: the exact test cannot go below {smallest_p_value(count):g}")
+    interval = mean_interval(differences) if differences else None
+    if interval is not None and interval.standard_error == 0:
+        notes.append("all seeds have the same difference: the interval has no width, and there is no t test")
     return Comparison(
         size=size,
         method=method,
         reference=reference,
         selection=selection,
-        interval=mean_interval(differences) if differences else None,
+        interval=interval,
         p_value=sign_flip_test(differences),
         t_test_p_value=t_test(differences),
         role=role,

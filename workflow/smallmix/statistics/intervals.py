@@ -39,15 +39,20 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Me
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return MeanInterval(1, mean, None, None, None)
-    error = statistics.stdev(values) / math.sqrt(len(values))
+    error = _deviation(values) / math.sqrt(len(values))
     reach = t_quantile(len(values) - 1, confidence) * error
     return MeanInterval(len(values), mean, mean - reach, mean + reach, error)
 
 
 def prediction_reach(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
     """Half the width of the interval in which one further value of the same kind falls. Needs two values or more."""
-    spread = statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
-    return t_quantile(len(values) - 1, confidence) * spread
+    return t_quantile(len(values) - 1, confidence) * _deviation(values) * math.sqrt(1 + 1 / len(values))
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """The sample's standard deviation; what only rounding makes of equal values counts as none."""
+    deviation = statistics.stdev(values)
+    return deviation if deviation > 1e-12 * max(map(abs, values)) else 0.0
 
 
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
@@ -56,13 +61,10 @@ def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
 
 
 def t_test(values: Sequence[float]) -> float | None:
-    """The two-sided p-value of Student's t test that the mean is zero; None for one value.
-
-    Values without any spread give 1 where they are zero, else 0.
-    """
+    """The two-sided p-value of Student's t test that the mean is zero; None for one value or values without spread."""
     if len(values) < 2:
         return None
     interval = mean_interval(values)
     if not interval.standard_error:
-        return 1.0 if interval.mean == 0 else 0.0
+        return None
     return float(2 * stats.t.sf(abs(interval.mean) / interval.standard_error, len(values) - 1))

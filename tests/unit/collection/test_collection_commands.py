@@ -1,0 +1,78 @@
+"""Protects collect-metrics and tabulate-subsets: what they write where, and how an incomplete study is told."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+import smallmix.fingerprints
+from smallmix.commands import collect_metrics, tabulate_subsets
+from smallmix.errors import SmallmixError
+
+from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthetic_study
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
+    monkeypatch.setattr(smallmix.fingerprints, "fingerprint_code", lambda *modules: CODE_FINGERPRINT)
+    return build_synthetic_study(tmp_path, sizes=(100,), seeds=range(10), test_images=20)
+
+
+def collect(made: SyntheticStudy, *options: str) -> int:
+    parser = argparse.ArgumentParser()
+    collect_metrics.add_arguments(parser)
+    study = str(made.layout.study_file)
+    return collect_metrics.run(parser.parse_args(["--study", study, "--root", str(made.root), *options]))
+
+
+def test_a_complete_study_is_written_beside_its_cells(made: SyntheticStudy) -> None:
+    assert collect(made, "--require-complete") == 0
+    names = {path.name for path in made.layout.results.iterdir() if path.is_file()}
+    assert names == {"study.json", "metrics.csv", "history.csv", "cells.csv", "provenance.json"}
+
+
+def test_an_incomplete_study_is_refused_and_nothing_is_written(made: SyntheticStudy) -> None:
+    made.damage("n100/non/seed3", "code")
+    made.remove("n100/label-mix/seed0")
+    with pytest.raises(SmallmixError) as raised:
+        collect(made, "--require-complete")
+    message = str(raised.value)
+    assert "n100/non/seed3: stale: the training code changed since" in message
+    assert "n100/label-mix/seed0: missing: not trained yet" in message
+    assert message.splitlines()[-1].strip() == (
+        "snakemake results/synthetic/metrics.csv --cores all --forcerun "
+        "results/synthetic/cells/n100/non/seed3/metrics.json results/synthetic/cells/n100/label-mix/seed0/metrics.json"
+    )
+    assert not (made.layout.results / "metrics.csv").exists()
+
+
+def test_many_stale_cells_are_retrained_by_their_rule(made: SyntheticStudy) -> None:
+    for cell in made.study.cells[:25]:
+        made.damage(cell.place, "code")
+    with pytest.raises(SmallmixError) as raised:
+        collect(made, "--require-complete")
+    assert str(raised.value).endswith("--forcerun train_cell")
+    assert "and 5 more" in str(raised.value)
+
+
+def test_a_partial_collection_goes_where_it_is_told(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.damage("n100/non/seed3", "truncated")
+    assert collect(made, "--output", str(tmp_path / "partial")) == 0
+    told = capsys.readouterr().out
+    assert "synthetic: 30 cells: 29 current, 1 stale" in told
+    assert "n100/non/seed3: stale: metrics.json is cut off" in told
+    assert len((tmp_path / "partial" / "metrics.csv").read_text().splitlines()) == 30
+    assert not (made.layout.results / "metrics.csv").exists()
+
+
+def test_subsets_are_tabulated(made: SyntheticStudy, tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    tabulate_subsets.add_arguments(parser)
+    study, output = str(made.layout.study_file), tmp_path / "table.csv"
+    arguments = parser.parse_args(["--study", study, "--root", str(made.root), "--output", str(output)])
+    assert tabulate_subsets.run(arguments) == 0
+    assert output.read_text().splitlines()[0] == "size,smallest_class,largest_class"
+    assert len(output.read_text().splitlines()) == 2

@@ -1,0 +1,149 @@
+"""Protects the tables of a study: columns, order, the digits of the cells' files, and equal bytes for equal cells."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from smallmix.collection.collect import collect
+from smallmix.collection.provenance import describe_provenance, write_provenance
+from smallmix.collection.tables import ALL_HISTORY_COLUMNS, CELLS_COLUMNS, METRICS_COLUMNS, write_tables
+
+from tests.synthetic_study import SyntheticStudy, build_configuration, build_synthetic_study
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> SyntheticStudy:
+    return build_synthetic_study(
+        tmp_path,
+        sizes=(250, 100),
+        seeds=(0, 1),
+        test_images=60,
+        missing=["n250/non/seed0"],
+        failed=["n100/non/seed1"],
+        stale={"n100/label-mix/seed0": "edited"},
+    )
+
+
+def write(made: SyntheticStudy, folder: Path) -> dict[str, bytes]:
+    collection = collect(made.study, made.layout, made.code_fingerprint)
+    write_tables(collection, folder)
+    write_provenance(collection, folder / "provenance.json")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def rows(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(content.decode().splitlines()))
+
+
+def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy, tmp_path: Path) -> None:
+    content = write(made, tmp_path / "out")["metrics.csv"]
+    assert content.splitlines()[0].decode() == (
+        "study,dataset,size,method,seed,iterations,final_test_accuracy,best_test_accuracy,last10_test_accuracy,"
+        "final_test_loss,best_iteration,final_train_loss,final_clean_train_loss,final_clean_train_accuracy,"
+        "expected_calibration_error,calibration_gap,brier_score,negative_log_likelihood"
+    )
+    assert content.splitlines()[0].decode() == ",".join(METRICS_COLUMNS)
+    absent = {"n250/non/seed0", "n100/non/seed1", "n100/label-mix/seed0"}
+    expected = [cell.place for cell in made.study.cells if cell.place not in absent]
+    assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in rows(content)] == expected
+    for row in rows(content):
+        stored = made.metrics(f"n{row['size']}/{row['method']}/seed{row['seed']}")
+        assert (row["study"], row["dataset"]) == ("synthetic", "cifar10")
+        assert all(json.loads(row[key]) == stored[key] for key in METRICS_COLUMNS[5:])
+
+
+def test_histories_are_copied_digit_by_digit(made: SyntheticStudy, tmp_path: Path) -> None:
+    path = made.folder("n250/non/seed1") / "history.csv"
+    own = path.read_text().splitlines()
+    own[1] = own[1].replace(",0.1,", ",1.0000000e-01,", 1)  # another spelling of the same number must survive
+    path.write_text("\n".join(own) + "\n")
+    lines = write(made, tmp_path / "out")["history.csv"].decode().splitlines()
+    assert lines[0] == ",".join(ALL_HISTORY_COLUMNS)
+    assert [line for line in lines if line.startswith("250,non,1,")] == [f"250,non,1,{row}" for row in own[1:]]
+    assert "1.0000000e-01" in lines[1]
+
+
+def test_histories_with_carriage_returns_give_the_same_table(made: SyntheticStudy, tmp_path: Path) -> None:
+    before = write(made, tmp_path / "one")["history.csv"]
+    path = made.folder("n250/non/seed1") / "history.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert write(made, tmp_path / "two")["history.csv"] == before
+
+
+def test_every_cell_has_a_status(made: SyntheticStudy, tmp_path: Path) -> None:
+    table = rows(write(made, tmp_path / "out")["cells.csv"])
+    assert tuple(table[0]) == CELLS_COLUMNS == ("size", "method", "seed", "status", "reason")
+    assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in table] == [
+        cell.place for cell in made.study.cells
+    ]
+    status = {(row["size"], row["method"], row["seed"]): row["status"] for row in table}
+    assert status["250", "non", "0"] == "missing"
+    assert status["100", "non", "1"] == "failed"
+    assert status["100", "label-mix", "0"] == "stale"
+    assert all((row["reason"] == "") == (row["status"] == "current") for row in table)
+
+
+def test_a_reason_of_many_lines_stays_on_one(made: SyntheticStudy, tmp_path: Path) -> None:
+    made.fail("n100/non/seed0", 'out of memory,\n"needs" more')
+    content = write(made, tmp_path / "out")["cells.csv"]
+    assert len(content.splitlines()) == 1 + len(made.study.cells)
+    assert 'out of memory, "needs" more' in [row["reason"] for row in rows(content)]
+
+
+def test_equal_cells_give_equal_bytes(made: SyntheticStudy, tmp_path: Path) -> None:
+    assert write(made, tmp_path / "one") == write(made, tmp_path / "two")
+
+
+def test_a_study_without_any_result_has_tables_of_headers(tmp_path: Path) -> None:
+    made = build_synthetic_study(tmp_path, sizes=(100,), seeds=(0,), missing=[])
+    for cell in made.study.cells:
+        made.remove(cell.place)
+    written = write(made, tmp_path / "out")
+    assert [len(written[name].splitlines()) for name in ("metrics.csv", "history.csv", "cells.csv")] == [1, 1, 4]
+    assert json.loads(written["provenance.json"])["training_seconds"] == 0
+
+
+def test_provenance_groups_the_cells_by_environment(made: SyntheticStudy) -> None:
+    places = [cell.place for cell in made.study.cells]
+    collection = collect(made.study, made.layout, made.code_fingerprint)
+    described = describe_provenance(collection)
+    assert (described["cells"], described["current_cells"]) == (12, 9)
+    assert described["training_seconds"] == 90.0
+    assert [len(group["cells"]) for group in described["environments"]] == [9]
+    assert described["notes"] == []
+    assert [failure["cell"] for failure in described["failures"]] == ["n100/non/seed1"]
+    assert described["failures"][0]["log_tail"]
+
+    environment = {**made.metrics(places[1])["environment"], "torch": "2.15.0", "device": "A card"}
+    made.edit_metrics(places[1], environment=environment)
+    described = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))
+    assert described["environments"][0]["cells"] == [places[1]]
+    assert len(described["notes"]) == 2
+    assert "torch: 2.14.1, 2.15.0" in described["notes"][0]
+    assert "device: A card, cpu" in described["notes"][1]
+
+
+def test_resumed_cells_are_counted(made: SyntheticStudy) -> None:
+    place = "n250/non/seed1"
+    made.edit_metrics(place, timing={**made.metrics(place)["timing"], "runs": 3})
+    described = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))
+    assert described["environments"][0]["resumed_cells"] == 1
+
+
+def test_clean_readings_may_be_absent(tmp_path: Path) -> None:
+    configuration = build_configuration(sizes=(100,), seeds=(0,))
+    configuration["evaluation"]["clean_train_limit"] = 0
+    made = build_synthetic_study(tmp_path, configuration=configuration, test_images=60)
+    for cell in made.study.cells:
+        made.edit_metrics(cell.place, final_clean_train_loss=None, final_clean_train_accuracy=None)
+        path = made.folder(cell.place) / "history.csv"
+        lines = [line.split(",") for line in path.read_text().splitlines()]
+        path.write_text(
+            "\n".join([",".join(lines[0]), *(",".join([*r[:4], "", "", *r[6:]]) for r in lines[1:])]) + "\n"
+        )
+    written = write(made, tmp_path / "out")
+    assert len(rows(written["metrics.csv"])) == 3
+    assert {row["final_clean_train_loss"] for row in rows(written["metrics.csv"])} == {""}
