@@ -1,4 +1,4 @@
-"""The schema and config.yaml are in step: every key has a description, a type, a range and a default (or is required)."""
+"""The schema and config.yaml are in step: every key is described, typed and ranged, with a default or required."""
 
 from __future__ import annotations
 

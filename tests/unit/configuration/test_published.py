@@ -1,0 +1,89 @@
+"""The article as data: its tables are complete and right to the digit, and a faulty file is told as such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from smallmix.errors import ConfigurationError
+from smallmix.study.configuration import load_study
+from smallmix.study.published import Published, load_published
+
+PROJECT = Path(__file__).resolve().parents[3]
+ARTICLE = PROJECT / "workflow" / "published" / "article.yaml"
+
+TABLE_1 = [
+    (20_000, 1925, 2042),
+    (10_000, 937, 1032),
+    (5_000, 460, 520),
+    (1_000, 85, 112),
+    (500, 40, 65),
+    (250, 18, 35),
+    (100, 4, 16),
+]
+TABLE_2 = """
+50000 95.00 95.71 96.00
+20000 90.81 92.26 93.09
+10000 85.47 88.26 88.80
+ 5000 79.52 83.16 82.86
+ 1000 47.83 57.43 53.25
+  500 44.60 58.59 57.84
+  250 36.34 50.29 50.08
+  100 26.79 31.72 33.84
+"""
+
+
+@pytest.fixture
+def article() -> Published:
+    return load_published(ARTICLE)
+
+
+def test_table_1(article: Published) -> None:
+    assert [(row.size, row.smallest_class, row.largest_class) for row in article.class_counts] == TABLE_1
+
+
+def test_table_2(article: Published) -> None:
+    rows = [line.split() for line in TABLE_2.strip().splitlines()]
+    assert len(article.accuracies) == len(rows)
+    for size, *percents in rows:
+        for method, percent in zip(("non", "data-mix", "label-mix"), percents, strict=True):
+            assert article.percent(int(size), method) == float(percent)
+    assert article.percent(500, "cutmix") is None
+    assert article.percent(123, "non") is None
+
+
+def test_sizes_and_methods_are_those_of_the_study(article: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    study = load_study([PROJECT / "config.yaml"])
+    assert tuple(row.size for row in article.accuracies) == study.sizes
+    assert all(tuple(row.percent) == study.methods for row in article.accuracies)
+
+
+def test_claims_figures_and_readings_are_complete(article: Published) -> None:
+    assert [claim.id for claim in article.claims] == [1, 2, 3, 4, 5, 6]
+    assert len({claim.judged_by for claim in article.claims}) == 6
+    assert [figure.number for figure in article.figures] == [1, 2, 3, 4]
+    assert len(article.readings) == 8
+    assert article.selection == "best"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("percent: {non: 95.00,", "percent: {non: 195.00,", r"accuracies.percent.non \(entry 1\).*found 195.0"),
+        ("judged_by: non_conv", "judgedby: non_conv", "did you mean judged_by"),
+        ("  - id: 2", "  - id: 1", r"claims.id \(entry 2\).*second time"),
+        ("{size: 20000, percent", "{size: 50000, percent", "50000 a second time"),
+        ("selection: best", "selection: bets", "did you mean best"),
+        ("claims:", "claims: [", "not valid YAML"),
+        ("source:", "sauce:", "source: is missing"),
+    ],
+)
+def test_a_faulty_file_is_refused(old: str, new: str, words: str, tmp_path: Path) -> None:
+    text = ARTICLE.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "published.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        load_published(path)
+    assert "published.yaml" in str(caught.value)

@@ -1,0 +1,85 @@
+"""The command resolve-study: exit codes, one message without a traceback, and a file that is whole or absent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from smallmix.study.configuration import load_configuration
+from smallmix.study.study import Study
+
+PROJECT = Path(__file__).resolve().parents[3]
+DEMO = "workflow/studies/demo.yaml"
+
+
+def resolve_study(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as people and rules do, in the project's folder."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
+    return subprocess.run(
+        [sys.executable, "-m", "smallmix", "resolve-study", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_writes_a_study_that_can_be_loaded(tmp_path: Path) -> None:
+    output = tmp_path / "deep" / "study.json"
+    done = resolve_study("--configfile", "config.yaml", DEMO, "--output", str(output))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    study = Study.load(output)
+    assert study.name == "demo"
+    again = tmp_path / "again.json"
+    done = resolve_study("--configuration", study.to_json(), "--output", str(again))
+    assert done.returncode == 0
+    assert again.read_bytes() == output.read_bytes()
+    assert [path.name for path in output.parent.iterdir()] == ["study.json"]
+
+
+def test_prints_what_can_be_used_as_a_configuration(tmp_path: Path) -> None:
+    done = resolve_study()
+    assert done.returncode == 0
+    (tmp_path / "printed.yaml").write_text(done.stdout, encoding="utf-8")
+    cwd = os.getcwd()
+    os.chdir(PROJECT)
+    try:
+        assert load_configuration([tmp_path / "printed.yaml"]) == load_configuration([PROJECT / "config.yaml"])
+    finally:
+        os.chdir(cwd)
+    assert yaml.safe_load(done.stdout)["study"] == "article"
+
+
+@pytest.mark.parametrize(
+    "configuration", ["", "{", "[]", "3", "null", '{"methods": 3}', '{"methods": [["a"]]}', '{"methods": []}', "{}"]
+)
+def test_a_text_that_is_no_configuration_is_refused(configuration: str) -> None:
+    done = resolve_study("--configuration", configuration)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_faults_are_told_once_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("study: bad\nrecipe: {learning_rat: 0.1, momentum: 2}\n", encoding="utf-8")
+    output = tmp_path / "study.json"
+    done = resolve_study("--configfile", "config.yaml", str(bad), "--output", str(output))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "2 faults" in done.stderr
+    assert f"recipe.learning_rat ({bad}, line 2): unknown key; did you mean learning_rate?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not output.exists()
+
+
+def test_published_numbers_are_judged_before_days_of_training(tmp_path: Path) -> None:
+    (tmp_path / "published.yaml").write_text("source: {title: x}\nacuracies: []\n", encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(f"study: own\npublished: {tmp_path / 'published.yaml'}\n", encoding="utf-8")
+    done = resolve_study("--configfile", "config.yaml", str(tmp_path / "own.yaml"))
+    assert done.returncode == 2
+    assert "did you mean accuracies" in done.stderr

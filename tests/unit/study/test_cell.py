@@ -1,0 +1,114 @@
+"""A cell is a value: equal meaning gives equal fingerprints, any other meaning another one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from smallmix.study.cell import (
+    BudgetValue,
+    Cell,
+    DatasetValue,
+    EvaluationValue,
+    MethodValue,
+    ModelValue,
+    RecipeValue,
+    SubsetValue,
+)
+
+CELL = Cell(
+    dataset=DatasetValue("cifar10"),
+    subset=SubsetValue("head", 500),
+    method=MethodValue("images", (2.0, 1.0)),
+    seed=0,
+    model=ModelValue("preact-resnet18", 64, (2, 2, 2, 2)),
+    recipe=RecipeValue(128, 0.1, 0.9, 1e-4, (0.33, 0.66), 0.1, 4, True, "fp32", "automatic", 1),
+    budget=BudgetValue("iterations", 117_000),
+    evaluation=EvaluationValue("iterations", 390, 5000),
+)
+# One other value for every field, so that a field that is added later and forgotten here fails below.
+OTHER: dict[str, dict[str, Any]] = {
+    "dataset": {"name": "digits", "image_size": 32, "color": "grey"},
+    "subset": {"rule": "random", "size": 250, "seed": 3},
+    "method": {"mix": "none", "beta": (1.0, 1.0)},
+    "model": {"name": "other", "width": 8, "blocks": (1, 1, 1, 1)},
+    "recipe": {
+        "batch_size": 64,
+        "learning_rate": 0.2,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "decay_at": (),
+        "decay_factor": 0.5,
+        "crop_padding": 0,
+        "flip": False,
+        "precision": "bf16",
+        "executor": "eager",
+        "cpu_threads": 2,
+    },
+    "budget": {"unit": "epochs", "amount": 1},
+    "evaluation": {"unit": "epochs", "every": 1, "clean_train_limit": 1},
+}
+FIELDS = [(part.name, field.name) for part in dataclasses.fields(Cell) if part.name != "seed"
+          for field in dataclasses.fields(getattr(CELL, part.name))]  # fmt: skip
+
+
+def test_survives_its_json() -> None:
+    assert Cell.from_dict(json.loads(CELL.to_json())) == CELL
+    assert Cell.from_dict(CELL.to_dict()) == CELL
+    assert CELL.to_json() == json.dumps(CELL.to_dict(), sort_keys=True, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(("part", "field"), FIELDS)
+def test_every_field_counts(part: str, field: str) -> None:
+    changed = dataclasses.replace(getattr(CELL, part), **{field: OTHER[part][field]})
+    other = dataclasses.replace(CELL, **{part: changed})
+    assert other != CELL
+    assert other.fingerprint != CELL.fingerprint
+    assert Cell.from_dict(other.to_dict()) == other
+
+
+def test_the_seed_counts() -> None:
+    assert dataclasses.replace(CELL, seed=1).fingerprint != CELL.fingerprint
+
+
+def test_is_hashable_and_frozen() -> None:
+    assert len({CELL, dataclasses.replace(CELL)}) == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CELL.seed = 1  # type: ignore[misc]
+
+
+def test_the_fingerprint_is_a_fixed_promise() -> None:
+    """Stored trainings are found by it: a change here retrains everything that anybody has stored."""
+    assert CELL.fingerprint == "189dee98e132194b777293933d60e2651901e6df3b06986034efbd31a10c4f79"
+
+
+@pytest.mark.parametrize(
+    ("size", "batch_size", "unit", "amount", "every", "batches", "iterations", "interval"),
+    [
+        (50_000, 128, "epochs", 100, 1, 391, 39_100, 391),
+        (1_000, 128, "epochs", 100, 5, 8, 800, 40),
+        (100, 128, "iterations", 40_000, 390, 1, 40_000, 390),
+        (128, 128, "epochs", 2, 1, 1, 2, 1),
+        (129, 128, "epochs", 2, 1, 2, 4, 2),
+    ],
+)
+def test_counts_iterations_with_the_last_smaller_batch(
+    size: int, batch_size: int, unit: str, amount: int, every: int, batches: int, iterations: int, interval: int
+) -> None:
+    cell = dataclasses.replace(
+        CELL,
+        subset=SubsetValue("head", size),
+        recipe=dataclasses.replace(CELL.recipe, batch_size=batch_size),
+        budget=BudgetValue(unit, amount),  # type: ignore[arg-type]
+        evaluation=EvaluationValue(unit, every, 100),  # type: ignore[arg-type]
+    )
+    assert (cell.batches_per_epoch, cell.iterations, cell.evaluation_interval) == (batches, iterations, interval)
+
+
+def test_unknown_keys_are_refused() -> None:
+    value = CELL.to_dict()
+    value["budget"]["minutes"] = 3
+    with pytest.raises(TypeError):
+        Cell.from_dict(value)
