@@ -7,6 +7,7 @@ Targets: plan, subsets, cells, figures, report, or any single file, such as
 results/article/cells/n500/label-mix/seed0/metrics.json
 """
 
+
 configfile: "config.yaml"
 
 
@@ -19,34 +20,34 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
-localrules:
-    all, subsets, cells, figures, report, plan, resolve_study, fetch_dataset, extract_subset, tabulate_subsets,
-    collect_metrics, compare_methods, judge_claims, plot_figure, render_report,
-
-
 # Every cell is named here, not only the report: below an up-to-date report a deleted or failed cell would go unseen.
 rule all:
     input:
         CELL_METRICS,
         REPORT,
+    localrule: True
 
 
 rule subsets:
     input:
         SUBSETS,
         SUBSET_TABLE,
+    localrule: True
 
 
 rule cells:
     input:
         CELL_METRICS,
+    localrule: True
 
 
 rule figures:
     input:
         FIGURES,
+    localrule: True
 
 
 rule report:
     input:
         REPORT,
+    localrule: True

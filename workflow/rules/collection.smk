@@ -13,12 +13,13 @@ rule collect_metrics:
         history=f"{RESULTS}/history.csv",
         cells=f"{RESULTS}/cells.csv",
         provenance=f"{RESULTS}/provenance.json",
-    params:
-        code=fingerprint_code("smallmix.collection.collect", "smallmix.training.train_cell"),
     log:
         f"{LOGS}/collect_metrics.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=fingerprint_code("smallmix.collection.collect", "smallmix.training.train_cell"),
     shell:
         "python -m smallmix collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 
@@ -30,12 +31,13 @@ rule compare_methods:
         metrics=f"{RESULTS}/metrics.csv",
     output:
         f"{RESULTS}/comparison.csv",
-    params:
-        code=fingerprint_code("smallmix.statistics.comparison"),
     log:
         f"{LOGS}/compare_methods.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=fingerprint_code("smallmix.statistics.comparison"),
     shell:
         "python -m smallmix compare-methods --study {input.study} --output {output} 2> {log}"
 
@@ -51,11 +53,12 @@ rule judge_claims:
         subsets=SUBSET_TABLE,
     output:
         f"{RESULTS}/claims.csv",
-    params:
-        code=fingerprint_code("smallmix.statistics.claims"),
     log:
         f"{LOGS}/judge_claims.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=fingerprint_code("smallmix.statistics.claims"),
     shell:
         "python -m smallmix judge-claims --study {input.study} --output {output} 2> {log}"

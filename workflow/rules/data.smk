@@ -14,12 +14,14 @@ rule fetch_dataset:
         lists=OWN_LISTS,
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
-    params:
-        settings=canonical_json(STUDY.configuration["dataset"]),
-        code=fingerprint_code("smallmix.datasets.fetch"),
     log:
         f"logs/datasets/{STUDY.dataset}.log",
+    localrule: True
     conda:
         "../../envs/training.yaml"
+    params:
+        folder=subpath(output[0], parent=True),
+        settings=canonical_json(STUDY.configuration["dataset"]),
+        code=fingerprint_code("smallmix.datasets.fetch"),
     shell:
-        "python -m smallmix fetch-dataset --settings {params.settings:q} --output {DATASET:q} 2>&1 | tee {log}"
+        "python -m smallmix fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"

@@ -21,13 +21,14 @@ rule plot_figure:
         ),
         png=f"{REPORTS}/figures/{{figure}}.png",
         words=f"{REPORTS}/figures/{{figure}}.json",
-    params:
-        code=fingerprint_code("smallmix.figures.catalogue"),
-        folder=f"{REPORTS}/figures",
     log:
         f"{LOGS}/figures/{{figure}}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        folder=subpath(output.svg, parent=True),
+        code=fingerprint_code("smallmix.figures.catalogue"),
     shell:
         "python -m smallmix plot-figures --study {input.study} --figure {wildcards.figure} "
         "--output-dir {params.folder} 2> {log}"

@@ -1,5 +1,7 @@
 """Stage 6: one page with the answer, and how each number was obtained."""
 
+TEMPLATES = sorted((PACKAGE_FOLDER / "report").glob("report.*"))
+
 
 rule render_report:
     """Render the HTML report: one file, no network, readable without JavaScript."""
@@ -22,14 +24,15 @@ rule render_report:
         figures=FIGURES,
     output:
         report(REPORT, category="Report", caption="../report/report.rst"),
-    params:
-        code=fingerprint_code("smallmix.report.page"),
-        figures=f"{REPORTS}/figures",
     log:
         f"{LOGS}/render_report.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=fingerprint_code("smallmix.report.page"),
+        templates=fingerprint_value([fingerprint_file(path) for path in TEMPLATES]),
     message:
         "rendering {output}"
     shell:
-        "python -m smallmix render-report --study {input.study} --figures {params.figures} --output {output} 2> {log}"
+        "python -m smallmix render-report --study {input.study} --output {output} 2> {log}"

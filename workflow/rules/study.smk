@@ -1,34 +1,29 @@
-"""The study: the configuration resolved into cells, the paths of everything, and how the package is found."""
+"""The study: the configuration resolved into cells, and the paths of everything."""
 
-import json
 import os
 import sys
 from pathlib import Path
 
-PACKAGE_FOLDER = str(Path(workflow.basedir) / "workflow")
-sys.path.insert(0, PACKAGE_FOLDER)
+from snakemake.exceptions import WorkflowError
 
-# Shell commands say `python -m smallmix`: with this interpreter (or the one of the rule's conda environment), this package.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [PACKAGE_FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
+sys.path.insert(0, str(PACKAGE_FOLDER))
 
 from smallmix.errors import ConfigurationError
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.fingerprints import canonical_json, fingerprint_code
+from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
+from smallmix.interpreter import lead_commands_here
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
-from snakemake.exceptions import WorkflowError
+
+lead_commands_here()
 
 # As they were merged: the Snakefile's own file first, then those of the command line.
 CONFIGURATION_FILES = [*filter(os.path.exists, ["config.yaml"]), *workflow.overwrite_configfiles]
 
 try:
-    STUDY = Study.from_configuration(
-        resolve_configuration(config, [Path(file) for file in CONFIGURATION_FILES])
-    )
+    STUDY = Study.from_configuration(resolve_configuration(config, [Path(file) for file in CONFIGURATION_FILES]))
 except ConfigurationError as fault:
     raise WorkflowError(str(fault)) from None
 
@@ -53,31 +48,33 @@ wildcard_constraints:
     figure="|".join(FIGURE_NAMES),
 
 
+onstart:
+    shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")
+
+
 rule resolve_study:
     """Write the resolved configuration, every default filled in: what all later steps and readers go by."""
     output:
         STUDY_FILE,
-    params:
-        configuration=STUDY_TEXT,
     log:
         f"{LOGS}/resolve_study.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        configuration=STUDY_TEXT,
     shell:
         "python -m smallmix resolve-study --configuration {params.configuration:q} --output {output} 2> {log}"
 
 
 rule plan:
     """Say what a full run would do here, before it is started: cells, iterations, time, disk."""
-    params:
-        configuration=STUDY_TEXT,
     log:
         f"{LOGS}/plan.log",
+    localrule: True
     conda:
         "../../envs/training.yaml"
+    params:
+        configuration=STUDY_TEXT,
     shell:
         "python -m smallmix plan --configuration {params.configuration:q} 2>&1 | tee {log}"
-
-
-onstart:
-    shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")

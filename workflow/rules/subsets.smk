@@ -9,17 +9,17 @@ rule extract_subset:
         dataset=f"{DATASET}/dataset.json",
     output:
         SUBSET,
-    params:
-        rule=lambda wildcards: STUDY.subset_rule(
-            int(wildcards.size), int(wildcards.get("seed", STUDY.seeds[0]))
-        ),
-        code=fingerprint_code("smallmix.science.subsets"),
     log:
         f"{LOGS}/subsets/{Path(SUBSET).stem}.log",
+    localrule: True
     conda:
         "../../envs/training.yaml"
+    params:
+        dataset=subpath(input.dataset, parent=True),
+        rule=lambda wildcards: STUDY.subset_rule(int(wildcards.size), int(wildcards.get("seed", STUDY.seeds[0]))),
+        code=fingerprint_code("smallmix.science.subsets"),
     shell:
-        "python -m smallmix extract-subset --dataset {DATASET:q} --rule {params.rule:q} --output {output} > {log} 2>&1"
+        "python -m smallmix extract-subset --dataset {params.dataset} --rule {params.rule:q} --output {output} > {log} 2>&1"
 
 
 rule tabulate_subsets:
@@ -30,11 +30,12 @@ rule tabulate_subsets:
         subsets=SUBSETS,
     output:
         SUBSET_TABLE,
-    params:
-        code=fingerprint_code("smallmix.collection.subset_table"),
     log:
         f"{LOGS}/tabulate_subsets.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
+    params:
+        code=fingerprint_code("smallmix.collection.subset_table"),
     shell:
         "python -m smallmix tabulate-subsets --study {input.study} --output {output} 2> {log}"

@@ -14,22 +14,22 @@ rule train_cell:
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
         predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",
         metrics=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/metrics.json",
-    params:
-        cell=lambda wildcards: CELLS[
-            f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"
-        ].value.to_json(),
-        code=fingerprint_code("smallmix.training.train_cell"),
-        folder=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}",
     log:
         f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.log",
+    conda:
+        "../../envs/training.yaml"
     threads: STUDY.configuration["recipe"]["cpu_threads"]
     resources:
         gpu=1,
-    conda:
-        "../../envs/training.yaml"
+    params:
+        dataset=subpath(input.dataset, parent=True),
+        store=str(STORE),
+        folder=subpath(output.metrics, parent=True),
+        cell=lambda wildcards: CELLS[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"].value.to_json(),
+        code=fingerprint_code("smallmix.training.train_cell"),
     message:
         "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"
     shell:
         # exec: signals reach the trainer itself, which saves before it leaves.
-        "exec python -m smallmix train-cell --cell {params.cell:q} --dataset {DATASET:q} --subset {input.subset} "
-        "--store {STORE} --output {params.folder} --gpus {resources.gpu} 2> {log}"
+        "exec python -m smallmix train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
+        "--store {params.store} --output {params.folder} --gpus {resources.gpu} 2> {log}"
