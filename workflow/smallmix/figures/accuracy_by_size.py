@@ -17,6 +17,7 @@ from smallmix.figures.seeds_by_size import (
     accuracy_table,
     draw_published,
     draw_seeds_by_size,
+    method_spread,
     seeds_per_point,
 )
 from smallmix.figures.study_tables import StudyTables
@@ -79,7 +80,7 @@ def _draw(tables: StudyTables, sizes: Sequence[int], logarithmic: bool) -> Figur
     if tables.metrics[tables.metrics["size"].isin(list(sizes))].empty:
         return write_nothing_yet(figure, "No finished run at these sizes yet.")
     axes = figure.subplots()
-    spread = 1.035 if logarithmic else 1.0
+    spread = method_spread(tables, sizes) if logarithmic else 1.0
     draw_seeds_by_size(axes, tables, COLUMN, sizes, spread)
     published = draw_published(axes, tables, sizes, spread)
     (size_axis_log if logarithmic else size_axis_linear)(axes, sizes)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from smallmix.figures.figure_text import MINUS, FigureTable, FigureText, percent, points
 from smallmix.figures.seed_intervals import interval_sentence
-from smallmix.figures.seeds_by_size import draw_seeds_by_size, seeds_per_point
+from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, seeds_per_point
 from smallmix.figures.study_tables import StudyTables
 from smallmix.figures.style import (
     MUTED,
@@ -29,16 +29,18 @@ def draw_calibration(tables: StudyTables) -> Figure:
     if tables.metrics["expected_calibration_error"].dropna().empty:
         return write_nothing_yet(figure, "No finished run yet.")
     left, right = figure.subplots(1, 2)
-    draw_seeds_by_size(left, tables, "expected_calibration_error", tables.study.sizes, spread=1.035)
+    sizes = tables.study.sizes
+    spread = method_spread(tables, sizes)
+    draw_seeds_by_size(left, tables, "expected_calibration_error", sizes, spread)
     left.set_ylim(bottom=0)
     left.set_title("Expected calibration error")
     percent_axis(left, "Points")
     right.axhline(0, color=MUTED, linewidth=0.8)
-    draw_seeds_by_size(right, tables, "calibration_gap", tables.study.sizes, spread=1.035)
+    draw_seeds_by_size(right, tables, "calibration_gap", sizes, spread)
     right.set_title(f"Mean confidence {MINUS} accuracy")
     percent_axis(right, "")
     for axes in (left, right):
-        size_axis_log(axes, tables.study.sizes, "Training images (log axis)", label_share=0.16)
+        size_axis_log(axes, sizes, "Training images (log axis)", label_share=0.16)
     legend_above(figure, [series_handle(series_look(tables.study.methods, m)) for m in tables.methods_present()])
     return figure
 

@@ -33,9 +33,8 @@ def draw_methods_preview(examples: Examples) -> Figure:
     if not columns:
         return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "The images are not there yet.")
     pairs = examples[methods[0]]
-    figure = new_figure(PAGE_WIDTH, 1.15 * 2 + 1.45 * len(methods))
-    heights = [1.0, 1.0] + [1.25] * len(methods)
-    grid = figure.subplots(2 + len(methods), columns, squeeze=False, height_ratios=heights)
+    figure = new_figure(PAGE_WIDTH, 1.25 * 2 + 1.5 * len(methods))
+    grid = figure.subplots(2 + len(methods), columns, squeeze=False)
     for column in range(columns):
         for row in range(2 + len(methods)):
             _bare(grid[row][column])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from smallmix.figures.figure_text import MINUS, NO_NUMBER, FigureTable, FigureText, points
 from smallmix.figures.seed_intervals import interval_sentence, t_interval
-from smallmix.figures.seeds_by_size import draw_seeds_by_size, seeds_per_point
+from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, seeds_per_point
 from smallmix.figures.study_tables import StudyTables
 from smallmix.figures.style import (
     MUTED,
@@ -38,7 +38,7 @@ def draw_selection_gap(tables: StudyTables) -> Figure:
         return write_nothing_yet(figure, "No finished run yet.")
     axes = figure.subplots()
     axes.axhline(0, color=MUTED, linewidth=0.8)
-    draw_seeds_by_size(axes, with_gap(tables), "gap", tables.study.sizes, spread=1.035)
+    draw_seeds_by_size(axes, with_gap(tables), "gap", tables.study.sizes, method_spread(tables, tables.study.sizes))
     size_axis_log(axes, tables.study.sizes)
     percent_axis(axes, f"Best {MINUS} last accuracy (points)")
     legend_above(figure, [series_handle(series_look(tables.study.methods, m)) for m in tables.methods_present()])

@@ -166,9 +166,9 @@ def size_axis_log(
     axes.xaxis.set_major_locator(FixedLocator([float(size) for size in ordered]))
     axes.xaxis.set_minor_locator(NullLocator())
     room = (high / low) ** label_share
-    shown: list[int] = []
-    for size in reversed(ordered):
-        if not shown or shown[-1] / size >= room:
+    shown = [ordered[-1]]
+    for size in reversed(ordered[:-1]):
+        if shown[-1] / size >= room and (size == ordered[0] or size / ordered[0] >= room):
             shown.append(size)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value):,}" if round(value) in shown else ""))
 

@@ -86,6 +86,7 @@ def subset_view(tables: StudyTables) -> TableView | None:
     if published:
         columns += ["smallest class", "largest class", "agreement"]
         groups += [("published", 2), ("", 1)]
+    verdicts = dict(zip(tables.claims["id"], tables.claims["verdict"], strict=True))
     rows = []
     for record in tables.subset_table.to_dict("records"):
         size, smallest, largest = (int(record[key]) for key in ("size", "smallest_class", "largest_class"))
@@ -93,11 +94,10 @@ def subset_view(tables: StudyTables) -> TableView | None:
         if published:
             pair = published.get(size)
             if pair is None:
-                row += [Entry(NO_NUMBER), Entry(NO_NUMBER), Entry("not published", mark="quiet")]
+                row += [number_entry(NO_NUMBER, math.nan)] * 2 + [Entry("not published", mark="quiet")]
             else:
-                same = pair == (smallest, largest)
                 row += [Entry(f"{pair[0]:,}", pair[0]), Entry(f"{pair[1]:,}", pair[1])]
-                row.append(Entry("to the digit" if same else "differs", mark="good" if same else "bad"))
+                row.append(_agreement(pair == (smallest, largest), verdicts.get(f"class-counts-n{size}")))
         rows.append(tuple(row))
     return TableView(
         name="table-subsets",
@@ -107,6 +107,12 @@ def subset_view(tables: StudyTables) -> TableView | None:
         rows=tuple(rows),
         groups=tuple(groups),
     )
+
+
+def _agreement(same: bool, verdict: str | None) -> Entry:
+    if verdict == "not tested":
+        return Entry("not comparable", mark="quiet")
+    return Entry("to the digit", mark="good") if same else Entry("differs", mark="bad")
 
 
 def mean_text(mean: float, low: float, high: float) -> str:

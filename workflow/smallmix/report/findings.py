@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from smallmix.figures.figure_text import count_of
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.runs import duration
 from smallmix.report.table_view import Entry, TableView
@@ -74,7 +75,9 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
         place: dict[str, Any] = group.get("environment", {})
         device = str(place.get("device", "an unknown device"))
         processor = str(place.get("processor", "")).strip()
-        machine = f"{device} ({processor}, {place.get('threads', '?')} threads)" if device == "cpu" else device
+        machine = (
+            f"{device} ({processor}, {count_of(int(place.get('threads', 1)), 'thread')})" if device == "cpu" else device
+        )
         sentences.append(
             f"{len(group.get('cells', []))} runs on {machine}: torch {place.get('torch', '?')}, "
             f"Python {place.get('python', '?')}, {place.get('precision', '?')}, {place.get('platform', '?')}; "

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from smallmix.errors import SmallmixError
+from smallmix.figures.accuracy_by_size import small_sizes
 from smallmix.figures.figure_text import FigureText, points
 from smallmix.figures.foreign_text import visible_text
 from smallmix.figures.study_tables import StudyTables
@@ -40,6 +41,7 @@ FIGURES_ON_PAGE = (
     "selection_gap",
     "calibration",
 )
+SMALL_FIGURE = "accuracy_by_size_small"
 LONGEST_TEXT = 20_000
 
 
@@ -64,7 +66,8 @@ def render_page(tables: StudyTables, figures: Path, templates: Path = TEMPLATE_F
         lstrip_blocks=True,
         finalize=_shown,
     )
-    views = {name: _figure_view(figures, name, number) for number, name in enumerate(FIGURES_ON_PAGE, start=1)}
+    shown = [name for name in FIGURES_ON_PAGE if name != SMALL_FIGURE or _has_large_sizes(tables)]
+    views = {name: _figure_view(figures, name, number) for number, name in enumerate(shown, start=1)}
     published = tables.published
     try:
         return environment.get_template("report.html.j2").render(
@@ -98,6 +101,11 @@ def render_page(tables: StudyTables, figures: Path, templates: Path = TEMPLATE_F
         raise SmallmixError(
             f"cannot read the report's template in {templates}: {fault}. Restore that folder."
         ) from fault
+
+
+def _has_large_sizes(tables: StudyTables) -> bool:
+    """Whether the figure of the small sizes is another one than that of all sizes."""
+    return len(small_sizes(tables)) < len(tables.study.sizes)
 
 
 def _shown(value: Any) -> Any:
