@@ -1,0 +1,55 @@
+"""Evidence put together by hand: accuracies and loss curves exactly as a test needs them, without any file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smallmix.collection.subset_table import SubsetRow
+from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.results import SELECTIONS, History, Result
+from smallmix.study.study import Study
+
+from tests.synthetic_study import CLASSES, build_configuration
+
+Accuracies = Mapping[tuple[int, str], Sequence[float | None]]
+
+
+def make_study(**choices: Any) -> Study:
+    """The study of a synthetic configuration."""
+    return Study.from_configuration(build_configuration(**choices))
+
+
+def make_results(accuracies: Accuracies, seeds: Sequence[int] = range(10)) -> tuple[Result, ...]:
+    """Results whose three selections agree; accuracies are given by size and method, one a seed (None: no cell)."""
+    return tuple(
+        Result(size, method, seed, dict.fromkeys(SELECTIONS.values(), accuracy))
+        for (size, method), of_seeds in accuracies.items()
+        for seed, accuracy in zip(seeds, of_seeds, strict=False)
+        if accuracy is not None
+    )
+
+
+def make_evidence(
+    accuracies: Accuracies | None = None,
+    histories: Sequence[History] = (),
+    subset_rows: Sequence[SubsetRow] = (),
+    **choices: Any,
+) -> Evidence:
+    """Evidence on CIFAR-10's classes; sizes and seeds of the study follow the accuracies unless they are given."""
+    accuracies = accuracies or {}
+    choices.setdefault("sizes", sorted({size for size, _ in accuracies} or {500}, reverse=True))
+    choices.setdefault("seeds", range(max((len(of_seeds) for of_seeds in accuracies.values()), default=1)))
+    return Evidence(make_study(**choices), make_results(accuracies), tuple(histories), tuple(subset_rows), CLASSES)
+
+
+def make_history(
+    size: int, method: str, train_loss: Sequence[float], test_loss: Sequence[float] | None = None, seed: int = 0
+) -> History:
+    """A history of evaluations a hundred iterations apart."""
+    columns = {
+        "iteration": [100.0 * (number + 1) for number in range(len(train_loss))],
+        "train_loss": list(train_loss),
+        "test_loss": list(test_loss or [1.0] * len(train_loss)),
+    }
+    return History(size, method, seed, columns)
