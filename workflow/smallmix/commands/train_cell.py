@@ -6,12 +6,20 @@ import argparse
 import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from smallmix.errors import ConfigurationError
+from smallmix.errors import CellBusyError, ConfigurationError, Interrupted
 from smallmix.version import VERSION
 
+if TYPE_CHECKING:
+    from smallmix.study.cell import Cell
+    from smallmix.training.interruption import StopRequest
+
 SUMMARY = "train one cell (size x method x seed), continuing from its checkpoint where there is one"
+WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever cards there are")
+    parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one card at once")
+    parser.add_argument(
+        "--slots", type=Path, default=Path("results/slots"), help="folder whose locked files stand for cards in use"
+    )
+    parser.add_argument(
+        "--wait-for-lock",
+        type=float,
+        metavar="SECONDS",
+        help="how long to wait while another process trains this very cell "
+        f"(default: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be started again "
+        "while its first process still writes; else 0: say so and leave)",
+    )
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
 
 
@@ -33,35 +53,71 @@ def run(arguments: argparse.Namespace) -> int:
     """Train; messages go to standard error, which Snakemake keeps as the job's log."""
     # Must be set before CUDA starts; deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from smallmix.training.card_slots import lease_card
     from smallmix.training.interruption import StopRequest
 
     stop = StopRequest().listen()
-    from smallmix.study.cell import Cell
-    from smallmix.study.study import Study
-    from smallmix.training.train_cell import TrainingJob, train_cell
+    cell = _read_cell(arguments)
+    gpus = 0 if arguments.device == "cpu" else arguments.gpus
+    with lease_card(
+        arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
+    ):
+        # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
+        from smallmix.training.train_cell import TrainingJob, train_cell
 
-    if arguments.study is not None:
-        cell = Study.load(arguments.study).cell(arguments.cell).value
-    else:
-        try:
-            cell = Cell.from_dict(json.loads(arguments.cell))
-        except (ValueError, KeyError, TypeError) as fault:
-            raise ConfigurationError(
-                f"--cell is not a cell's value in JSON ({type(fault).__name__}: {fault}). To name a cell by its place, "
-                "give --study results/<study>/study.json as well."
-            ) from fault
-    train_cell(
-        TrainingJob(
+        job = TrainingJob(
             cell=cell,
             dataset=arguments.dataset,
             subset=arguments.subset,
             store=arguments.store,
             output=arguments.output,
             version=VERSION,
-            device="cpu" if arguments.gpus == 0 else arguments.device,
+            device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
-        ),
-        stop,
-        report=lambda line: print(line, file=sys.stderr, flush=True),
-    )
+        )
+        _wait_while_busy(lambda: train_cell(job, stop, report=_say), stop, arguments.wait_for_lock)
     return 0
+
+
+def _read_cell(arguments: argparse.Namespace) -> Cell:
+    from smallmix.study.cell import Cell
+    from smallmix.study.study import Study
+
+    if arguments.study is not None:
+        return Study.load(arguments.study).cell(arguments.cell).value
+    try:
+        return Cell.from_dict(json.loads(arguments.cell))
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ConfigurationError(
+            f"--cell is not a cell's value in JSON ({type(fault).__name__}: {fault}). To name a cell by its place, "
+            "give --study results/<study>/study.json as well."
+        ) from fault
+
+
+def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: float | None) -> None:
+    """Train; while another process trains this very cell, wait for it, then find its result or continue its work.
+
+    A scheduler that lost sight of a node starts the job again elsewhere while the first one may still be writing.
+    """
+    if seconds is None:
+        from smallmix.training.card_slots import batch_job
+
+        seconds = WAIT_IN_BATCH_JOB if batch_job() else 0.0
+    deadline = time.monotonic() + seconds
+    said = False
+    while True:
+        try:
+            return train()
+        except CellBusyError as busy:
+            if time.monotonic() >= deadline:
+                raise
+            if stop:
+                raise Interrupted(f"stopped ({stop.signal_name}) while waiting for another process") from busy
+            if not said:
+                said = True
+                _say(f"waiting up to {seconds:.0f} s, because {busy}")
+            time.sleep(1.0)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
