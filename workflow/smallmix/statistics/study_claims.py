@@ -120,13 +120,13 @@ def _dips(evidence: Evidence) -> dict[str, float] | None:
 
 
 def _find_longer(evidence: Evidence, others: Sequence[Evidence]) -> tuple[Evidence, list[_Gain]]:
-    """Of this study and the others, the one that trains 1,000 images for a shorter time, and what the longer one gains.
+    """Of this study and the others, the one whose dip can be seen and that another trains for longer; and the gains.
 
     This study itself and no gains where there are no such two. One of the two is this study.
     """
     for base, rest in [(evidence, list(others)), *((other, [evidence]) for other in others)]:
         gains = _longer(base, rest, DIP_SIZE)
-        if gains:
+        if gains and _dips(base):
             return base, gains
     return evidence, []
 

@@ -1,0 +1,137 @@
+"""Protects the comparison with published numbers: only under the same protocol, and with a tolerance that is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from smallmix.collection.subset_table import SubsetRow
+from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.published_numbers import JudgedNumber, judge_numbers, method_for, tolerance
+from smallmix.study.published import Published, load_published
+
+from tests.synthetic_study import ARTICLE_BUDGETS, METHODS
+from tests.unit.statistics.made_up_evidence import make_evidence, make_study
+
+ARTICLE = Path(__file__).resolve().parents[3] / "workflow" / "published" / "article.yaml"
+ACCURACIES = {(50000, "non"): (0.951,), (500, "non"): (0.50,), (500, "label-mix"): (0.5784,), (100, "non"): (0.40,)}
+TABLE_1 = [SubsetRow(500, 40, 65), SubsetRow(100, 4, 15)]
+
+
+@pytest.fixture(scope="module")
+def published() -> Published:
+    return load_published(ARTICLE)
+
+
+def make(accuracies: Any = None, **choices: Any) -> Evidence:
+    return make_evidence(accuracies or ACCURACIES, subset_rows=TABLE_1, **{"budgets": ARTICLE_BUDGETS, **choices})
+
+
+def judge(published: Published, evidence: Evidence) -> dict[str, JudgedNumber]:
+    return {one.identifier: one for one in judge_numbers(published, evidence)}
+
+
+def test_every_published_number_has_a_row(published: Published) -> None:
+    rows = judge(published, make())
+    assert len(rows) == 7 + 8 * 3
+    assert all(row.reason for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("identifier", "found", "difference", "allowed", "verdict"),
+    [
+        ("accuracy-n50000-non", "95.10", "+0.10", "1.00", "reproduced"),
+        ("accuracy-n500-label-mix", "57.84", "+0.00", "3.00", "reproduced"),
+        ("accuracy-n500-non", "50.00", "+5.40", "3.00", "partly"),
+        ("accuracy-n100-non", "40.00", "+13.21", "3.00", "not reproduced"),
+        ("accuracy-n100-label-mix", "", "", "", "not tested"),
+        ("accuracy-n1000-non", "", "", "", "not tested"),
+        ("class-counts-n500", "40/65", "+0/+0", "0", "reproduced"),
+        ("class-counts-n100", "4/15", "+0/-1", "0", "not reproduced"),
+        ("class-counts-n250", "", "", "0", "not tested"),
+    ],
+)
+def test_numbers_under_the_articles_protocol(
+    published: Published, identifier: str, found: str, difference: str, allowed: str, verdict: str
+) -> None:
+    row = judge(published, make())[identifier]
+    assert (row.found, row.difference, row.tolerance, row.verdict) == (found, difference, allowed, verdict)
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({"width": 16}, "width 16 instead of 64"),
+        ({"budgets": {"default": {"epochs": 5}}}, "5 epochs instead of 100 epochs"),
+        ({"rule": "random"}, "subsets by the rule random"),
+        ({"dataset": "digits"}, "the images of digits instead of CIFAR-10"),
+    ],
+)
+def test_under_another_protocol_numbers_are_shown_but_not_judged(
+    published: Published, choices: dict[str, Any], reason: str
+) -> None:
+    row = judge(published, make(**choices))["accuracy-n50000-non"]
+    assert (row.verdict, row.found, row.difference) == ("not tested", "95.10", "+0.10")
+    assert reason in row.reason
+
+
+@pytest.mark.parametrize(
+    ("choices", "verdict"),
+    [
+        ({"rule": "random"}, "not tested"),
+        ({"dataset": "digits"}, "not tested"),
+        ({"width": 16}, "reproduced"),
+    ],
+)
+def test_class_counts_depend_on_the_images_alone(published: Published, choices: dict[str, Any], verdict: str) -> None:
+    assert judge(published, make(**choices))["class-counts-n500"].verdict == verdict
+
+
+def test_only_a_changed_distribution_of_its_own_method_makes_a_number_incomparable(published: Published) -> None:
+    methods = {**METHODS, "label-mix": {"mix": "images-and-labels", "beta": [0.4, 0.4]}}
+    rows = judge(published, make(methods=methods))
+    assert "Beta(0.4, 0.4) instead of Beta(1, 1)" in rows["accuracy-n500-label-mix"].reason
+    assert rows["accuracy-n500-label-mix"].verdict == "not tested"
+    assert rows["accuracy-n500-non"].verdict == "partly"
+
+
+def test_a_copy_of_the_images_is_compared_with_a_note_where_the_study_asks(published: Published) -> None:
+    copy = {"dataset": "image-list", "published": "workflow/published/article.yaml"}
+    row = judge(published, make(**copy))["accuracy-n50000-non"]
+    assert row.verdict == "reproduced"
+    assert "the images of Own images instead of the original CIFAR-10" in row.reason
+    assert judge(published, make(dataset="image-list"))["accuracy-n50000-non"].verdict == "not tested"
+    others = make(**copy)
+    others = Evidence(others.study, others.results, classes=("cat", "dog"))
+    assert judge(published, others)["accuracy-n50000-non"].verdict == "not tested"
+
+
+def test_methods_are_found_by_meaning() -> None:
+    methods = {
+        "narrow": {"mix": "images-and-labels", "beta": [0.2, 0.2]},
+        "as-published": {"mix": "images-and-labels", "beta": [1.0, 1.0]},
+        "data-mix": {"mix": "none", "beta": None},
+    }
+    study = make_study(methods=methods)
+    assert method_for(study, "label-mix") == "as-published"
+    assert method_for(study, "non") == "data-mix"
+    assert method_for(study, "data-mix") is None
+    assert method_for(study, "narrow") == "narrow"
+
+
+def test_the_tolerance_follows_the_seeds_within_limits() -> None:
+    assert tolerance([0.5], 500)[0] == tolerance([0.5, 0.6], 500)[0] == 3.0
+    assert tolerance([0.9], 5000)[0] == 1.0
+    assert tolerance([0.5, 0.5, 0.5001], 500)[0] == 1.5  # alike by chance
+    assert tolerance([0.3, 0.5, 0.7], 500)[0] == 6.0  # wide enough to admit anything
+    points, reason = tolerance([0.50, 0.51, 0.49, 0.50, 0.51, 0.49], 500)
+    assert points == pytest.approx(2.484, abs=1e-3)
+    assert "95 % of further single runs fall within 2.48 points of the mean of 6 seeds" in reason
+
+
+def test_the_selection_is_the_published_one(published: Published) -> None:
+    evidence = make()
+    for result in evidence.results:
+        result.numbers["best_test_accuracy"] = 0.99
+    assert judge(published, evidence)["accuracy-n50000-non"].found == "99.00"
