@@ -116,6 +116,42 @@ def test_the_command_line_may_change_anything_without_a_name(tmp_path: Path) -> 
     assert resolved["published"] is None
 
 
+def snakemakes(files: list[Path], command_line: dict[str, Any]) -> dict[str, Any]:
+    """What Snakemake makes of a Snakefile's configuration, further files, and --config: its own order of steps."""
+    update_config = pytest.importorskip("snakemake.utils").update_config
+    overwriting: dict[str, Any] = {}
+    for path in files[1:]:
+        update_config(overwriting, yaml.safe_load(path.read_text(encoding="utf-8")))
+    update_config(overwriting, command_line)
+    config = copy.deepcopy(overwriting)
+    update_config(config, yaml.safe_load(files[0].read_text(encoding="utf-8")))
+    update_config(config, overwriting)
+    return config
+
+
+def test_snakemakes_order_of_keys_does_not_matter(tmp_path: Path) -> None:
+    """It lists an overlay's methods first, and a budget of the command line, as text, before the file's number."""
+    overlay = "study: other\nmethods: {another: {mix: images, beta: [3, 1]}}\nbudgets: {200: {epochs: 4}}"
+    command_line = {"budgets": {"100": {"iterations": "9"}}, "seeds": ["5"]}
+    ours = layered(tmp_path, overlay, overrides=command_line)
+    files = [tmp_path / "layer0.yaml", tmp_path / "layer1.yaml"]
+    config = snakemakes(files, command_line)
+    assert list(config["methods"]) != ["plain", "mixed", "another"]
+    resolved = resolve_configuration(config, files)
+    assert resolved == ours
+    assert list(resolved["methods"]) == list(ours["methods"]) == ["plain", "mixed", "another"]
+    assert resolved["budgets"]["100"] == {"iterations": 9}
+    assert resolve_configuration(config)["budgets"]["100"] == {"iterations": 9}
+
+
+def test_faults_of_the_command_line_are_told_of_snakemakes_configuration(tmp_path: Path) -> None:
+    layered(tmp_path)
+    files = [tmp_path / "layer0.yaml"]
+    config = snakemakes(files, {"budgets": {"100": {"iterations": "5x"}}})
+    with pytest.raises(ConfigurationError, match=r"budgets.100.iterations \(command line\): found '5x'"):
+        resolve_configuration(config, files)
+
+
 def test_numbers_as_keys_and_their_texts_are_one_key() -> None:
     """As Snakemake hands it over: 100 from the file, '100' from the command line."""
     config = yaml.safe_load(BASE)

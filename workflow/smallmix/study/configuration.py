@@ -15,7 +15,7 @@ from typing import Any
 from smallmix.errors import ConfigurationError
 from smallmix.study.cross_rules import cross_faults
 from smallmix.study.faults import Fault, KeyPath, message
-from smallmix.study.layers import COMMAND_LINE, Layers, difference, leave_behind, read_layers, take_out
+from smallmix.study.layers import COMMAND_LINE, Layers, difference, in_order, leave_behind, read_layers, take_out
 from smallmix.study.plain_values import merged as merge
 from smallmix.study.plain_values import plain_value
 from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
@@ -63,6 +63,7 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
         raise ConfigurationError(
             message([Fault((), "must hold `key: value` lines at its top level")], "The configuration")
         )
+    plain = in_order(plain, layers.merged)
     from_command_line = difference(plain, layers.merged) if layers.values else {}
     # What the strict reader told of a file need not be told again of the merged values.
     spoiled = {fault.path for fault in faults}

@@ -70,9 +70,21 @@ def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
                 "give the changed study a name of its own, as in study: my-study"
             )
             layers.faults.append(Fault(("study",), told, read.name))
+        layers.faults += _spelled_otherwise(read, layers.files)
         layers.files.append(read)
         layers.values.append(value)
     return layers
+
+
+def in_order(value: Any, files: Any) -> Any:
+    """`value` with the keys of its mappings in the order of the files, further keys last.
+
+    Snakemake puts what an overlay states before what it inherits; the order of methods decides that of tables.
+    """
+    if not isinstance(value, dict) or not isinstance(files, dict):
+        return value
+    keys = [key for key in files if key in value] + [key for key in value if key not in files]
+    return {key: in_order(value[key], files.get(key)) for key in keys}
 
 
 def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +163,17 @@ def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Fault]:
             elif section == "budgets" and isinstance(entry, dict):
                 paths += [(section, key, unit) for unit, amount in entry.items() if amount is None]
     return [Fault(path, told, read.place(path)) for path in paths]
+
+
+def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Fault]:
+    """Numbers as keys that one file quotes and another does not: Snakemake would take them for two keys."""
+    told = "is in quotes in one file and bare in another; write the number without quotes in both"
+    return [
+        Fault(path, told, read.place(path))
+        for other in earlier
+        for path in read.quoted ^ other.quoted
+        if path in read.lines and path in other.lines
+    ]
 
 
 def _last(stack: list[dict[str, Any]], *path: str) -> int:

@@ -78,8 +78,14 @@ def _mapping(value: Mapping[Any, Any], schema: Mapping[str, Any], path: KeyPath,
         if name is None:
             continue
         plain = plain_value(item, inner_schema(schema, name), (*path, name), faults)
-        # 500 from a file and "500" from the command line are one key: the later completes the earlier.
-        result[name] = merged(result[name], plain) if name in result else plain
+        if name not in result:
+            result[name] = plain
+        elif isinstance(key, str):
+            # 500 from a file and "500" from the command line are one key, and the command line has the last word,
+            # although Snakemake lists it first.
+            result[name] = merged(result[name], plain)
+        else:
+            result[name] = merged(plain, result[name])
     return result
 
 

@@ -25,11 +25,15 @@ _YAML_WORDS = re.compile(r"(?i)yes|no|on|off|true|false|null|~|")
 
 @dataclass
 class YamlFile:
-    """A file as read: its value (keys as texts; None where it is unusable), where each key stands, and its faults."""
+    """A file as read: its value (keys as texts; None where it is unusable), where each key stands, and its faults.
+
+    `quoted` are the numbers in quotes among the keys; `written` is how bare words such as `no` are spelled.
+    """
 
     name: str
     value: dict[str, Any] | None = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    quoted: set[KeyPath] = field(default_factory=set)
     written: dict[KeyPath, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -163,6 +167,8 @@ class _Walk:
         elif text == "__use_yte__":
             self._fault(inner, node, "templates are not supported in configurations; write the values out")
         else:
+            if kind == "str" and text.isdigit():
+                self.read.quoted.add(inner)
             return str(text)
         return None
 
