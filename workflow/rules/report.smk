@@ -36,3 +36,8 @@ rule render_report:
         "rendering {output}"
     shell:
         "python -m smallmix render-report --study {input.study} --output {output} 2> {log}"
+
+
+onerror:
+    # Failed or interrupted: show what there is, and which cells failed with which last lines.
+    shell("python -m smallmix report-so-far --configuration {STUDY_TEXT:q}")

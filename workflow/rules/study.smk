@@ -13,6 +13,7 @@ from smallmix.errors import ConfigurationError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import lead_commands_here
+from smallmix.planning.cell_states import find_outdated
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
@@ -39,6 +40,12 @@ SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
 CELL_METRICS = [f"{LAYOUT.cell(cell)}/metrics.json" for cell in STUDY.cells]
 FIGURES = [f"{REPORTS}/figures/{name}.svg" for name in FIGURE_NAMES]
 REPORT = f"{REPORTS}/report.html"
+
+# Snakemake's own records tell what changed. Results that came without them (copied, cloned) must speak for themselves:
+# what belongs to another configuration, other data or other code is made again.
+OUTDATED = find_outdated(LAYOUT) if workflow.is_main_process else []
+if OUTDATED:
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *OUTDATED}
 
 
 wildcard_constraints:

@@ -24,6 +24,7 @@ COMMANDS = {
     "judge-claims": "judge_claims",
     "plot-figures": "plot_figures",
     "render-report": "render_report",
+    "report-so-far": "report_so_far",
 }
 
 

@@ -30,6 +30,25 @@ def find_cell_states(layout: Layout) -> dict[str, CellState]:
     return states
 
 
+def find_outdated(layout: Layout) -> list[str]:
+    """The files on the disk that belong to another configuration, other data or other code, by path.
+
+    Snakemake knows such files by its own records; where those are missing (results that were copied or cloned), what
+    the files say of themselves is all there is.
+    """
+    states = find_cell_states(layout)
+    outdated = [
+        str(layout.cell(cell) / "metrics.json")
+        for cell in layout.study.cells
+        if states[cell.place] != "done" and (layout.cell(cell) / "metrics.json").exists()
+    ]
+    try:
+        written_for = layout.study_file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return outdated
+    return outdated if written_for == layout.study.to_json() else [str(layout.study_file), *outdated]
+
+
 def _state_of(cell: StudyCell, layout: Layout, data: str | None, code: str) -> CellState:
     if data is None:
         return "missing"

@@ -1,0 +1,174 @@
+"""What a change reruns, and what it does not: the promise that lets people change one number and wait for one cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.study_run import StudyRun
+
+AFTER_TRAINING = {
+    "resolve_study": 1,
+    "tabulate_subsets": 1,
+    "collect_metrics": 1,
+    "compare_methods": 1,
+    "judge_claims": 1,
+    "plot_figure": 9,
+    "render_report": 1,
+}
+
+
+def test_a_finished_study_is_left_alone(finished_study: StudyRun) -> None:
+    assert finished_study.planned() == {}
+
+
+def test_one_sizes_budget_retrains_its_cells_only(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "budgets: {", "budgets: {20: {iterations: 5}, ")
+    planned = study.planned()
+    assert planned["train_cell"] == 3
+    assert "extract_subset" not in planned
+    assert "fetch_dataset" not in planned
+
+
+def test_one_methods_beta_retrains_its_cells_only(study: StudyRun) -> None:
+    study.edit("config.yaml", "beta: [2, 1]", "beta: [3, 1]")
+    assert study.planned()["train_cell"] == 2
+
+
+def test_an_added_seed_trains_only_its_cells(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "seeds: [0]", "seeds: [0, 1]")
+    planned = study.planned()
+    assert planned["train_cell"] == 6
+    assert "extract_subset" not in planned
+
+
+def test_an_added_size_trains_only_its_cells(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "sizes: [20, 40]", "sizes: [20, 40, 60]")
+    planned = study.planned()
+    assert planned["train_cell"] == 3
+    assert planned["extract_subset"] == 1
+
+
+def test_an_added_method_trains_only_its_cells(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "seeds: [0]", "seeds: [0]\nmethods: {soft-mix: {mix: images-and-labels, beta: [0.2, 0.2]}}")
+    assert study.planned()["train_cell"] == 2
+
+
+def test_a_removed_size_only_recollects(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "sizes: [20, 40]", "sizes: [40]")
+    assert study.planned() == AFTER_TRAINING
+
+
+def test_a_removed_method_only_recollects(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "seeds: [0]", "seeds: [0]\nmethods: {data-mix: ~}")
+    assert study.planned() == AFTER_TRAINING
+
+
+def test_a_deleted_cell_is_noticed_below_an_up_to_date_report(study: StudyRun) -> None:
+    (study.cell("n20/non/seed0") / "metrics.json").unlink()
+    assert study.planned()["train_cell"] == 1
+
+
+def test_training_code_retrains_all_cells(study: StudyRun) -> None:
+    study.edit("workflow/smallmix/training/evaluation.py", "BATCH_SIZE = 500", "BATCH_SIZE = 501")
+    planned = study.planned()
+    assert planned["train_cell"] == 6
+    assert "extract_subset" not in planned
+
+
+def test_figure_code_redraws_figures(study: StudyRun) -> None:
+    file = study.folder / "workflow/smallmix/figures/thinning.py"
+    file.write_text(file.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    assert set(study.planned()) == {"plot_figure", "render_report"}
+
+
+@pytest.mark.parametrize("template", ["report.html.j2", "report.css"])
+def test_the_reports_template_rerenders_the_report_only(study: StudyRun, template: str) -> None:
+    file = study.folder / "workflow/report" / template
+    file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert study.planned() == {"render_report": 1}
+
+
+def test_statistics_code_leaves_cells_alone(study: StudyRun) -> None:
+    file = study.folder / "workflow/smallmix/statistics/intervals.py"
+    file.write_text(file.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    planned = study.planned()
+    assert "train_cell" not in planned
+    assert planned["compare_methods"] == 1
+
+
+def test_prose_reruns_nothing(study: StudyRun) -> None:
+    for path, addition in (
+        ("workflow/smallmix/training/evaluation.py", "\n# A remark.\n"),
+        ("workflow/smallmix/figures/thinning.py", "\n\n# Another.\n"),
+        ("config.yaml", "\n# And one more.\n"),
+        ("tiny.yaml", "# The last.\n"),
+        ("workflow/rules/training.smk", "\n# Not quite.\n"),
+    ):
+        file = study.folder / path
+        file.write_text(file.read_text(encoding="utf-8") + addition, encoding="utf-8")
+    study.edit(
+        "workflow/smallmix/training/training_loop.py",
+        '"""The training loop: ',
+        '"""What happens between the first step and the last. The training loop: ',
+    )
+    study.edit("workflow/smallmix/version.py", 'VERSION = "', 'VERSION = "9.')
+    assert study.planned() == {}
+
+
+def test_other_file_times_rerun_nothing(study: StudyRun) -> None:
+    for file in sorted((study.folder / "workflow").rglob("*.py")):
+        file.touch()
+    (study.folder / "config.yaml").touch()
+    assert study.planned() == {}
+
+
+def test_a_reverted_change_is_found_in_the_store(study: StudyRun) -> None:
+    place = "n20/label-mix/seed0"
+    before = (study.cell(place) / "history.csv").read_bytes()
+    study.edit("tiny.yaml", "budgets: {", "budgets: {20: {iterations: 5}, ")
+    study.run("cells")
+    assert (study.cell(place) / "history.csv").read_bytes() != before
+    study.edit("tiny.yaml", "budgets: {20: {iterations: 5}, ", "budgets: {")
+    assert study.planned("cells") == {"train_cell": 3}
+    study.run("cells")
+    assert (study.cell(place) / "history.csv").read_bytes() == before
+    log = (study.folder / f"logs/tiny/cells/{place}.log").read_text(encoding="utf-8")
+    assert "found in the store" in log
+
+
+def test_a_single_cell_by_its_path(finished_study: StudyRun, tmp_path: Path) -> None:
+    fresh = StudyRun.create(tmp_path / "project")
+    target = "results/tiny/cells/n20/non/seed0/metrics.json"
+    assert fresh.planned(target) == {"fetch_dataset": 1, "extract_subset": 1, "train_cell": 1}
+    fresh.run(target)
+    twin = finished_study.cell("n20/non/seed0") / "history.csv"
+    assert (fresh.cell("n20/non/seed0") / "history.csv").read_bytes() == twin.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("target", "last_rule"),
+    [("subsets", "tabulate_subsets"), ("cells", "train_cell"), ("figures", "plot_figure"), ("report", "render_report")],
+)
+def test_targets_stop_where_they_say(tmp_path: Path, target: str, last_rule: str) -> None:
+    order = ["tabulate_subsets", "train_cell", "plot_figure", "render_report"]
+    planned = StudyRun.create(tmp_path / "project").planned(target)
+    assert last_rule in planned
+    assert not set(order[order.index(last_rule) + 1 :]) & set(planned)
+
+
+def test_the_plan_says_what_a_run_would_do(study: StudyRun) -> None:
+    (study.cell("n20/non/seed0") / "metrics.json").unlink()
+    result = study.snakemake("plan", "--cores", "1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    plan = (study.folder / "logs/tiny/plan.log").read_text(encoding="utf-8")
+    assert "To train: 0 of 6 cells" in plan, plan
+    assert "Estimated time" in plan
+    assert "Disk" in plan
+
+
+def test_the_articles_study_plans_its_24_cells(tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "project")
+    (study.folder / "tiny.yaml").write_text("# nothing differs from config.yaml\n", encoding="utf-8")
+    assert study.planned()["train_cell"] == 24

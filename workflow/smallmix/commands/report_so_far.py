@@ -1,0 +1,60 @@
+"""`report-so-far`: tables, figures and report of the cells that are there, while others run, failed or were never begun.
+
+Written beside the full results (results/<study>/so-far, reports/<study>/so-far), which Snakemake keeps books on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+SUMMARY = "render the report of a study as far as it has come: finished, failed and missing cells"
+FOLDER = "so-far"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which study."""
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    parser.add_argument("--configuration", help="the resolved configuration as JSON, instead of files")
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do every step from collection to report; a step that cannot be done leaves its part of the report empty."""
+    from smallmix.commands import (
+        collect_metrics,
+        compare_methods,
+        judge_claims,
+        plot_figures,
+        render_report,
+        resolve_study,
+        tabulate_subsets,
+    )
+    from smallmix.errors import SmallmixError
+    from smallmix.study.configuration import load_study
+    from smallmix.study.layout import Layout
+    from smallmix.study.study import Study
+
+    known = arguments.configuration
+    layout = Layout(Study.from_json(known) if known else load_study(arguments.configfile), arguments.root)
+    tables, pages = layout.results / FOLDER, layout.report / FOLDER
+    study_file = tables / "study.json"
+    resolve_study.run(
+        Namespace(configfile=arguments.configfile, configuration=arguments.configuration, output=str(study_file))
+    )
+    shared = {"study": study_file, "root": arguments.root}
+    collect_metrics.run(Namespace(**shared, output=tables, require_complete=False))
+    for step, options in (
+        (tabulate_subsets, {"output": tables / "subset_table.csv"}),
+        (compare_methods, {"metrics": tables / "metrics.csv", "output": None}),
+        (judge_claims, {"tables": tables, "published": None, "compare_with": [], "output": None}),
+        (plot_figures, {"tables": tables, "figures": None, "output_dir": pages / "figures"}),
+    ):
+        try:
+            step.run(Namespace(**shared, **options))
+        except SmallmixError as fault:
+            print(f"left out: {fault}", file=sys.stderr)
+    render_report.run(Namespace(**shared, tables=tables, figures=pages / "figures", output=pages / "report.html"))
+    return 0
