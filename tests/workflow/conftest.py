@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,6 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
 
 
 @pytest.fixture
-def study(finished_study: StudyRun, tmp_path: Path) -> Iterator[StudyRun]:
+def study(finished_study: StudyRun, tmp_path: Path) -> StudyRun:
     """A copy of the finished study that a test may change."""
-    yield finished_study.copy_to(tmp_path / "project")
+    return finished_study.copy_to(tmp_path / "project")

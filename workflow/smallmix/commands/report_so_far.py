@@ -1,4 +1,4 @@
-"""`report-so-far`: tables, figures and report of the cells that are there, while others run, failed or were never begun.
+"""`report-so-far`: tables, figures and report of what is there, while cells still run, failed or were never begun.
 
 Written beside the full results (results/<study>/so-far, reports/<study>/so-far), which Snakemake keeps books on.
 """
