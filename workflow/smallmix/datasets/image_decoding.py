@@ -16,14 +16,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Only formats that Pillow decodes by itself: others start outside programs (EPS) or have no signature (TGA).
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+# Only formats that Pillow decodes by itself: others start outside programs (EPS) or have no signature (TGA). JPEG
+# brings MPO along, the JPEG files of some cameras; their second picture is no animation.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 LARGEST_PIXEL_COUNT = 100_000_000  # 10,000 x 10,000 is still read
 LARGEST_FILE = 512 << 20
 IMAGES_PER_TASK = 128
@@ -49,7 +49,7 @@ class DecodedImages:
 
 
 def decode_images(
-    paths: Sequence[Path], size: int, color: str, report: Callable[[int], None] = lambda done: None
+    paths: Sequence[str], size: int, color: str, report: Callable[[int], None] = lambda done: None
 ) -> DecodedImages:
     """Decode all images, on all cores; a fault of one does not keep the others from being judged.
 
@@ -80,7 +80,7 @@ def decode_images(
     return DecodedImages(pixels, digests, dict(sorted(faults.items())), notes_by_kind)
 
 
-def decode_image(path: Path, size: int, color: str) -> tuple[NDArray[np.uint8], bytes, list[str]]:
+def decode_image(path: str, size: int, color: str) -> tuple[NDArray[np.uint8], bytes, list[str]]:
     """One image as uint8 [size, size, 3 or 1], the sha256 of its file, and notes on what had to be done to it.
 
     Raises ImageFault.
@@ -116,7 +116,7 @@ def decode_image(path: Path, size: int, color: str) -> tuple[NDArray[np.uint8], 
     return decoded, hashlib.sha256(content).digest(), notes
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as stream:
             if os.fstat(stream.fileno()).st_size > LARGEST_FILE:
@@ -154,6 +154,7 @@ def _squared(image: Image.Image, size: int) -> Image.Image:
 @contextlib.contextmanager
 def _limited_pixel_count() -> Iterator[None]:
     """Make Pillow itself refuse larger images, before it allocates anything for them."""
+    Image.init()  # loads the readers of all formats, before there are threads
     before = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -168,9 +169,9 @@ def _too_large(what: str) -> str:
     return f"is too large to decode safely (limit {LARGEST_PIXEL_COUNT:,} pixels): {what}. Scale it down first"
 
 
-def _threads(paths: Sequence[Path]) -> int:
+def _threads(paths: Sequence[str]) -> int:
     """How many threads decode these images fastest; the pixels are the same for any number."""
-    sizes = [path.stat().st_size for path in paths[:FILES_SAMPLED] if path.exists()]
+    sizes = [os.path.getsize(path) for path in paths[:FILES_SAMPLED] if os.path.exists(path)]
     if sum(sizes) < SMALL_FILE * len(sizes):
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

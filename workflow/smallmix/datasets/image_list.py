@@ -81,7 +81,7 @@ def image_list_dataset(settings: Mapping[str, Any]) -> DatasetArrays:
 
 
 def _decode(
-    rows: Sequence[ListRow], paths: Sequence[Path], list_name: str, size: int, color: str, faults: ListFaults
+    rows: Sequence[ListRow], paths: Sequence[str], list_name: str, size: int, color: str, faults: ListFaults
 ) -> DecodedImages:
     progress = Progress(f"images of {list_name}", len(rows), "images")
     decoded = decode_images(paths, size, color, progress.show)

@@ -115,9 +115,9 @@ def _columns(header: list[str], file: str, faults: ListFaults) -> _Columns | Non
 
 def _row(cells: list[str], columns: _Columns, line: int) -> ListRow | str | None:
     """The row, or its fault in words, or None for a row without content."""
-    if not any(cell and not cell.isspace() for cell in cells):
-        return None
     if len(cells) <= max(columns.path, columns.label):
+        if not any(cell.strip() for cell in cells):
+            return None
         return f"has {len(cells)} of the {columns.named} columns that line 1 names: {', '.join(cells)[:80]!r}"
     if len(cells) > columns.named and any(cell.strip() for cell in cells[columns.named :]):
         return (
@@ -125,6 +125,8 @@ def _row(cells: list[str], columns: _Columns, line: int) -> ListRow | str | None
             'must stand in quotes ("...")'
         )
     path, label = cells[columns.path].strip(), cells[columns.label].strip()
+    if not path and not label and not any(cell.strip() for cell in cells):
+        return None
     return _text_fault("path", path) or _text_fault("label", label) or _path_fault(path) or ListRow(line, path, label)
 
 

@@ -12,6 +12,7 @@ from smallmix.datasets.image_list_table import ListRow
 from smallmix.datasets.list_faults import ListFaults
 
 TRAIN_LIST, TEST_LIST = "train.csv", "test.csv"
+ROUNDABOUT = re.compile(r"^\./|/\.?/|/\.?$")  # what normalising would change, in paths without ..
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -46,7 +47,7 @@ def check_repetitions(lists: Mapping[str, Sequence[ListRow]], faults: ListFaults
         seen: set[str] = set()
         again: list[ListRow] = []
         for row in rows:
-            path = posixpath.normpath(row.path)
+            path = posixpath.normpath(row.path) if ROUNDABOUT.search(row.path) else row.path
             label, list_name, line = labels.setdefault(path, (row.label, name, row.line))
             if label != row.label:
                 faults.add(

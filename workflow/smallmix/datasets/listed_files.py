@@ -11,36 +11,41 @@ from smallmix.datasets.image_list_table import ListRow
 from smallmix.datasets.list_faults import ListFaults
 
 
-def find_listed_files(rows: Sequence[ListRow], list_name: str, folder: Path, faults: ListFaults) -> list[Path]:
-    """The files of a list's rows, in order; faults are added for those that are missing, no files, or elsewhere.
+def find_listed_files(rows: Sequence[ListRow], list_name: str, folder: Path, faults: ListFaults) -> list[str]:
+    """The paths of a list's rows, in order, as strings (a million Path objects take their time).
 
+    Faults are added for paths that do not exist, are no regular files, or lie elsewhere.
     A symbolic link is followed as long as it stays within the folder.
     """
     inside = _Inside(folder)
-    found: list[Path] = []
+    found: list[str] = []
     for row in rows:
-        path = os.path.join(inside.root, row.path)
+        path = inside.prefix + row.path
         fault = inside.fault_of(path)
         if fault:
             hint = "; folders are separated by /" if "\\" in row.path else ""
             faults.add(f"{list_name} line {row.line}: {row.path!r} {fault}{hint}")
-        found.append(Path(path))
+        found.append(path)
     return found
 
 
 class _Inside:
-    """Judges paths below a folder; a folder of many images is resolved once, so that long lists are quick."""
+    """Judges paths below a folder; a folder of many images is read once, so that long lists are quick."""
 
     def __init__(self, folder: Path) -> None:
         self.root = os.path.realpath(folder)
-        self._parents: dict[str, bool] = {}
+        self.prefix = os.path.join(self.root, "")
+        self._regular_files: dict[str, frozenset[str] | None] = {}
 
     def fault_of(self, path: str) -> str | None:
-        parent = os.path.dirname(path)
-        if parent not in self._parents:
-            self._parents[parent] = self._holds(os.path.realpath(parent))
-        if not self._parents[parent]:
+        parent, _, name = path.rpartition("/")
+        if parent not in self._regular_files:
+            self._regular_files[parent] = self._list(parent)
+        regular_files = self._regular_files[parent]
+        if regular_files is None:
             return "leads out of the list's folder by a symbolic link"
+        if name in regular_files:
+            return None
         try:
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
@@ -55,5 +60,15 @@ class _Inside:
             return "is a folder, not an image"
         return None if stat.S_ISREG(mode) else "is not a regular file"
 
+    def _list(self, parent: str) -> frozenset[str] | None:
+        """The names of a folder's regular files, without links; None where the folder lies elsewhere."""
+        if not self._holds(os.path.realpath(parent)):
+            return None
+        try:
+            with os.scandir(parent) as entries:
+                return frozenset(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        except OSError:
+            return frozenset()  # each of its files then tells why
+
     def _holds(self, resolved: str) -> bool:
-        return resolved == self.root or resolved.startswith(os.path.join(self.root, ""))
+        return resolved == self.root or resolved.startswith(self.prefix)
