@@ -14,7 +14,7 @@ AFTER_TRAINING = {
     "collect_metrics": 1,
     "compare_methods": 1,
     "judge_claims": 1,
-    "plot_figure": 9,
+    "plot_figures": 1,
     "render_report": 1,
 }
 
@@ -80,7 +80,7 @@ def test_training_code_retrains_all_cells(study: StudyRun) -> None:
 def test_figure_code_redraws_figures(study: StudyRun) -> None:
     file = study.folder / "workflow/smallmix/figures/thinning.py"
     file.write_text(file.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    assert set(study.planned()) == {"plot_figure", "render_report"}
+    assert set(study.planned()) == {"plot_figures", "render_report"}
 
 
 @pytest.mark.parametrize("template", ["report.html.j2", "report.css"])
@@ -149,10 +149,10 @@ def test_a_single_cell_by_its_path(finished_study: StudyRun, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("target", "last_rule"),
-    [("subsets", "tabulate_subsets"), ("cells", "train_cell"), ("figures", "plot_figure"), ("report", "render_report")],
+    [("subsets", "tabulate_subsets"), ("cells", "train_cell"), ("figures", "plot_figures"), ("report", "render_report")],
 )
 def test_targets_stop_where_they_say(tmp_path: Path, target: str, last_rule: str) -> None:
-    order = ["tabulate_subsets", "train_cell", "plot_figure", "render_report"]
+    order = ["tabulate_subsets", "train_cell", "plot_figures", "render_report"]
     planned = StudyRun.create(tmp_path / "project").planned(target)
     assert last_rule in planned
     assert not set(order[order.index(last_rule) + 1 :]) & set(planned)

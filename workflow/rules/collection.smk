@@ -39,7 +39,7 @@ rule compare_methods:
     params:
         code=fingerprint_code("smallmix.statistics.comparison"),
     shell:
-        "python -m smallmix compare-methods --study {input.study} --output {output} 2> {log}"
+        "python -m smallmix compare-methods --study {input.study} --output {output} > {log} 2>&1"
 
 
 rule judge_claims:
@@ -61,4 +61,4 @@ rule judge_claims:
     params:
         code=fingerprint_code("smallmix.statistics.claims"),
     shell:
-        "python -m smallmix judge-claims --study {input.study} --output {output} 2> {log}"
+        "python -m smallmix judge-claims --study {input.study} --output {output} > {log} 2>&1"

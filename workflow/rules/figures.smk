@@ -1,34 +1,39 @@
 """Stage 5: pictures of the tables."""
 
 
-rule plot_figure:
-    """Draw one figure (SVG for the report, PNG for slides) and put it into words (JSON)."""
+rule plot_figures:
+    """Draw every figure (SVG for the report, PNG for slides) and put it into words (JSON).
+
+    One job for all: they are drawn by the same code from the same tables, and starting costs more than drawing.
+    """
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
         subsets=SUBSETS,
-        tables=expand(
-            "{folder}/{table}",
-            folder=RESULTS,
-            table=["metrics.csv", "history.csv", "cells.csv", "comparison.csv"],
-        ),
+        metrics=f"{RESULTS}/metrics.csv",
+        history=f"{RESULTS}/history.csv",
+        cells=f"{RESULTS}/cells.csv",
+        comparison=f"{RESULTS}/comparison.csv",
     output:
-        svg=report(
-            f"{REPORTS}/figures/{{figure}}.svg",
-            category="Figures",
-            labels={"figure": "{figure}"},
-            caption="../report/{figure}.rst",
-        ),
-        png=f"{REPORTS}/figures/{{figure}}.png",
-        words=f"{REPORTS}/figures/{{figure}}.json",
+        svg=[
+            report(
+                f"{REPORTS}/figures/{name}.svg",
+                category="Figures",
+                labels={"figure": name},
+                caption=f"../report/{name}.rst",
+            )
+            for name in FIGURE_NAMES
+        ],
+        png=expand("{folder}/figures/{name}.png", folder=REPORTS, name=FIGURE_NAMES),
+        words=expand("{folder}/figures/{name}.json", folder=REPORTS, name=FIGURE_NAMES),
     log:
-        f"{LOGS}/figures/{{figure}}.log",
+        f"{LOGS}/plot_figures.log",
     localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
-        folder=subpath(output.svg, parent=True),
         code=fingerprint_code("smallmix.figures.catalogue"),
+    message:
+        "drawing {output.svg}"
     shell:
-        "python -m smallmix plot-figures --study {input.study} --figure {wildcards.figure} "
-        "--output-dir {params.folder} 2> {log}"
+        "python -m smallmix plot-figures --study {input.study} > {log} 2>&1"

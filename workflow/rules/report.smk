@@ -35,7 +35,7 @@ rule render_report:
     message:
         "rendering {output}"
     shell:
-        "python -m smallmix render-report --study {input.study} --output {output} 2> {log}"
+        "python -m smallmix render-report --study {input.study} --output {output} > {log} 2>&1"
 
 
 onerror:

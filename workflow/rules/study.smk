@@ -52,7 +52,6 @@ wildcard_constraints:
     size="|".join(map(str, STUDY.sizes)),
     method="|".join(STUDY.methods),
     seed="|".join(map(str, STUDY.seeds)),
-    figure="|".join(FIGURE_NAMES),
 
 
 onstart:
@@ -71,7 +70,7 @@ rule resolve_study:
     params:
         configuration=STUDY_TEXT,
     shell:
-        "python -m smallmix resolve-study --configuration {params.configuration:q} --output {output} 2> {log}"
+        "python -m smallmix resolve-study --configuration {params.configuration:q} --output {output} > {log} 2>&1"
 
 
 rule plan:

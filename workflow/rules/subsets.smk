@@ -38,4 +38,4 @@ rule tabulate_subsets:
     params:
         code=fingerprint_code("smallmix.collection.subset_table"),
     shell:
-        "python -m smallmix tabulate-subsets --study {input.study} --output {output} 2> {log}"
+        "python -m smallmix tabulate-subsets --study {input.study} --output {output} > {log} 2>&1"
