@@ -55,7 +55,7 @@ def list_cells(collection: Collection) -> list[str]:
     """One line for each of the first cells that are not current, and how many more there are."""
     lines = [f"  {one.cell.place}: {one.status}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]]
     more = len(collection.not_current) - CELLS_SHOWN
-    return lines if more <= 0 else [*lines, f"  ... and {more} more (cells.csv of a run without --require-complete)"]
+    return lines if more <= 0 else [*lines, f"  ... and {more} more"]
 
 
 def explain_incomplete(collection: Collection, layout: Layout) -> str:
@@ -64,6 +64,7 @@ def explain_incomplete(collection: Collection, layout: Layout) -> str:
         [
             f"{collection.summary()}. No tables were written, because these cells are not current:",
             *list_cells(collection),
+            "(`collect-metrics` without --require-complete lists all of them in cells.csv.)",
             "Train them again with the options of your last call (--configfile, --profile) and",
             f"  {retraining_command(collection, layout)}",
         ]
