@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from smallmix.atomic_files import write_bytes, write_text
 from smallmix.figures.figure_text import FigureText
+from smallmix.figures.style import publication_style
 
 PIXELS_PER_INCH = 160
 _PATH = re.compile(r'(\bd=")([^"]*)(")')
@@ -31,7 +32,8 @@ def save_figure(figure: Figure, folder: Path, name: str, text: FigureText | None
 def svg_text(figure: Figure, name: str) -> str:
     """The figure as SVG. Text stays text; ids depend on `name`, so that two figures can stand in one page."""
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": f"smallmix {name}", "svg.fonttype": "none"}):
+    # Ticks are made while saving, by the settings of that moment: hence the style here too.
+    with publication_style(), matplotlib.rc_context({"svg.hashsalt": f"smallmix {name}", "svg.fonttype": "none"}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     # Hundredths of a point are finer than any screen; the digits beyond are two thirds of the file.
     return _PATH.sub(lambda match: match[1] + _LONG_NUMBER.sub(r"\1", match[2]) + match[3], stream.getvalue())
@@ -39,5 +41,6 @@ def svg_text(figure: Figure, name: str) -> str:
 
 def _png_bytes(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+    with publication_style():
+        figure.savefig(stream, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     return stream.getvalue()

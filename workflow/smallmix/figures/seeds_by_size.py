@@ -45,8 +45,12 @@ def draw_seeds_by_size(
         _draw_means(axes, drawn, look)
 
 
+def _has_several_seeds(drawn: pd.DataFrame) -> bool:
+    return bool(drawn.groupby("size").size().max() > 1)
+
+
 def _draw_seeds(axes: Axes, drawn: pd.DataFrame, look: SeriesLook) -> None:
-    if drawn.groupby("size").size().max() < 2:
+    if not _has_several_seeds(drawn):
         return
     beside = ScaledTranslation(SEEDS_BESIDE / 72, 0, axes.figure.dpi_scale_trans)
     axes.scatter(
@@ -74,7 +78,7 @@ def _draw_means(axes: Axes, drawn: pd.DataFrame, look: SeriesLook) -> None:
         markeredgecolor=PAPER,
         markeredgewidth=0.8,
         linestyle=look.dash,
-        errorbar=t_interval,
+        errorbar=t_interval if _has_several_seeds(drawn) else None,
         err_style="bars",
         err_kws={"elinewidth": 1.1, "capsize": 2.5},
         legend=False,

@@ -1,0 +1,64 @@
+"""Made-up studies with all their tables, as the steps before the figures would leave them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from smallmix.collection.collect import collect
+from smallmix.collection.provenance import write_provenance
+from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
+from smallmix.collection.tables import write_tables
+from smallmix.figures.study_tables import StudyTables, load_tables
+from smallmix.statistics.claims import judge_claims, write_claims
+from smallmix.statistics.comparison import compare_methods, write_comparison
+from smallmix.statistics.evidence import load_evidence
+from smallmix.statistics.results import read_results
+from smallmix.study.published import load_published
+
+from tests.synthetic_study import SyntheticStudy, build_synthetic_study
+
+PUBLISHED = "workflow/published/article.yaml"
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def build_study_with_tables(root: Path, *, images: bool = False, **choices: Any) -> SyntheticStudy:
+    """A synthetic study below `root` (see `build_synthetic_study` for `choices`) with all tables of its results.
+
+    With `images`, the data set also has arrays, of noise.
+    """
+    (root / PUBLISHED).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(PROJECT / PUBLISHED, root / PUBLISHED)
+    made = build_synthetic_study(root, **choices)
+    write_all_tables(made)
+    if images:
+        write_noise_images(made)
+    return made
+
+
+def write_all_tables(made: SyntheticStudy) -> None:
+    """Collect, tabulate, compare and judge."""
+    folder, study = made.layout.results, made.study
+    collection = collect(study, made.layout, made.code_fingerprint)
+    write_tables(collection, folder)
+    write_provenance(collection, folder / "provenance.json")
+    write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
+    write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")
+    named = study.configuration["published"]
+    evidence = load_evidence(study, made.root)
+    write_claims(judge_claims(load_published(made.root / named), evidence) if named else [], folder / "claims.csv")
+
+
+def write_noise_images(made: SyntheticStudy) -> None:
+    """Arrays of noise in place of the data set's images; labels go round."""
+    count = max(made.study.sizes)
+    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    np.save(made.layout.dataset / "train_images.npy", images)
+    np.save(made.layout.dataset / "train_labels.npy", np.arange(count, dtype=np.int64) % 10)
+
+
+def tables_of(made: SyntheticStudy) -> StudyTables:
+    """The study's tables, read."""
+    return load_tables(made.study, made.root)

@@ -1,0 +1,184 @@
+"""Protects the figures: every one is drawn for awkward studies, says its numbers in words, and has stable bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from smallmix.errors import SmallmixError
+from smallmix.figures.accuracy_by_size import describe_accuracy_by_size, small_sizes
+from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
+from smallmix.figures.figure_files import svg_text
+from smallmix.figures.loss_curves import draw_loss_curves, grid_sizes
+from smallmix.figures.mixed_examples import mixed_examples
+from smallmix.figures.names import FIGURE_NAMES
+from smallmix.figures.study_tables import load_tables, read_table
+from smallmix.study.layout import Layout
+
+from tests.synthetic_study import METHODS, SyntheticStudy
+from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of
+
+EIGHT_METHODS = {
+    **METHODS,
+    **{f"mix-{place}": {"mix": "images", "beta": [1.0 + place, 1.0]} for place in range(5)},
+}
+AWKWARD: dict[str, dict[str, Any]] = {
+    "one size, one seed": {"sizes": [100], "seeds": [0]},
+    "one method": {"sizes": [500, 100], "methods": {"only": {"mix": "none", "beta": None}}},
+    "eight methods": {"sizes": [500, 100], "methods": EIGHT_METHODS, "seeds": [0, 1]},
+    "close sizes": {"sizes": [100, 101, 102, 110], "seeds": [0]},
+    "missing cells": {"sizes": [500, 100], "missing": ["n500/non/seed0", "n100/label-mix/seed1"]},
+    "dollar signs and tags": {
+        "sizes": [100],
+        "methods": {"$(touch x)": {"mix": "none", "beta": None}, "<b>&\u202e$x$": {"mix": "images", "beta": [2, 1]}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
+    """Four sizes, three methods, three seeds, published numbers, images."""
+    return build_study_with_tables(
+        tmp_path_factory.mktemp("ordinary"), images=True, sizes=[1000, 500, 250, 100], published=PUBLISHED
+    )
+
+
+@pytest.mark.parametrize("name", FIGURE_NAMES)
+def test_a_figure_is_three_files_with_readable_content(ordinary: SyntheticStudy, tmp_path: Path, name: str) -> None:
+    written = plot_figure(name, tables_of(ordinary), ordinary.root, tmp_path)
+    assert [path.name for path in written] == [f"{name}.svg", f"{name}.png", f"{name}.json"]
+    ElementTree.parse(written[0])
+    assert written[1].read_bytes().startswith(b"\x89PNG")
+    words = json.loads(written[2].read_text(encoding="utf-8"))
+    assert set(words) == {"title", "description", "caption", "table"}
+    assert all(len(row) == len(words["table"]["columns"]) for row in words["table"]["rows"])
+    assert words["table"]["rows"]
+
+
+@pytest.mark.parametrize("name", FIGURE_NAMES)
+def test_same_inputs_give_the_same_bytes(ordinary: SyntheticStudy, tmp_path: Path, name: str) -> None:
+    first = plot_figure(name, tables_of(ordinary), ordinary.root, tmp_path / "a")
+    # A setting of the machine must not show.
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": None}):
+        second = plot_figure(name, tables_of(ordinary), ordinary.root, tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+@pytest.mark.parametrize("case", AWKWARD)
+def test_awkward_studies_are_drawn(tmp_path: Path, case: str) -> None:
+    made = build_study_with_tables(tmp_path, **AWKWARD[case])
+    tables = tables_of(made)
+    for name, maker in TABLE_FIGURES.items():
+        drawing = svg_text(maker.draw(tables), name)
+        ElementTree.fromstring(drawing.encode())
+        assert "\u202e" not in drawing
+        assert maker.describe(tables).description
+
+
+def test_a_study_without_any_finished_run_is_drawn(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path / "a", sizes=[100], seeds=[0])
+    empty = load_tables(made.study, tmp_path / "b")
+    for name in FIGURE_NAMES:
+        plot_figure(name, empty, tmp_path / "b", tmp_path / "figures")
+    assert "No finished run" in (tmp_path / "figures" / "accuracy_by_size.svg").read_text(encoding="utf-8")
+
+
+def test_descriptions_contain_the_numbers(ordinary: SyntheticStudy) -> None:
+    tables = tables_of(ordinary)
+    text = describe_accuracy_by_size(tables)
+    for size in ordinary.study.sizes:
+        for method in ordinary.study.methods:
+            mean = 100 * tables.seeds_of(size, method)["best_test_accuracy"].mean()
+            assert f"{method} {mean:.1f}\N{NO-BREAK SPACE}% (3 seeds" in text.description
+    assert "95 % t interval" in text.caption
+    assert "Hollow markers" in text.caption
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE_FIGURES if "curves" not in name])
+def test_descriptions_name_every_size_and_method(ordinary: SyntheticStudy, name: str) -> None:
+    description = TABLE_FIGURES[name].describe(tables_of(ordinary)).description
+    for size in ordinary.study.sizes:
+        assert f"{size:,} images" in description
+    for method in ordinary.study.methods:
+        assert method in description
+
+
+def test_one_seed_is_said_and_drawn_without_bars(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0])
+    text = describe_accuracy_by_size(tables_of(made))
+    assert "no interval" in text.caption
+    figure = TABLE_FIGURES["accuracy_by_size_log"].draw(tables_of(made))
+    assert "seeds-" not in svg_text(figure, "x")
+    assert not any(len(collection.get_paths()) for axes in figure.axes for collection in axes.collections), (
+        "a bar or a cloud of dots was drawn for a single seed"
+    )
+
+
+def test_every_seed_is_drawn_as_a_dot(ordinary: SyntheticStudy) -> None:
+    figure = TABLE_FIGURES["accuracy_by_size"].draw(tables_of(ordinary))
+    dots = [c for c in figure.axes[0].collections if str(c.get_gid()).endswith("-seeds")]
+    assert sum(len(np.asarray(cloud.get_offsets())) for cloud in dots) == 4 * 3 * 3
+
+
+def test_published_values_are_hollow(ordinary: SyntheticStudy) -> None:
+    figure = TABLE_FIGURES["accuracy_by_size"].draw(tables_of(ordinary))
+    hollow = [line for line in figure.axes[0].lines if str(line.get_gid()).endswith("-published")]
+    assert len(hollow) == 3
+    assert all(line.get_markerfacecolor() == "none" for line in hollow)
+    assert 44.60 in np.round(np.asarray(hollow[0].get_ydata(), dtype=float), 2)
+
+
+def test_the_legend_covers_no_data(ordinary: SyntheticStudy) -> None:
+    for name, maker in TABLE_FIGURES.items():
+        figure = maker.draw(tables_of(ordinary))
+        figure.canvas.draw()
+        for legend in figure.legends:
+            box = legend.get_window_extent()
+            assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes), name
+
+
+def test_ids_of_two_figures_differ(ordinary: SyntheticStudy) -> None:
+    figure = TABLE_FIGURES["accuracy_by_size"].draw(tables_of(ordinary))
+    clips = [set(re.findall(r'clipPath id="([^"]+)"', svg_text(figure, name))) for name in ("one", "two")]
+    assert clips[0]
+    assert clips[0].isdisjoint(clips[1])
+
+
+def test_the_grid_of_losses_follows_the_article_where_it_can(ordinary: SyntheticStudy, tmp_path: Path) -> None:
+    assert grid_sizes(tables_of(ordinary)) == [500, 250, 100]
+    other = build_study_with_tables(tmp_path, sizes=[1000, 400, 200, 100], seeds=[0])
+    assert grid_sizes(tables_of(other)) == [400, 200, 100]
+    assert len(draw_loss_curves(tables_of(other)).axes) == 9
+
+
+def test_small_sizes_end_at_ten_thousand(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path, sizes=[20000, 10000, 100], seeds=[0])
+    assert small_sizes(tables_of(made)) == [100, 10000]
+
+
+def test_the_preview_mixes_as_the_weights_say(ordinary: SyntheticStudy) -> None:
+    classes = [str(place) for place in range(10)]
+    examples = mixed_examples(Layout(ordinary.study, ordinary.root), classes, 4)
+    assert list(examples) == list(ordinary.study.methods)
+    for non, mixed in zip(examples["non"], examples["label-mix"], strict=True):
+        assert (non.own_image == non.mixed_image).all()
+        assert (non.own_image == mixed.own_image).all()
+        assert mixed.own_label != mixed.partner_label
+        assert mixed.image_weight == mixed.label_weight
+        wanted = mixed.image_weight * mixed.own_image + (1 - mixed.image_weight) * mixed.partner_image
+        assert abs(wanted - mixed.mixed_image).max() <= 0.5 + 1e-6
+    assert {example.label_weight for example in examples["data-mix"]} == {1.0}
+
+
+def test_an_unknown_figure_and_a_damaged_table_are_explained(ordinary: SyntheticStudy, tmp_path: Path) -> None:
+    with pytest.raises(SmallmixError, match="accuracy_by_size_log"):
+        plot_figure("nothing", tables_of(ordinary), ordinary.root, tmp_path)
+    (tmp_path / "cells.csv").write_text("size,method\n1,a\n", encoding="utf-8")
+    with pytest.raises(SmallmixError, match="no column seed, status, reason"):
+        read_table(tmp_path / "cells.csv", "cells")
