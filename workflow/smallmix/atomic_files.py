@@ -28,10 +28,12 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that becomes `path` when the block ends without an exception.
 
     Raises SmallmixError where the disk is full or the folder cannot be written, naming the folder and its free bytes.
-    The previous file, if any, is left untouched in every failing case.
+    The previous file, if any, is left untouched in every failing case. Temporary files that killed writers left in the
+    folder long ago are removed.
     """
     path = Path(path)
     temporary: str | None = None
+    remove_stale_temporaries(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{path.name}-", dir=path.parent)
@@ -63,22 +65,27 @@ def write_text(path: Path, content: str) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy the content of `source` to `target`, whole or not at all."""
-    with atomic_writer(target) as stream, open(source, "rb") as origin:
+    """Copy the content of `source` to `target`, whole or not at all. Raises SmallmixError as `atomic_writer` does."""
+    try:
+        origin = open(source, "rb")  # noqa: SIM115 - apart, so that its faults are not taken for the target's
+    except OSError as fault:
+        raise SmallmixError(f"cannot read {source}: {fault.strerror}.") from fault
+    with origin, atomic_writer(target) as stream:
         shutil.copyfileobj(origin, stream, 1 << 20)
 
 
 def remove_stale_temporaries(folder: Path, older_than_seconds: float = STALE_AFTER_SECONDS) -> list[Path]:
     """Delete the temporary files that killed writers left in `folder`; return what was deleted.
 
-    Younger files are kept: another process may be writing them. The holder of a folder's lock passes 0.
+    Younger files are kept: another process may be writing them. The holder of a folder's lock passes 0, which removes
+    all, also those that a clock set back has put into the future.
     """
     removed: list[Path] = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
             if entry.name.startswith(TEMPORARY_PREFIX) and entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(OSError):
-                    if time.time() - entry.stat().st_mtime >= older_than_seconds:
+                    if older_than_seconds <= 0 or time.time() - entry.stat().st_mtime >= older_than_seconds:
                         os.unlink(entry.path)
                         removed.append(Path(entry.path))
     return removed

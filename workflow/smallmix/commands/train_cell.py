@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -120,4 +121,6 @@ def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: floa
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """Write a line to standard error. A full disk under the log, or a reader that left, must not end a training."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))

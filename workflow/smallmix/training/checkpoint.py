@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,12 @@ from typing import Any
 import torch
 
 from smallmix import atomic_files
+from smallmix.errors import SmallmixError, TrainingError
 from smallmix.fingerprints import canonical_json
 
-FORMAT = "smallmix checkpoint 1"
-NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
+FORMAT = "smallmix checkpoint 2"
+NEXT, NEWEST, PREVIOUS = "checkpoint-next.pt", "checkpoint.pt", "checkpoint-previous.pt"
+LONGEST_HEADER = 1000
 
 State = dict[str, Any]
 
@@ -35,32 +36,46 @@ class UnusableCheckpoint(Exception):
 def save_checkpoint(folder: Path, key: str, state: State) -> None:
     """Write `state` (tensors, numbers, text, lists and mappings of these); the checkpoint before it is kept.
 
-    Raises SmallmixError where the disk is full or the folder cannot be written; the old checkpoints are then untouched.
+    Raises TrainingError where the disk is full or the folder cannot be written, with the bytes that were needed; the
+    checkpoints that were there are then kept.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
     header = {"format": FORMAT, "key": key, "sha256": hashlib.sha256(content).hexdigest()}
-    with atomic_files.atomic_writer(folder / "checkpoint-next.pt") as stream:
-        stream.write(canonical_json(header).encode("ascii") + b"\n" + content)
-    # Between these two replacements a kill leaves no newest checkpoint; loading then finds the next or the previous.
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(folder / NEWEST, folder / PREVIOUS)
-    os.replace(folder / "checkpoint-next.pt", folder / NEWEST)
-    atomic_files.flush_folder(folder)
+    try:
+        with atomic_files.atomic_writer(folder / NEXT) as stream:
+            stream.write(canonical_json(header).encode("ascii") + b"\n" + content)
+        # A kill between these two replacements leaves no newest checkpoint; loading then finds the next one.
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(folder / NEWEST, folder / PREVIOUS)
+        os.replace(folder / NEXT, folder / NEWEST)
+        atomic_files.flush_folder(folder)
+    except (SmallmixError, OSError) as fault:
+        raise TrainingError(
+            f"the checkpoint could not be saved: {len(content):,} bytes were needed in {folder}: {fault} "
+            "Earlier checkpoints are kept, and a rerun continues from the last of them."
+        ) from fault
 
 
-def load_checkpoint(folder: Path, key: str, log: Callable[[str], None]) -> State | None:
-    """The newest usable state of the training `key`, or None for a fresh start."""
-    for name in ("checkpoint-next.pt", NEWEST, PREVIOUS):
-        path = folder / name
-        if not path.exists():
-            continue
+def resume_from_checkpoint(
+    folder: Path, key: str, restore: Callable[[State], None], log: Callable[[str], None]
+) -> bool:
+    """Hand the newest usable state of the training `key` to `restore`; False means a fresh start.
+
+    `restore` raises UnusableCheckpoint, before it changes anything, for a state that does not fit.
+    """
+    found = [folder / name for name in (NEXT, NEWEST, PREVIOUS) if os.path.lexists(folder / name)]
+    for path in found:
         try:
-            return read_checkpoint(path, key)
+            restore(read_checkpoint(path, key))
         except UnusableCheckpoint as fault:
-            log(f"{name} is not used: {fault}")
-    return None
+            log(f"{path.name} is not used: {fault}")
+        else:
+            return True
+    if found:
+        log("no checkpoint can be used: training starts from the beginning")
+    return False
 
 
 def read_checkpoint(path: Path, key: str) -> State:
@@ -71,9 +86,9 @@ def read_checkpoint(path: Path, key: str) -> State:
         raise UnusableCheckpoint(f"it cannot be read ({fault.strerror})") from fault
     first_line, _, body = content.partition(b"\n")
     try:
-        header = json.loads(first_line)
+        header = json.loads(first_line[:LONGEST_HEADER])
         file_format, file_key, checksum = header["format"], header["key"], header["sha256"]
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
         raise UnusableCheckpoint("it is empty, damaged, or no checkpoint of smallmix") from fault
     if file_format != FORMAT:
         raise UnusableCheckpoint(f"its format is {file_format!r}, not {FORMAT!r}")
@@ -83,8 +98,11 @@ def read_checkpoint(path: Path, key: str) -> State:
         raise UnusableCheckpoint("its content is truncated or damaged (checksum)")
     try:
         state = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as fault:
-        raise UnusableCheckpoint(f"it holds more than tensors and plain values ({type(fault).__name__})") from fault
+    except Exception as fault:  # torch raises a dozen kinds, by version; whichever it is, nothing in the file has run
+        raise UnusableCheckpoint(
+            f"it holds more than tensors and plain values, or this PyTorch {torch.__version__} cannot read it "
+            f"({type(fault).__name__})"
+        ) from fault
     if not isinstance(state, dict):
         raise UnusableCheckpoint("it holds no state")
     return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,24 @@ class Reading:
     logits: Tensor
 
 
+class ReadingStopped(Exception):
+    """A stop was asked for in the middle of a reading; the network is as it was."""
+
+
 @torch.no_grad()
-def read_network(model: nn.Module, data: EvaluationImages, precision: Precision) -> Reading:
-    """Read the network in evaluation mode, where batch normalisation uses its running statistics."""
+def read_network(
+    model: nn.Module, data: EvaluationImages, precision: Precision, stop: Callable[[], bool] = lambda: False
+) -> Reading:
+    """Read the network in evaluation mode, where batch normalisation uses its running statistics.
+
+    Raises ReadingStopped when `stop` says so: a reading of a wide network can outlast the time that a scheduler grants.
+    """
     model.eval()
     parts = []
     for start in range(0, len(data.labels), BATCH_SIZE):
+        if stop():
+            model.train()
+            raise ReadingStopped
         batch = data.normalization(data.images[start : start + BATCH_SIZE])
         with reduced_precision(precision, batch.device):
             logits = model(batch.contiguous(memory_format=data.memory_format))

@@ -22,8 +22,10 @@ from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_
 from smallmix.study.cell import Cell
 
 RECORD_FORMAT = 1
-RECORD_FILES = ("history.csv", "metrics.json", "predictions.npz")
+RECORD_FILES = ("history.csv", "predictions.npz", "metrics.json")  # in the order of publishing
 KEY_LENGTH = 32
+# Publishing takes moments. Younger temporary files may be another study's, being written right now.
+STALE_OUTPUT_SECONDS = 3600.0
 
 
 def store_key(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
@@ -39,7 +41,7 @@ def store_key(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
 
 @dataclass
 class StoreEntry:
-    """One training's folder. Everything but `is_finished` and `publish` needs the lock."""
+    """One training's folder. Everything that writes into it needs the lock."""
 
     folder: Path
     _lock: IO[str] | None = None
@@ -60,40 +62,23 @@ class StoreEntry:
         return any(self.folder.glob("checkpoint*.pt"))
 
     def acquire(self) -> None:
-        """Take the entry's lock, which the kernel releases on any death. Raises CellBusyError where another holds it.
+        """Take the entry's lock, which the kernel releases on any death.
 
+        Raises CellBusyError where another process holds it, SmallmixError where the folder cannot be written or locked.
         The holder also removes the temporary files that killed writers left behind.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            stream = open(self.folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until release
-        except OSError as fault:
-            raise SmallmixError(
-                f"cannot use the store's folder {self.folder}: {fault.strerror}. Make it writable for this user."
-            ) from fault
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            stream.seek(0)
-            holder = stream.read().strip() or "an unknown process"
-            stream.close()
+        holder = self._try_to_lock()
+        if holder is not None:
             raise CellBusyError(
                 f"this very cell is being trained by {holder}. Wait until it has finished, or stop it, "
                 "then run the same command again; it continues from the last checkpoint."
-            ) from fault
-        stream.seek(0)
-        stream.truncate()
-        stream.write(f"process {os.getpid()} on {socket.gethostname()}")
-        stream.flush()
-        self._lock = stream
+            )
         atomic_files.remove_stale_temporaries(self.folder, older_than_seconds=0)
         atomic_files.remove_stale_temporaries(self.finished, older_than_seconds=0)
 
     def release(self) -> None:
         """Give the lock back."""
         if self._lock is not None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
             self._lock.close()
             self._lock = None
 
@@ -108,29 +93,102 @@ class StoreEntry:
             return self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return []
 
+    @property
     def is_finished(self) -> bool:
-        """Whether the record is complete and its files are those that were written (checksums)."""
+        """Whether the record is there, is this training's, and its files are those that were written (checksums)."""
+        return self._has_record and self.find_damage() is None
+
+    def find_damage(self) -> str | None:
+        """What is wrong with a finished record, in words; None where it is whole, or where there is none."""
+        if not self._has_record:
+            return None
         try:
-            checksums = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
-            return set(checksums) == set(RECORD_FILES) and all(
-                fingerprint_file(self.finished / name) == checksum for name, checksum in checksums.items()
-            )
-        except (OSError, ValueError, TypeError):
-            return False
+            seal = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
+            if seal["key"] != self.folder.name:
+                return "it is another training's"
+            for name in RECORD_FILES:
+                if fingerprint_file(self.finished / name) != seal["files"][name]:
+                    return f"{name} is not the file that was written (checksum)"
+        except OSError as fault:
+            return f"{Path(str(fault.filename)).name} cannot be read ({fault.strerror})"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return "checksums.json is damaged"
+        return None
 
     def finish(self, record: dict[str, bytes]) -> None:
         """Write the finished record, its checksums last, and remove the checkpoints, which nothing needs any more."""
         for name in RECORD_FILES:
             atomic_files.write_bytes(self.finished / name, record[name])
-        checksums: dict[str, Any] = {name: fingerprint_file(self.finished / name) for name in RECORD_FILES}
-        atomic_files.write_text(self.finished / "checksums.json", canonical_json(checksums) + "\n")
+        files: dict[str, Any] = {name: fingerprint_file(self.finished / name) for name in RECORD_FILES}
+        seal = canonical_json({"key": self.folder.name, "files": files})
+        atomic_files.write_text(self.finished / "checksums.json", seal + "\n")
+        self.discard_checkpoints()
+
+    def discard_checkpoints(self) -> None:
+        """Remove the checkpoints; where that fails they are only a waste of space."""
         for checkpoint in self.folder.glob("checkpoint*.pt"):
             with contextlib.suppress(OSError):
                 checkpoint.unlink()
 
     def publish(self, output: Path) -> None:
         """Copy the finished record to a study's cell folder, metrics.json last: it says that the cell is complete."""
-        atomic_files.remove_stale_temporaries(output, older_than_seconds=0)
-        for name in ("history.csv", "predictions.npz", "metrics.json"):
+        atomic_files.remove_stale_temporaries(output, older_than_seconds=STALE_OUTPUT_SECONDS)
+        # An older one must not vouch for newer files beside it, should the copying stop half way.
+        remove_file(output / "metrics.json")
+        for name in RECORD_FILES:
             atomic_files.copy_file(self.finished / name, output / name)
-        (output / "failure.json").unlink(missing_ok=True)
+        remove_file(output / "failure.json")
+
+    @property
+    def _has_record(self) -> bool:
+        return (self.finished / "checksums.json").exists()
+
+    def _try_to_lock(self) -> str | None:
+        """Take the lock; returns None, or who holds it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            stream = open(self.folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until release
+        except OSError as fault:
+            raise SmallmixError(
+                f"cannot use the store's folder {self.folder}: {fault.strerror}. Make it writable for this user, or "
+                "free some space, or name another store with --store."
+            ) from fault
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with stream:
+                stream.seek(0)
+                return stream.read().strip() or "another process"
+        except OSError as fault:
+            stream.close()
+            raise SmallmixError(
+                f"cannot lock {self.folder / 'lock'}: {fault.strerror}. The store must lie on a file system with file "
+                "locks; name another one with --store."
+            ) from fault
+        if not _is_the_file_at(stream, self.folder / "lock"):
+            stream.close()  # the folder was removed between opening and locking: lock the new one
+            return self._try_to_lock()
+        # Only for people to read: a full disk must not keep anybody from a finished result.
+        with contextlib.suppress(OSError):
+            os.ftruncate(stream.fileno(), 0)
+            os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
+        self._lock = stream
+        return None
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there. Raises SmallmixError where that is not allowed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as fault:
+        raise SmallmixError(
+            f"cannot remove {path}: {fault.strerror}. Make the folder {path.parent} writable for this user, "
+            "then run the same command again."
+        ) from fault
+
+
+def _is_the_file_at(stream: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
+    except OSError:
+        return False

@@ -5,6 +5,7 @@ The code fingerprint of a result covers this module and everything that it impor
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
@@ -21,11 +22,11 @@ import torch
 
 from smallmix import atomic_files
 from smallmix.datasets.data_fingerprint import fingerprint_data
-from smallmix.errors import SmallmixError, TrainingError
+from smallmix.errors import CellBusyError, Interrupted, SmallmixError, TrainingError
 from smallmix.fingerprints import fingerprint_code
 from smallmix.science.model import count_parameters
 from smallmix.study.cell import Cell
-from smallmix.training.checkpoint import load_checkpoint, save_checkpoint
+from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
 from smallmix.training.devices import (
     DeviceChoice,
     choose_device,
@@ -35,11 +36,13 @@ from smallmix.training.devices import (
     fix_arithmetic,
 )
 from smallmix.training.evaluation import Reading, calibrate
+from smallmix.training.faults import describe_out_of_memory, is_out_of_memory
 from smallmix.training.history import history_csv, summarize
 from smallmix.training.interruption import StopRequest
-from smallmix.training.store import RECORD_FORMAT, StoreEntry, store_key
+from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
 from smallmix.training.training_data import load_training_data
-from smallmix.training.training_loop import TrainingState, describe_seconds, train
+from smallmix.training.training_loop import describe_seconds, train
+from smallmix.training.training_state import TrainingState
 
 CODE = "smallmix.training.train_cell"
 
@@ -62,38 +65,76 @@ def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None
     """Bring history.csv, metrics.json and predictions.npz of the cell into `job.output`.
 
     Raises CellBusyError where another process trains this cell, Interrupted after a signal, TrainingError on training
-    faults (which are also written to failure.json beside the outputs), SmallmixError on full disks and the like.
+    faults, SmallmixError on full disks and the like. Whatever ends a training, but for the first two, is also written
+    to failure.json beside the outputs.
     """
-    data_fingerprint = fingerprint_data(job.subset, job.dataset)
-    code_fingerprint = fingerprint_code(CODE)
-    entry = StoreEntry(job.store / store_key(job.cell, data_fingerprint, code_fingerprint))
+    entry: StoreEntry | None = None
+    try:
+        data_fingerprint = fingerprint_data(job.subset, job.dataset)
+        code_fingerprint = fingerprint_code(CODE)
+        entry = StoreEntry(job.store / store_key(job.cell, data_fingerprint, code_fingerprint))
+        _bring_record(job, entry, data_fingerprint, code_fingerprint, stop, report)
+    except CellBusyError:
+        raise  # another process writes the log and the outputs
+    except Interrupted as fault:
+        _log(entry, f"stopped: {fault}")
+        raise
+    except Exception as fault:
+        reason = str(fault) if isinstance(fault, SmallmixError) else f"unexpected {type(fault).__name__}: {fault}"
+        _log(entry, f"failed: {reason}")
+        _write_failure(job, entry, reason)
+        raise
+    finally:
+        if entry is not None:
+            entry.release()
+
+
+def _bring_record(
+    job: TrainingJob,
+    entry: StoreEntry,
+    data_fingerprint: str,
+    code_fingerprint: str,
+    stop: StopRequest,
+    report: Callable[[str], None],
+) -> None:
+    """Find the cell's record in the store or train it there, then publish it."""
 
     def log(line: str) -> None:
         report(line)
+        _log(entry, line)
+
+    found = f"found in the store: {entry.folder.name} (equal cell, data and code); nothing to train"
+    if entry.is_finished:  # needs no lock, so a store may also be shared read-only
+        report(found)
+        entry.publish(job.output)
+        return
+    entry.acquire()
+    if entry.is_finished:  # by the process that held the lock until now
+        report(found)
+        entry.discard_checkpoints()
+    else:
+        damage = entry.find_damage()
+        if damage is not None:
+            log(f"the finished record in the store is not used: {damage}; the cell is trained again")
+        remove_file(job.output / "failure.json")  # of an earlier attempt
+        entry.finish(_train_record(job, entry, data_fingerprint, code_fingerprint, stop, log))
+    entry.publish(job.output)
+
+
+def _log(entry: StoreEntry | None, line: str) -> None:
+    if entry is not None:
         entry.log(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} {line}")
 
-    entry.acquire()
-    try:
-        if entry.is_finished():
-            report(f"found in the store: {entry.folder.name} (equal cell, data and code); nothing to train")
-        else:
-            record = _train_record(job, entry, data_fingerprint, code_fingerprint, stop, log)
-            entry.finish(record)
-        entry.publish(job.output)
-    except TrainingError as fault:
-        log(f"failed: {fault}")
-        failure = {
-            "reason": str(fault),
-            "log_tail": entry.log_tail(),
-            "cell_fingerprint": job.cell.fingerprint,
-        }
+
+def _write_failure(job: TrainingJob, entry: StoreEntry | None, reason: str) -> None:
+    failure = {
+        "reason": reason,
+        "log_tail": entry.log_tail() if entry is not None else [],
+        "cell_fingerprint": job.cell.fingerprint,
+    }
+    # Where even this cannot be written, the fault itself is what people must see.
+    with contextlib.suppress(SmallmixError):
         atomic_files.write_text(job.output / "failure.json", json.dumps(failure, indent=1) + "\n")
-        raise
-    except SmallmixError as fault:
-        log(f"stopped: {fault}")
-        raise
-    finally:
-        entry.release()
 
 
 def _train_record(
@@ -105,19 +146,23 @@ def _train_record(
     log: Callable[[str], None],
 ) -> dict[str, bytes]:
     cell, key = job.cell, entry.folder.name
+    stop.check("starting")
     fix_arithmetic(cell.recipe.cpu_threads)
     device = choose_device(job.device)
     memory_format = choose_memory_format(device, cell.model.width)
-    saved = load_checkpoint(entry.folder, key, log)
+    environment = describe_environment(cell, device, memory_format, job.version)
     try:
         data = load_training_data(cell, job.dataset, job.subset, device, memory_format)
+        stop.check("loading the images")
         state = TrainingState.fresh(cell, data, device)
-        if saved is not None:
-            state.restore(saved)
+        if resume_from_checkpoint(entry.folder, key, state.restore, log):
             log(f"continued from the checkpoint at iteration {state.iteration:,} of {cell.iterations:,}")
         else:
             state.started = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
             log(f"training {cell.iterations:,} iterations on {describe_device(device)}")
+        changes = state.enter_environment(environment)
+        if changes:
+            log(f"continued elsewhere than it was begun, so the last digits may differ ({'; '.join(changes)})")
         reading = train(
             cell,
             data,
@@ -127,12 +172,10 @@ def _train_record(
             stop=stop,
             log=log,
         )
-    except (torch.OutOfMemoryError, MemoryError) as fault:
-        raise TrainingError(_describe_out_of_memory(cell, device, fault)) from fault
-    except RuntimeError as fault:
-        if "can't allocate memory" not in str(fault):
+    except (RuntimeError, MemoryError) as fault:
+        if not is_out_of_memory(fault):
             raise
-        raise TrainingError(_describe_out_of_memory(cell, device, fault)) from fault
+        raise TrainingError(describe_out_of_memory(cell, device, fault)) from fault
     log(
         f"finished: test accuracy {100 * reading.accuracy:.2f} % after {cell.iterations:,} iterations, "
         f"{describe_seconds(state.training_seconds + state.evaluation_seconds)}"
@@ -144,7 +187,8 @@ def _train_record(
         "data_fingerprint": data_fingerprint,
         "code_fingerprint": code_fingerprint,
         **_results(cell, state, reading, data.test.labels.cpu().numpy()),
-        "environment": describe_environment(cell, device, memory_format, job.version),
+        "environment": environment,
+        "earlier_environments": state.environments[:-1],
         "timing": _timing(cell, state),
     }
     return {
@@ -162,16 +206,17 @@ def _results(cell: Cell, state: TrainingState, reading: Reading, labels: Any) ->
         "parameters": count_parameters(state.model),
         **summarize(state.history),
         **calibrate(reading.logits.numpy(), labels),
+        "weights_sha256": state.weights_sha256(),
     }
 
 
 def describe_environment(
     cell: Cell, device: torch.device, memory_format: torch.memory_format, version: str
-) -> dict[str, Any]:
+) -> dict[str, str | int]:
     """Versions and hardware that a result was obtained with."""
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "numpy": numpy.__version__,
         "smallmix": version,
         "platform": f"{sys.platform} {platform.machine()}",
@@ -200,16 +245,3 @@ def _predictions(reading: Reading, labels: Any) -> bytes:
     logits = reading.logits.numpy().clip(-60000, 60000).astype(numpy.float16)
     numpy.savez_compressed(buffer, logits=logits, labels=labels)
     return buffer.getvalue()
-
-
-def _describe_out_of_memory(cell: Cell, device: torch.device, fault: BaseException) -> str:
-    place = "the CPU's memory"
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        place = f"{describe_device(device)} ({free:,} of {total:,} bytes free)"
-    first_line = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-    return (
-        f"out of memory on {place} with batches of {cell.recipe.batch_size} images at width {cell.model.width}: "
-        f"{first_line} Lower recipe.batch_size or model.width, or run fewer jobs on the device at once; "
-        "the batch size is never changed silently."
-    )

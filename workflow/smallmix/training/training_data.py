@@ -70,5 +70,5 @@ def _fits(rows: NDArray[numpy.int64], labels: NDArray[numpy.int64], train_labels
 
 
 def _to_device(images: NDArray[numpy.uint8], device: torch.device) -> torch.Tensor:
-    """uint8 [N, H, W, C] as stored, to [N, C, H, W] on the device."""
-    return torch.from_numpy(numpy.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
+    """uint8 [N, H, W, C] as stored, to [N, C, H, W] on the device; a copy, because a memory map is read-only."""
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device)

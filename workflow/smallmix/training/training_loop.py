@@ -6,73 +6,19 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from smallmix.errors import Interrupted, TrainingError
-from smallmix.science.batch_plan import BatchPlan, PlanChunk
-from smallmix.science.model import PreActivationResNet, build_model
-from smallmix.science.training_step import BatchRow, NonFiniteLoss, build_optimizer, training_step
+from smallmix.science.batch_plan import BatchPlan, PlanChunk, learning_rates
+from smallmix.science.training_step import BatchRow, NonFiniteLoss, training_step
 from smallmix.study.cell import Cell
-from smallmix.training.evaluation import Reading, read_network
+from smallmix.training.evaluation import Reading, ReadingStopped, read_network
+from smallmix.training.faults import describe_non_finite, describe_non_finite_reading
 from smallmix.training.history import HistoryRow
 from smallmix.training.interruption import StopRequest
 from smallmix.training.training_data import TrainingData
-
-
-@dataclass
-class TrainingState:
-    """All that a training carries from one step to the next. Random draws need no state: see the batch plan."""
-
-    model: PreActivationResNet
-    optimizer: torch.optim.SGD
-    iteration: int = 0
-    loss_sum: float = 0.0  # since the last evaluation, summed over images
-    loss_images: int = 0
-    history: list[HistoryRow] = field(default_factory=list)
-    training_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-    runs: int = 1
-    started: str = ""
-
-    @classmethod
-    def fresh(cls, cell: Cell, data: TrainingData, device: torch.device) -> TrainingState:
-        """The state before the first step."""
-        model = build_model(cell.model, data.image_shape, data.classes, cell.seed)
-        model.to(memory_format=data.training.memory_format)
-        model.to(device)
-        return cls(model, build_optimizer(model, cell.recipe, device))
-
-    def to_checkpoint(self) -> dict[str, Any]:
-        """The state as tensors and plain values."""
-        return {
-            "model": self.model.state_dict(),
-            "momentum": [self.optimizer.state[weight]["momentum_buffer"] for weight in self.model.parameters()],
-            "iteration": self.iteration,
-            "loss_sum": self.loss_sum,
-            "loss_images": self.loss_images,
-            "history": [list(dataclasses.astuple(row)) for row in self.history],
-            "training_seconds": self.training_seconds,
-            "evaluation_seconds": self.evaluation_seconds,
-            "runs": self.runs,
-            "started": self.started,
-        }
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Take over a saved state."""
-        self.model.load_state_dict(saved["model"])
-        for weight, buffer in zip(self.model.parameters(), saved["momentum"], strict=True):
-            self.optimizer.state[weight]["momentum_buffer"].copy_(buffer)
-        self.iteration = saved["iteration"]
-        self.loss_sum = saved["loss_sum"]
-        self.loss_images = saved["loss_images"]
-        self.history = [HistoryRow(*row) for row in saved["history"]]
-        self.training_seconds = saved["training_seconds"]
-        self.evaluation_seconds = saved["evaluation_seconds"]
-        self.runs = saved["runs"] + 1
-        self.started = saved["started"]
+from smallmix.training.training_state import TrainingState
 
 
 def train(
@@ -86,50 +32,55 @@ def train(
 ) -> Reading:
     """Train `state` to the end of the cell's budget and return the final reading of the test images.
 
-    Saves every `save_every_seconds` and when asked to stop. Raises Interrupted after a stop, TrainingError on a loss
-    that is not finite.
+    Saves every `save_every_seconds` and when asked to stop, which is heard between steps and within readings. Raises
+    Interrupted after a stop, TrainingError on a loss that is not finite.
     """
     device = data.test.labels.device
     began, first_iteration = time.perf_counter(), state.iteration
     last_save, interval_began, interval_images = began, began, 0
+    last_loss: float | None = None
     reading: Reading | None = None
+    rows = plan_rows(cell, state.iteration, device)
     state.model.train()
 
-    for row, learning_rate, batch_size in plan_rows(cell, state.iteration, device):
-        step_began = time.perf_counter()
-        try:
-            loss = training_step(state.model, state.optimizer, data.training, row, cell.recipe.precision)
-        except NonFiniteLoss as fault:
-            raise TrainingError(describe_non_finite(cell, state, fault, learning_rate)) from fault
-        state.iteration += 1
-        state.loss_sum += loss * batch_size
-        state.loss_images += batch_size
-        interval_images += batch_size
-        state.training_seconds += time.perf_counter() - step_began
-
-        if state.iteration % cell.evaluation_interval == 0 or state.iteration == cell.iterations:
-            evaluation_began = time.perf_counter()
-            reading = evaluate(cell, data, state, learning_rate)
-            now = time.perf_counter()
-            state.evaluation_seconds += now - evaluation_began
-            rate = interval_images / max(evaluation_began - interval_began, 1e-9)
-            done = state.iteration - first_iteration
-            log(progress_line(cell, state, rate, (now - began) / done * (cell.iterations - state.iteration)))
-            interval_began, interval_images = now, 0
-
-        if state.iteration == cell.iterations:
-            break
+    while True:
         if stop:
             save(state)
             raise Interrupted(
                 f"{stop.signal_name} received: saved at iteration {state.iteration:,} of {cell.iterations:,}. "
                 "Run the same command again to continue from there."
             )
+        if state.evaluation_is_due:
+            evaluation_began = time.perf_counter()
+            try:
+                reading = evaluate(cell, data, state, last_loss, stop)
+            except ReadingStopped:
+                continue
+            now = time.perf_counter()
+            state.evaluation_seconds += now - evaluation_began
+            rate = interval_images / max(evaluation_began - interval_began, 1e-9)
+            done = max(state.iteration - first_iteration, 1)
+            log(progress_line(cell, state, rate, (now - began) / done * (cell.iterations - state.iteration)))
+            interval_began, interval_images = now, 0
+        if state.iteration == cell.iterations:
+            return reading or read_network(state.model, data.test, cell.recipe.precision)
         if time.perf_counter() - last_save >= save_every_seconds:
             save(state)
             last_save = time.perf_counter()
 
-    return reading or read_network(state.model, data.test, cell.recipe.precision)
+        row, learning_rate, batch_size = next(rows)
+        step_began = time.perf_counter()
+        try:
+            last_loss = training_step(state.model, state.optimizer, data.training, row, cell.recipe.precision)
+        except NonFiniteLoss as fault:
+            raise TrainingError(
+                describe_non_finite(cell, fault.value, state.iteration + 1, learning_rate, last_loss)
+            ) from fault
+        state.iteration += 1
+        state.loss_sum += last_loss * batch_size
+        state.loss_images += batch_size
+        interval_images += batch_size
+        state.training_seconds += time.perf_counter() - step_began
 
 
 def plan_rows(cell: Cell, iteration: int, device: torch.device) -> Iterator[tuple[BatchRow, float, int]]:
@@ -165,10 +116,21 @@ def upload(chunk: PlanChunk, device: torch.device) -> BatchRow:
     )
 
 
-def evaluate(cell: Cell, data: TrainingData, state: TrainingState, learning_rate: float) -> Reading:
-    """Read the network on clean training images and on the test images; add the row to the history."""
-    clean = read_network(state.model, data.clean_train, cell.recipe.precision)
-    test = read_network(state.model, data.test, cell.recipe.precision)
+def evaluate(
+    cell: Cell, data: TrainingData, state: TrainingState, last_loss: float | None, stop: StopRequest
+) -> Reading:
+    """Read the network on clean training images and on the test images; add the row to the history.
+
+    Raises ReadingStopped when asked to stop, with the state untouched; TrainingError where a loss is not finite.
+    """
+    learning_rate = float(learning_rates(cell, state.iteration - 1, 1)[0])
+    clean = read_network(state.model, data.clean_train, cell.recipe.precision, stop.__bool__)
+    test = read_network(state.model, data.test, cell.recipe.precision, stop.__bool__)
+    for images, reading in (("clean training", clean), ("test", test)):
+        if not math.isfinite(reading.loss):
+            raise TrainingError(
+                describe_non_finite_reading(cell, images, reading.loss, state.iteration, learning_rate, last_loss)
+            )
     state.history.append(
         HistoryRow(
             iteration=state.iteration,
@@ -206,14 +168,3 @@ def describe_seconds(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} days {whole % 86400 // 3600} h"
-
-
-def describe_non_finite(cell: Cell, state: TrainingState, fault: NonFiniteLoss, learning_rate: float) -> str:
-    """The message of a training whose loss left the finite numbers."""
-    seen = state.loss_sum / state.loss_images if state.loss_images else None
-    last = f"{seen:.4g}" if seen is not None else f"{state.history[-1].train_loss:.4g}" if state.history else "none"
-    return (
-        f"the training loss became {fault.value} at iteration {state.iteration + 1:,} of {cell.iterations:,} "
-        f"(learning rate {learning_rate:g}, mean finite loss before it {last}); stopped before the optimiser step. "
-        "Lower recipe.learning_rate, or use recipe.precision: fp32 where it is bf16."
-    )

@@ -1,0 +1,158 @@
+"""The state of a training: all that is carried from one step to the next, and its way into checkpoints and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smallmix.science.model import PreActivationResNet, build_model
+from smallmix.science.training_step import build_optimizer
+from smallmix.study.cell import Cell
+from smallmix.training.checkpoint import UnusableCheckpoint
+from smallmix.training.history import HistoryRow
+from smallmix.training.training_data import TrainingData
+
+
+@dataclass
+class TrainingState:
+    """Weights, momentum, counters, readings so far. Random draws need no state: see the batch plan.
+
+    `environments` lists the machines and versions that took part, each once, in the order in which they came.
+    """
+
+    cell: Cell
+    model: PreActivationResNet
+    optimizer: torch.optim.SGD
+    iteration: int = 0
+    loss_sum: float = 0.0  # since the last evaluation, summed over images
+    loss_images: int = 0
+    history: list[HistoryRow] = field(default_factory=list)
+    training_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    runs: int = 1
+    started: str = ""
+    environments: list[dict[str, str | int]] = field(default_factory=list)
+
+    @classmethod
+    def fresh(cls, cell: Cell, data: TrainingData, device: torch.device) -> TrainingState:
+        """The state before the first step."""
+        model = build_model(cell.model, data.image_shape, data.classes, cell.seed)
+        model.to(memory_format=data.training.memory_format)
+        model.to(device)
+        return cls(cell, model, build_optimizer(model, cell.recipe, device))
+
+    @property
+    def evaluation_is_due(self) -> bool:
+        """Whether the network must be read before the next step: a stop may fall between a step and its reading."""
+        cell = self.cell
+        moment = self.iteration > 0 and (
+            self.iteration % cell.evaluation_interval == 0 or self.iteration == cell.iterations
+        )
+        return moment and (not self.history or self.history[-1].iteration != self.iteration)
+
+    def to_checkpoint(self) -> dict[str, Any]:
+        """The state as tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "momentum": self._momentum(),
+            "iteration": self.iteration,
+            "loss_sum": self.loss_sum,
+            "loss_images": self.loss_images,
+            "history": [list(dataclasses.astuple(row)) for row in self.history],
+            "training_seconds": self.training_seconds,
+            "evaluation_seconds": self.evaluation_seconds,
+            "runs": self.runs,
+            "started": self.started,
+            "environments": self.environments,
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over a saved state. Raises UnusableCheckpoint, before anything is changed, where it does not fit."""
+        try:
+            history = [HistoryRow(*row) for row in saved["history"]]
+            _check_tensors("model", self.model.state_dict(), saved["model"])
+            _check_tensors("momentum", dict(enumerate(self._momentum())), dict(enumerate(saved["momentum"])))
+            _check_counters(self.cell, saved, history)
+        except (KeyError, TypeError, AttributeError) as fault:
+            raise UnusableCheckpoint(f"it holds another kind of state ({type(fault).__name__}: {fault})") from fault
+        self.model.load_state_dict(saved["model"])
+        with torch.no_grad():
+            for buffer, saved_buffer in zip(self._momentum(), saved["momentum"], strict=True):
+                buffer.copy_(saved_buffer)
+        self.iteration = saved["iteration"]
+        self.loss_sum = saved["loss_sum"]
+        self.loss_images = saved["loss_images"]
+        self.history = history
+        self.training_seconds = saved["training_seconds"]
+        self.evaluation_seconds = saved["evaluation_seconds"]
+        self.runs = saved["runs"] + 1
+        self.started = saved["started"]
+        self.environments = saved["environments"]
+
+    def enter_environment(self, environment: Mapping[str, str | int]) -> list[str]:
+        """Note where training goes on; returns what differs from the place before, in words."""
+        here = dict(environment)
+        before = self.environments[-1] if self.environments else here
+        self.environments = [*(other for other in self.environments if other != here), here]
+        return [
+            f"{key}: {before.get(key)}, now {here.get(key)}"
+            for key in sorted({*before, *here})
+            if before.get(key) != here.get(key)
+        ]
+
+    def weights_sha256(self) -> str:
+        """The sha256 of all weights and running statistics, by name: equal digests mean equal networks."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _momentum(self) -> list[Tensor]:
+        return [self.optimizer.state[weight]["momentum_buffer"] for weight in self.model.parameters()]
+
+
+def _check_tensors(what: str, wanted: Mapping[Any, Tensor], found: Mapping[Any, Any]) -> None:
+    if found.keys() != wanted.keys():
+        raise UnusableCheckpoint(f"its {what} belongs to another network")
+    for name, tensor in wanted.items():
+        other = found[name]
+        if not isinstance(other, Tensor) or other.shape != tensor.shape or other.dtype != tensor.dtype:
+            raise UnusableCheckpoint(f"its {what} does not fit the network at {name}")
+        if not torch.isfinite(other).all():
+            raise UnusableCheckpoint(f"its {what} holds numbers that are not finite at {name}")
+
+
+def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]) -> None:
+    """Raise UnusableCheckpoint where counters, sums or the history cannot be those of this cell."""
+    for name in ("iteration", "loss_images", "runs"):
+        if type(saved[name]) is not int or saved[name] < 0:
+            raise UnusableCheckpoint(f"its {name} is not a count")
+    for name in ("loss_sum", "training_seconds", "evaluation_seconds"):
+        if type(saved[name]) is not float or not math.isfinite(saved[name]):
+            raise UnusableCheckpoint(f"its {name} is not a number")
+    if type(saved["started"]) is not str or not all(
+        isinstance(one, dict) and all(type(value) in (str, int) for value in one.values())
+        for one in saved["environments"]
+    ):
+        raise UnusableCheckpoint("it does not say when and where it was begun")
+    iteration = saved["iteration"]
+    if iteration > cell.iterations:
+        raise UnusableCheckpoint(f"it is at iteration {iteration:,} of {cell.iterations:,}")
+    numbers = [number for row in history for number in dataclasses.astuple(row)]
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise UnusableCheckpoint("its history holds something other than finite numbers")
+    interval = cell.evaluation_interval
+    moments = [*range(interval, iteration + 1, interval)]
+    if iteration == cell.iterations and iteration % interval:
+        moments.append(iteration)
+    # The last reading may be missing: a stop may fall between a step and its reading.
+    if [row.iteration for row in history] not in (moments, moments[:-1] if iteration in moments else moments):
+        raise UnusableCheckpoint(f"its history is not that of a training at iteration {iteration:,}")
