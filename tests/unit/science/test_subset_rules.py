@@ -1,0 +1,138 @@
+"""Protects the choice of training images: head, balanced, random; nested, repeatable, refused where impossible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from smallmix.errors import DatasetError
+from smallmix.science.subsets import choose_rows, extract_subset, read_subset
+from smallmix.study.cell import SubsetRule, SubsetValue
+
+RULES: tuple[SubsetRule, ...] = ("head", "balanced", "random")
+Labels = NDArray[numpy.int64]
+
+
+@st.composite
+def labels_of_enough_classes(draw: st.DrawFn) -> tuple[Labels, int, int]:
+    """Labels int64 [N], the number of classes, and how many images the scarcest class has (at least 1)."""
+    classes = draw(st.integers(2, 12))
+    counts = draw(st.lists(st.integers(1, 30), min_size=classes, max_size=classes))
+    labels = numpy.repeat(numpy.arange(classes), counts)
+    order = draw(st.randoms(use_true_random=False))
+    shuffled = labels.tolist()
+    order.shuffle(shuffled)
+    return numpy.array(shuffled, dtype=numpy.int64), classes, min(counts)
+
+
+def value(rule: SubsetRule, size: int, seed: int = 3) -> SubsetValue:
+    return SubsetValue(rule, size, None if rule == "head" else seed)
+
+
+@given(labels_of_enough_classes(), st.sampled_from(("head", "random")), st.data())
+def test_head_and_random_give_ascending_rows_without_repetition(
+    labelled: tuple[Labels, int, int], rule: SubsetRule, data: st.DataObject
+) -> None:
+    labels, classes, _ = labelled
+    size = data.draw(st.integers(1, len(labels)))
+    rows = choose_rows(value(rule, size), labels, classes)
+    assert rows.dtype == numpy.int64
+    assert len(rows) == size
+    assert (numpy.diff(rows) > 0).all()
+    assert 0 <= rows[0] <= rows[-1] < len(labels)
+    if rule == "head":
+        assert rows.tolist() == list(range(size))
+
+
+@given(labels_of_enough_classes(), st.data())
+def test_balanced_gives_every_class_its_share_give_or_take_one(
+    labelled: tuple[Labels, int, int], data: st.DataObject
+) -> None:
+    labels, classes, scarcest = labelled
+    size = data.draw(st.integers(classes, classes * scarcest))
+    rows = choose_rows(value("balanced", size), labels, classes)
+    counts = numpy.bincount(labels[rows], minlength=classes)
+    assert counts.sum() == size
+    assert counts.max() - counts.min() <= 1
+    assert (numpy.diff(rows) > 0).all()
+
+
+@given(labels_of_enough_classes(), st.sampled_from(RULES), st.integers(0, 2**31), st.data())
+def test_smaller_subsets_lie_within_larger_ones_of_the_same_draw(
+    labelled: tuple[Labels, int, int], rule: SubsetRule, seed: int, data: st.DataObject
+) -> None:
+    labels, classes, scarcest = labelled
+    lowest, highest = (classes, classes * scarcest) if rule == "balanced" else (1, len(labels))
+    small = data.draw(st.integers(lowest, highest))
+    large = data.draw(st.integers(small, highest))
+    inner = choose_rows(value(rule, small, seed), labels, classes)
+    outer = choose_rows(value(rule, large, seed), labels, classes)
+    assert set(inner) <= set(outer)
+    assert (inner == choose_rows(value(rule, small, seed), labels, classes)).all()
+
+
+@settings(max_examples=20)
+@given(labels_of_enough_classes())
+def test_too_many_images_are_refused_with_the_key_and_the_number_at_hand(labelled: tuple[Labels, int, int]) -> None:
+    labels, classes, _ = labelled
+    for rule in RULES:
+        with pytest.raises(DatasetError, match=r"subsets\.sizes.*only .* training images"):
+            choose_rows(value(rule, len(labels) + 1), labels, classes)
+
+
+def test_seeds_give_other_draws_but_not_to_the_head() -> None:
+    labels = numpy.arange(1000, dtype=numpy.int64) % 10
+    for rule in ("balanced", "random"):
+        first, second = (choose_rows(SubsetValue(rule, 100, seed), labels, 10) for seed in (0, 1))
+        assert (first != second).any()
+
+
+def test_a_balanced_subset_that_a_class_cannot_fill_is_refused() -> None:
+    labels = numpy.array([0] * 50 + [1] * 3, dtype=numpy.int64)
+    with pytest.raises(DatasetError, match=r"class number 1 has only 3 .* for 5 wanted"):
+        choose_rows(SubsetValue("balanced", 10, 0), labels, 2)
+    with pytest.raises(DatasetError, match="cannot be balanced over 2 classes"):
+        choose_rows(SubsetValue("balanced", 1, 0), labels, 2)
+
+
+def test_a_random_subset_is_uniform_over_the_training_list() -> None:
+    """Each of 50 images is in about 10 of 50 of 2,000 draws: 400 times, with a standard deviation of 17.9."""
+    labels = numpy.zeros(50, dtype=numpy.int64)
+    seen = numpy.zeros(50)
+    for seed in range(2000):
+        seen[choose_rows(SubsetValue("random", 10, seed), labels, 1)] += 1
+    assert abs(seen - 400).max() < 5 * 17.9
+
+
+def test_extracted_tables_are_lines_of_the_training_table(tmp_path: Path) -> None:
+    table, target = tmp_path / "train.csv", tmp_path / "subsets" / "n4.csv"
+    lines = [f"{row},{row % 3},{'abc'[row % 3]}" for row in range(9)]
+    table.write_text("\n".join(["row,label,class", *lines]) + "\n", encoding="utf-8")
+    assert extract_subset(SubsetValue("head", 4), table, 3, target) == 4
+    assert target.read_text(encoding="utf-8").splitlines() == ["row,label,class", *lines[:4]]
+    rows, labels = read_subset(target)
+    assert rows.tolist() == [0, 1, 2, 3]
+    assert labels.tolist() == [0, 1, 2, 0]
+    assert rows.dtype == labels.dtype == numpy.int64
+
+
+@pytest.mark.parametrize("content", ["", "row,label\n1,x\n", "row,class\n1,a\n", "row,label\n1,\n"])
+def test_a_subset_that_is_no_table_is_refused_with_a_remedy(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "n1.csv"
+    path.write_text(content, encoding="utf-8")
+    if content == "":
+        assert len(read_subset(path)[0]) == 0
+        return
+    with pytest.raises(DatasetError, match="Delete the file and run again"):
+        read_subset(path)
+
+
+def test_a_training_table_with_another_header_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "train.csv"
+    table.write_text("image,label\n0,1\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="not row,label,class"):
+        extract_subset(SubsetValue("head", 1), table, 3, tmp_path / "n1.csv")
