@@ -24,7 +24,7 @@ def test_a_finished_study_is_left_alone(finished_study: StudyRun) -> None:
 
 
 def test_one_sizes_budget_retrains_its_cells_only(study: StudyRun) -> None:
-    study.edit("tiny.yaml", "budgets: {", "budgets: {20: {iterations: 5}, ")
+    study.edit("tiny.yaml", "\nbudgets: {", "\nbudgets: {20: {iterations: 5}, ")
     planned = study.planned()
     assert planned["train_cell"] == 3
     assert "extract_subset" not in planned
@@ -127,10 +127,10 @@ def test_other_file_times_rerun_nothing(study: StudyRun) -> None:
 def test_a_reverted_change_is_found_in_the_store(study: StudyRun) -> None:
     place = "n20/label-mix/seed0"
     before = (study.cell(place) / "history.csv").read_bytes()
-    study.edit("tiny.yaml", "budgets: {", "budgets: {20: {iterations: 5}, ")
+    study.edit("tiny.yaml", "\nbudgets: {", "\nbudgets: {20: {iterations: 5}, ")
     study.run("cells")
     assert (study.cell(place) / "history.csv").read_bytes() != before
-    study.edit("tiny.yaml", "budgets: {20: {iterations: 5}, ", "budgets: {")
+    study.edit("tiny.yaml", "\nbudgets: {20: {iterations: 5}, ", "\nbudgets: {")
     assert study.planned("cells") == {"train_cell": 3}
     study.run("cells")
     assert (study.cell(place) / "history.csv").read_bytes() == before

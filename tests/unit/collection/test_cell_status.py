@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -221,6 +222,9 @@ def test_a_folder_in_a_files_place_is_no_traceback(made: SyntheticStudy, name: s
 
 
 def same_numbers(part: bytes, whole: bytes) -> bool:
+    if whole.startswith(b"PK"):  # an archive whose last field (the length of a comment) was hit still holds its arrays
+        with np.load(io.BytesIO(part)) as ours_now, np.load(io.BytesIO(whole)) as theirs_now:
+            return all(np.array_equal(ours_now[name], theirs_now[name]) for name in ("logits", "labels"))
     ours, theirs = (content.decode().strip().rpartition(",") for content in (part, whole))
     return ours[0] == theirs[0] and (ours[2] == theirs[2] or abs(float(ours[2]) - float(theirs[2])) < 1e-5)
 

@@ -62,7 +62,8 @@ def test_histories_are_copied_digit_by_digit(made: SyntheticStudy, tmp_path: Pat
     path.write_text("\n".join(own) + "\n")
     lines = write(made, tmp_path / "out")["history.csv"].decode().splitlines()
     assert lines[0] == ",".join(ALL_HISTORY_COLUMNS)
-    assert [line for line in lines if line.startswith("250,non,1,")] == [f"250,non,1,{row}" for row in own[1:]]
+    front = "synthetic,250,non,1,"
+    assert [line for line in lines if line.startswith(front)] == [front + row for row in own[1:]]
     assert "1.0000000e-01" in lines[1]
 
 

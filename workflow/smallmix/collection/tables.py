@@ -15,7 +15,7 @@ from smallmix.study.study import StudyCell
 
 METRICS_COLUMNS = ("study", "dataset", "size", "method", "seed", *NUMBERS)
 CELLS_COLUMNS = ("size", "method", "seed", "status", "reason")
-ALL_HISTORY_COLUMNS = ("size", "method", "seed", *HISTORY_COLUMNS)
+ALL_HISTORY_COLUMNS = ("study", "size", "method", "seed", *HISTORY_COLUMNS)
 
 
 def write_tables(collection: Collection, folder: Path) -> None:
@@ -41,7 +41,7 @@ def write_history(collection: Collection, path: Path) -> None:
     with atomic_writer(path) as stream:
         stream.write((",".join(ALL_HISTORY_COLUMNS) + "\n").encode())
         for record in collection.current:
-            front = csv_text(_place(record.cell), ()).rstrip("\n")
+            front = csv_text((collection.study.name, *_place(record.cell)), ()).rstrip("\n")
             stream.write("".join(f"{front},{row}\n" for row in record.history_rows).encode())
 
 

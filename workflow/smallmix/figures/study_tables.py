@@ -40,6 +40,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "negative_log_likelihood",
     ),
     "history": (
+        "study",
         "size",
         "method",
         "seed",
@@ -84,7 +85,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 TEXT_COLUMNS = {
     "metrics": frozenset({"study", "dataset", "method"}),
-    "history": frozenset({"method"}),
+    "history": frozenset({"study", "method"}),
     "cells": frozenset({"method", "status", "reason"}),
     "comparison": frozenset({"method", "reference", "selection", "note", "role"}),
     "claims": frozenset(COLUMNS["claims"]),

@@ -30,6 +30,9 @@ class Result:
     numbers: dict[str, float]
 
 
+HISTORY_FRONT = ("study", "size", "method", "seed")
+
+
 @dataclass(frozen=True)
 class History:
     """One current cell's evaluations by column of history.csv."""
@@ -66,12 +69,16 @@ def read_histories(path: Path, largest_size: int | None = None) -> tuple[History
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             rows = csv.reader(stream, strict=True)
-            front, names = 3, next(rows)[3:]
+            header = next(rows)
+            if header[: len(HISTORY_FRONT)] != list(HISTORY_FRONT):
+                raise ValueError(f"it does not begin with the columns {','.join(HISTORY_FRONT)}")
+            front, names = len(HISTORY_FRONT), header[len(HISTORY_FRONT) :]
             for row in rows:
-                size = int(row[0])
+                _, size_text, method, seed, *_ = row
+                size = int(size_text)
                 if largest_size is not None and size > largest_size:
                     continue
-                place = (size, row[1], int(row[2]))
+                place = (size, method, int(seed))
                 if place not in found:
                     found[place] = History(*place, columns={name: [] for name in names})
                 for name, text in zip(names, row[front:], strict=True):
