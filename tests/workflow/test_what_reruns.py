@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,7 +153,12 @@ def test_a_single_cell_by_its_path(finished_study: StudyRun, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("target", "last_rule"),
-    [("subsets", "tabulate_subsets"), ("cells", "train_cell"), ("figures", "plot_figures"), ("report", "render_report")],
+    [
+        ("subsets", "tabulate_subsets"),
+        ("cells", "train_cell"),
+        ("figures", "plot_figures"),
+        ("report", "render_report"),
+    ],
 )
 def test_targets_stop_where_they_say(tmp_path: Path, target: str, last_rule: str) -> None:
     order = ["tabulate_subsets", "train_cell", "plot_figures", "render_report"]
@@ -172,3 +181,36 @@ def test_the_articles_study_plans_its_24_cells(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
     (study.folder / "tiny.yaml").write_text("# nothing differs from config.yaml\n", encoding="utf-8")
     assert study.planned()["train_cell"] == 24
+
+
+def test_copied_results_of_this_very_study_are_taken_over(study: StudyRun) -> None:
+    shutil.rmtree(study.folder / ".snakemake")
+    assert study.planned() == {}
+
+
+def test_copied_results_of_another_configuration_never_pass_for_current(study: StudyRun) -> None:
+    place = "n20/label-mix/seed0"
+    shutil.rmtree(study.folder / ".snakemake")
+    study.edit("tiny.yaml", "\nbudgets: {", "\nbudgets: {20: {iterations: 5}, ")
+    refused = study.snakemake("--cores", "1")
+    message = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert f"results/tiny/cells/{place}/metrics.json" in message
+    assert "n40" not in message
+    command = next(line for line in message.splitlines() if "discard-outdated" in line).split()
+    subprocess.run(
+        [sys.executable, *command[1:]],
+        cwd=study.folder,
+        env={**os.environ, "PYTHONPATH": "workflow"},
+        check=True,
+        capture_output=True,
+    )
+    assert study.planned()["train_cell"] == 3
+
+
+def test_copied_results_of_other_code_never_pass_for_current(study: StudyRun) -> None:
+    shutil.rmtree(study.folder / ".snakemake")
+    study.edit("workflow/smallmix/training/evaluation.py", "BATCH_SIZE = 500", "BATCH_SIZE = 501")
+    refused = study.snakemake("--cores", "1")
+    assert refused.returncode != 0
+    assert "6 results" in refused.stdout + refused.stderr

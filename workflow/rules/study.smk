@@ -14,6 +14,7 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import lead_commands_here
 from smallmix.planning.cell_states import find_outdated
+from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
@@ -41,11 +42,10 @@ CELL_METRICS = [f"{LAYOUT.cell(cell)}/metrics.json" for cell in STUDY.cells]
 FIGURES = [f"{REPORTS}/figures/{name}.svg" for name in FIGURE_NAMES]
 REPORT = f"{REPORTS}/report.html"
 
-# Snakemake's own records tell what changed. Results that came without them (copied, cloned) must speak for themselves:
-# what belongs to another configuration, other data or other code is made again.
-OUTDATED = find_outdated(LAYOUT) if workflow.is_main_process else []
-if OUTDATED:
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *OUTDATED}
+# Snakemake knows by its own records what changed. Results that came without them must not pass for current.
+UNRECORDED = find_unrecorded(find_outdated(LAYOUT), Path()) if workflow.is_main_process else []
+if UNRECORDED:
+    raise WorkflowError(explain_unrecorded(UNRECORDED, CONFIGURATION_FILES))
 
 
 wildcard_constraints:

@@ -25,6 +25,7 @@ COMMANDS = {
     "plot-figures": "plot_figures",
     "render-report": "render_report",
     "report-so-far": "report_so_far",
+    "discard-outdated": "discard_outdated",
 }
 
 
