@@ -151,6 +151,14 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, name:
         read_image_folder(folder)
 
 
+def test_images_below_a_folder_that_is_a_link_to_elsewhere_are_refused(tmp_path: Path) -> None:
+    folder = make_image_folder(tmp_path / "images", TRAIN + "linked/a.png,cat\nlinked/gone.png,cat\n")
+    (folder / "linked").symlink_to(make_image_folder(tmp_path / "images-elsewhere"))
+    with pytest.raises(DatasetError, match=r"2 faults") as caught:
+        read_image_folder(folder)
+    assert str(caught.value).count("leads out of the list's folder by a symbolic link") == 2
+
+
 def test_all_faults_of_both_lists_are_told_together(tmp_path: Path) -> None:
     train = TRAIN + "/a.png,cat\nc.png,\n,dog\ngone.png,cat\na.png,dog\n"
     with pytest.raises(DatasetError) as caught:
