@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from smallmix.atomic_files import atomic_writer, remove_stale_temporaries, write_bytes, write_text
 from smallmix.datasets.description import DESCRIPTION_FILE, DatasetDescription, load_description, remedy
-from smallmix.datasets.train_table import TABLE_FILE, read_train_table, train_table_bytes
+from smallmix.datasets.train_table import TABLE_FILE, train_table_bytes
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
-
-__all__ = ["Dataset", "DatasetArrays", "load_dataset", "load_description", "read_train_table", "write_dataset"]
 
 ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
 IMAGES_PER_COUNT = 1024  # images counted at once, which bounds the memory that counting takes
