@@ -46,6 +46,7 @@ def test_words_survive_their_file() -> None:
 def test_one_seed_has_no_interval() -> None:
     assert all(math.isnan(bound) for bound in t_interval([0.5]))
     assert "no interval" in interval_sentence([1, 1])
+    assert interval_sentence([]) == ""
     assert "single seed have no bar" in interval_sentence([1, 3])
 
 

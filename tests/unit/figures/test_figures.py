@@ -26,7 +26,7 @@ from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tab
 
 EIGHT_METHODS = {
     **METHODS,
-    **{f"mix-{place}": {"mix": "images", "beta": [1.0 + place, 1.0]} for place in range(5)},
+    **{f"mixed-otherwise-{place}": {"mix": "images", "beta": [1.0 + place, 1.0]} for place in range(5)},
 }
 AWKWARD: dict[str, dict[str, Any]] = {
     "one size, one seed": {"sizes": [100], "seeds": [0]},
@@ -134,12 +134,15 @@ def test_published_values_are_hollow(ordinary: SyntheticStudy) -> None:
     assert 44.60 in np.round(np.asarray(hollow[0].get_ydata(), dtype=float), 2)
 
 
-def test_the_legend_covers_no_data(ordinary: SyntheticStudy) -> None:
+@pytest.mark.parametrize("methods", [METHODS, EIGHT_METHODS], ids=["three methods", "eight methods"])
+def test_legends_cover_no_data_and_end_inside_the_figure(tmp_path: Path, methods: dict[str, Any]) -> None:
+    tables = tables_of(build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0], methods=methods))
     for name, maker in TABLE_FIGURES.items():
-        figure = maker.draw(tables_of(ordinary))
-        figure.canvas.draw()
+        figure = maker.draw(tables)
+        figure.draw_without_rendering()
         for legend in figure.legends:
             box = legend.get_window_extent()
+            assert box.x1 <= figure.bbox.x1, name
             assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes), name
 
 

@@ -160,7 +160,7 @@ def test_figures_take_the_colours_of_the_page(html: str) -> None:
 def test_the_answer_comes_first_and_says_the_numbers(html: str, troubled: SyntheticStudy) -> None:
     answer = html[html.index('<section id="answer"') : html.index('<section id="accuracy"')]
     assert html.index('<section id="answer"') < html.index("<svg")
-    assert "Mixup helped at all 3 training-set sizes tried" in answer
+    assert "Mixup came out ahead at all 3 training-set sizes tried" in answer
     assert "95 % interval" in answer
     assert "declared in advance" in answer
     assert "24 finished" in answer
@@ -274,7 +274,7 @@ def test_awkward_studies_are_rendered(tmp_path: Path, state: str) -> None:
     if state == "published, other data":
         assert "not comparable" in text
     if state == "reference last":
-        assert "Mixup helped at the one size tried (mixed" in text
+        assert "Mixup came out ahead at the one size tried (mixed" in text
 
 
 def test_a_study_without_any_run_is_rendered(tmp_path: Path) -> None:

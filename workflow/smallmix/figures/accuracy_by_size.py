@@ -111,7 +111,7 @@ def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureTex
         + interval_sentence(seeds_per_point(tables, sizes))
     )
     if any((size, method) in tables.published_accuracy for size in sizes for method in tables.study.methods):
-        caption += " Hollow markers are the published values."
+        caption += " Hollow markers are the published values, under the source's own protocol."
     return FigureText(
         title=f"Test accuracy by number of training images ({axis})",
         description=description,

@@ -78,7 +78,6 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
             Line2D([], [], color=MUTED, linewidth=1.5, label="test"),
             Line2D([], [], color=MUTED, linewidth=1.4, linestyle=(0, (1, 1.3)), label="training, clean images"),
         ],
-        columns=5,
     )
     return figure
 

@@ -57,5 +57,5 @@ def seeds_sentence(tables: StudyTables) -> str:
     """What a line stands for, given the seeds that have histories."""
     most = int(tables.history["seed"].nunique()) if len(tables.history) else 0
     if most < 2:
-        return "One seed."
+        return "One seed." if most else ""
     return f"Lines are means over up to {most} seeds; the test curves of single seeds stand faintly behind."

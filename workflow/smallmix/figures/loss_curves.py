@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from smallmix.figures.figure_text import FigureTable, FigureText, number
+from smallmix.figures.foreign_text import visible_text
 from smallmix.figures.learning_curves import (
     curves_of,
     draw_mean_curve,
@@ -34,6 +35,7 @@ from smallmix.figures.thinning import points_per_line
 
 ARTICLE_SIZES = (500, 250, 100)
 ROWS = 3
+LONGEST_TITLE = 20  # letters above a panel
 
 
 def grid_sizes(tables: StudyTables) -> list[int]:
@@ -60,7 +62,7 @@ def draw_loss_curves(tables: StudyTables) -> Figure:
             look = series_look(tables.study.methods, method)
             _draw_panel(axes, tables, size, method, limit)
             if row == 0:
-                axes.set_title(look.label, color=look.color)
+                axes.set_title(visible_text(look.label, LONGEST_TITLE), color=look.color)
             if column == 0:
                 axes.set_ylabel(f"{size:,} images\nloss")
             iteration_axis(axes, "Iteration" if row == len(sizes) - 1 else None)

@@ -22,6 +22,7 @@ from smallmix.figures.style import (
 )
 
 EXAMPLES = 6
+LONGEST_NAME = 16  # letters beside a row
 Examples = Mapping[str, Sequence[MixedExample]]
 
 
@@ -33,30 +34,33 @@ def draw_methods_preview(examples: Examples) -> Figure:
     if not columns:
         return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "The images are not there yet.")
     pairs = examples[methods[0]]
-    figure = new_figure(PAGE_WIDTH, 1.25 * 2 + 1.5 * len(methods))
+    names = 0.3 + 0.085 * max(len(visible_text(method, LONGEST_NAME)) for method in methods)
+    side = (PAGE_WIDTH - names) / columns - 0.1
+    figure = new_figure(PAGE_WIDTH, 0.2 + 2 * (side + 0.25) + len(methods) * (side + 0.52))
+    letters = max(5, int((side + 0.1) / 0.062))
     grid = figure.subplots(2 + len(methods), columns, squeeze=False)
     for column in range(columns):
         for row in range(2 + len(methods)):
             _bare(grid[row][column])
         if column < len(pairs):
-            _show(grid[0][column], pairs[column].own_image, visible_text(pairs[column].own_label, 16))
-            _show(grid[1][column], pairs[column].partner_image, visible_text(pairs[column].partner_label, 16))
+            _show(grid[0][column], pairs[column].own_image, visible_text(pairs[column].own_label, letters))
+            _show(grid[1][column], pairs[column].partner_image, visible_text(pairs[column].partner_label, letters))
         for row, method in enumerate(methods, start=2):
             if column < len(examples[method]):
                 example = examples[method][column]
-                _show(grid[row][column], example.mixed_image, _weights_below(example))
+                _show(grid[row][column], example.mixed_image, _weights_below(example, letters))
     _name_row(grid[0][0], "image", MUTED)
     _name_row(grid[1][0], "partner", MUTED)
     for row, method in enumerate(methods, start=2):
         look = series_look(methods, method)
-        _name_row(grid[row][0], look.label, look.color)
+        _name_row(grid[row][0], visible_text(method, LONGEST_NAME), look.color)
     return figure
 
 
-def _weights_below(example: MixedExample) -> str:
+def _weights_below(example: MixedExample, letters: int) -> str:
     """The weight of the own image, then what the label says, in two lines."""
-    own = visible_text(example.own_label, 12)
-    partner = visible_text(example.partner_label, 12)
+    own = visible_text(example.own_label, letters - 5)
+    partner = visible_text(example.partner_label, letters - 5)
     if example.label_weight >= 1:
         return f"λ = {example.image_weight:.2f}\n1 {own}"
     return f"λ = {example.image_weight:.2f}\n{example.label_weight:.2f} {own}\n{1 - example.label_weight:.2f} {partner}"

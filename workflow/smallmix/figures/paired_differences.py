@@ -25,6 +25,7 @@ from smallmix.figures.style import (
 
 PANELS_A_ROW = 3
 MOST_PANELS = 9
+LONGEST_NAME = 22  # letters above a panel
 SELECTION_NAMES = {"best": "best of the run", "last": "end of the run", "last10": "median of the last ten"}
 
 
@@ -56,7 +57,7 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
     sizes = sorted(set(table["size"]))
     columns = min(PANELS_A_ROW, len(pairs))
     rows = -(-len(pairs) // columns)
-    figure = new_figure(PAGE_WIDTH, 0.6 + rows * (0.75 + 0.36 * len(sizes)))
+    figure = new_figure(PAGE_WIDTH, 0.6 + rows * (0.85 + 0.36 * len(sizes)))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     selections = drawn_selections(table)
     for place, axes in enumerate(grid.ravel()):
@@ -110,7 +111,8 @@ def _draw_panel(
                 [100 * float(row['difference'])], [height], marker=look.marker, color=look.color, linestyle="none",
                 markerfacecolor=look.color if place == 0 else "none", gid=look.tag("difference"),
             )  # fmt: skip
-    axes.set_title(f"{look.label} {MINUS} {visible_text(reference, 40)}")
+    title = f"{visible_text(method, LONGEST_NAME)} {MINUS} {visible_text(reference, LONGEST_NAME)}"
+    axes.set_title(title if len(title) <= LONGEST_NAME else title.replace(f" {MINUS} ", f"\n{MINUS} "))
     axes.set_yticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     axes.set_ylim(-0.6, len(sizes) - 0.4)
     axes.grid(axis="x")

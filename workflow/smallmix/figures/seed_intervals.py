@@ -23,6 +23,8 @@ def t_interval(values: npt.ArrayLike) -> tuple[float, float]:
 def interval_sentence(seeds: Sequence[int]) -> str:
     """What dots and bars mean, given how many seeds each drawn point has."""
     most = max(seeds, default=0)
+    if not seeds:
+        return ""
     if most < 2:
         return "One seed each: there is no interval, and a difference of a point or two may be luck."
     mixed = " Points with a single seed have no bar." if min(seeds) < 2 else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -129,17 +130,27 @@ def series_handle(look: SeriesLook) -> Line2D:
     )
 
 
-def legend_above(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
-    """A legend over the figure, outside all axes, so that it cannot cover data."""
+def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend over the figure, outside all axes, so that it cannot cover data; as few rows as its width allows."""
     if handles:
         figure.legend(
             handles=list(handles),
             loc="outside upper left",
-            ncols=min(columns, len(handles)),
+            ncols=_legend_columns([str(handle.get_label()) for handle in handles], figure.get_figwidth()),
             handlelength=2.6,
             columnspacing=1.6,
             borderaxespad=0.2,
         )
+
+
+def _legend_columns(labels: Sequence[str], width: float) -> int:
+    """As many columns as fit into `width` inches, in even rows; matplotlib splits labels as numpy.array_split does."""
+    for rows in range(1, len(labels)):
+        columns = -(-len(labels) // rows)
+        widest = [max(map(len, column)) for column in np.array_split(np.array(labels, dtype=object), columns)]
+        if sum(0.74 + 0.08 * letters for letters in widest) <= width:
+            return columns
+    return 1
 
 
 def percent_axis(axes: Axes, label: str = "Test accuracy (%)") -> None:
@@ -197,5 +208,6 @@ def thousands(value: float) -> str:
 
 def write_nothing_yet(figure: Figure, message: str) -> Figure:
     """The figure of a study in which there is nothing to draw: it says so."""
+    figure.set_figheight(1.2)
     figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED, fontsize=TEXT_SIZE + 1)
     return figure

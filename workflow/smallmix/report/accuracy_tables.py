@@ -20,7 +20,8 @@ def accuracy_view(tables: StudyTables) -> TableView:
     """Best test accuracy by size and method, with the published values and the differences where there are any."""
     published = tables.published_accuracy
     compared = {m for m in tables.study.methods if any((size, m) in published for size in tables.study.sizes)}
-    columns, groups = ["Training images"], [("", 1)]
+    columns: list[str] = ["Training images"]
+    groups: list[tuple[str, int]] = [("", 1)]
     for method in tables.study.methods:
         columns += ["ours", "published", "difference"] if method in compared else ["ours"]
         groups.append((method, 3 if method in compared else 1))
@@ -36,6 +37,8 @@ def accuracy_view(tables: StudyTables) -> TableView:
                 row.append(number_entry(percent_number(theirs), theirs, "published"))
                 row.append(number_entry(points(mean - theirs), mean - theirs))
         rows.append(tuple(row))
+    if not compared:
+        columns, groups = ["Training images", *tables.study.methods], []
     several = len(tables.study.seeds) > 1
     return TableView(
         name="table-accuracy",
@@ -82,10 +85,11 @@ def subset_view(tables: StudyTables) -> TableView | None:
     if tables.subset_table.empty:
         return None
     published = tables.published_classes
-    columns, groups = ["Training images", "smallest class", "largest class"], [("", 1), ("ours", 2)]
+    columns = ["Training images", "smallest class", "largest class"]
+    groups: list[tuple[str, int]] = []
     if published:
         columns += ["smallest class", "largest class", "agreement"]
-        groups += [("published", 2), ("", 1)]
+        groups = [("", 1), ("ours", 2), ("published", 2), ("", 1)]
     verdicts = dict(zip(tables.claims["id"], tables.claims["verdict"], strict=True))
     rows = []
     for record in tables.subset_table.to_dict("records"):

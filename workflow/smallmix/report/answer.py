@@ -124,18 +124,20 @@ def _sentence(tables: StudyTables, reference: str | None, leading: str | None) -
     higher = sum(one.mean > 0 for one in differences)
     tried = count_of(len(differences), "training-set size")
     if higher == len(differences):
-        verdict = f"Mixup helped at {'the one size' if higher == 1 else f'all {tried}'} tried"
+        verdict = f"Mixup came out ahead at {'the one size' if higher == 1 else f'all {tried}'} tried"
     elif higher == 0:
-        verdict = f"Mixup did not help at {'the one size' if len(differences) == 1 else f'any of the {tried}'} tried"
+        where = "the one size" if len(differences) == 1 else f"any of the {tried}"
+        verdict = f"Mixup did not come out ahead at {where} tried"
     else:
-        verdict = f"Mixup helped at {higher} of the {tried} tried"
+        verdict = f"Mixup came out ahead at {higher} of the {tried} tried"
     clear = [one for one in differences if one.clear]
     if all(one.seeds < 2 for one in differences):
         certainty = "; with one seed each, no difference can be told from luck"
     elif not clear:
         certainty = "; no interval over seeds excludes zero"
     else:
-        certainty = f"; the interval over seeds excludes zero at {len(clear)} of them"
+        share = "all" if len(clear) == len(differences) else str(len(clear))
+        certainty = f"; the interval over seeds excludes zero at {share} of them"
     few, many = differences[0], differences[-1]
     spans = f"{points(few.mean)} points with {few.size:,} images"
     if many.size != few.size:

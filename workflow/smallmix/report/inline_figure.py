@@ -12,6 +12,7 @@ from smallmix.errors import SmallmixError
 from smallmix.figures.figure_text import FigureText
 from smallmix.figures.style import INK, MUTED, PAPER, RULE, SERIES_COLORS
 
+WIDEST_WITHOUT_SCROLLING = 600  # units of the SVG, at 72 to the inch
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _KEPT_TAGS = frozenset({"svg", "g", "path", "text", "tspan", "use", "defs", "clipPath", "rect", "image"})
@@ -43,6 +44,10 @@ def inline_figure(path: Path, name: str, text: FigureText) -> Markup:
         raise SmallmixError(f"the figure {path} is not an SVG file. Delete it and draw the figures again.")
     _keep_known(root)
     _take_over(root, name)
+    width = float(root.get("viewBox", "0 0 0 0").split()[2])
+    if width > WIDEST_WITHOUT_SCROLLING:
+        # Shrunk to the page's column its text could not be read: it scrolls in its own box instead.
+        root.set("style", f"min-width: {1.1 * width:.0f}px")
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
     root.set("class", "plot")

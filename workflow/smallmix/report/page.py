@@ -55,6 +55,11 @@ class FigureView:
     markup: Markup | None
     table: TableView | None
 
+    @property
+    def wide(self) -> bool:
+        """Whether the drawing is wider than the page's column."""
+        return self.markup is not None and 'style="min-width' in self.markup[:400]
+
 
 def render_page(tables: StudyTables, figures: Path, templates: Path = TEMPLATE_FOLDER) -> str:
     """The page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named."""
