@@ -1,0 +1,63 @@
+"""The code fingerprint covers exactly what a training imports, and a training imports only what it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from smallmix.fingerprints import import_closure
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[3] / "workflow"
+TRAINER = "smallmix.training.train_cell"
+REPORT = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+importlib.import_module(sys.argv[2])
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_after_importing(name: str) -> set[str]:
+    answer = subprocess.run(
+        [sys.executable, "-c", REPORT, str(PACKAGE_PARENT), name], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(answer.stdout))
+
+
+@pytest.fixture(scope="module")
+def trainer_modules() -> set[str]:
+    return modules_after_importing(TRAINER)
+
+
+def test_the_fingerprint_covers_what_is_imported(trainer_modules: set[str]) -> None:
+    ours = {name for name in trainer_modules if name.partition(".")[0] == "smallmix"}
+    assert ours == import_closure([TRAINER])
+    assert "smallmix.training.training_loop" in ours
+
+
+def test_the_trainer_imports_only_what_training_needs(trainer_modules: set[str]) -> None:
+    """A change of figures, tables or the command line must not retrain cells; big libraries take seconds to import."""
+    libraries = {name.partition(".")[0] for name in trainer_modules}
+    assert "torch" in libraries
+    for unwanted in (
+        "pandas",
+        "seaborn",
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "torchvision",
+        "snakemake",
+        "jinja2",
+        "PIL",
+    ):
+        assert unwanted not in libraries, unwanted
+    rooms = {name.split(".")[1] for name in trainer_modules if name.startswith("smallmix.")}
+    assert rooms <= {"training", "science", "datasets", "study", "fingerprints", "atomic_files", "errors"}
+
+
+def test_the_command_imports_no_torch_before_it_runs() -> None:
+    """A signal during the import of torch must meet a handler, and CUDA must not start before a card is leased."""
+    assert "torch" not in modules_after_importing("smallmix.commands.train_cell")

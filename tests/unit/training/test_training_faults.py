@@ -1,0 +1,179 @@
+"""What ends a training is said in words, is on record in failure.json, and leaves the checkpoints alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from smallmix import atomic_files
+from smallmix.errors import CellBusyError, DatasetError, Interrupted, SmallmixError, TrainingError
+from smallmix.science import training_step
+from smallmix.training import train_cell as train_cell_module
+from smallmix.training import training_loop
+from smallmix.training.faults import is_out_of_memory
+from smallmix.training.store import StoreEntry
+
+from tests.tiny_cell import StopAtCheck, TinyData, tiny_cell
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TinyData:
+    return TinyData.write(tmp_path)
+
+
+def failure(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "cell" / "failure.json").read_text(encoding="utf-8"))
+    assert not (folder / "cell" / "metrics.json").exists()
+    return content
+
+
+def test_a_loss_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:
+    cell = tiny_cell(learning_rate=1e30)
+    with pytest.raises(TrainingError) as caught:
+        data.train(cell, tmp_path)
+    message = str(caught.value)
+    assert "the training loss became nan at iteration 2 of 6 (learning rate 1e+30, last finite loss 2." in message
+    assert "stopped before the optimiser step. Lower recipe.learning_rate." in message
+    assert caught.value.exit_code == 4
+    record = failure(tmp_path)
+    assert record["reason"] == message
+    assert record["cell_fingerprint"] == cell.fingerprint
+    assert record["log_tail"][-1].endswith(f"failed: {message}")
+
+
+def test_bf16_is_named_as_a_cause_where_it_is_used(data: TinyData, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"or use recipe\.precision: fp32"):
+        data.train(tiny_cell(learning_rate=1e30, precision="bf16"), tmp_path)
+
+
+def test_a_reading_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:
+    """The last step may break the network when no further training loss is there to tell."""
+    with pytest.raises(TrainingError, match=r"loss on the clean training images is (nan|inf) after iteration 1 of 1"):
+        data.train(tiny_cell(learning_rate=1e38, iterations=1, every=1), tmp_path)
+    assert "Lower recipe.learning_rate" in failure(tmp_path)["reason"]
+
+
+def raise_at_step(number: int, fault: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = training_step.training_step
+    left = number
+
+    def failing(*arguments: Any) -> float:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise fault
+        return step(*arguments)
+
+    monkeypatch.setattr(training_loop, "training_step", failing)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+    ids=["torch", "python", "allocator", "cuda", "cudnn"],
+)
+def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException) -> None:
+    raise_at_step(3, fault, monkeypatch)
+    with pytest.raises(TrainingError) as caught:
+        data.train(tiny_cell(), tmp_path, checkpoint_seconds=0.0)
+    message = str(caught.value)
+    assert message.startswith("out of memory on the CPU (")
+    assert "bytes of memory free) with batches of 8 images at width 4: " in message
+    assert "Lower recipe.batch_size or model.width" in message
+    assert "\n" not in message
+    assert failure(tmp_path)["reason"] == message
+    (entry,) = (tmp_path / "store").iterdir()
+    assert StoreEntry(entry).has_checkpoint
+
+
+def test_what_pytorch_really_says_without_memory_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 50)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_an_unexpected_fault_is_on_record_and_not_disguised(
+    data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raise_at_step(2, RuntimeError("a card fell off the bus"), monkeypatch)
+    with pytest.raises(RuntimeError, match="fell off"):
+        data.train(tiny_cell(), tmp_path)
+    assert failure(tmp_path)["reason"] == "unexpected RuntimeError: a card fell off the bus"
+
+
+def test_no_space_for_the_record(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise SmallmixError("cannot write history.csv: no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreEntry, "finish", full)
+        with pytest.raises(SmallmixError, match="no space"):
+            data.train(tiny_cell(), tmp_path)
+    assert failure(tmp_path)["reason"] == "cannot write history.csv: no space left"
+    data.train(tiny_cell(), tmp_path)
+    assert not (tmp_path / "cell" / "failure.json").exists()
+
+
+def test_where_not_even_the_failure_can_be_written_the_first_fault_is_told(
+    data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: str) -> None:
+        raise SmallmixError(f"cannot write {path}: no space left")
+
+    monkeypatch.setattr(atomic_files, "write_text", full)
+    with pytest.raises(TrainingError, match="the training loss became"):
+        data.train(tiny_cell(learning_rate=1e30), tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "row,label,class\n0,1,1\n", "row,label\n999,0\n", "\x00\x01"])
+def test_a_damaged_subset(data: TinyData, tmp_path: Path, content: str) -> None:
+    data.subset.write_text(content)
+    with pytest.raises(DatasetError, match=data.subset.name):
+        data.train(tiny_cell(), tmp_path)
+    assert data.subset.name in failure(tmp_path)["reason"]
+
+
+def test_a_missing_subset_is_on_record_although_it_has_no_place_in_the_store(data: TinyData, tmp_path: Path) -> None:
+    data.subset.unlink()
+    with pytest.raises(DatasetError):
+        data.train(tiny_cell(), tmp_path)
+    assert failure(tmp_path)["log_tail"] == []
+
+
+def test_an_interruption_and_a_busy_cell_are_no_failures(data: TinyData, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError):
+        data.train(tiny_cell(learning_rate=1e30), tmp_path)
+    (tmp_path / "cell" / "failure.json").rename(tmp_path / "cell" / "kept")
+    with pytest.raises(Interrupted):
+        data.train(tiny_cell(), tmp_path, StopAtCheck(4))
+    assert not (tmp_path / "cell" / "failure.json").exists()
+    key = next(entry for entry in (tmp_path / "store").iterdir() if StoreEntry(entry).has_checkpoint)
+    holder = StoreEntry(key)
+    holder.acquire()
+    with pytest.raises(CellBusyError):
+        data.train(tiny_cell(), tmp_path)
+    holder.release()
+    assert not (tmp_path / "cell" / "failure.json").exists()
+
+
+def test_a_new_attempt_takes_back_the_note_of_the_last_one(data: TinyData, tmp_path: Path) -> None:
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell" / "failure.json").write_text("{}")
+    with pytest.raises(Interrupted):
+        data.train(tiny_cell(), tmp_path, StopAtCheck(4))
+    assert not (tmp_path / "cell" / "failure.json").exists()
+
+
+def test_the_module_is_the_one_that_the_fingerprint_names() -> None:
+    assert train_cell_module.__name__ == train_cell_module.CODE
