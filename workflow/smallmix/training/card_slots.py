@@ -92,6 +92,7 @@ def lease_card(
             yield None
         return
     if job is not None and len(cards) == 1:
+        report(f"card {cards[0]}, given by {job}")
         yield None
         return
     pool = SlotPool(_pool_folder(folder, job), cards, cells_per_card)

@@ -1,0 +1,74 @@
+"""Protects the way back after Snakemake itself was stopped or killed, as docs/cluster.md describes it."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.cluster.project_copy import Project, Results
+from tests.cluster.slurm_in_a_folder import Slurm, wait_until
+from tests.cluster.test_faults import same_bytes
+
+pytestmark = pytest.mark.slurm
+CELL = ("100", "non")
+
+
+def states(slurm: Slurm) -> list[str]:
+    return [job["JobState"] for job in slurm.jobs().values()]
+
+
+def test_ctrl_c_cancels_the_jobs_and_a_plain_run_continues(
+    project: Project, slurm: Slurm, local_results: Results
+) -> None:
+    run = project.start(project.cell(*CELL), profile="slurm")
+    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    run.signal(signal.SIGINT)
+    run.wait(exit_code=None)
+    wait_until(lambda: states(slurm) == ["CANCELLED"], "the job cancelled")
+    wait_until(lambda: not project.trainers(), "the trainer's end")
+
+    project.snakemake(project.cell(*CELL), profile="slurm")
+    same_bytes(project, local_results, CELL)
+    assert project.runs_of(*CELL) == 2
+
+
+@pytest.mark.long
+def test_a_terminated_snakemake_lets_its_jobs_finish(project: Project, slurm: Slurm, local_results: Results) -> None:
+    run = project.start(project.cell(*CELL), profile="slurm")
+    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    run.signal(signal.SIGTERM)
+    run.wait(exit_code=None)
+    assert states(slurm) == ["COMPLETED"]
+    same_bytes(project, local_results, CELL)
+
+
+def test_after_a_kill_the_orphan_goes_on_and_is_found_again(
+    project: Project, slurm: Slurm, local_results: Results
+) -> None:
+    """The head node dies. Way back: wait for the orphans (or cancel them), unlock, run again."""
+    run = project.start(project.cell(*CELL), profile="slurm")
+    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    run.kill()
+    assert "--unlock" in project.snakemake(project.cell(*CELL), profile="slurm", exit_code=1)
+    wait_until(lambda: states(slurm) == ["COMPLETED"], "the orphan's end", 120)
+
+    project.snakemake("--unlock", "--cores", "1")
+    project.snakemake(project.cell(*CELL), profile="slurm")
+    same_bytes(project, local_results, CELL)
+    assert project.runs_of(*CELL) == 1, "the orphan's work is used"
+
+
+@pytest.mark.long
+def test_an_impatient_second_run_waits_for_the_orphan(project: Project, slurm: Slurm, local_results: Results) -> None:
+    """Not the documented way, and harmless all the same: the second job waits for the first one's lock."""
+    run = project.start(project.cell(*CELL), profile="slurm")
+    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    run.kill()
+    project.snakemake("--unlock", "--cores", "1")
+    second = project.start(project.cell(*CELL), profile="slurm")
+    for _ in range(6):
+        project.slow_trainers_down()  # so that both are there at once
+    second.wait()
+    same_bytes(project, local_results, CELL)
+    assert project.runs_of(*CELL) == 1
