@@ -6,7 +6,7 @@ It consumes one row of the batch plan. Methods differ in the row's weights alone
 from __future__ import annotations
 
 import contextlib
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -47,8 +47,11 @@ class TrainingImages:
         return normalized, self.labels[row.rows]
 
 
+LossFunction = Callable[[nn.Module, TrainingImages, BatchRow, Precision], Tensor]
+
+
 class NonFiniteLoss(Exception):
-    """The training loss is infinite or not a number; nothing was updated."""
+    """The training loss is infinite or not a number; no weight was updated."""
 
     def __init__(self, value: float) -> None:
         super().__init__(f"the training loss is {value}")
@@ -83,30 +86,85 @@ def build_optimizer(model: nn.Module, recipe: RecipeValue, device: torch.device)
     return optimizer
 
 
-def training_step(
-    model: nn.Module, optimizer: torch.optim.SGD, images: TrainingImages, row: BatchRow, precision: Precision
-) -> float:
-    """Take one step; return the batch's mean training loss before it.
+@dataclass(frozen=True)
+class StepLedger:
+    """What steps leave behind on the device, for the host to read whenever it likes: five scalars.
 
-    Raises NonFiniteLoss before anything is updated.
+    A loss that is not finite stops the training there: this step and all later ones update no weight and no momentum.
     """
+
+    loss_sum: Tensor  # float64: the loss of every finite step, times its batch size
+    last_loss: Tensor  # float32: the loss of the last finite step
+    finite_steps: Tensor  # int64
+    stopped: Tensor  # float32: 0, or 1 from the first loss on that is not finite
+    stopping_loss: Tensor  # float32: that loss
+
+    @classmethod
+    def fresh(cls, device: torch.device) -> StepLedger:
+        """A ledger before the first step."""
+        kinds = (torch.float64, torch.float32, torch.int64, torch.float32, torch.float32)
+        return cls(*(torch.zeros((), dtype=kind, device=device) for kind in kinds))
+
+    def record(self, loss: Tensor, batch_size: int) -> None:
+        """Enter the loss of one step, without asking the device for its value."""
+        finite = torch.isfinite(loss)
+        self.stopping_loss.copy_(torch.where(~finite & (self.stopped == 0), loss, self.stopping_loss))
+        self.stopped.copy_(torch.where(finite, self.stopped, 1.0))
+        running = self.stopped == 0
+        self.loss_sum.add_(torch.where(running, loss.double() * batch_size, 0.0))
+        self.last_loss.copy_(torch.where(running, loss, self.last_loss))
+        self.finite_steps.add_(running)
+
+
+def batch_loss(model: nn.Module, images: TrainingImages, row: BatchRow, precision: Precision) -> Tensor:
+    """The mean training loss of a row's batch, float32 scalar: gather, crop, flip, normalise, mix, forward, loss."""
     batch, labels = images.batch(row)
     mixed = mix_images(batch, row.partner, row.image_weight)
     with reduced_precision(precision, mixed.device):
         logits = model(mixed)
-    loss = mixed_loss(logits, labels, row.partner, row.label_weight)
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise NonFiniteLoss(value)
+    return mixed_loss(logits, labels, row.partner, row.label_weight)
+
+
+def traceable_step(
+    model: nn.Module,
+    optimizer: torch.optim.SGD,
+    images: TrainingImages,
+    row: BatchRow,
+    precision: Precision,
+    ledger: StepLedger,
+    loss_function: LossFunction = batch_loss,
+) -> None:
+    """Take one step. The host learns nothing of it and waits for nothing, so that a CUDA graph can capture it whole.
+
+    The loss goes into `ledger`, which keeps the optimiser from any update once a loss was not finite: `found_inf` is
+    the fused kernel's own switch. `loss_function` is `batch_loss` or a compiled form of it.
+    """
+    loss = loss_function(model, images, row, precision)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    ledger.record(loss.detach(), len(row.rows))
+    optimizer.found_inf = ledger.stopped  # type: ignore[attr-defined]
     optimizer.param_groups[0]["lr"].copy_(row.learning_rate)
     optimizer.step()
-    return value
+
+
+def training_step(
+    model: nn.Module, optimizer: torch.optim.SGD, images: TrainingImages, row: BatchRow, precision: Precision
+) -> float:
+    """Take one step and wait for it; return the batch's mean training loss before it.
+
+    Raises NonFiniteLoss with no weight and no momentum updated.
+    """
+    ledger = StepLedger.fresh(row.rows.device)
+    traceable_step(model, optimizer, images, row, precision, ledger)
+    if ledger.stopped:
+        raise NonFiniteLoss(float(ledger.stopping_loss))
+    return float(ledger.last_loss)
 
 
 def reduced_precision(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:
     """bf16: convolutions and the classifier compute in bfloat16; weights, momentum and statistics stay float32."""
     if precision == "fp32":
         return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    # Each weight is used once a step: a cache of converted weights is of no use, and a captured step must have none.
+    return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)

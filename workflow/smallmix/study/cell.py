@@ -16,7 +16,7 @@ Mix = Literal["none", "images", "images-and-labels"]
 SubsetRule = Literal["head", "balanced", "random"]
 BudgetUnit = Literal["epochs", "iterations"]
 Precision = Literal["fp32", "bf16"]
-Executor = Literal["automatic", "eager"]
+Executor = Literal["automatic", "eager", "graph", "graph-compiled"]
 
 
 @dataclass(frozen=True)

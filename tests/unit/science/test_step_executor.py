@@ -1,0 +1,215 @@
+"""Protects the executors: the step that a CUDA graph captures takes the very steps of the plain one, on the CPU too.
+
+Without a card nothing is captured here; what is compared bit for bit is everything else: tables at fixed places, rows
+picked by a counter on the device, sums and the guard against losses that are not finite kept on the device.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from smallmix.errors import TrainingError
+from smallmix.science import batch_plan
+from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.training_step import (
+    BatchRow,
+    NonFiniteLoss,
+    StepLedger,
+    batch_loss,
+    build_optimizer,
+    training_step,
+)
+from smallmix.study.cell import Cell, Executor, Precision
+from smallmix.training.evaluation import EvaluationImages
+from smallmix.training.graph_executor import GraphSteps, PlanTables, build_executor, compile_loss
+from smallmix.training.step_executor import EagerSteps, StepExecutor, row_of, upload
+from smallmix.training.training_data import TrainingData
+from smallmix.training.training_state import TrainingState
+
+from tests.unit.science.training_cells import make_cell, random_pixels, training_images
+
+CPU = torch.device("cpu")
+# Three batches of 8, 8 and 4 an epoch, and chunks of 6 iterations (short_chunks): the third chunk is cut short.
+STEPS = 14
+SMALL = make_cell(20, batch_size=8, iterations=STEPS, width=2, learning_rate=0.01)
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_plan, "ITERATIONS_PER_CHUNK", 5)
+
+
+def data_of(cell: Cell) -> TrainingData:
+    training = training_images(cell)
+    images = EvaluationImages(random_pixels(8), torch.zeros(8, dtype=torch.int64), training.normalization,
+                              training.memory_format)  # fmt: skip
+    return TrainingData(training, images, images, (8, 8, 3), 10)
+
+
+def counted(data: TrainingData, state: TrainingState, settle_each_step: bool = False) -> StepExecutor:
+    """The executor of CUDA graphs, with its steps run one by one instead of captured."""
+    ledger = StepLedger.fresh(CPU)
+    return StepExecutor(state, GraphSteps(data, state, ledger, capture=False), ledger, settle_each_step)
+
+
+def eager(data: TrainingData, state: TrainingState, settle_each_step: bool = True) -> StepExecutor:
+    ledger = StepLedger.fresh(CPU)
+    return StepExecutor(state, EagerSteps(data, state, ledger), ledger, settle_each_step)
+
+
+def plain(cell: Cell, data: TrainingData, steps: int) -> TrainingState:
+    """Training written down as a loop over the tables, a step and a sum at a time."""
+    state, plan = TrainingState.fresh(cell, data, CPU), BatchPlan(cell)
+    while state.iteration < steps:
+        number, position = divmod(state.iteration, plan.iterations_per_chunk)
+        chunk = plan.chunk(number)
+        size = int(chunk.batch_sizes[position])
+        row = row_of(upload(chunk, CPU), position, size)
+        loss = training_step(state.model, state.optimizer, data.training, row, cell.recipe.precision)
+        state.loss_sum += loss * size
+        state.loss_images += size
+        state.iteration += 1
+    return state
+
+
+def equal(first: TrainingState, second: TrainingState) -> bool:
+    one, other = first.to_checkpoint(), second.to_checkpoint()
+    tensors = [*one["model"].values(), *one["momentum"]], [*other["model"].values(), *other["momentum"]]
+    return (
+        all(torch.equal(a, b) for a, b in zip(*tensors, strict=True))
+        and one["loss_sum"] == other["loss_sum"]
+        and one["loss_images"] == other["loss_images"]
+        and one["iteration"] == other["iteration"]
+    )
+
+
+@pytest.mark.parametrize("mix", ["none", "images", "images-and-labels"])
+def test_all_executors_take_the_same_steps_bit_for_bit(mix: Any) -> None:
+    cell = replace(make_cell(20, mix), recipe=SMALL.recipe, budget=SMALL.budget, model=SMALL.model)
+    data = data_of(cell)
+    expected = plain(cell, data, STEPS)
+    for build in (eager, counted):
+        for settle_each_step in (True, False):
+            state = TrainingState.fresh(cell, data, CPU)
+            executor = build(data, state, settle_each_step)
+            sizes = [executor.step() for _ in range(STEPS)]
+            executor.settle()
+            assert equal(state, expected)
+            assert sizes == ([8, 8, 4] * 5)[:STEPS]
+    assert not equal(TrainingState.fresh(cell, data, CPU), expected)
+
+
+@pytest.mark.parametrize("build", [eager, counted])
+@pytest.mark.parametrize("interruption", [1, 4, 6, 13])
+def test_a_resumed_training_takes_the_steps_of_an_uninterrupted_one(build: Any, interruption: int) -> None:
+    data = data_of(SMALL)
+    expected = plain(SMALL, data, STEPS)
+    first = TrainingState.fresh(SMALL, data, CPU)
+    executor = build(data, first)
+    for _ in range(interruption):
+        executor.step()
+    executor.settle()
+    saved = copy.deepcopy(first.to_checkpoint())
+    second = TrainingState.fresh(SMALL, data, CPU)
+    second.model.load_state_dict(saved["model"])
+    for weight, momentum in zip(second.model.parameters(), saved["momentum"], strict=True):
+        second.optimizer.state[weight]["momentum_buffer"].copy_(momentum)
+    second.iteration, second.loss_sum, second.loss_images = interruption, saved["loss_sum"], saved["loss_images"]
+    executor = build(data, second)
+    for _ in range(STEPS - interruption):
+        executor.step()
+    executor.settle()
+    assert equal(second, expected)
+
+
+def test_a_sum_that_was_read_and_reset_begins_anew() -> None:
+    data = data_of(SMALL)
+    state, expected = TrainingState.fresh(SMALL, data, CPU), plain(SMALL, data, 5)
+    executor = counted(data, state)
+    for _ in range(5):
+        executor.step()
+    executor.settle()
+    assert state.loss_sum == expected.loss_sum
+    state.loss_sum, state.loss_images = 0.0, 0
+    executor.step()
+    executor.settle()
+    assert executor.last_loss is not None
+    assert state.loss_sum == executor.last_loss * 4 or state.loss_sum == executor.last_loss * 8
+
+
+@pytest.mark.parametrize("settle_each_step", [True, False])
+@pytest.mark.parametrize("build", [eager, counted])
+def test_a_loss_that_is_not_finite_stops_all_updates_on_the_device(build: Any, settle_each_step: bool) -> None:
+    """A network that breaks after step 5; the host hears of it at the next settlement, if not at once."""
+    data = data_of(SMALL)
+    expected = plain(SMALL, data, 5)
+    state = TrainingState.fresh(SMALL, data, CPU)
+    executor = build(data, state, settle_each_step)
+    for _ in range(5):
+        executor.step()
+    executor.settle()
+    last_loss = executor.last_loss
+    with torch.no_grad():
+        state.model.classifier.bias[3] = float("nan")
+    with pytest.raises(NonFiniteLoss) as caught:  # noqa: PT012
+        for _ in range(4):
+            executor.step()
+        executor.settle()
+    assert caught.value.value != caught.value.value
+    assert state.iteration == 5
+    assert executor.last_loss == last_loss
+    assert state.loss_sum == expected.loss_sum
+    with torch.no_grad():
+        state.model.classifier.bias[3] = expected.model.classifier.bias[3]
+    for weight, other in zip(state.model.parameters(), expected.model.parameters(), strict=True):
+        assert torch.equal(weight, other)
+        assert torch.equal(
+            state.optimizer.state[weight]["momentum_buffer"], expected.optimizer.state[other]["momentum_buffer"]
+        )
+
+
+def test_tables_on_the_device_give_every_row_of_the_plan() -> None:
+    plan = BatchPlan(SMALL)
+    tables = PlanTables(plan, CPU)
+    for number in (0, 1, 2):
+        chunk = plan.chunk(number)
+        tables.load(chunk, 1)
+        for position in range(1, len(chunk)):
+            size = int(chunk.batch_sizes[position])
+            expected, row = row_of(upload(chunk, CPU), position, size), tables.next_row(size)
+            for name in BatchRow.__dataclass_fields__:
+                assert torch.equal(getattr(row, name), getattr(expected, name)), name
+            tables.position.add_(1)
+
+
+@pytest.mark.parametrize("wanted", ["graph", "graph-compiled"])
+def test_a_graph_without_a_card_is_refused_with_the_key_to_change(wanted: Executor) -> None:
+    cell = replace(SMALL, recipe=replace(SMALL.recipe, executor=wanted))
+    data = data_of(cell)
+    with pytest.raises(TrainingError, match=r"recipe\.executor: graph.* needs a CUDA card"):
+        build_executor(data, TrainingState.fresh(cell, data, CPU))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_loss_can_be_traced_as_one_piece(precision: Precision) -> None:
+    """Dynamo takes forward and backward without a break in the graph; without a code generator nothing else changes."""
+    torch._dynamo.reset()
+    traced = compile_loss(backend="aot_eager")
+    data = data_of(SMALL)
+    chunk = BatchPlan(SMALL).chunk(0)
+    for position in (0, 2):
+        row = row_of(upload(chunk, CPU), position, int(chunk.batch_sizes[position]))
+        results = []
+        for function in (batch_loss, traced):
+            model = TrainingState.fresh(SMALL, data, CPU).model.train()
+            build_optimizer(model, SMALL.recipe, CPU)
+            loss = function(model, data.training, row, precision)
+            loss.backward()  # type: ignore[no-untyped-call]
+            results.append([loss, *(weight.grad for weight in model.parameters())])
+        for one, other in zip(*results, strict=True):
+            assert one is not None
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,182 @@
+"""Whole training steps as CUDA graphs: the host only says "again".
+
+One graph a batch size holds a whole step: gather, crop, flip, normalise, mix, forward, loss, backward, SGD, sums, and
+a counter on the device that picks the row of the plan's tables. Nothing is drawn inside a graph, and nothing waits for
+the host within an epoch. The same step can run without a graph (`capture=False`, any device), which is how its logic
+is tested where there is no card.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy
+import torch
+from torch import Tensor
+
+from smallmix.errors import TrainingError
+from smallmix.science.batch_plan import BatchPlan, PlanChunk
+from smallmix.science.training_step import BatchRow, LossFunction, StepLedger, batch_loss, traceable_step
+from smallmix.training.step_executor import EagerSteps, StepExecutor
+from smallmix.training.training_data import TrainingData
+from smallmix.training.training_state import TrainingState
+
+WARM_UP_STEPS = 3
+# Above PyTorch's default of 8, behind which it goes on uncompiled without a word; here it is an error.
+COMPILED_FORMS = 64
+
+
+def build_executor(data: TrainingData, state: TrainingState) -> StepExecutor:
+    """The executor that the cell's recipe names; `automatic` is eager.
+
+    Raises TrainingError where a graph is wanted without a CUDA card.
+    """
+    wanted, device = state.cell.recipe.executor, data.training.labels.device
+    ledger = StepLedger.fresh(device)
+    if wanted in ("automatic", "eager"):
+        # On a CPU the loss is at hand at once; a card would have to be waited for.
+        return StepExecutor(state, EagerSteps(data, state, ledger), ledger, settle_each_step=device.type == "cpu")
+    if device.type != "cuda":
+        raise TrainingError(
+            f"recipe.executor: {wanted} needs a CUDA card, and this training runs on the CPU. "
+            "Use recipe.executor: automatic, or --device cuda on a machine with a card."
+        )
+    launcher = GraphSteps(data, state, ledger, compiled=wanted == "graph-compiled")
+    return StepExecutor(state, launcher, ledger, settle_each_step=False)
+
+
+class PlanTables:
+    """The tables of one chunk at fixed places on the device, and the counter that picks the next row.
+
+    I iterations a chunk, B images a batch; both are the largest of the plan, and shorter chunks leave the rest unread.
+    """
+
+    def __init__(self, plan: BatchPlan, device: torch.device) -> None:
+        iterations = min(plan.iterations_per_chunk, plan.cell.iterations)
+        width = min(plan.cell.size, plan.cell.recipe.batch_size)
+        shape = (iterations, width)
+
+        def zeros(shape: tuple[int, ...], kind: torch.dtype) -> Tensor:
+            return torch.zeros(shape, dtype=kind, device=device)
+
+        self._table = BatchRow(
+            rows=zeros(shape, torch.int64),
+            crop_y=zeros(shape, torch.int64),
+            crop_x=zeros(shape, torch.int64),
+            flip=zeros(shape, torch.bool),
+            partner=zeros(shape, torch.int64),
+            image_weight=zeros(shape[:1], torch.float32),
+            label_weight=zeros(shape[:1], torch.float32),
+            learning_rate=zeros(shape[:1], torch.float32),
+        )
+        self.position = zeros((1,), torch.int64)
+
+    def load(self, chunk: PlanChunk, position: int) -> None:
+        """Overwrite the tables, in the order of the device's stream: steps started before still read the old ones."""
+        for part in dataclasses.fields(BatchRow):
+            source = torch.from_numpy(numpy.ascontiguousarray(getattr(chunk, part.name)))
+            if self.position.is_cuda:
+                # Pinned memory is copied while the host goes on; PyTorch keeps it until the copy is done.
+                source = source.pin_memory()
+            target: Tensor = getattr(self._table, part.name)
+            target[: len(chunk)].copy_(source, non_blocking=True)
+        self.position.fill_(position)
+
+    def next_row(self, batch_size: int) -> BatchRow:
+        """The row at the counter, cut to its batch; the host does not know which row that is."""
+
+        def select(table: Tensor) -> Tensor:
+            row = table.index_select(0, self.position)[0]
+            return row[:batch_size] if row.ndim else row
+
+        return BatchRow(**{part.name: select(getattr(self._table, part.name)) for part in dataclasses.fields(BatchRow)})
+
+
+class GraphSteps:
+    """Steps that find their own row, captured once a batch size and replayed (a StepLauncher)."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        state: TrainingState,
+        ledger: StepLedger,
+        *,
+        compiled: bool = False,
+        capture: bool = True,
+    ) -> None:
+        self._data, self._state, self._ledger, self._capture = data, state, ledger, capture
+        self._tables = PlanTables(BatchPlan(state.cell), data.training.labels.device)
+        self._loss_function = compile_loss() if compiled else batch_loss
+        self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
+
+    def load(self, chunk: PlanChunk, position: int) -> None:
+        """Bring the chunk's tables to the device; capture the batch sizes that are new."""
+        self._tables.load(chunk, position)
+        if not self._capture:
+            return
+        for batch_size in sorted({int(size) for size in chunk.batch_sizes}, reverse=True):
+            if batch_size not in self._graphs:
+                self._graphs[batch_size] = self._captured(batch_size)
+
+    def launch(self, position: int, batch_size: int) -> None:
+        """See StepLauncher; the counter on the device stands at `position` already."""
+        if self._capture:
+            self._graphs[batch_size].replay()
+        else:
+            self._step(batch_size)
+
+    def _step(self, batch_size: int) -> None:
+        state, row = self._state, self._tables.next_row(batch_size)
+        traceable_step(
+            state.model,
+            state.optimizer,
+            self._data.training,
+            row,
+            state.cell.recipe.precision,
+            self._ledger,
+            self._loss_function,
+        )
+        self._tables.position.add_(1)
+
+    def _captured(self, batch_size: int) -> torch.cuda.CUDAGraph:
+        """Capture one step on a stream and a memory pool of its own: graphs that share a stream share workspaces."""
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with self._everything_kept():
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP_STEPS):
+                    self._tables.position.zero_()
+                    self._step(batch_size)
+            torch.cuda.current_stream().wait_stream(stream)
+            # Gradients must be born inside the capture, in the graph's own memory.
+            self._state.optimizer.zero_grad(set_to_none=True)
+            with torch.cuda.graph(graph, stream=stream):
+                self._step(batch_size)
+        return graph
+
+    @contextmanager
+    def _everything_kept(self) -> Iterator[None]:
+        """Undo what warm-up steps do to weights, statistics, momentum, sums and counter."""
+        momentum = [self._state.optimizer.state[weight]["momentum_buffer"] for weight in self._state.model.parameters()]
+        kept = [
+            *self._state.model.parameters(),
+            *self._state.model.buffers(),
+            *momentum,
+            *(getattr(self._ledger, part.name) for part in dataclasses.fields(StepLedger)),
+            self._tables.position,
+        ]
+        copies = [tensor.detach().clone() for tensor in kept]
+        yield
+        with torch.no_grad():
+            for tensor, copy in zip(kept, copies, strict=True):
+                tensor.copy_(copy)
+
+
+def compile_loss(backend: str = "inductor") -> LossFunction:
+    """`batch_loss` compiled as one piece, forward and backward; one form a batch size."""
+    torch._dynamo.config.recompile_limit = COMPILED_FORMS
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    compiled: LossFunction = torch.compile(batch_loss, fullgraph=True, dynamic=False, backend=backend)
+    return compiled
