@@ -8,6 +8,9 @@ results/article/cells/n500/label-mix/seed0/metrics.json
 """
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: "config.yaml"
 
 

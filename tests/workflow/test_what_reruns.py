@@ -179,7 +179,7 @@ def test_the_plan_says_what_a_run_would_do(study: StudyRun) -> None:
 
 def test_the_articles_study_plans_its_24_cells(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
-    (study.folder / "tiny.yaml").write_text("# nothing differs from config.yaml\n", encoding="utf-8")
+    (study.folder / "tiny.yaml").write_text("study: article\n", encoding="utf-8")
     assert study.planned()["train_cell"] == 24
 
 

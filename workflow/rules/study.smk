@@ -22,10 +22,10 @@ from smallmix.study.study import Study
 lead_commands_here()
 
 # As they were merged: the Snakefile's own file first, then those of the command line.
-CONFIGURATION_FILES = [*filter(os.path.exists, ["config.yaml"]), *workflow.overwrite_configfiles]
+CONFIGURATION_FILES = [Path(file) for file in ("config.yaml", *workflow.overwrite_configfiles) if os.path.exists(file)]
 
 try:
-    STUDY = Study.from_configuration(resolve_configuration(config, [Path(file) for file in CONFIGURATION_FILES]))
+    STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
 except ConfigurationError as fault:
     raise WorkflowError(str(fault)) from None
 

@@ -15,7 +15,7 @@ from smallmix.science.network_shape import forward_flops
 from smallmix.science.training_step import TrainingImages, build_optimizer, training_step
 from smallmix.study.cell import BudgetValue, Cell
 from smallmix.training.devices import choose_device, choose_memory_format, describe_device
-from smallmix.training.training_loop import plan_rows
+from smallmix.training.step_executor import plan_rows
 
 WARM_UP_STEPS = 1
 SECONDS = 3.0
@@ -51,7 +51,7 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
     model.to(device)
     optimizer = build_optimizer(model, cell.recipe, device)
     seen, steps, began = 0, 0, 0.0
-    for number, (row, _, size) in enumerate(plan_rows(trial, 0, device)):
+    for number, (row, size) in enumerate(plan_rows(trial, 0, device)):
         if number == WARM_UP_STEPS:
             began = time.perf_counter()
         training_step(model, optimizer, training, row, cell.recipe.precision)

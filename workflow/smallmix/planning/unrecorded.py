@@ -19,16 +19,16 @@ def find_unrecorded(paths: Sequence[str], root: Path) -> list[str]:
     return [path for path in paths if not (root / RECORDS / urlsafe_b64encode(path.encode()).decode()).exists()]
 
 
-def explain_unrecorded(paths: Sequence[str], configuration_files: Sequence[str]) -> str:
+def explain_unrecorded(paths: Sequence[str], configuration_files: Sequence[Path]) -> str:
     """Which files are not current, and the command after which the same Snakemake call makes them again."""
     more = len(paths) - SHOWN
     lines = [
-        f"{len(paths)} result{'s' if len(paths) > 1 else ''} on the disk belong to another configuration, other data or "
-        "other code, and Snakemake has no record of having made them (were they copied?):",
+        f"{len(paths)} result{'s' if len(paths) > 1 else ''} on the disk belong to another configuration, other data "
+        "or other code, and Snakemake has no record of having made them (were they copied?):",
         *(f"  {path}" for path in paths[:SHOWN]),
         *([f"  ... and {more} more"] if more > 0 else []),
         "They must not be shown as current. Discard them (the store of trained cells stays), then run the same command "
         "again; it makes them anew:",
-        f"  python -m smallmix discard-outdated --configfile {' '.join(configuration_files)}",
+        f"  python -m smallmix discard-outdated --configfile {' '.join(map(str, configuration_files))}",
     ]
     return "\n".join(lines)
