@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,13 @@ def cifar10_jpeg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(archive, "r:*") as tar:
         tar.extractall(folder, filter="data")
     return folder / "cifar10-jpeg"
+
+
+@pytest.fixture(autouse=True)
+def arithmetic_as_found() -> Iterator[None]:
+    """Undo what a training in this process does to the arithmetic of all tests after it (training/devices.py)."""
+    yield
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)

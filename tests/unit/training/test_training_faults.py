@@ -11,8 +11,8 @@ import torch
 from smallmix import atomic_files
 from smallmix.errors import CellBusyError, DatasetError, Interrupted, SmallmixError, TrainingError
 from smallmix.science import training_step
+from smallmix.training import step_executor
 from smallmix.training import train_cell as train_cell_module
-from smallmix.training import training_loop
 from smallmix.training.faults import is_out_of_memory
 from smallmix.training.store import StoreEntry
 
@@ -57,17 +57,17 @@ def test_a_reading_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:
 
 
 def raise_at_step(number: int, fault: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = training_step.training_step
+    step = training_step.traceable_step
     left = number
 
-    def failing(*arguments: Any) -> float:
+    def failing(*arguments: Any) -> None:
         nonlocal left
         left -= 1
         if left == 0:
             raise fault
-        return step(*arguments)
+        step(*arguments)
 
-    monkeypatch.setattr(training_loop, "training_step", failing)
+    monkeypatch.setattr(step_executor, "traceable_step", failing)
 
 
 @pytest.mark.parametrize(

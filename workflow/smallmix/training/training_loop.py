@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-
-import torch
+from collections.abc import Callable
+from typing import TypeVar
 
 from smallmix.errors import Interrupted, TrainingError
-from smallmix.science.batch_plan import BatchPlan, PlanChunk, learning_rates
-from smallmix.science.training_step import BatchRow, NonFiniteLoss, training_step
+from smallmix.science.batch_plan import learning_rates
+from smallmix.science.training_step import NonFiniteLoss
 from smallmix.study.cell import Cell
 from smallmix.training.evaluation import Reading, ReadingStopped, read_network
 from smallmix.training.faults import describe_non_finite, describe_non_finite_reading
+from smallmix.training.graph_executor import build_executor
 from smallmix.training.history import HistoryRow
 from smallmix.training.interruption import StopRequest
+from smallmix.training.step_executor import StepExecutor
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
+
+Result = TypeVar("Result")
 
 
 def train(
@@ -35,16 +37,21 @@ def train(
     Saves every `save_every_seconds` and when asked to stop, which is heard between steps and within readings. Raises
     Interrupted after a stop, TrainingError on a loss that is not finite.
     """
-    device = data.test.labels.device
     began, first_iteration = time.perf_counter(), state.iteration
     last_save, interval_began, interval_images = began, began, 0
-    last_loss: float | None = None
     reading: Reading | None = None
-    rows = plan_rows(cell, state.iteration, device)
     state.model.train()
+    executor = build_executor(data, state)
 
     while True:
-        if stop:
+        save_is_due = time.perf_counter() - last_save >= save_every_seconds
+        stopping = bool(stop)
+        if stopping or save_is_due or state.evaluation_is_due:
+            # Until then, sums of losses and their verdict may lie on the device.
+            settling_began = time.perf_counter()
+            take(cell, state, executor, executor.settle)
+            state.training_seconds += time.perf_counter() - settling_began
+        if stopping:
             save(state)
             raise Interrupted(
                 f"{stop.signal_name} received: saved at iteration {state.iteration:,} of {cell.iterations:,}. "
@@ -53,7 +60,7 @@ def train(
         if state.evaluation_is_due:
             evaluation_began = time.perf_counter()
             try:
-                reading = evaluate(cell, data, state, last_loss, stop)
+                reading = evaluate(cell, data, state, executor.last_loss, stop)
             except ReadingStopped:
                 continue
             now = time.perf_counter()
@@ -64,56 +71,24 @@ def train(
             interval_began, interval_images = now, 0
         if state.iteration == cell.iterations:
             return reading or read_network(state.model, data.test, cell.recipe.precision)
-        if time.perf_counter() - last_save >= save_every_seconds:
+        if save_is_due:
             save(state)
             last_save = time.perf_counter()
 
-        row, learning_rate, batch_size = next(rows)
         step_began = time.perf_counter()
-        try:
-            last_loss = training_step(state.model, state.optimizer, data.training, row, cell.recipe.precision)
-        except NonFiniteLoss as fault:
-            raise TrainingError(
-                describe_non_finite(cell, fault.value, state.iteration + 1, learning_rate, last_loss)
-            ) from fault
-        state.iteration += 1
-        state.loss_sum += last_loss * batch_size
-        state.loss_images += batch_size
-        interval_images += batch_size
+        interval_images += take(cell, state, executor, executor.step)
         state.training_seconds += time.perf_counter() - step_began
 
 
-def plan_rows(cell: Cell, iteration: int, device: torch.device) -> Iterator[tuple[BatchRow, float, int]]:
-    """The rows of the batch plan from `iteration` on, on the device, each with its learning rate and batch size."""
-    plan = BatchPlan(cell)
-    while iteration < cell.iterations:
-        number, offset = divmod(iteration, plan.iterations_per_chunk)
-        chunk = plan.chunk(number)
-        table = upload(chunk, device)
-        for position in range(offset, len(chunk)):
-            size = int(chunk.batch_sizes[position])
-            row = BatchRow(
-                rows=table.rows[position, :size],
-                crop_y=table.crop_y[position, :size],
-                crop_x=table.crop_x[position, :size],
-                flip=table.flip[position, :size],
-                partner=table.partner[position, :size],
-                image_weight=table.image_weight[position],
-                label_weight=table.label_weight[position],
-                learning_rate=table.learning_rate[position],
-            )
-            yield row, float(chunk.learning_rate[position]), size
-        iteration = chunk.first_iteration + len(chunk)
-
-
-def upload(chunk: PlanChunk, device: torch.device) -> BatchRow:
-    """A whole chunk's tables on the device: as a BatchRow whose tensors have the iterations in front."""
-    return BatchRow(
-        **{
-            part.name: torch.from_numpy(getattr(chunk, part.name)).to(device, non_blocking=True)
-            for part in dataclasses.fields(BatchRow)
-        }
-    )
+def take(cell: Cell, state: TrainingState, executor: StepExecutor, action: Callable[[], Result]) -> Result:
+    """Let the executor step or settle; a loss that is not finite becomes a TrainingError that says where and why."""
+    try:
+        return action()
+    except NonFiniteLoss as fault:
+        rate = float(learning_rates(cell, state.iteration, 1)[0])
+        raise TrainingError(
+            describe_non_finite(cell, fault.value, state.iteration + 1, rate, executor.last_loss)
+        ) from fault
 
 
 def evaluate(
