@@ -1,0 +1,1 @@
+"""Breaks real runs, as processes, and compares them with undisturbed twins."""
