@@ -35,6 +35,7 @@ from smallmix.figures.thinning import points_per_line
 
 ARTICLE_SIZES = (500, 250, 100)
 ROWS = 3
+SETTLED_AFTER = 0.2  # of the budget
 LONGEST_TITLE = 20  # letters above a panel
 
 
@@ -90,9 +91,19 @@ def _draw_panel(axes: Axes, tables: StudyTables, size: int, method: str, limit: 
 
 
 def _common_loss_axis(axes: Axes, tables: StudyTables, size: int) -> None:
-    """From zero to what the row's losses reach, single spikes aside."""
+    """From zero to what the row's losses reach, single spikes and the wild beginning of the test loss aside.
+
+    Before batch normalisation's running statistics have settled, a reading in evaluation mode can be off by a factor of
+    a hundred; on its scale all that follows would lie on the axis.
+    """
     history = tables.history[tables.history["size"] == size]
-    losses = history[["test_loss", "train_loss", "clean_train_loss"]].to_numpy(dtype=float).ravel()
+    settled = history[history["iteration"] > SETTLED_AFTER * history["iteration"].max()]
+    losses = np.concatenate(
+        [
+            history["train_loss"].to_numpy(dtype=float),
+            settled[["test_loss", "clean_train_loss"]].to_numpy(dtype=float).ravel(),
+        ]
+    )
     losses = losses[np.isfinite(losses)]
     if len(losses):
         axes.set_ylim(0, 1.12 * float(np.quantile(losses, 0.998)) or 1.0)
@@ -123,7 +134,9 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
         caption="Loss over the iterations; rows share their axes. The solid coloured line is the loss that was "
         "optimised, of mixed images (and, for methods that mix labels, of mixed labels): it has a floor above zero and "
         "cannot be compared between methods. The dotted line is the loss of the same network on the unmixed training "
-        f"images: that one can. {seeds_sentence(tables)} Thinned so that every peak remains.",
+        f"images: that one can. {seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
+        "the budget: before that, readings of the clean and test loss may leave at the top. "
+        "Thinned so that every peak remains.",
         table=FigureTable(
             ("Training images", "Method", "Training, as optimised", "Training, clean", "Test, end", "Test, lowest"),
             tuple(rows),

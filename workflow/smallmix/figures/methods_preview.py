@@ -58,12 +58,13 @@ def draw_methods_preview(examples: Examples) -> Figure:
 
 
 def _weights_below(example: MixedExample, letters: int) -> str:
-    """The weight of the own image, then what the label says, in two lines."""
+    """The weight of the own image, then what the label says: one class, or two with their shares."""
     own = visible_text(example.own_label, letters - 5)
     partner = visible_text(example.partner_label, letters - 5)
     if example.label_weight >= 1:
-        return f"λ = {example.image_weight:.2f}\n1 {own}"
-    return f"λ = {example.image_weight:.2f}\n{example.label_weight:.2f} {own}\n{1 - example.label_weight:.2f} {partner}"
+        return f"λ = {example.image_weight:.2f}\n{own}"
+    share = round(100 * example.label_weight)
+    return f"λ = {example.image_weight:.2f}\n{share} % {own}\n{100 - share} % {partner}"
 
 
 def _show(axes: Axes, image: Pixels, below: str) -> None:
