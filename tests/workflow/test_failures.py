@@ -1,0 +1,51 @@
+"""Failures are seen: one failed cell does not stop the others, and bad configurations start nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.workflow.study_run import StudyRun
+
+
+def test_a_failed_cell_does_not_stop_the_others_and_is_shown(tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "project")
+    study.run("subsets")
+    subset = study.folder / "results/tiny/subsets/n20.csv"
+    first, second, rest = subset.read_text(encoding="utf-8").split("\n", 2)
+    row, label, _ = second.split(",")
+    subset.write_text("\n".join([first, f"{row},{(int(label) + 1) % 10},wrong", rest]), encoding="utf-8")
+
+    result = study.snakemake("--cores", "2")
+
+    assert result.returncode != 0
+    assert all((study.cell(f"n40/{method}/seed0") / "metrics.json").exists() for method in ("non", "label-mix"))
+    assert not (study.cell("n20/non/seed0") / "metrics.json").exists()
+    assert not (study.folder / "reports/tiny/report.html").exists()
+    page = (study.folder / "reports/tiny/so-far/report.html").read_text(encoding="utf-8")
+    assert "n20.csv does not belong to" in page, "the failed cells' last log lines stand in the report"
+    assert "snakemake" in page, "and so does the command that finishes the study"
+
+    subset.unlink()
+    study.run()
+    assert (study.folder / "reports/tiny/report.html").exists()
+
+
+def test_a_bad_configuration_starts_nothing_and_tells_all_faults(tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "project")
+    study.edit("tiny.yaml", "model: {width: 4}", "model: {widht: 4}")
+    study.edit("tiny.yaml", "seeds: [0]", "seeds: [0, 0]")
+    result = study.snakemake("--cores", "1")
+    message = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "model.widht" in message
+    assert "did you mean width?" in message
+    assert "seeds" in message
+    assert "Traceback" not in message
+    assert not (study.folder / "results").exists()
+
+
+def test_a_run_opens_with_one_line_on_what_it_will_do(tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "project")
+    result = study.snakemake("subsets", "--cores", "1")
+    assert result.returncode == 0
+    assert "smallmix: study tiny: 6 of 6 cells to train on" in result.stdout + result.stderr
