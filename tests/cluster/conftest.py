@@ -57,6 +57,7 @@ def project(prepared: Project, slurm: Slurm, tmp_path: Path) -> Project:
     project = prepared.duplicate(tmp_path / "project", slurm.environment)
     # Site settings: this site is small and on one disk.
     small = {"mem_mb": "1500 * attempt", "runtime": "5 * attempt"}
-    project.edit_profile("slurm", small, latency_wait=5, slurm_init_seconds_before_status_checks=1, cores=2)
-    project.edit_profile("generic", small, latency_wait=5, cores=2)
+    quick = {"latency_wait": 5, "cores": 2, "max_status_checks_per_second": 100}
+    project.edit_profile("slurm", small, slurm_init_seconds_before_status_checks=1, **quick)
+    project.edit_profile("generic", small, **quick)
     return project

@@ -37,12 +37,19 @@ class Project:
 
     @classmethod
     def copy(cls, folder: Path) -> Project:
-        """Copy what a clone of the repository holds of the workflow."""
+        """Copy what a clone of the repository holds of the workflow, except that it never finds a usable card.
+
+        Made-up cards must not become real ones on machines that have some: bytes are compared with the CPU's.
+        """
         for name in ("workflow", "profiles", "envs"):
             shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("Snakefile", "config.yaml"):
             shutil.copy2(PROJECT / name, folder / name)
         shutil.copy2(HERE / "study.yaml", folder / "study.yaml")
+        devices = folder / "workflow" / "smallmix" / "training" / "devices.py"
+        code = devices.read_text(encoding="utf-8")
+        assert "torch.cuda.is_available()" in code
+        devices.write_text(code.replace("torch.cuda.is_available()", "False"), encoding="utf-8")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "SNAKEMAKE"))}
         for name in ("CUDA_VISIBLE_DEVICES", "SMALLMIX_CARDS", "PYTHONPATH"):
             environment.pop(name, None)
@@ -128,20 +135,18 @@ class Project:
                         found.append(int(folder.name))
         return found
 
-    def slow_trainers_down(self) -> None:
-        """Let the trainers run for a twentieth of the next second only."""
-        for name, pause in ((signal.SIGCONT, 0.05), (signal.SIGSTOP, 0.95)):
-            for process in self.trainers():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, name)
-            time.sleep(pause)
-        for process in self.trainers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
-
     def is_training(self, size: str, method: str) -> bool:
         """Whether a cell's latest job has begun to train (and has read the test images once)."""
         return "| train loss" in self.cell_log(size, method)
+
+
+def slow_down(processes: list[int]) -> None:
+    """Let processes run for a twentieth of the next second only."""
+    for name, pause in ((signal.SIGCONT, 0.05), (signal.SIGSTOP, 0.95), (signal.SIGCONT, 0.0)):
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, name)
+        time.sleep(pause)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Snakemake as it is, except that it asks for its jobs' states every half second.
+"""Snakemake as it is, except that it asks for its jobs' states every second.
 
 The Slurm plugin waits 10 s longer after each fruitless question, which is right on a real cluster and slow in tests.
 """
@@ -13,7 +13,7 @@ from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 
 async def _sleep(executor: Any) -> None:
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Protects studies on a cluster against what happens there: limits, cancelled jobs, preemption, dead nodes, restarts.
+"""Protects studies on a cluster against what happens there: limits, cancelled jobs, preemption, dead nodes.
 
 After each fault every cell has the bytes of an undisturbed run on one machine, and continued instead of beginning anew.
 """
@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.cluster.project_copy import Project, Results
+from tests.cluster.project_copy import Project, Results, slow_down
 from tests.cluster.slurm_in_a_folder import CPU_NODES, Slurm, wait_until
 
 pytestmark = pytest.mark.slurm
@@ -35,7 +35,7 @@ def same_bytes(project: Project, local_results: Results, *cells: tuple[str, str]
 def test_cancelled_preempted_warned_and_oversized_jobs_continue(
     project: Project, slurm: Slurm, local_results: Results
 ) -> None:
-    """Four faults, one a cell: scancel; a job of higher priority; an early signal; too little memory at first."""
+    """Four faults, one a cell: scancel; requeued as by preemption; Slurm's early signal; too little memory at first."""
     project.edit_profile(
         "slurm", {"mem_mb": "(60 if wildcards.size == '50' else 1500) if attempt == 1 else 1500"}, jobs=4
     )
@@ -45,7 +45,7 @@ def test_cancelled_preempted_warned_and_oversized_jobs_continue(
 
     slurm.run("scancel", job_of(slurm, "100", "non")["JobId"])
     slurm.run("scontrol", "requeue", preempted := job_of(slurm, "100", "data-mix")["JobId"])
-    slurm.run("scancel", "--signal=USR1", job_of(slurm, "100", "label-mix")["JobId"])
+    slurm.run("scancel", "--signal=TERM", job_of(slurm, "100", "label-mix")["JobId"])
     run.wait()
 
     same_bytes(project, local_results, *cells)
@@ -64,7 +64,7 @@ def test_cancelled_preempted_warned_and_oversized_jobs_continue(
 def test_a_dead_node_whose_job_still_writes(project: Project, slurm: Slurm, local_results: Results) -> None:
     """The controller loses a node and starts the job on another one, while the first trainer is alive and writing.
 
-    The controller itself is restarted in between. The second trainer waits for the first, and finds its result.
+    The second trainer waits for the first, and finds its result.
     """
     project.edit_profile("slurm", {"gpu": 0})  # the nodes without cards are two
     cell = ("100", "non")
@@ -72,28 +72,21 @@ def test_a_dead_node_whose_job_still_writes(project: Project, slurm: Slurm, loca
     wait_until(lambda: project.is_training(*cell), "training", 120)
     first = job_of(slurm, *cell)
     assert first["NodeList"] in CPU_NODES
+    trainer = project.trainers()
     slurm.kill_node(first["NodeList"])
-    slurm.stop_controller()
-    slurm.start_controller()
+    end = time.monotonic() + 120
+    while "waiting up to" not in project.cell_log(*cell) and time.monotonic() < end:
+        slow_down(trainer)
+    assert "this very cell is being trained by process" in project.cell_log(*cell)
+    second = job_of(slurm, *cell)
+    assert (second["JobId"], second["JobState"], second["Restarts"]) == (first["JobId"], "RUNNING", "1")
+    assert second["NodeList"] != first["NodeList"]
     run.wait()
 
     same_bytes(project, local_results, cell)
-    (job,) = slurm.jobs().values()
-    assert (job["JobId"], job["JobState"], job["Restarts"]) == (first["JobId"], "COMPLETED", "1")
-    assert job["NodeList"] != first["NodeList"]
     assert project.runs_of(*cell) == 1, "one process trained; the other waited"
-
-
-def test_the_controller_restarts_while_cells_train(project: Project, slurm: Slurm, local_results: Results) -> None:
-    cell = ("100", "data-mix")
-    run = project.start(project.cell(*cell), profile="slurm")
-    wait_until(lambda: project.is_training(*cell), "training", 120)
-    slurm.stop_controller()
-    time.sleep(3)  # some questions for the jobs' states stay without an answer
-    slurm.start_controller()
-    run.wait()
-    same_bytes(project, local_results, cell)
-    assert len(slurm.jobs()) == 1
+    assert "found in the store" in project.cell_log(*cell)
+    assert [job["JobState"] for job in slurm.jobs().values()] == ["COMPLETED"]
 
 
 @pytest.mark.long
@@ -108,9 +101,40 @@ def test_a_time_limit_ends_an_attempt_and_the_next_one_continues(
     first = job_of(slurm, *cell)["JobId"]
     end = time.monotonic() + 200
     while slurm.jobs()[first]["JobState"] in ("RUNNING", "COMPLETING") and time.monotonic() < end:
-        project.slow_trainers_down()
+        slow_down(project.trainers())
     assert slurm.jobs()[first]["JobState"] == "TIMEOUT"
     run.wait()
     same_bytes(project, local_results, cell)
     assert job_of(slurm, *cell)["TimeLimit"] == "00:10:00"
+    assert project.runs_of(*cell) == 2
+
+
+@pytest.mark.long
+def test_a_signal_that_snakemake_dies_of_costs_no_more_than_the_last_checkpoint(
+    project: Project, slurm: Slurm, local_results: Results
+) -> None:
+    """SIGUSR1 ends the Snakemake inside the job; Slurm then kills the trainer, often before it has saved."""
+    cell = ("100", "label-mix")
+    run = project.start(project.cell(*cell), profile="slurm")
+    wait_until(lambda: project.is_training(*cell), "training", 120)
+    slurm.run("scancel", "--signal=USR1", job_of(slurm, *cell)["JobId"])
+    run.wait()
+    same_bytes(project, local_results, cell)
+    assert len(slurm.jobs()) == 2
+
+
+@pytest.mark.long
+def test_a_job_of_higher_priority_takes_the_node_and_the_cell_continues_afterwards(
+    project: Project, slurm: Slurm, local_results: Results
+) -> None:
+    """Preemption as sites configure it: SIGTERM, some seconds of grace, and the same job again later."""
+    cell = ("100", "data-mix")
+    run = project.start(project.cell(*cell), profile="slurm")
+    wait_until(lambda: project.is_training(*cell), "training", 120)
+    first = job_of(slurm, *cell)["JobId"]
+    slurm.run("sbatch", "--partition=urgent", "--nodelist=g1", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+    run.wait()
+    same_bytes(project, local_results, cell)
+    job = job_of(slurm, *cell)
+    assert (job["JobId"], job["JobState"], job["Restarts"]) == (first, "COMPLETED", "1")
     assert project.runs_of(*cell) == 2

@@ -5,25 +5,34 @@ All cards are made up (character devices), so that cells train on the CPU; which
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
 
 from tests.cluster.project_copy import METHODS, Project, Results
-from tests.cluster.slurm_in_a_folder import Slurm
+from tests.cluster.slurm_in_a_folder import Slurm, wait_until
 
 pytestmark = pytest.mark.slurm
 
 
 def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm, local_results: Results) -> None:
+    """Slurm's controller is away for some seconds in between, so that some questions stay without an answer."""
     run = project.start(profile="slurm")
     held: set[tuple[str, ...]] = set()
+    restarted = False
     while run.is_running():
         running = [job for job in slurm.jobs().values() if job["JobState"] == "RUNNING"]
         held.add(tuple(sorted(job["GRES"] for job in running if "GRES" in job)))
+        if len(running) > 1 and not restarted:
+            slurm.stop_controller()
+            time.sleep(3)
+            slurm.start_controller()
+            restarted = True
         time.sleep(0.3)
     output = run.wait()
 
+    assert restarted
     assert project.results() == local_results
     assert (project.folder / "reports" / "cluster" / "report.html").stat().st_size > 10_000
     jobs = slurm.jobs().values()
@@ -38,41 +47,44 @@ def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm
     assert all("given by slurm-" in log for log in given), given[0]
     assert "Error" not in output
 
-
-def test_nothing_is_left_to_do_afterwards_under_any_profile(project: Project) -> None:
-    """Where a study ran leaves no trace that would make another profile run it again."""
-    project.snakemake("cells", "--cores", "2")
+    # Where a study ran leaves no trace that would make another profile run it again.
     for profile in ("slurm", "generic", "workstation", None):
         cores = [] if profile else ["--cores", "1"]
-        output = project.snakemake("cells", "--dry-run", *cores, profile=profile)
-        assert "Nothing to be done" in output, (profile, output)
+        assert "Nothing to be done" in project.snakemake("--dry-run", *cores, profile=profile), profile
 
 
 def test_the_generic_profile_gives_the_same_bytes(project: Project, slurm: Slurm, local_results: Results) -> None:
-    project.snakemake("cells", profile="generic")
-    assert project.results() == local_results
-    assert {job["JobState"] for job in slurm.jobs().values() if job["JobName"] == "smallmix-train_cell-n50"} == {
-        "COMPLETED"
-    }
+    targets = [project.cell("50", method) for method in METHODS]
+    project.snakemake(*targets, profile="generic")
+    folders = [target.removesuffix("/metrics.json") for target in targets]
+    assert project.results() == {folder: local_results[folder] for folder in folders}
+    assert [job["JobState"] for job in slurm.jobs().values()] == ["COMPLETED"] * 3
+    assert {job["JobName"] for job in slurm.jobs().values()} == {"smallmix-train_cell-n50"}
+    assert "given by slurm-" in project.cell_log("50", "non")
 
 
-@pytest.mark.parametrize(
-    ("style", "request_"),
-    [
-        ({"gpu": 0, "gres": "gpu:1"}, "--gres"),
-        ({"gpu": 1}, "--gpus"),
-    ],
-)
-def test_both_styles_of_asking_for_a_card_give_the_cell_one(
-    project: Project, slurm: Slurm, style: dict[str, object], request_: str
+@pytest.mark.long
+def test_the_generic_profile_lives_through_scancel_and_ctrl_c(
+    project: Project, slurm: Slurm, local_results: Results
 ) -> None:
-    project.edit_profile("slurm", style)
-    project.snakemake(project.cell("50", "non"), profile="slurm")
-    assert "given by slurm-" in project.cell_log("50", "non"), request_
+    cell = ("100", "non")
+    run = project.start(project.cell(*cell), profile="generic")
+    wait_until(lambda: project.is_training(*cell), "training", 120)
+    slurm.run("scancel", *slurm.jobs())
+    wait_until(lambda: len(slurm.jobs()) == 2 and project.is_training(*cell), "the second attempt", 120)
+    run.signal(signal.SIGINT)
+    run.wait(exit_code=None)
+    wait_until(lambda: {job["JobState"] for job in slurm.jobs().values()} == {"CANCELLED"}, "the job cancelled")
+    wait_until(lambda: not project.trainers(), "the trainer's end")
+    project.snakemake(project.cell(*cell), profile="generic")
+    folder = project.cell(*cell).removesuffix("/metrics.json")
+    assert project.results() == {folder: local_results[folder]}
 
 
-def test_a_cell_without_a_card_asks_for_none_and_trains_on_the_cpu(project: Project, slurm: Slurm) -> None:
-    project.edit_profile("slurm", {"gpu": 0})
+def test_a_site_may_ask_for_cards_by_gres_alone(project: Project, slurm: Slurm) -> None:
+    project.edit_profile("slurm", {"gpu": 0, "gres": "gpu:1"})
     project.snakemake(project.cell("50", "non"), profile="slurm")
-    assert "card" not in project.cell_log("50", "non")
-    assert all("gpu" not in job.get("TresPerJob", "") for job in slurm.jobs().values())
+    assert "given by slurm-" in project.cell_log("50", "non")
+    (job,) = slurm.jobs().values()
+    assert "gpu" in job["TresPerNode"]
+    assert "TresPerJob" not in job

@@ -1,0 +1,97 @@
+"""Protects the profiles: they say where and how, never what, and count cards as the trainer does."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+import yte  # type: ignore[import-untyped]
+from smallmix.training.card_slots import list_cards
+
+from tests.cluster.project_copy import METHODS, PROJECT, Project
+
+PROFILES = sorted((PROJECT / "profiles").glob("*/config.yaml"))
+LOCAL = ("default", "workstation")
+ALLOWED = {
+    *("executor", "jobs", "cores", "resources", "set-resources", "retries", "latency-wait"),
+    *("rerun-incomplete", "keep-going", "show-failed-logs", "printshellcmds", "quiet", "seconds-between-status-checks"),
+}
+NAMES = [path.parent.name for path in PROFILES]
+
+
+def evaluate(name: str, monkeypatch: pytest.MonkeyPatch, cards: str | None = None) -> dict[str, Any]:
+    """A profile as Snakemake reads it."""
+    for variable in ("CUDA_VISIBLE_DEVICES", "SMALLMIX_CARDS"):
+        monkeypatch.delenv(variable, raising=False)
+    if cards is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", cards)
+    text = (PROJECT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yte.process_yaml(io.StringIO(text), require_use_yte=True)
+    return found
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=NAMES)
+def test_every_key_says_why(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if re.match(r"[a-z-]+:", line) and not line.startswith(("resources:", "set-resources:", "executor:")):
+            assert "#" in line or before.startswith("#"), f"{path.parent.name}: {line}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_decides_no_result(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that reaches the configuration, the rules' parameters or what is made again."""
+    profile = evaluate(name, monkeypatch)
+    own = {key for key in profile if not key.startswith(("slurm-", "cluster-generic-"))}
+    assert own <= ALLOWED
+    resources = profile.get("set-resources", {}).get("train_cell", {})
+    assert set(resources) <= {"cells_per_card", "runtime", "mem_mb"}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize(
+    "cards", [None, "", "-1", "0", "0,1", "3, 1 ", "0,-1,1", "1,1", "GPU-1f2e,MIG-77/1/0", "NoDevFiles", "0,x,2"]
+)
+def test_profiles_count_cards_as_the_trainer_does(
+    name: str, cards: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia3"])
+    profile = evaluate(name, monkeypatch, cards)
+    environment = {} if cards is None else {"CUDA_VISIBLE_DEVICES": cards}
+    per_card = profile.get("set-resources", {}).get("train_cell", {}).get("cells_per_card", 1)
+    assert profile["resources"]["gpu"] == len(list_cards(environment)) * per_card
+
+
+def test_the_cluster_profiles_ask_for_more_with_each_attempt() -> None:
+    for name in ("slurm", "generic"):
+        profile = yaml.safe_load((PROJECT / "profiles" / name / "config.yaml").read_text(encoding="utf-8"))
+        for expression in profile["set-resources"]["train_cell"].values():
+            by_attempt = [
+                eval(expression, {"wildcards": type("W", (), {"size": size}), "attempt": attempt})
+                for size, attempt in (("100", 1), ("50000", 1), ("50000", 2))
+            ]
+            assert by_attempt == sorted(set(by_attempt))
+        assert profile["retries"] == 2
+
+
+@pytest.mark.parametrize(("profile", "cores", "slots"), [(None, ["--cores", "all"], 1), ("workstation", [], 2)])
+def test_cells_of_one_machine_lease_its_cards(
+    profile: str | None, cores: list[str], slots: int, prepared: Project, tmp_path: Path
+) -> None:
+    """Snakemake starts as many cells as there are slots, so that none has to wait for its card."""
+    project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": "0"})
+    project.snakemake(*(project.cell("50", method) for method in METHODS), *cores, profile=profile)
+    logs = [project.cell_log("50", method) for method in METHODS]
+    assert all(re.search(rf"^card 0, slot \d of {slots}$", log, re.MULTILINE) for log in logs), logs
+    assert not [log for log in logs if "waiting for a card" in log]
+
+
+def test_a_machine_without_cards_trains_on_the_cpu(prepared: Project, tmp_path: Path) -> None:
+    project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": ""})
+    project.snakemake(project.cell("50", "non"), "--cores", "all")
+    assert "training 40 iterations on cpu" in project.cell_log("50", "non")
+    assert not (project.folder / "results" / "slots").exists()
