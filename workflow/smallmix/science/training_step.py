@@ -106,12 +106,15 @@ class StepLedger:
         return cls(*(torch.zeros((), dtype=kind, device=device) for kind in kinds))
 
     def record(self, loss: Tensor, batch_size: int) -> None:
-        """Enter the loss of one step, without asking the device for its value."""
+        """Enter the loss of one step, without asking the device for its value.
+
+        No operation may bring in a number as a tensor of the host (torch.where would): a capture fails there.
+        """
         finite = torch.isfinite(loss)
         self.stopping_loss.copy_(torch.where(~finite & (self.stopped == 0), loss, self.stopping_loss))
-        self.stopped.copy_(torch.where(finite, self.stopped, 1.0))
+        self.stopped.copy_(torch.maximum(self.stopped, (~finite).float()))
         running = self.stopped == 0
-        self.loss_sum.add_(torch.where(running, loss.double() * batch_size, 0.0))
+        self.loss_sum.add_((loss.double() * batch_size).masked_fill(~running, 0.0))
         self.last_loss.copy_(torch.where(running, loss, self.last_loss))
         self.finite_steps.add_(running)
 

@@ -1,0 +1,129 @@
+"""On the CPU: the whole training loop, and data and augmentation alone, against the reference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import torch
+
+from smallmix.benchmark.interleaved import Block, Comparison, compare
+from smallmix.benchmark.reference import ReferenceTraining, batches_without_end
+from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
+from smallmix.science.batch_plan import BatchPlan
+from smallmix.training.devices import choose_memory_format, fix_arithmetic
+from smallmix.training.graph_executor import build_executor
+from smallmix.training.step_executor import row_of, upload
+from smallmix.training.training_state import TrainingState
+
+CPU = torch.device("cpu")
+OURS = "smallmix"
+WORKER_COUNTS = (0, 2)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def reference_name(workers: int) -> str:
+    """The contender's name."""
+    return f"reference, {workers} workers"
+
+
+def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
+    """A block run under smallmix's settings or under PyTorch's defaults, which the reference keeps."""
+
+    def run() -> None:
+        if ours:
+            fix_arithmetic(threads)
+        else:
+            torch.set_num_threads(threads)
+            torch.set_flush_denormal(False)
+            torch.use_deterministic_algorithms(False)
+        block()
+
+    return run
+
+
+def our_steps(workload: Workload, threads: int, count: int) -> Block:
+    """A block of `count` steps of smallmix's own loop, tables drawn as they are needed."""
+    cell = workload.cell(threads=threads)
+    data = workload.training_data(CPU, choose_memory_format(CPU, workload.width))
+    state = TrainingState.fresh(cell, data, CPU)
+    state.model.train()
+    executor = build_executor(data, state)
+
+    def block() -> None:
+        for _ in range(count):
+            executor.step()
+        executor.settle()
+
+    return block
+
+
+def compare_loops(
+    workload: Workload, threads: int, steps: int, rounds: int, worker_counts: tuple[int, ...] = WORKER_COUNTS
+) -> Comparison:
+    """The whole loop without readings: data, forward, backward, optimiser, loss on the host."""
+    blocks: dict[str, Block] = {OURS: with_arithmetic(True, threads, our_steps(workload, threads, steps))}
+    for workers in worker_counts:
+        training = ReferenceTraining(workload, workers, CPU)
+        blocks[reference_name(workers)] = with_arithmetic(False, threads, _bound(training.steps, steps))
+    title = f"whole training loop, {workload.name}, batch {BATCH_SIZE}, {threads} thread{'s' if threads > 1 else ''}"
+    return compare(title, "step", steps, blocks, rounds)
+
+
+def compare_data(workload: Workload, batches: int, rounds: int) -> Comparison:
+    """Tables, gathering, crop, flip and normalisation on one thread, against DataLoader and transforms on all cores."""
+    cell = workload.cell()
+    images = workload.training_data(CPU, choose_memory_format(CPU, workload.width)).training
+    plan, drawn = BatchPlan(cell), [0]
+
+    def ours() -> None:
+        # A whole chunk and its drawing: more work than the reference's block, counted in full.
+        chunk = plan.chunk(drawn[0])
+        drawn[0] += 1
+        table = upload(chunk, CPU)
+        for position, size in enumerate(chunk.batch_sizes):
+            images.batch(row_of(table, position, int(size)))
+
+    def theirs(workers: int) -> Block:
+        source = batches_without_end(workload, workers)
+
+        def block() -> None:
+            for _ in range(batches):
+                next(source)
+
+        return block
+
+    images_of_ours = plan.epochs_per_chunk * workload.images
+    images_of_theirs = batches * workload.images / cell.batches_per_epoch
+    blocks = {OURS: with_arithmetic(True, 1, ours)}
+    for workers in WORKER_COUNTS:
+        blocks[reference_name(workers)] = with_arithmetic(False, cores(), theirs(workers))
+    title = f"data and augmentation alone, {workload.side} x {workload.side}"
+    raw = compare(title, "image", 1, blocks, rounds)
+    counts = {name: images_of_theirs if name in raw.others else images_of_ours for name in raw.seconds}
+    seconds = {name: tuple(one / counts[name] for one in taken) for name, taken in raw.seconds.items()}
+    return Comparison(title, "image", 1, raw.ours, seconds)
+
+
+def measure_loops(rounds: int) -> list[Comparison]:
+    """The two whole loops of the targets; a step of the article's network takes seconds, so its blocks are one step."""
+    return [
+        compare_loops(DEMO, 1, 16, rounds),
+        compare_loops(ARTICLE, cores(), 1, rounds, worker_counts=(0,)),
+    ]
+
+
+def measure_data(rounds: int) -> list[Comparison]:
+    """Data alone at both image sizes."""
+    return [compare_data(DEMO, 12, rounds), compare_data(ARTICLE, 12, rounds)]
+
+
+def _bound(steps: Callable[[int], None], count: int) -> Block:
+    def block() -> None:
+        steps(count)
+
+    return block

@@ -1,0 +1,60 @@
+"""What a cell's job costs beside its steps: from the start of the process to its end with one step, and its memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from smallmix.benchmark.workload import DEMO
+from smallmix.datasets.arrays import write_dataset
+from smallmix.datasets.digits import digits_dataset
+from smallmix.errors import SmallmixError
+from smallmix.science.subsets import extract_subset
+from smallmix.study.cell import BudgetValue, DatasetValue, EvaluationValue
+
+
+def measure_job(repetitions: int = 3) -> dict[str, float]:
+    """Seconds of a job of one step (median), seconds to import PyTorch alone, and the peak memory of a job in bytes."""
+    seconds, imports, peaks = [], [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_dataset(digits_dataset(), folder / "digits")
+        cell = replace(
+            DEMO.cell(executor="automatic"),
+            dataset=DatasetValue("digits"),
+            budget=BudgetValue("iterations", 1),
+            evaluation=EvaluationValue("iterations", 30, 1000),
+        )
+        extract_subset(cell.subset, folder / "digits" / "train.csv", 10, folder / "subset.csv")
+        for number in range(repetitions):
+            imports.append(_run([sys.executable, "-c", "import torch"])[0])
+            command = [sys.executable, "-m", "smallmix", "train-cell", "--cell", json.dumps(cell.to_dict())]
+            command += ["--dataset", str(folder / "digits"), "--subset", str(folder / "subset.csv")]
+            command += ["--store", str(folder / f"store{number}"), "--output", str(folder / f"cell{number}")]
+            taken, peak = _run([*command, "--gpus", "0"])
+            seconds.append(taken)
+            peaks.append(peak)
+    return {
+        "job_of_one_step_seconds": sorted(seconds)[len(seconds) // 2],
+        "import_of_torch_seconds": sorted(imports)[len(imports) // 2],
+        "peak_memory_bytes": max(peaks),
+    }
+
+
+def _run(command: list[str]) -> tuple[float, float]:
+    """Seconds and peak resident bytes of a process."""
+    package = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SmallmixError(f"the benchmark's job failed with exit code {process.returncode}: {' '.join(command)}")
+    return time.perf_counter() - began, usage.ru_maxrss * 1024.0

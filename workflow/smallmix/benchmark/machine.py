@@ -1,0 +1,29 @@
+"""Where a benchmark ran: versions and hardware, without host names."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import numpy
+import torch
+
+from smallmix.benchmark.cpu_speed import cores
+from smallmix.training.devices import choose_memory_format, describe_processor
+
+
+def describe_machine() -> dict[str, str]:
+    """Versions, processor, cores, card, and how busy the machine was when the run began and ended."""
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    narrow = choose_memory_format(torch.device("cpu"), 8)
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "processor": describe_processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": str(cores()),
+        "layout of narrow networks on the CPU": str(narrow).removeprefix("torch."),
+        "card": card,
+        "other load at the start (processes, one-minute mean)": f"{os.getloadavg()[0]:.1f}",
+    }

@@ -1,0 +1,85 @@
+"""The reference: training in the structure of PyTorch's and torchvision's own examples, written for this comparison.
+
+A Dataset that makes a PIL image of every item, torchvision's transforms, a DataLoader with shuffling, an eager loop in
+the ordinary memory format, the plain optimiser with a rate set by hand, mixup with one weight a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from smallmix.benchmark.workload import BATCH_SIZE, CLASSES, Workload
+from smallmix.science.model import build_model
+
+
+class PictureDataset(Dataset[tuple[Tensor, int]]):
+    """Items as torchvision's CIFAR10 gives them: array to PIL image to transforms."""
+
+    def __init__(self, workload: Workload) -> None:
+        self._pixels, self._labels = workload.pixels(), workload.labels()
+        steps = [transforms.RandomCrop(workload.side, padding=workload.padding)]
+        if workload.flip:
+            steps.append(transforms.RandomHorizontalFlip())
+        channels = workload.channels
+        steps += [transforms.ToTensor(), transforms.Normalize([0.5] * channels, [0.25] * channels)]
+        self._transform = transforms.Compose(steps)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        pixels = self._pixels[index]
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        return self._transform(image), int(self._labels[index])
+
+
+def batches_without_end(workload: Workload, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Epoch after epoch of a shuffling DataLoader."""
+    loader = DataLoader(
+        PictureDataset(workload),
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+    while True:
+        yield from loader
+
+
+class ReferenceTraining:
+    """An eager training loop; `steps` takes some steps of it and waits for them."""
+
+    def __init__(self, workload: Workload, workers: int, device: torch.device) -> None:
+        self._batches = batches_without_end(workload, workers)
+        self._device = device
+        shape = (workload.side, workload.side, workload.channels)
+        self._model = build_model(workload.cell().model, shape, CLASSES, 0).to(device)
+        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+        self._random = numpy.random.default_rng(0)
+        self._loss_sum = 0.0
+
+    def steps(self, count: int) -> None:
+        """Take `count` steps."""
+        self._model.train()
+        for _ in range(count):
+            images, labels = (part.to(self._device, non_blocking=True) for part in next(self._batches))
+            weight = float(self._random.beta(1.0, 1.0))
+            partner = torch.randperm(len(labels), device=self._device)
+            logits = self._model(weight * images + (1 - weight) * images[partner])
+            loss = weight * functional.cross_entropy(logits, labels)
+            loss = loss + (1 - weight) * functional.cross_entropy(logits, labels[partner])
+            for group in self._optimizer.param_groups:
+                group["lr"] = 0.1
+            self._optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            self._loss_sum += loss.item()
