@@ -77,7 +77,7 @@ class Training:
         return Training(self.cell, self.dataset, self.subset, folder, self.checkpoint_seconds)
 
     def start(self, *more: str, file_limit: int | None = None) -> Attempt:
-        """Start the trainer and return at once."""
+        """Start the trainer and return at once; with a limit, when it has ended."""
         self.folder.mkdir(parents=True, exist_ok=True)
         number = len(list(self.folder.glob("attempt-*.log")))
         log = self.folder / f"attempt-{number}.log"
@@ -85,13 +85,19 @@ class Training:
         command += ["--dataset", str(self.dataset), "--subset", str(self.subset), "--store", str(self.store)]
         command += ["--output", str(self.output), "--checkpoint-seconds", str(self.checkpoint_seconds), *more]
         with open(log, "wb") as stream:
-            process = subprocess.Popen(
-                command,
-                env=environment(),
-                stdout=stream,
-                stderr=stream,
-                preexec_fn=None if file_limit is None else limit_files(file_limit),
-            )
+            if file_limit is None:
+                process = subprocess.Popen(command, env=environment(), stdout=stream, stderr=stream)
+            else:  # what is said goes through a pipe: the limit must not cut it off
+                process = subprocess.Popen(
+                    command,
+                    env=environment(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    preexec_fn=limit_files(file_limit),
+                )
+                reader = subprocess.Popen(["cat"], stdin=process.stdout, stdout=stream)
+                process.wait(PATIENCE_SECONDS)
+                assert reader.wait(PATIENCE_SECONDS) == 0
         return Attempt(process, log)
 
     def finish(self) -> dict[str, Any]:
