@@ -18,6 +18,11 @@ from smallmix.errors import SmallmixError
 from smallmix.science.subsets import extract_subset
 from smallmix.study.cell import BudgetValue, DatasetValue, EvaluationValue
 
+# A process tells its own peak: what the system tells its parent counts the parent's memory, too.
+PEAK = "print(next((line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')), 0))"
+IMPORT = f"import torch; {PEAK}"
+JOB = f"import sys; from smallmix.commands.main import main; code = main(sys.argv[1:]); {PEAK}; sys.exit(code)"
+
 
 def measure_job(repetitions: int = 3) -> dict[str, float]:
     """Seconds of a job of one step (median), seconds to import PyTorch alone, and the peak memory of a job in bytes."""
@@ -33,8 +38,8 @@ def measure_job(repetitions: int = 3) -> dict[str, float]:
         )
         extract_subset(cell.subset, folder / "digits" / "train.csv", 10, folder / "subset.csv")
         for number in range(repetitions):
-            imports.append(_run([sys.executable, "-c", "import torch"])[0])
-            command = [sys.executable, "-m", "smallmix", "train-cell", "--cell", json.dumps(cell.to_dict())]
+            imports.append(_run([sys.executable, "-c", IMPORT])[0])
+            command = [sys.executable, "-c", JOB, "train-cell", "--cell", json.dumps(cell.to_dict())]
             command += ["--dataset", str(folder / "digits"), "--subset", str(folder / "subset.csv")]
             command += ["--store", str(folder / f"store{number}"), "--output", str(folder / f"cell{number}")]
             taken, peak = _run([*command, "--gpus", "0"])
@@ -52,9 +57,8 @@ def _run(command: list[str]) -> tuple[float, float]:
     package = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SmallmixError(f"the benchmark's job failed with exit code {process.returncode}: {' '.join(command)}")
-    return time.perf_counter() - began, usage.ru_maxrss * 1024.0
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    taken = time.perf_counter() - began
+    if done.returncode:
+        raise SmallmixError(f"the benchmark's job failed with exit code {done.returncode}:\n{done.stderr[-2000:]}")
+    return taken, 1024.0 * int(done.stdout.split()[-1])

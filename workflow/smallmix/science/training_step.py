@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smallmix.science.augmentation import Normalization, gather_batch, mix_images
+from smallmix.science.optimizer import MomentumSgd
 from smallmix.study.cell import Precision, RecipeValue
 
 
@@ -69,21 +70,9 @@ def mixed_loss(logits: Tensor, labels: Tensor, partner: Tensor, label_weight: Te
     return label_weight * own + (1 - label_weight) * others
 
 
-def build_optimizer(model: nn.Module, recipe: RecipeValue, device: torch.device) -> torch.optim.SGD:
-    """SGD with momentum; the rate is a tensor that each step fills, and the momentum buffers exist from the start.
-
-    Zero buffers give the same first step as none (0.9 x 0 + gradient), and a captured step meets no special case.
-    """
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=torch.tensor(0.0, device=device),
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    for parameter in model.parameters():
-        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    return optimizer
+def build_optimizer(model: nn.Module, recipe: RecipeValue, device: torch.device) -> MomentumSgd:
+    """The recipe's optimiser for the weights of a model on `device`."""
+    return MomentumSgd(model.parameters(), recipe.momentum, recipe.weight_decay, device)
 
 
 @dataclass(frozen=True)
@@ -130,7 +119,7 @@ def batch_loss(model: nn.Module, images: TrainingImages, row: BatchRow, precisio
 
 def traceable_step(
     model: nn.Module,
-    optimizer: torch.optim.SGD,
+    optimizer: MomentumSgd,
     images: TrainingImages,
     row: BatchRow,
     precision: Precision,
@@ -139,20 +128,20 @@ def traceable_step(
 ) -> None:
     """Take one step. The host learns nothing of it and waits for nothing, so that a CUDA graph can capture it whole.
 
-    The loss goes into `ledger`, which keeps the optimiser from any update once a loss was not finite: `found_inf` is
-    the fused kernel's own switch. `loss_function` is `batch_loss` or a compiled form of it.
+    The loss goes into `ledger`, which keeps the optimiser from any update once a loss was not finite. `loss_function`
+    is `batch_loss` or a compiled form of it.
     """
     loss = loss_function(model, images, row, precision)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     ledger.record(loss.detach(), len(row.rows))
-    optimizer.found_inf = ledger.stopped  # type: ignore[attr-defined]
-    optimizer.param_groups[0]["lr"].copy_(row.learning_rate)
+    optimizer.stopped.copy_(ledger.stopped)
+    optimizer.learning_rate.copy_(row.learning_rate)
     optimizer.step()
 
 
 def training_step(
-    model: nn.Module, optimizer: torch.optim.SGD, images: TrainingImages, row: BatchRow, precision: Precision
+    model: nn.Module, optimizer: MomentumSgd, images: TrainingImages, row: BatchRow, precision: Precision
 ) -> float:
     """Take one step and wait for it; return the batch's mean training loss before it.
 

@@ -151,7 +151,7 @@ class GraphSteps:
                     self._step(batch_size)
             torch.cuda.current_stream().wait_stream(stream)
             # Gradients must be born inside the capture, in the graph's own memory.
-            self._state.optimizer.zero_grad(set_to_none=True)
+            self._state.optimizer.zero_grad()
             with torch.cuda.graph(graph, stream=stream):
                 self._step(batch_size)
         return graph

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from smallmix.science.model import PreActivationResNet, build_model
+from smallmix.science.optimizer import MomentumSgd
 from smallmix.science.training_step import build_optimizer
 from smallmix.study.cell import Cell
 from smallmix.training.checkpoint import UnusableCheckpoint
@@ -29,7 +30,7 @@ class TrainingState:
 
     cell: Cell
     model: PreActivationResNet
-    optimizer: torch.optim.SGD
+    optimizer: MomentumSgd
     iteration: int = 0
     loss_sum: float = 0.0  # since the last evaluation, summed over images
     loss_images: int = 0
