@@ -76,7 +76,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def kills() -> int:
-    """How many times each method's training is killed at random moments."""
+    """How many times each method's training is killed at random moments: few, or as many as the variable says."""
     return int(os.environ.get(KILLS_VARIABLE) or KILLS_DEFAULT)
 
 

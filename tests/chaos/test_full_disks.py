@@ -81,7 +81,10 @@ def test_a_full_file_system_keeps_the_last_checkpoint(
     assert "continued from the checkpoint" in (training.entry / "log.txt").read_text()
 
 
-@pytest.mark.parametrize("name", ["history.csv", "predictions.npz", "metrics.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["history.csv", *(pytest.param(name, marks=pytest.mark.long) for name in ("predictions.npz", "metrics.json"))],
+)
 def test_no_space_for_the_record(twins: Twins, ledger: Ledger, tmp_path: Path, name: str) -> None:
     fault, training = "full disk: history, predictions, metrics", twins.trainings["none"]
     sizes = {path.name: path.stat().st_size for path in training.output.iterdir()}
@@ -100,6 +103,7 @@ def test_no_space_for_the_record(twins: Twins, ledger: Ledger, tmp_path: Path, n
     ledger.compare(fault, unsaved.finish(), twins.results["none"])
 
 
+@pytest.mark.long
 def test_no_space_for_publishing(twins: Twins, ledger: Ledger, tmp_path: Path, mount: Path) -> None:
     fault, training = "full disk: a cell's folder", twins.trainings["none"].in_folder(tmp_path)
     run_mount("-t", "tmpfs", "-o", "size=4k", "tmpfs", str(mount))
@@ -115,7 +119,7 @@ def test_no_space_for_publishing(twins: Twins, ledger: Ledger, tmp_path: Path, m
     assert "found in the store" in (tmp_path / "attempt-1.log").read_text()
 
 
-@pytest.mark.parametrize("place", ["store", "cell"])
+@pytest.mark.parametrize("place", ["store", pytest.param("cell", marks=pytest.mark.long)])
 def test_a_read_only_folder(twins: Twins, ledger: Ledger, tmp_path: Path, mount: Path, place: str) -> None:
     """A read-only mount, because the administrator may write everywhere else."""
     fault, training = f"read-only folder: {place}", twins.trainings["none"].in_folder(tmp_path)

@@ -46,8 +46,12 @@ def test_sigkill_at_random_moments(twins: Twins, ledger: Ledger, kills: int, tmp
     [
         ("none", signal.SIGTERM),
         ("images", signal.SIGUSR1),
-        ("images-and-labels", signal.SIGTERM),
-        ("none", signal.SIGHUP),
+        pytest.param("images-and-labels", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("none", signal.SIGHUP, marks=pytest.mark.long),
+        pytest.param("images", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("none", signal.SIGUSR1, marks=pytest.mark.long),
+        pytest.param("images-and-labels", signal.SIGUSR1, marks=pytest.mark.long),
+        pytest.param("images", signal.SIGINT, marks=pytest.mark.long),
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
@@ -72,10 +76,11 @@ def test_a_signal_saves_and_leaves(
     assert "continued from the checkpoint at iteration " in (tmp_path / "attempt-1.log").read_text()
 
 
+@pytest.mark.long
 def test_signals_during_the_start(twins: Twins, ledger: Ledger, tmp_path: Path) -> None:
     """Before the handler is there the process just ends; from then on it says so. Nothing is lost in either case."""
     fault, training = "SIGTERM during the start", twins.trainings["none"].in_folder(tmp_path)
-    delays = (0.02, 0.6)
+    delays = (0.02, 0.2, 0.6, 1.5)
     for delay in delays:
         attempt = training.start()
         time.sleep(delay)

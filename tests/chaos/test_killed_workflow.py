@@ -188,6 +188,7 @@ def test_two_at_once(project: Project, twin: dict[str, Any], ledger: Ledger) -> 
     ledger.compare(fault, project.result(), twin)
 
 
+@pytest.mark.long
 def test_a_second_run_is_told_who_is_at_work(project: Project, twin: dict[str, Any], ledger: Ledger) -> None:
     fault = "a second Snakemake while the first trains"
     first = project.start("first")
