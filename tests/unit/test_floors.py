@@ -25,6 +25,7 @@ FLOORS = {
     "statistics": 4,
     "figures": 5,
     "report": 5,
+    "benchmark": 5,
     "commands": 6,
     "__main__": 7,
 }
