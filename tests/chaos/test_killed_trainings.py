@@ -110,12 +110,15 @@ def test_two_trainers_of_one_cell(twins: Twins, ledger: Ledger, tmp_path: Path) 
     fault, training = "a second trainer of the same cell", twins.trainings["images-and-labels"].in_folder(tmp_path)
     first = training.start()
     first.wait_until_begun()
+    first.process.send_signal(signal.SIGSTOP)  # or it might finish before the others look
     second = training.start()
     third = training.start("--wait-for-lock", "600")
     ledger.inject(fault, 2)
     assert second.wait() == 5
     second.check_it_spoke_to_people()
     assert f"being trained by process {first.process.pid} on " in second.said
+    assert third.wait_until(lambda: "waiting up to 600 s" in third.said)
+    first.process.send_signal(signal.SIGCONT)
     assert first.wait() == 0
     assert third.wait() == 0
     assert "found in the store" in third.said
