@@ -124,16 +124,33 @@ class Project:
         """The lasting logs of all trainings."""
         return [path.read_text(encoding="utf-8") for path in (self.folder / "results" / "store").glob("*/log.txt")]
 
-    def trainers(self) -> list[int]:
-        """The processes that train this project's cells, whoever started them."""
+    def trainers(self, size: str = "", method: str = "") -> list[int]:
+        """The processes that train this project's cells (or one of them), whoever started them."""
+        place = f"/n{size}/{method}/seed0" if size else ""
         found = []
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if folder.name.isdigit() and (folder / "cwd").resolve() == self.folder.resolve():
-                    words = (folder / "cmdline").read_bytes().split(b"\0")
-                    if b"train-cell" in words and b"smallmix" in words:
+                    command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                    if "train-cell" in command and "smallmix" in command and place in "".join(command):
                         found.append(int(folder.name))
         return found
+
+    def wait_for_training(self, *cells: tuple[str, str]) -> None:
+        """Wait until all of some cells are in training; who comes first is kept waiting for the others."""
+        end = time.monotonic() + 180
+        waiting: set[int] = set()
+        try:
+            while not all(self.is_training(*cell) for cell in cells):
+                assert time.monotonic() < end, f"not all in training: {cells}"
+                for cell in filter(lambda cell: self.is_training(*cell), cells):
+                    waiting.update(self.trainers(*cell))
+                for process in waiting:
+                    _send(process, signal.SIGSTOP)
+                time.sleep(0.05)
+        finally:
+            for process in waiting:
+                _send(process, signal.SIGCONT)
 
     def is_training(self, size: str, method: str) -> bool:
         """Whether a cell's latest job has begun to train (and has read the test images once)."""
@@ -144,9 +161,13 @@ def slow_down(processes: list[int]) -> None:
     """Let processes run for a twentieth of the next second only."""
     for name, pause in ((signal.SIGCONT, 0.05), (signal.SIGSTOP, 0.95), (signal.SIGCONT, 0.0)):
         for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, name)
+            _send(process, name)
         time.sleep(pause)
+
+
+def _send(process: int, name: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, name)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.cluster.project_copy import Project, Results, slow_down
-from tests.cluster.slurm_in_a_folder import CPU_NODES, Slurm, wait_until
+from tests.cluster.slurm_in_a_folder import CPU_NODES, Slurm
 
 pytestmark = pytest.mark.slurm
 
@@ -41,7 +41,7 @@ def test_cancelled_preempted_warned_and_oversized_jobs_continue(
     )
     cells = [("100", "non"), ("100", "data-mix"), ("100", "label-mix"), ("50", "non")]
     run = project.start(*(project.cell(*cell) for cell in cells), profile="slurm")
-    wait_until(lambda: all(project.is_training(*cell) for cell in cells[:3]), "three cells in training", 120)
+    project.wait_for_training(*cells[:3])
 
     slurm.run("scancel", job_of(slurm, "100", "non")["JobId"])
     slurm.run("scontrol", "requeue", preempted := job_of(slurm, "100", "data-mix")["JobId"])
@@ -69,7 +69,7 @@ def test_a_dead_node_whose_job_still_writes(project: Project, slurm: Slurm, loca
     project.edit_profile("slurm", {"gpu": 0})  # the nodes without cards are two
     cell = ("100", "non")
     run = project.start(project.cell(*cell), profile="slurm")
-    wait_until(lambda: project.is_training(*cell), "training", 120)
+    project.wait_for_training(cell)
     first = job_of(slurm, *cell)
     assert first["NodeList"] in CPU_NODES
     trainer = project.trainers()
@@ -97,7 +97,7 @@ def test_a_time_limit_ends_an_attempt_and_the_next_one_continues(
     project.edit_profile("slurm", {"runtime": "1 if attempt == 1 else 10"})
     cell = ("100", "label-mix")
     run = project.start(project.cell(*cell), profile="slurm")
-    wait_until(lambda: project.is_training(*cell), "training", 120)
+    project.wait_for_training(cell)
     first = job_of(slurm, *cell)["JobId"]
     end = time.monotonic() + 200
     while slurm.jobs()[first]["JobState"] in ("RUNNING", "COMPLETING") and time.monotonic() < end:
@@ -116,7 +116,7 @@ def test_a_signal_that_snakemake_dies_of_costs_no_more_than_the_last_checkpoint(
     """SIGUSR1 ends the Snakemake inside the job; Slurm then kills the trainer, often before it has saved."""
     cell = ("100", "label-mix")
     run = project.start(project.cell(*cell), profile="slurm")
-    wait_until(lambda: project.is_training(*cell), "training", 120)
+    project.wait_for_training(cell)
     slurm.run("scancel", "--signal=USR1", job_of(slurm, *cell)["JobId"])
     run.wait()
     same_bytes(project, local_results, cell)
@@ -130,7 +130,7 @@ def test_a_job_of_higher_priority_takes_the_node_and_the_cell_continues_afterwar
     """Preemption as sites configure it: SIGTERM, some seconds of grace, and the same job again later."""
     cell = ("100", "data-mix")
     run = project.start(project.cell(*cell), profile="slurm")
-    wait_until(lambda: project.is_training(*cell), "training", 120)
+    project.wait_for_training(cell)
     first = job_of(slurm, *cell)["JobId"]
     slurm.run("sbatch", "--partition=urgent", "--nodelist=g1", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
     run.wait()

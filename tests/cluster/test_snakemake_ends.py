@@ -23,7 +23,7 @@ def test_ctrl_c_cancels_the_jobs_and_a_plain_run_continues(
     project: Project, slurm: Slurm, local_results: Results
 ) -> None:
     run = project.start(project.cell(*CELL), profile="slurm")
-    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    project.wait_for_training(CELL)
     run.signal(signal.SIGINT)
     run.wait(exit_code=None)
     # Snakemake forgets its jobs while it asks for their states; what it then left running is cancelled by name.
@@ -41,7 +41,7 @@ def test_ctrl_c_cancels_the_jobs_and_a_plain_run_continues(
 @pytest.mark.long
 def test_a_terminated_snakemake_lets_its_jobs_finish(project: Project, slurm: Slurm, local_results: Results) -> None:
     run = project.start(project.cell(*CELL), profile="slurm")
-    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    project.wait_for_training(CELL)
     run.signal(signal.SIGTERM)
     run.wait(exit_code=None)
     assert states(slurm) == ["COMPLETED"]
@@ -53,7 +53,7 @@ def test_after_a_kill_the_orphan_goes_on_and_is_found_again(
 ) -> None:
     """The head node dies. Way back: wait for the orphans (or cancel them), unlock, run again."""
     run = project.start(project.cell(*CELL), profile="slurm")
-    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    project.wait_for_training(CELL)
     run.kill()
     wait_until(lambda: states(slurm) == ["COMPLETED"], "the orphan's end", 120)
 
@@ -67,7 +67,7 @@ def test_after_a_kill_the_orphan_goes_on_and_is_found_again(
 def test_an_impatient_second_run_waits_for_the_orphan(project: Project, slurm: Slurm, local_results: Results) -> None:
     """Not the documented way, and harmless all the same: the second job waits for the first one's lock."""
     run = project.start(project.cell(*CELL), profile="slurm")
-    wait_until(lambda: project.is_training(*CELL), "training", 120)
+    project.wait_for_training(CELL)
     run.kill()
     project.snakemake("--unlock", "--cores", "1")
     second = project.start(project.cell(*CELL), profile="slurm")
