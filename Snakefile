@@ -29,6 +29,8 @@ rule all:
         CELL_METRICS,
         REPORT,
     localrule: True
+    message:
+        "the report: {REPORT}"
 
 
 rule subsets:

@@ -9,12 +9,13 @@ from snakemake.exceptions import WorkflowError
 PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE_FOLDER))
 
-from smallmix.errors import ConfigurationError
+from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import lead_commands_here
 from smallmix.planning.cell_states import find_outdated
 from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
+from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
@@ -47,6 +48,11 @@ UNRECORDED = find_unrecorded(find_outdated(LAYOUT), Path()) if workflow.is_main_
 if UNRECORDED:
     raise WorkflowError(explain_unrecorded(UNRECORDED, CONFIGURATION_FILES))
 
+# A Snakemake that was killed leaves its locks behind. Where no Snakemake runs here any more, they are cleared.
+BUSY = clear_stale_locks(STUDY.name) if workflow.is_main_process else None
+if BUSY:
+    print(f"smallmix: {BUSY}", file=sys.stderr)
+
 
 wildcard_constraints:
     size="|".join(map(str, STUDY.sizes)),
@@ -55,6 +61,10 @@ wildcard_constraints:
 
 
 onstart:
+    try:
+        hold_run_lock(STUDY.name)
+    except SmallmixError as fault:
+        raise WorkflowError(str(fault)) from None
     shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")
 
 

@@ -21,6 +21,7 @@ rule train_cell:
     threads: STUDY.configuration["recipe"]["cpu_threads"]
     resources:
         gpu=1,
+        cells_per_card=1,
     params:
         dataset=subpath(input.dataset, parent=True),
         store=str(STORE),
@@ -32,4 +33,5 @@ rule train_cell:
     shell:
         # exec: signals reach the trainer itself, which saves before it leaves.
         "exec python -m smallmix train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
-        "--store {params.store} --output {params.folder} --gpus {resources.gpu} 2> {log}"
+        "--store {params.store} --output {params.folder} --gpus {resources.gpu} "
+        "--cells-per-card {resources.cells_per_card} --wait-for-lock 600 2> {log}"
