@@ -199,7 +199,7 @@ def test_copied_results_of_another_configuration_never_pass_for_current(study: S
     assert "n40" not in message
     command = next(line for line in message.splitlines() if "discard-outdated" in line).split()
     subprocess.run(
-        [sys.executable, *command[1:]],
+        [sys.executable, *command[command.index("-m") :]],
         cwd=study.folder,
         env={**os.environ, "PYTHONPATH": "workflow"},
         check=True,

@@ -21,7 +21,7 @@ def find_unrecorded(paths: Sequence[str], root: Path) -> list[str]:
 
 def explain_unrecorded(paths: Sequence[str], configuration_files: Sequence[Path]) -> str:
     """Which files are not current, and the command after which the same Snakemake call makes them again."""
-    more = len(paths) - SHOWN
+    more, files = len(paths) - SHOWN, " ".join(map(str, configuration_files))
     lines = [
         f"{len(paths)} result{'s' if len(paths) > 1 else ''} on the disk belong to another configuration, other data "
         "or other code, and Snakemake has no record of having made them (were they copied?):",
@@ -29,6 +29,6 @@ def explain_unrecorded(paths: Sequence[str], configuration_files: Sequence[Path]
         *([f"  ... and {more} more"] if more > 0 else []),
         "They must not be shown as current. Discard them (the store of trained cells stays), then run the same command "
         "again; it makes them anew:",
-        f"  python -m smallmix discard-outdated --configfile {' '.join(map(str, configuration_files))}",
+        f"  PYTHONPATH=workflow python -m smallmix discard-outdated --configfile {files}",
     ]
     return "\n".join(lines)
