@@ -26,6 +26,7 @@ COMMANDS = {
     "render-report": "render_report",
     "report-so-far": "report_so_far",
     "discard-outdated": "discard_outdated",
+    "benchmark": "benchmark",
 }
 
 
