@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test chaos gpu bench audit lock clean
+.PHONY: help install demo reproduce test chaos cluster gpu bench audit lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -28,10 +28,13 @@ test: install  ## everything that continuous integration runs
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not long" --durations=15
 
 chaos: install  ## the long form of the chaos tests: kills, full disks, damaged files
-	$(BIN)/python -m pytest tests/chaos -m "long or not long" -s
+	$(BIN)/python -m pytest tests/chaos -s
+
+cluster: install  ## the long form of the cluster tests, on a real Slurm on this machine
+	$(BIN)/python -m pytest tests/cluster
 
 gpu: install  ## what needs a CUDA card: its tests, then its part of the benchmark (under 9 minutes)
 	$(BIN)/python -m pytest tests/gpu -m "not long"
