@@ -19,7 +19,7 @@ def job_of(slurm: Slurm, size: str, method: str) -> dict[str, str]:
     """The latest Slurm job of a cell."""
     comment = f"rule_train_cell_wildcards_{size}_{method}_0"
     return max(
-        (job for job in slurm.jobs().values() if job["Comment"] == comment),
+        (job for job in slurm.jobs().values() if job.get("Comment") == comment),
         key=lambda job: int(job["JobId"]),
         default={},
     )
@@ -56,9 +56,9 @@ def test_cancelled_preempted_warned_and_oversized_jobs_continue(
     states = sorted(job["JobState"] for job in jobs.values() if job["JobId"] != preempted)
     assert states.count("COMPLETED") == 3
     assert "CANCELLED" in states
-    # Each was told to stop, saved, and went on from there.
-    for cell in cells[:3]:
-        assert project.runs_of(*cell) == 2, (cell, project.store_logs())
+    # Told early it saved, and went on from there. The others often do, too; but where a whole job is told to stop, srun
+    # ends the trainer at once, and up to a minute of work may be lost.
+    assert project.runs_of(*cells[2]) == 2, project.store_logs()
 
 
 def test_a_dead_node_whose_job_still_writes(project: Project, slurm: Slurm, local_results: Results) -> None:
@@ -90,11 +90,13 @@ def test_a_dead_node_whose_job_still_writes(project: Project, slurm: Slurm, loca
 
 
 @pytest.mark.long
-def test_a_time_limit_ends_an_attempt_and_the_next_one_continues(
-    project: Project, slurm: Slurm, local_results: Results
+@pytest.mark.parametrize("warning", [0, 20])
+def test_a_time_limit_ends_an_attempt_and_the_next_one_has_more(
+    warning: int, project: Project, slurm: Slurm, local_results: Results
 ) -> None:
-    """Slurm counts in minutes, so the trainer is slowed down until its minute is over."""
-    project.edit_profile("slurm", {"runtime": "1 if attempt == 1 else 10"})
+    """Slurm counts in minutes, so the trainer is slowed down until its minute is over. With a warning it saves."""
+    extra = f"'--signal=TERM@{warning}'" if warning else "''"
+    project.edit_profile("slurm", {"runtime": "1 if attempt == 1 else 10", "slurm_extra": extra})
     cell = ("100", "label-mix")
     run = project.start(project.cell(*cell), profile="slurm")
     project.wait_for_training(cell)
@@ -102,11 +104,12 @@ def test_a_time_limit_ends_an_attempt_and_the_next_one_continues(
     end = time.monotonic() + 200
     while slurm.jobs()[first]["JobState"] in ("RUNNING", "COMPLETING") and time.monotonic() < end:
         slow_down(project.trainers())
-    assert slurm.jobs()[first]["JobState"] == "TIMEOUT"
+    assert slurm.jobs()[first]["JobState"] == ("FAILED" if warning else "TIMEOUT")
     run.wait()
     same_bytes(project, local_results, cell)
     assert job_of(slurm, *cell)["TimeLimit"] == "00:10:00"
-    assert project.runs_of(*cell) == 2
+    if warning:
+        assert project.runs_of(*cell) == 2, project.store_logs()
 
 
 @pytest.mark.long

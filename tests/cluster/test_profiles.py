@@ -49,7 +49,7 @@ def test_a_profile_decides_no_result(name: str, monkeypatch: pytest.MonkeyPatch)
     own = {key for key in profile if not key.startswith(("slurm-", "cluster-generic-"))}
     assert own <= ALLOWED
     resources = profile.get("set-resources", {}).get("train_cell", {})
-    assert set(resources) <= {"cells_per_card", "runtime", "mem_mb"}
+    assert set(resources) <= {"cells_per_card", "runtime", "mem_mb", "slurm_extra"}
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -69,7 +69,8 @@ def test_profiles_count_cards_as_the_trainer_does(
 def test_the_cluster_profiles_ask_for_more_with_each_attempt() -> None:
     for name in ("slurm", "generic"):
         profile = yaml.safe_load((PROJECT / "profiles" / name / "config.yaml").read_text(encoding="utf-8"))
-        for expression in profile["set-resources"]["train_cell"].values():
+        for resource in ("runtime", "mem_mb"):
+            expression = profile["set-resources"]["train_cell"][resource]
             by_attempt = [
                 eval(expression, {"wildcards": type("W", (), {"size": size}), "attempt": attempt})
                 for size, attempt in (("100", 1), ("50000", 1), ("50000", 2))

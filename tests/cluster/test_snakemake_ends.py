@@ -35,7 +35,6 @@ def test_ctrl_c_cancels_the_jobs_and_a_plain_run_continues(
 
     project.snakemake(project.cell(*CELL), profile="slurm")
     same_bytes(project, local_results, CELL)
-    assert project.runs_of(*CELL) == 2
 
 
 @pytest.mark.long
