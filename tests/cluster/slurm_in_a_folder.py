@@ -73,6 +73,14 @@ PartitionName=urgent Nodes=c1,c2,g1 MaxTime=60 DefaultTime=10 PriorityTier=9 Pre
 """
 NODE = "CPUs=6 Boards=1 SocketsPerBoard=1 CoresPerSocket=6 ThreadsPerCore=1 RealMemory=12000 State=UNKNOWN"
 
+GUARD = """\
+while kill -0 "$1"; do sleep 1; done
+for environment in /proc/[0-9]*/environ; do
+    process=${environment#/proc/}
+    grep -qzxF "$2" "$environment" && kill -9 "${process%/environ}"
+done
+"""
+
 
 def find_program(name: str) -> str | None:
     """Where a program is; daemons are often outside an ordinary user's PATH."""
@@ -122,6 +130,7 @@ class Slurm:
     def start(self) -> None:
         """Write the configuration and start all daemons; return when every node is ready."""
         self._write_configuration()
+        self._start_guard()
         self._start_munge()
         self.start_controller(keep_state=False)
         for node in (*CPU_NODES, GPU_NODE):
@@ -235,6 +244,18 @@ class Slurm:
         )
         munge = [find_program("munge") or "munge", "-S", f"{run}/munge.sock", "-n"]
         wait_until(lambda: subprocess.run(munge, capture_output=True).returncode == 0, "munge")
+
+    def _start_guard(self) -> None:
+        """Start a process that ends this Slurm when the tests' own process is killed and cannot do it."""
+        clean = {name: value for name, value in self.environment.items() if name != "SLURM_TEST_FOLDER"}
+        subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, "guard", str(os.getpid()), f"SLURM_TEST_FOLDER={self.root}"],
+            env=clean,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _daemon(self, name: str, *arguments: str) -> None:
         done = subprocess.run(
