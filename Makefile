@@ -31,7 +31,7 @@ test: install  ## everything that continuous integration runs
 	$(BIN)/python -m pytest -m "not long" --durations=15
 
 chaos: install  ## the long form of the chaos tests: kills, full disks, damaged files
-	$(BIN)/python -m pytest tests/chaos -s
+	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest tests/chaos -s
 
 cluster: install  ## the long form of the cluster tests, on a real Slurm on this machine
 	$(BIN)/python -m pytest tests/cluster

@@ -31,7 +31,8 @@ rule train_cell:
     message:
         "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"
     shell:
+        # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
         "exec python -m smallmix train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
         "--store {params.store} --output {params.folder} --gpus {resources.gpu} "
-        "--cells-per-card {resources.cells_per_card} --wait-for-lock 600 2> {log}"
+        "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

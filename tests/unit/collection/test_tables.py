@@ -127,6 +127,15 @@ def test_provenance_groups_the_cells_by_environment(made: SyntheticStudy) -> Non
     assert "device: A card, cpu" in described["notes"][1]
 
 
+def test_cells_that_moved_between_machines_are_named(made: SyntheticStudy) -> None:
+    place = "n250/non/seed1"
+    here = made.metrics(place)["environment"]
+    made.edit_metrics(place, earlier_environments=[{**here, "processor": "another processor"}])
+    (note,) = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))["notes"]
+    assert "continued on another" in note
+    assert place in note
+
+
 def test_resumed_cells_are_counted(made: SyntheticStudy) -> None:
     place = "n250/non/seed1"
     made.edit_metrics(place, timing={**made.metrics(place)["timing"], "runs": 3})

@@ -60,12 +60,25 @@ def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:
     assert {row["verdict"] for row in table} <= {"reproduced", "partly", "not reproduced", "not tested"}
     assert all(row["reason"] for row in table)
     claims = {row["id"]: row for row in table if row["kind"] == "claim"}
-    assert all(row["verdict"] != "not tested" for row in claims.values())
-    assert all("differs from the article: 2 seeds instead of one" in row["reason"] for row in claims.values())
+    for identifier in ("1", "2", "3", "4"):
+        assert claims[identifier]["verdict"] != "not tested"
+        assert "differs from the article: 2 seeds instead of one" in claims[identifier]["reason"]
+        assert "instead of 40,000 iterations at 100 images" in claims[identifier]["reason"]
     assert claims["1"]["verdict"] == "reproduced"
     before = (base.layout.results / "claims.csv").read_bytes()
     run(judge_claims, base, "--compare-with", *others)
     assert (base.layout.results / "claims.csv").read_bytes() == before
+
+
+def test_claims_on_late_training_need_the_whole_budget(tmp_path: Path) -> None:
+    short = build(tmp_path, name="short", sizes=(500, 100), seeds=(0,))
+    whole = build(tmp_path, name="whole", sizes=(100,), seeds=(0,), budgets={"default": {"iterations": 40000}})
+    for made, tested in ((short, False), (whole, True)):
+        assert run(judge_claims, made) == 0
+        claims = {row["id"]: row for row in rows(made.layout.results / "claims.csv") if row["kind"] == "claim"}
+        for identifier in ("5", "6"):
+            assert (claims[identifier]["verdict"] != "not tested") == tested
+            assert ("needs the article's budgets" in claims[identifier]["reason"]) == (not tested)
 
 
 def test_a_study_of_other_images_is_told_what_it_lacks(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
         "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in collection.current),
         "code_fingerprints": sorted({str((record.metrics or {})["code_fingerprint"]) for record in collection.current}),
         "environments": environments,
-        "notes": _notes([group["environment"] for group in environments]),
+        "notes": [*_notes([group["environment"] for group in environments]), *_note_moves(collection.current)],
         "failures": [
             {"cell": record.cell.place, "reason": record.reason, "log_tail": list(record.log_tail)}
             for record in collection.records
@@ -76,6 +77,16 @@ def _notes(environments: list[dict[str, Any]]) -> list[str]:
                 "equal cells are promised equal numbers only where these agree."
             )
     return notes
+
+
+def _note_moves(records: Sequence[CellRecord]) -> list[str]:
+    moved = [record.cell.place for record in records if (record.metrics or {}).get("earlier_environments")]
+    if not moved:
+        return []
+    return [
+        f"Begun on one machine or version and continued on another: {', '.join(moved)}. Such a cell need not equal one "
+        "that was trained in one place."
+    ]
 
 
 def _environment(record: CellRecord) -> dict[str, Any]:

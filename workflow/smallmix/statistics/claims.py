@@ -9,9 +9,9 @@ from pathlib import Path
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
 from smallmix.statistics import accuracy_claims, loss_claims, study_claims
-from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.evidence import LARGEST_SMALL_SIZE, Evidence
 from smallmix.statistics.judgement import Judgement, Verdict, not_tested
-from smallmix.statistics.protocol import differences_from_article, explain
+from smallmix.statistics.protocol import differences_from_article, differences_of_budgets, explain, is_cut_short
 from smallmix.statistics.published_numbers import judge_numbers
 from smallmix.study.published import Claim, Published
 
@@ -32,6 +32,10 @@ RULES: dict[str, Rule] = {
     "non_converges_mixup_does_not": _alone(loss_claims.non_converges_mixup_does_not),
     "mixup_overfits_label_mix_falls_least": _alone(loss_claims.mixup_overfits_label_mix_falls_least),
 }
+
+
+# Claims on what happens late in a training say nothing of one that ends early.
+NEED_THE_WHOLE_BUDGET = frozenset({"non_converges_mixup_does_not", "mixup_overfits_label_mix_falls_least"})
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,11 @@ def _judge_claim(claim: Claim, evidence: Evidence, others: Sequence[Evidence]) -
     rule = RULES.get(claim.judged_by)
     if rule is None:
         judgement = not_tested(f"no rule is called {claim.judged_by}; there are {', '.join(RULES)}")
+    elif claim.judged_by in NEED_THE_WHOLE_BUDGET and is_cut_short(evidence.study, LARGEST_SMALL_SIZE):
+        judgement = not_tested("needs the article's budgets: " + explain(differences_of_budgets(evidence.study)))
     else:
         judgement = rule(evidence, others)
-    protocol = explain(differences_from_article(evidence))
+    protocol = explain([*differences_from_article(evidence), *differences_of_budgets(evidence.study)])
     reason = judgement.reason
     if judgement.verdict != "not tested" and protocol:
         reason = f"{reason}; {protocol}"

@@ -89,6 +89,28 @@ def differences_of_cell(study: Study, size: int, method: str) -> list[Difference
     return found
 
 
+def differences_of_budgets(study: Study) -> list[Difference]:
+    """What differs in how long each size is trained, one entry a size."""
+    values = {cell.size: cell.value for cell in study.cells}
+    found: list[Difference] = []
+    for size, value in values.items():
+        unit, amount = BUDGETS.get(size, DEFAULT_BUDGET)
+        if (value.budget.unit, value.budget.amount) != (unit, amount):
+            budget = f"{value.budget.amount:,} {value.budget.unit}"
+            found.append(Difference(f"{budget} instead of {amount:,} {unit} at {size:,} images", True))
+    return found
+
+
+def is_cut_short(study: Study, largest_size: int) -> bool:
+    """Whether every size up to `largest_size` is trained for fewer iterations than in the article."""
+    small = [cell.value for cell in study.cells if cell.size <= largest_size]
+    wanted = [BUDGETS.get(value.size, DEFAULT_BUDGET) for value in small]
+    return bool(small) and all(
+        value.iterations < (amount if unit == "iterations" else amount * value.batches_per_epoch)
+        for value, (unit, amount) in zip(small, wanted, strict=True)
+    )
+
+
 def explain(differences: list[Difference]) -> str:
     """The differences as one clause; empty where there are none."""
     return "differs from the article: " + ", ".join(one.text for one in differences) if differences else ""
