@@ -31,11 +31,6 @@ evaluation: {iteration_budgets: {every: 50}, clean_train_limit: 20}
 budgets: {default: {epochs: ~, iterations: 300}, 500: ~, 250: ~, 100: ~}
 published: ~
 """
-# Until the rules hold the run's lock and let trainers wait for orphans, there is nothing to test here.
-pytestmark = pytest.mark.skipif(
-    "hold_run_lock" not in (PROJECT / "workflow" / "rules" / "study.smk").read_text(encoding="utf-8"),
-    reason="workflow/rules/study.smk does not call hold_run_lock",
-)
 METHODS = ("non", "data-mix", "label-mix")
 
 
