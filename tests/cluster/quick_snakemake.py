@@ -1,7 +1,7 @@
 """Snakemake as it is, except that it asks for its jobs' states every second, and never by sacct.
 
-The Slurm plugin waits 10 s longer after each fruitless question, which is right on a real cluster and slow in tests. And
-when `scontrol` once does not answer within 10 s, it falls back to sacct, which without accounting never answers.
+The Slurm plugin waits 10 s longer after each fruitless question, which is right on a real cluster and slow in tests.
+And when `scontrol` once does not answer within 10 s, it falls back to sacct, which without accounting never answers.
 """
 
 from __future__ import annotations
