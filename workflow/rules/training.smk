@@ -28,11 +28,13 @@ rule train_cell:
         folder=subpath(output.metrics, parent=True),
         cell=lambda wildcards: CELLS[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"].value.to_json(),
         code=fingerprint_code("smallmix.training.train_cell"),
+        # A site may ask for its cards by `gres` alone. (Snakemake does not track params that read resources.)
+        gpus=lambda wildcards, resources: resources.gpu or int("gpu" in str(resources.get("gres", ""))),
     message:
         "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"
     shell:
         # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
         "exec python -m smallmix train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
-        "--store {params.store} --output {params.folder} --gpus {resources.gpu} "
+        "--store {params.store} --output {params.folder} --gpus {params.gpus} "
         "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SECONDS",
         help="how long to wait while another process trains this very cell "
-        f"(default: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be started again "
-        "while its first process still writes; else 0: say so and leave)",
+        f"(default and at most: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be started again "
+        "while its first process still writes; elsewhere the default is 0: say so and leave)",
     )
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
 
@@ -100,10 +100,13 @@ def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: floa
 
     A scheduler that lost sight of a node starts the job again elsewhere while the first one may still be writing.
     """
-    if seconds is None:
-        from smallmix.training.card_slots import batch_job
+    from smallmix.training.card_slots import batch_job
 
-        seconds = WAIT_IN_BATCH_JOB if batch_job() else 0.0
+    if batch_job():
+        # A job that waits holds its card: never for longer than it takes a lost node to be noticed.
+        seconds = min(WAIT_IN_BATCH_JOB if seconds is None else seconds, WAIT_IN_BATCH_JOB)
+    elif seconds is None:
+        seconds = 0.0
     deadline = time.monotonic() + seconds
     said = False
     while True:
