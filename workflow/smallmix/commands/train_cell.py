@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SECONDS",
         help="how long to wait while another process trains this very cell "
-        f"(default and at most: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be started "
-        "again while its first process still writes; elsewhere the default is 0: say so and leave)",
+        f"(default and at most: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be "
+        "started again while its first process still writes; elsewhere the default is 0: say so and leave)",
     )
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
 
