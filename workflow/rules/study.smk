@@ -13,7 +13,6 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import lead_commands_here
-from smallmix.planning.cell_states import find_outdated
 from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
@@ -44,7 +43,7 @@ FIGURES = [f"{REPORTS}/figures/{name}.svg" for name in FIGURE_NAMES]
 REPORT = f"{REPORTS}/report.html"
 
 # Snakemake knows by its own records what changed. Results that came without them must not pass for current.
-UNRECORDED = find_unrecorded(find_outdated(LAYOUT), Path()) if workflow.is_main_process else []
+UNRECORDED = find_unrecorded(LAYOUT) if workflow.is_main_process else []
 if UNRECORDED:
     raise WorkflowError(explain_unrecorded(UNRECORDED, CONFIGURATION_FILES))
 

@@ -6,13 +6,14 @@ layout do not count, so that only a change of meaning reruns anything.
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from smallmix.module_meanings import MeaningCache
 
 PACKAGE = "smallmix"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -40,8 +41,8 @@ def fingerprint_code(*modules: str) -> str:
     """The fingerprint of some modules (`smallmix.x.y`) and of all modules of this package that they import."""
     digest = hashlib.sha256()
     for name in sorted(import_closure(modules)):
-        digest.update(name.encode())
-        digest.update(_meaning_of(_module_file(name)).encode())
+        digest.update(f"{name} {_meanings().meaning_of(_module_file(name)).sha256}\n".encode())
+    _meanings().keep()
     return digest.hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
@@ -56,10 +57,16 @@ def import_closure(modules: Iterable[str]) -> set[str]:
         found.add(name)
         if "." in name:
             pending.append(name.rpartition(".")[0])
-        pending.extend(_imports_of(_module_file(name)))
+        pending.extend(_imports_of(name))
     return found
 
 
+@functools.cache
+def _meanings() -> MeaningCache:
+    return MeaningCache(PACKAGE_FOLDER)
+
+
+@functools.cache
 def _module_file(name: str) -> Path:
     relative = Path(*name.split(".")[1:])
     as_package = PACKAGE_FOLDER / relative / "__init__.py"
@@ -68,46 +75,11 @@ def _module_file(name: str) -> Path:
 
 
 @functools.cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def _imports_of(path: Path) -> list[str]:
-    """The modules of this package that a file imports, wherever in the file the import stands."""
+def _imports_of(name: str) -> list[str]:
+    """The modules of this package that a module imports, wherever in its file the import stands."""
     names: list[str] = []
-    for node in ast.walk(_parsed(path)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            for alias in node.names:
-                candidate = f"{node.module}.{alias.name}"
-                names.append(candidate if _module_file(candidate).exists() else node.module)
+    for module, member in _meanings().meaning_of(_module_file(name)).imports:
+        if module.split(".")[0] == PACKAGE:
+            candidate = f"{module}.{member}"
+            names.append(candidate if member and _module_file(candidate).exists() else module)
     return names
-
-
-@functools.cache
-def _meaning_of(path: Path) -> str:
-    """The parsed code of a file as text, without docstrings; comments and layout are gone already."""
-    return _dump(_parsed(path))
-
-
-def _dump(node: Any) -> str:
-    """Like ast.dump, but equal for all Python versions: empty fields are left out, whatever a version adds."""
-    if isinstance(node, list):
-        return "[" + ",".join(map(_dump, node)) + "]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields: list[str] = []
-    for name, value in ast.iter_fields(node):
-        if name == "body" and _opens_with_docstring(node):
-            value = value[1:]
-        if value is not None and value != []:
-            fields.append(f"{name}={_dump(value)}")
-    return f"{type(node).__name__}({','.join(fields)})"
-
-
-def _opens_with_docstring(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
-        return False
-    first = node.body[0]
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)

@@ -33,8 +33,8 @@ def fingerprint_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(fingerprints, "PACKAGE_FOLDER", tmp_path)
 
     def clear() -> None:
-        for cached in (fingerprints.fingerprint_code, fingerprints._parsed, fingerprints._meaning_of):
-            cached.cache_clear()
+        for cached in ("fingerprint_code", "_meanings", "_module_file", "_imports_of"):
+            getattr(fingerprints, cached).cache_clear()
 
     def edit(old: str = "", new: str = "") -> str:
         files = {"__init__.py": '"""Package."""\n', "above.py": CODE, "below.py": "def half(x):\n    return x / 2\n"}
@@ -117,7 +117,7 @@ def test_no_module_imports_relatively() -> None:
 def test_training_does_not_depend_on_figures_or_the_command_line() -> None:
     """Editing a figure must not retrain anything."""
     rooms = {name.split(".")[1] for name in import_closure(["smallmix.study.configuration"]) if "." in name}
-    assert rooms <= {"study", "errors", "fingerprints", "atomic_files"}
+    assert rooms <= {"study", "errors", "fingerprints", "module_meanings", "atomic_files"}
 
 
 def test_the_study_floor_is_light() -> None:

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import yaml
 
 from smallmix.benchmark.interleaved import Comparison, compare
 from smallmix.errors import SmallmixError
-from smallmix.planning.unrecorded import RECORDS
+from smallmix.planning.unrecorded import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, Layout
 from smallmix.study.study import Study
@@ -84,7 +83,7 @@ def measure_snakemake(rounds_by_cells: dict[int, int]) -> list[Comparison]:
             _empty(bare / "data.json")
             _empty(bare / "report.html")
             for run in contenders.values():
-                run(["--touch"])
+                run(["--touch", "--forceall"])  # a tenth of a second a job
                 run([])
             comparisons.append(_compare(f"run with nothing to do, {cells} cells", contenders, [], rounds))
             lost = study.cells[0]
@@ -142,10 +141,9 @@ def _touch(study: Study, folder: Path) -> None:
         value = cell.value
         metrics = {"format": 1, "cell": value.to_dict(), "cell_fingerprint": value.fingerprint, "filler": [0.0] * 150}
         _write(layout.cell(cell) / "metrics.json", json.dumps(metrics, indent=1))
-    # A blank record for each file, which `--touch` fills in: results without a record are refused.
+    # A blank record for each file, until `--touch` writes true ones: results without a record are refused.
     for file in [path for path in folder.rglob("*") if path.is_file()]:
-        name = str(file.relative_to(folder))
-        _write(folder / RECORDS / urlsafe_b64encode(name.encode()).decode(), "{}")
+        _write(folder / RECORDS / record_name(file.relative_to(folder)), "{}")
     listed = _snakemake(folder, PROJECT / "Snakefile", ["--summary"])
     for line in listed.splitlines()[1:]:
         path = line.split("\t")[0]

@@ -6,17 +6,35 @@ it believes that they are up to date; so what such files say of themselves is co
 
 from __future__ import annotations
 
+import os
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
+
+from smallmix.planning.cell_states import find_outdated
+from smallmix.study.layout import Layout
 
 SHOWN = 10
 RECORDS = Path(".snakemake/metadata")
 
 
-def find_unrecorded(paths: Sequence[str], root: Path) -> list[str]:
-    """Those of `paths` (relative to `root`, where Snakemake runs) that Snakemake has no record of having made."""
-    return [path for path in paths if not (root / RECORDS / urlsafe_b64encode(path.encode()).decode()).exists()]
+def find_unrecorded(layout: Layout) -> list[str]:
+    """The outdated files of a study that Snakemake has no record of having made; paths as Snakemake names them.
+
+    What it has a record of is not opened: reading a thousand results would double the time of every start.
+    """
+    try:
+        recorded = set(os.listdir(layout.root / RECORDS))
+    except OSError:
+        recorded = set()
+    written = [layout.study_file, *(layout.cell(cell) / "metrics.json" for cell in layout.study.cells)]
+    unrecorded = {str(path) for path in written if record_name(path) not in recorded and path.exists()}
+    return [path for path in find_outdated(layout) if path in unrecorded] if unrecorded else []
+
+
+def record_name(path: Path) -> str:
+    """The name of Snakemake's record of a file that it made."""
+    return urlsafe_b64encode(str(path).encode()).decode()
 
 
 def explain_unrecorded(paths: Sequence[str], configuration_files: Sequence[Path]) -> str:

@@ -1,0 +1,123 @@
+"""What a module's source means: its parsed code without comments, docstrings and layout, and what it imports.
+
+Parsing all modules takes a third of a second, at every start of Snakemake and of every job. So the answers are kept in
+the package's __pycache__, each beside the checksum of the source that it was read from: a source of other bytes is read
+anew, whatever its time says. A cache that is missing, damaged or cannot be written only costs that time.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smallmix import atomic_files
+from smallmix.errors import SmallmixError
+
+CACHE_NAME = "module-meanings.json"
+
+
+@dataclass(frozen=True)
+class ModuleMeaning:
+    """The sha256 of a module's meaning, and its import statements.
+
+    Of `from a import b` the pair (a, b) is kept, of `import a` the pair (a, ""): whether b is a module of its own is
+    for the reader to find out. Relative imports are left out; this package has none.
+    """
+
+    sha256: str
+    imports: tuple[tuple[str, str], ...]
+
+
+def read_meaning(source: bytes) -> ModuleMeaning:
+    """Parse a module's source. Equal for all versions of Python."""
+    tree = ast.parse(source)
+    imports: list[tuple[str, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imports += [(node.module, alias.name) for alias in node.names]
+    return ModuleMeaning(hashlib.sha256(_dump(tree).encode()).hexdigest(), tuple(imports))
+
+
+class MeaningCache:
+    """The meanings of the modules below a package's folder, parsed once for each content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = Path(importlib.util.cache_from_source(str(folder / "__init__.py"))).parent / CACHE_NAME
+        self._meanings: dict[Path, ModuleMeaning] = {}
+        self._parsed = False
+
+    @functools.cached_property
+    def _known(self) -> dict[str, Any]:
+        """By the module's path in the folder; empty where nobody wrote it, or an earlier form of this file."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            content = json.loads(self._file.read_text(encoding="ascii"))
+            if content["reader"] == _reader():
+                return dict(content["modules"])
+        return {}
+
+    def meaning_of(self, module: Path) -> ModuleMeaning:
+        """The meaning of a source file. Raises OSError where it cannot be read, SyntaxError where it is no Python."""
+        if module not in self._meanings:
+            source = module.read_bytes()
+            name, checksum = module.relative_to(self._folder).as_posix(), hashlib.sha256(source).hexdigest()
+            meaning = self._recall(name, checksum)
+            if meaning is None:
+                meaning = read_meaning(source)
+                self._known[name] = {"source": checksum, "meaning": meaning.sha256, "imports": meaning.imports}
+                self._parsed = True
+            self._meanings[module] = meaning
+        return self._meanings[module]
+
+    def _recall(self, name: str, checksum: str) -> ModuleMeaning | None:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            known = self._known[name]
+            if known["source"] == checksum:
+                return ModuleMeaning(str(known["meaning"]), tuple((str(a), str(b)) for a, b in known["imports"]))
+        return None
+
+    def keep(self) -> None:
+        """Write what was parsed for the next process."""
+        if self._parsed and not sys.dont_write_bytecode:
+            content = json.dumps({"reader": _reader(), "modules": self._known})
+            with contextlib.suppress(SmallmixError, OSError):
+                atomic_files.write_text(self._file, content)
+        self._parsed = False
+
+
+@functools.cache
+def _reader() -> str:
+    """The sha256 of this very file: what it wrote before it was edited counts for nothing."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def _dump(node: Any) -> str:
+    """Like ast.dump, but equal for all Python versions: empty fields are left out, whatever a version adds."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(_dump, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields: list[str] = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and _opens_with_docstring(node):
+            value = value[1:]
+        if value is not None and value != []:
+            fields.append(f"{name}={_dump(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+def _opens_with_docstring(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
+        return False
+    first = node.body[0]
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
