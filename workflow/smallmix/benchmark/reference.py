@@ -1,7 +1,8 @@
 """The reference: training in the structure of PyTorch's and torchvision's own examples, written for this comparison.
 
 A Dataset that makes a PIL image of every item, torchvision's transforms, a DataLoader with shuffling, an eager loop in
-the ordinary memory format, the plain optimiser with a rate set by hand, mixup with one weight a batch.
+the ordinary memory format, the network as it is usually written, the plain optimiser with a rate set by hand, mixup
+with one weight a batch.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from smallmix.benchmark.reference_model import UsualNetwork
 from smallmix.benchmark.workload import BATCH_SIZE, CLASSES, Workload
-from smallmix.science.model import build_model
 
 
 class PictureDataset(Dataset[tuple[Tensor, int]]):
@@ -61,8 +62,7 @@ class ReferenceTraining:
     def __init__(self, workload: Workload, workers: int, device: torch.device) -> None:
         self._batches = batches_without_end(workload, workers)
         self._device = device
-        shape = (workload.side, workload.side, workload.channels)
-        self._model = build_model(workload.cell().model, shape, CLASSES, 0).to(device)
+        self._model = UsualNetwork(workload.width, workload.channels, CLASSES).to(device)
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
         self._random = numpy.random.default_rng(0)
         self._loss_sum = 0.0

@@ -29,7 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.benchmark.job_cost import measure_job
     from smallmix.benchmark.machine import describe_machine
     from smallmix.benchmark.pages import write_pages
+    from smallmix.benchmark.side_by_side import compare_studies
     from smallmix.benchmark.snakemake_cost import measure_snakemake
+    from smallmix.benchmark.workload import DEMO
 
     parts = arguments.only or PARTS
     machine = describe_machine()
@@ -45,11 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     if "cpu" in parts:
         say("training loops on the CPU")
         comparisons += measure_loops(arguments.rounds)
+        say("a study on all cores")
+        comparisons.append(compare_studies(DEMO, 32, arguments.rounds))
         say("start-up and memory of a job")
         numbers["A job of one step, from process to process"] = measure_job()
     if "snakemake" in parts:
         say("Snakemake's own cost")
-        comparisons += measure_snakemake({24: min(3, arguments.rounds), 1200: 1})
+        comparisons += measure_snakemake({24: min(5, arguments.rounds), 1200: min(3, arguments.rounds)})
     if "gpu" in parts and torch.cuda.is_available():
         say("training on the card")
         gpu_comparisons, gpu_numbers = measure_gpu(arguments.rounds)
