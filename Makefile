@@ -28,10 +28,10 @@ test: install  ## everything that continuous integration runs
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest -m "not long" --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" --durations=15
 
 chaos: install  ## the long form of the chaos tests: kills, full disks, damaged files
-	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest tests/chaos -s
+	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos
 
 cluster: install  ## the long form of the cluster tests, on a real Slurm on this machine
 	$(BIN)/python -m pytest tests/cluster

@@ -10,9 +10,25 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parent.parent
+# Tests run in two processes side by side (pytest-xdist): each is to keep to one core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+TESTS = Path(__file__).resolve().parent
+PROJECT = TESTS.parent
 REAL_IMAGES_VARIABLE = "SMALLMIX_REAL_IMAGES"
 REAL_IMAGES_DEFAULT = PROJECT / ".." / "shared" / "data" / "cifar10-jpeg.tar.xz"
+
+
+# Folders of tests that share a costly fixture of the session: one process runs them all.
+KEPT_TOGETHER = ("cluster", "workflow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests must run in one process."""
+    for item in items:
+        kind = item.path.relative_to(TESTS).parts[0]
+        if kind in KEPT_TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(kind))
 
 
 @pytest.fixture(scope="session")

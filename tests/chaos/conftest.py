@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,23 +55,38 @@ class Ledger:
         assert found == wanted, f"{fault}: the result differs from the undisturbed twin's"
 
 
-LEDGER = Ledger()
+COUNTS = "chaos counts"  # what a test's report carries them under, from whichever process ran it
+TOTALS: dict[str, Line] = {}
 
 
-@pytest.fixture(scope="session")
-def ledger() -> Ledger:
-    """The table of this session."""
-    return LEDGER
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The counts of one test; the table at the end adds them up."""
+    ledger = Ledger()
+    yield ledger
+    counts = {fault: dataclasses.astuple(line) for fault, line in ledger.lines.items()}
+    request.node.user_properties.append((COUNTS, counts))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add a test's counts to the totals."""
+    if report.when != "teardown":
+        return
+    for name, counts in report.user_properties:
+        if name == COUNTS and isinstance(counts, dict):
+            for fault, numbers in counts.items():
+                before = dataclasses.astuple(TOTALS.get(fault, Line()))
+                TOTALS[fault] = Line(*map(sum, zip(before, numbers, strict=True)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table."""
-    if not LEDGER.lines:
+    if not TOTALS:
         return
-    width = max(len(fault) for fault in LEDGER.lines)
+    width = max(len(fault) for fault in TOTALS)
     terminalreporter.section("chaos")
     terminalreporter.line(f"{'fault':<{width}}  injected  survived  equal to the twin")
-    for fault, line in LEDGER.lines.items():
+    for fault, line in sorted(TOTALS.items()):
         equal = f"{line.equal} of {line.compared}" if line.compared else "-"
         terminalreporter.line(f"{fault:<{width}}  {line.injected:>8}  {line.survived:>8}  {equal:>17}")
 
