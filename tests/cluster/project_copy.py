@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,30 +140,41 @@ class Project:
     def wait_for_training(self, *cells: tuple[str, str]) -> None:
         """Wait until all of some cells are in training; who comes first is kept waiting for the others."""
         end = time.monotonic() + 180
-        waiting: set[int] = set()
-        try:
-            while not all(self.is_training(*cell) for cell in cells):
+        with contextlib.ExitStack() as waiting:
+            first: set[tuple[str, str]] = set()
+            while len(first) < len(cells):
                 assert time.monotonic() < end, f"not all in training: {cells}"
-                for cell in filter(lambda cell: self.is_training(*cell), cells):
-                    waiting.update(self.trainers(*cell))
-                for process in waiting:
-                    _send(process, signal.SIGSTOP)
+                for cell in set(cells) - first:
+                    if self.is_training(*cell):
+                        first.add(cell)
+                        waiting.enter_context(held_up(self.trainers(*cell)))
                 time.sleep(0.05)
-        finally:
-            for process in waiting:
-                _send(process, signal.SIGCONT)
 
     def is_training(self, size: str, method: str) -> bool:
         """Whether a cell's latest job has begun to train (and has read the test images once)."""
         return "| train loss" in self.cell_log(size, method)
 
 
-def slow_down(processes: list[int]) -> None:
-    """Let processes run for a twentieth of the next second only."""
-    for name, pause in ((signal.SIGCONT, 0.05), (signal.SIGSTOP, 0.95), (signal.SIGCONT, 0.0)):
+@contextlib.contextmanager
+def held_up(processes: list[int]) -> Iterator[None]:
+    """Let processes stand still while the block runs. Signals reach them afterwards."""
+    try:
         for process in processes:
-            _send(process, name)
-        time.sleep(pause)
+            _send(process, signal.SIGSTOP)
+        yield
+    finally:
+        for process in processes:
+            _send(process, signal.SIGCONT)
+
+
+def was_told_to_stop(process: int) -> bool:
+    """Whether a process that stands still has a SIGTERM to answer, or is gone."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    pending = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
+    return "State:\tZ" in status or any(mask & 1 << (signal.SIGTERM - 1) for mask in pending)
 
 
 def _send(process: int, name: signal.Signals) -> None:

@@ -85,8 +85,8 @@ def test_cells_of_one_machine_lease_its_cards(
 ) -> None:
     """Snakemake starts as many cells as there are slots, so that none has to wait for its card."""
     project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": "0"})
-    project.snakemake(*(project.cell("50", method) for method in METHODS), *cores, profile=profile)
-    logs = [project.cell_log("50", method) for method in METHODS]
+    project.snakemake(*(project.cell("50", method) for method in METHODS[:2]), *cores, profile=profile)
+    logs = [project.cell_log("50", method) for method in METHODS[:2]]
     assert all(re.search(rf"^card 0, slot \d of {slots}$", log, re.MULTILINE) for log in logs), logs
     assert not [log for log in logs if "waiting for a card" in log]
 

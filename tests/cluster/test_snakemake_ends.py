@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import time
 
 import pytest
 
-from tests.cluster.project_copy import Project, Results, slow_down
+from tests.cluster.project_copy import Project, Results, held_up
 from tests.cluster.slurm_in_a_folder import Slurm, wait_until
 from tests.cluster.test_faults import same_bytes
 
@@ -22,7 +22,7 @@ def states(slurm: Slurm) -> list[str]:
 def test_ctrl_c_cancels_the_jobs_and_a_plain_run_continues(
     project: Project, slurm: Slurm, local_results: Results
 ) -> None:
-    run = project.start(project.cell(*CELL), profile="slurm")
+    run = project.start(project.cell(*CELL), "--no-hooks", profile="slurm")  # no report of what there is so far
     project.wait_for_training(CELL)
     run.signal(signal.SIGINT)
     run.wait(exit_code=None)
@@ -67,13 +67,13 @@ def test_an_impatient_second_run_waits_for_the_orphan(project: Project, slurm: S
     """Not the documented way, and harmless all the same: the second job waits for the first one's lock."""
     run = project.start(project.cell(*CELL), profile="slurm")
     project.wait_for_training(CELL)
+    first = contextlib.ExitStack()
+    first.enter_context(held_up(project.trainers()))
     run.kill()
     project.snakemake("--unlock", "--cores", "1")
     second = project.start(project.cell(*CELL), profile="slurm")
-    trainer = project.trainers()
-    end = time.monotonic() + 120
-    while "waiting up to" not in project.cell_log(*CELL) and time.monotonic() < end:
-        slow_down(trainer)
+    wait_until(lambda: "waiting up to" in project.cell_log(*CELL), "the second job's wait", 120)
+    first.close()
     second.wait()
     same_bytes(project, local_results, CELL)
     assert project.runs_of(*CELL) == 1

@@ -28,7 +28,7 @@ def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm
     while run.is_running():
         running = [job for job in slurm.jobs().values() if job["JobState"] == "RUNNING"]
         held.add(tuple(sorted(job["GRES"] for job in running if "GRES" in job)))
-        if len(running) > 1 and not restarted:
+        if not restarted and all("given by" in project.cell_log("100", method) for method in METHODS):
             slurm.stop_controller()
             time.sleep(3)
             slurm.start_controller()
