@@ -75,6 +75,7 @@ def build_configuration(
     width: int = 64,
     budgets: Mapping[str, Mapping[str, int]] | None = None,
     published: str | None = None,
+    compare_with: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A resolved configuration, as the configuration's reader would give it. The defaults train 20 epochs."""
     return {
@@ -117,6 +118,7 @@ def build_configuration(
             key: dict(value) for key, value in ({"default": {"epochs": 20}} if budgets is None else budgets).items()
         },
         "published": published,
+        "compare_with": list(compare_with),
     }
 
 

@@ -102,6 +102,18 @@ def test_statistics_code_leaves_cells_alone(study: StudyRun) -> None:
     assert planned["compare_methods"] == 1
 
 
+def test_a_second_studys_results_are_judged_again_and_nothing_else(study: StudyRun) -> None:
+    study.edit("tiny.yaml", "published: ~", "compare_with: [other]")
+    study.run()
+    shutil.copytree(study.folder / "results" / "tiny", study.folder / "results" / "other")
+    assert study.planned() == {"judge_claims": 1, "render_report": 1}
+    study.run()
+    assert study.planned() == {}
+    metrics = study.folder / "results" / "other" / "metrics.csv"
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace("tiny", "other"), encoding="utf-8")
+    assert study.planned() == {"judge_claims": 1, "render_report": 1}
+
+
 def test_prose_reruns_nothing(study: StudyRun) -> None:
     for path, addition in (
         ("workflow/smallmix/training/evaluation.py", "\n# A remark.\n"),

@@ -42,8 +42,16 @@ rule compare_methods:
         "python -m smallmix compare-methods --study {input.study} --output {output} > {log} 2>&1"
 
 
+# Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
+COMPARED_TABLES = [
+    f"{study_file.parent}/{table}"
+    for study_file in LAYOUT.collected_studies
+    for table in ("study.json", *COLLECTED_TABLES)
+]
+
+
 rule judge_claims:
-    """Hold the published numbers and claims against the results."""
+    """Hold the published numbers and claims against the results, and those of collected studies to compare with."""
     input:
         study=STUDY_FILE,
         published=STUDY.configuration["published"] or [],
@@ -51,6 +59,7 @@ rule judge_claims:
         history=f"{RESULTS}/history.csv",
         comparison=f"{RESULTS}/comparison.csv",
         subsets=SUBSET_TABLE,
+        compared=COMPARED_TABLES,
     output:
         f"{RESULTS}/claims.csv",
     log:

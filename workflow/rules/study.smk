@@ -16,7 +16,7 @@ from smallmix.interpreter import lead_commands_here
 from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
-from smallmix.study.layout import DATASET_FILES, STORE, Layout
+from smallmix.study.layout import COLLECTED_TABLES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
 
 lead_commands_here()

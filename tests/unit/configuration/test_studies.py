@@ -105,7 +105,7 @@ def test_replicated_contains_the_articles_cells() -> None:
 def test_balanced_differs_from_replicated_in_the_subsets_alone() -> None:
     balanced, replicated = study("balanced").configuration, study("replicated").configuration
     differing = {key for key in balanced if balanced[key] != replicated[key]}
-    assert differing == {"study", "title", "description", "subsets"}
+    assert differing == {"study", "title", "description", "subsets", "compare_with"}
     assert balanced["subsets"]["rule"] == "balanced"
 
 

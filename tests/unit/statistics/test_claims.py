@@ -70,6 +70,27 @@ def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:
     assert (base.layout.results / "claims.csv").read_bytes() == before
 
 
+def test_collected_studies_are_used_where_the_study_names_them(tmp_path: Path) -> None:
+    """What is not collected yet, and the study itself, is left out; later it is found."""
+    names = ["base", "longer", "balanced"]
+    base = build(tmp_path, name="base", sizes=(5000, 1000, 500, 100), seeds=(0, 1), compare_with=names)
+    verdicts = []
+    for more in (
+        {"name": "none"},
+        {"name": "longer", "sizes": (1000, 100), "budgets": {"default": {"epochs": 40}}},
+        {"name": "balanced", "sizes": (500, 100), "rule": "balanced"},
+    ):
+        if more["name"] != "none":
+            build(tmp_path, seeds=(0, 1), **more)
+        assert run(judge_claims, base) == 0
+        found = {
+            row["id"]: row["verdict"] for row in rows(base.layout.results / "claims.csv") if row["kind"] == "claim"
+        }
+        verdicts.append([found[identifier] == "not tested" for identifier in ("2", "3")])
+    assert verdicts == [[True, True], [False, True], [False, False]]
+    assert [path.parent.name for path in base.layout.collected_studies] == names[1:]
+
+
 def test_claims_on_late_training_need_the_whole_budget(tmp_path: Path) -> None:
     short = build(tmp_path, name="short", sizes=(500, 100), seeds=(0,))
     whole = build(tmp_path, name="whole", sizes=(100,), seeds=(0,), budgets={"default": {"iterations": 40000}})

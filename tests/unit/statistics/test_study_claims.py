@@ -80,7 +80,7 @@ def test_without_a_dip_there_is_nothing_to_explain() -> None:
 def test_studies_that_differ_in_more_than_length_explain_nothing(other: Evidence) -> None:
     judged = dip_at_1000_from_few_iterations(base(), [other])
     assert judged.verdict == "not tested"
-    assert "--compare-with" in judged.reason
+    assert "named under compare_with" in judged.reason
     assert "2 of 2 methods lie below" in judged.found
 
 

@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare-with",
         type=Path,
         nargs="*",
-        default=[],
         metavar="STUDY",
-        help="study.json of collected studies that differ in budgets or subsets, which two of the claims need",
+        help="study.json of collected studies that differ in budgets or subsets, which two of the claims need "
+        "(default: those under compare_with that have been collected)",
     )
     parser.add_argument("--output", type=Path, help="the CSV to write (default: claims.csv beside the tables)")
 
@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.study.study import Study
 
     study = Study.load(arguments.study)
-    tables = arguments.tables or Layout(study, arguments.root).results
+    layout = Layout(study, arguments.root)
+    tables = arguments.tables or layout.results
     named = study.configuration["published"]
     published = arguments.published or (arguments.root / named if named else None)
     path = arguments.output or tables / "claims.csv"
@@ -46,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_claims([], path)
         print(f"the study names no published numbers: {path} has no rows")
         return 0
-    others = [load_evidence(Study.load(other), arguments.root, other.parent) for other in arguments.compare_with]
+    compared = layout.collected_studies if arguments.compare_with is None else arguments.compare_with
+    others = [load_evidence(Study.load(other), arguments.root, other.parent) for other in compared]
     rows = judge_claims(load_published(published), load_evidence(study, arguments.root, tables), others)
     write_claims(rows, path)
     for kind in ("claim", "number"):

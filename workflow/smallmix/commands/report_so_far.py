@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     for step, options in (
         (tabulate_subsets, {"output": tables / "subset_table.csv"}),
         (compare_methods, {"metrics": tables / "metrics.csv", "output": None}),
-        (judge_claims, {"tables": tables, "published": None, "compare_with": [], "output": None}),
+        (judge_claims, {"tables": tables, "published": None, "compare_with": None, "output": None}),
         (plot_figures, {"tables": tables, "figures": None, "output_dir": pages / "figures"}),
     ):
         try:

@@ -47,7 +47,7 @@ def dip_at_1000_from_few_iterations(evidence: Evidence, others: Sequence[Evidenc
     if not gains:
         return not_tested(
             "whether few iterations cause the dip takes a second study that differs only in a longer budget at 1,000 "
-            "and 100 images (workflow/studies/longer.yaml), given by --compare-with",
+            "and 100 images (workflow/studies/longer.yaml), collected and named under compare_with",
             text,
         )
     text += f"; trained longer they gain {_points(gains)}"
@@ -85,7 +85,8 @@ def uneven_classes_matter(evidence: Evidence, others: Sequence[Evidence]) -> Jud
     if not gains:
         return not_tested(
             "needs two studies that differ only in the rule of their subsets, head and balanced, at 1,000 images or "
-            "fewer (workflow/studies/balanced.yaml), the second one given by --compare-with",
+            "fewer (workflow/studies/replicated.yaml and balanced.yaml), the second one collected and named under "
+            "compare_with",
             text,
         )
     seeds = sorted(set.intersection(*(set(gain.by_seed) for gain in gains)))

@@ -16,6 +16,7 @@ DATASET_FILES = (
     "train.csv",
     "dataset.json",
 )
+COLLECTED_TABLES = ("metrics.csv", "history.csv")
 CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
 
 
@@ -45,6 +46,16 @@ class Layout:
     def study_file(self) -> Path:
         """The resolved configuration, which every later step reads."""
         return self.results / "study.json"
+
+    @property
+    def collected_studies(self) -> list[Path]:
+        """The study.json of each compared study that has been collected."""
+        folders = [self.root / "results" / name for name in self.study.compared_studies]
+        return [
+            folder / "study.json"
+            for folder in folders
+            if all((folder / file).exists() for file in ("study.json", *COLLECTED_TABLES))
+        ]
 
     def subset(self, cell: StudyCell) -> Path:
         """The table of the cell's training images."""

@@ -80,6 +80,12 @@ class Study:
         """Whether each seed has a subset of its own."""
         return bool(self.configuration["subsets"]["redraw_per_seed"])
 
+    @property
+    def compared_studies(self) -> tuple[str, ...]:
+        """Names of other studies whose results the claims may use; none where nothing published is judged."""
+        names = self.configuration["compare_with"] if self.configuration["published"] else ()
+        return tuple(name for name in names if name != self.name)
+
     def cell(self, place: str) -> StudyCell:
         """The cell of a place such as n500/label-mix/seed0. Raises SmallmixError for a place outside the study."""
         for cell in self.cells:
