@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from smallmix.datasets.arrays import DatasetArrays, write_dataset
+from smallmix.datasets.array_writing import DatasetArrays, write_dataset
 from smallmix.study.cell import (
     BudgetValue,
     Cell,

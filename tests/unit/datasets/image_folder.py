@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from smallmix.datasets.arrays import DatasetArrays
+from smallmix.datasets.array_writing import DatasetArrays
 from smallmix.datasets.image_list import image_list_dataset
 
 TRAIN = "path,label\na.png,cat\nb.png,dog\nc.png,cat\n"

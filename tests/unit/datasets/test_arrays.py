@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
-from smallmix.datasets.arrays import DatasetArrays, channel_statistics, load_dataset, write_dataset
+from smallmix.datasets.array_writing import DatasetArrays, channel_statistics, write_dataset
+from smallmix.datasets.arrays import load_dataset
 from smallmix.datasets.description import load_description
 from smallmix.datasets.train_table import guarded_cell, read_train_table
 from smallmix.errors import DatasetError, SmallmixError
@@ -148,7 +149,7 @@ def test_an_interrupted_rewriting_leaves_nothing_that_vouches_for_a_mixture(
     def full(path: Path, content: bytes) -> None:
         raise SmallmixError("no space")
 
-    monkeypatch.setattr("smallmix.datasets.arrays.write_bytes", full)
+    monkeypatch.setattr("smallmix.datasets.array_writing.write_bytes", full)
     with pytest.raises(SmallmixError, match="no space"):
         write_dataset(small_arrays(classes=("a", "b", "c")), folder)
     with pytest.raises(DatasetError, match=r"no whole dataset.*Delete the folder .* and run again"):

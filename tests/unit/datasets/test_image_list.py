@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from smallmix.datasets.arrays import write_dataset
+from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.description import load_description
 from smallmix.datasets.image_list_table import FORBIDDEN_CATEGORIES, ListRow, read_image_list
 from smallmix.datasets.list_faults import ListFaults

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from smallmix.benchmark.workload import DEMO
-from smallmix.datasets.arrays import write_dataset
+from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.digits import digits_dataset
 from smallmix.errors import SmallmixError
 from smallmix.science.subsets import extract_subset

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.datasets.arrays import DatasetArrays
+from smallmix.datasets.array_writing import DatasetArrays
 from smallmix.datasets.download import download
 from smallmix.datasets.expected_file import ExpectedFile, opened_verified
 from smallmix.datasets.pickled_batches import read_pickled_batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from smallmix.datasets.arrays import DatasetArrays
+from smallmix.datasets.array_writing import DatasetArrays
 from smallmix.errors import DatasetError
 
 TRAIN_COUNT = 1297

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smallmix.datasets.arrays import DatasetArrays, write_dataset
+from smallmix.datasets.array_writing import DatasetArrays, write_dataset
 from smallmix.errors import ConfigurationError
 
 DOWNLOADS = "downloads"  # beside the dataset's folder, so that deleting a dataset does not cost its download

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from smallmix.datasets.arrays import DatasetArrays
+from smallmix.datasets.array_writing import DatasetArrays
 from smallmix.datasets.image_decoding import DecodedImages, decode_images
 from smallmix.datasets.image_list_table import ListRow, read_image_list
 from smallmix.datasets.list_faults import ListFaults
