@@ -19,16 +19,17 @@ REAL_IMAGES_VARIABLE = "SMALLMIX_REAL_IMAGES"
 REAL_IMAGES_DEFAULT = PROJECT / ".." / "shared" / "data" / "cifar10-jpeg.tar.xz"
 
 
-# Folders of tests that share a costly fixture of the session: one process runs them all.
+# Folders of tests that share a costly fixture of the session. One process runs such a folder, and begins with it.
 KEPT_TOGETHER = ("cluster", "workflow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests must run in one process."""
-    for item in items:
-        kind = item.path.relative_to(TESTS).parts[0]
+    """Say which tests must run in one process, and put these first: the others fill what time is left."""
+    kinds = {item: item.path.relative_to(TESTS).parts[0] for item in items}
+    for item, kind in kinds.items():
         if kind in KEPT_TOGETHER:
             item.add_marker(pytest.mark.xdist_group(kind))
+    items.sort(key=lambda item: kinds[item] not in KEPT_TOGETHER)
 
 
 @pytest.fixture(scope="session")
