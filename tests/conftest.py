@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.chaos.ledger"]
+
 # Tests run in two processes side by side (pytest-xdist): each is to keep to one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -16,7 +16,8 @@ import torch
 from smallmix.atomic_files import TEMPORARY_PREFIX
 from smallmix.training.checkpoint import FORMAT, NEWEST, PREVIOUS, read_checkpoint
 
-from tests.chaos.conftest import Ledger, Twins
+from tests.chaos.conftest import Twins
+from tests.chaos.ledger import Ledger
 from tests.chaos.trainer import Training
 
 

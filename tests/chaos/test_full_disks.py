@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from smallmix.atomic_files import TEMPORARY_PREFIX
 
-from tests.chaos.conftest import Ledger, Twins
+from tests.chaos.conftest import Twins
+from tests.chaos.ledger import Ledger
 from tests.chaos.trainer import smallmix
 from tests.synthetic_study import build_synthetic_study
 

@@ -11,7 +11,8 @@ import pytest
 from smallmix.study.cell import Mix
 from smallmix.training.checkpoint import NEWEST, read_checkpoint, save_checkpoint
 
-from tests.chaos.conftest import Ledger, Twins
+from tests.chaos.conftest import Twins
+from tests.chaos.ledger import Ledger
 from tests.tiny_cell import MIXES
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.conftest import Ledger
+from tests.chaos.ledger import Ledger
 from tests.chaos.trainer import PATIENCE_SECONDS
 
 PROJECT = Path(__file__).resolve().parents[2]
