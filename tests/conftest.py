@@ -57,4 +57,4 @@ def arithmetic_as_found() -> Iterator[None]:
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         torch.set_flush_denormal(False)
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")

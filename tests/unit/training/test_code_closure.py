@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from smallmix.fingerprints import import_closure
 
+from tests.tiny_cell import TinyData, tiny_cell
+
 PACKAGE_PARENT = Path(__file__).resolve().parents[3] / "workflow"
 TRAINER = "smallmix.training.train_cell"
 REPORT = """
@@ -62,3 +64,21 @@ def test_the_trainer_imports_only_what_training_needs(trainer_modules: set[str])
 def test_the_command_imports_no_torch_before_it_runs() -> None:
     """A signal during the import of torch must meet a handler, and CUDA must not start before a card is leased."""
     assert "torch" not in modules_after_importing("smallmix.commands.train_cell")
+
+
+def test_a_whole_training_never_loads_pytorchs_compiler(tmp_path: Path) -> None:
+    """It takes as long to import as PyTorch itself, at each of a study's starts; some harmless calls bring it in."""
+    data = TinyData.write(tmp_path)
+    arguments = ["train-cell", "--cell", tiny_cell("images-and-labels").to_json(), "--gpus", "0"]
+    arguments += ["--dataset", str(data.dataset), "--subset", str(data.subset)]
+    arguments += ["--store", str(tmp_path / "store"), "--output", str(tmp_path / "cell")]
+    code = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); from smallmix.commands.main import main; "
+        "code = main(sys.argv[2:]); print(json.dumps(sorted(sys.modules))); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, str(PACKAGE_PARENT), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cell" / "metrics.json").exists()
+    loaded = {".".join(name.split(".")[:2]) for name in json.loads(done.stdout)}
+    assert not {"torch._dynamo", "torch._inductor", "sympy"} & loaded

@@ -40,7 +40,7 @@ def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
         else:
             torch.set_num_threads(threads)
             torch.set_flush_denormal(False)
-            torch.use_deterministic_algorithms(False)
+            torch.set_deterministic_debug_mode("default")
         block()
 
     return run

@@ -57,10 +57,10 @@ def measure_gpu(rounds: int) -> tuple[list[Comparison], dict[str, dict[str, Any]
     training = ReferenceTraining(ARTICLE, min(8, os.cpu_count() or 1), device)
 
     def reference() -> None:
-        torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
         training.steps(STEPS)
         torch.cuda.synchronize()
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
 
     blocks["reference"] = reference
     title = f"{ARTICLE.name}, batch {BATCH_SIZE}, on {torch.cuda.get_device_name()}"

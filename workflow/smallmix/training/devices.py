@@ -55,7 +55,8 @@ def fix_arithmetic(threads: int) -> None:
     """Make equal cells give equal bytes: a fixed thread count, deterministic algorithms, no denormal numbers."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    torch.use_deterministic_algorithms(True)
+    # As torch.use_deterministic_algorithms does, which also loads the compiler to tell it: twice the time of a start.
+    torch.set_deterministic_debug_mode("error")
     # Filling new memory with NaN first would find reads of what was never written; it costs a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

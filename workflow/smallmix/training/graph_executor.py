@@ -176,6 +176,8 @@ class GraphSteps:
 
 def compile_loss(backend: str = "inductor") -> LossFunction:
     """`batch_loss` compiled as one piece, forward and backward; one form a batch size."""
+    # What training/devices.py asked of PyTorch is to hold for compiled code as well.
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
     torch._dynamo.config.recompile_limit = COMPILED_FORMS
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     compiled: LossFunction = torch.compile(batch_loss, fullgraph=True, dynamic=False, backend=backend)
