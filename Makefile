@@ -34,7 +34,7 @@ chaos: install  ## the long form of the chaos tests: kills, full disks, damaged 
 	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos
 
 cluster: install  ## the long form of the cluster tests, on a real Slurm on this machine
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest tests/cluster --durations=20
 
 gpu: install  ## what needs a CUDA card: its tests, then its part of the benchmark (under 9 minutes)
 	$(BIN)/python -m pytest tests/gpu -m "not long"
