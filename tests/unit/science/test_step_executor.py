@@ -24,11 +24,14 @@ from smallmix.science.training_step import (
     training_step,
 )
 from smallmix.study.cell import Cell, Executor, Precision
+from smallmix.training.devices import fix_arithmetic
 from smallmix.training.evaluation import EvaluationImages
 from smallmix.training.graph_executor import GraphSteps, PlanTables, build_executor, compile_loss
 from smallmix.training.step_executor import EagerSteps, StepExecutor, row_of, upload
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.unit.science.training_cells import make_cell, random_pixels, training_images
 
@@ -213,3 +216,57 @@ def test_the_loss_can_be_traced_as_one_piece(precision: Precision) -> None:
         for one, other in zip(*results, strict=True):
             assert one is not None
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes every operation, and those that touch a tensor of the host; the update kernel has no form without data."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations: list[str] = []
+        self.on_the_host: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        update = function is torch.ops.aten._fused_sgd_.tensor_lr
+        result = None if update else function(*args, **(kwargs or {}))
+        self.operations.append(str(function))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+        if any(tensor.device.type == "cpu" for tensor in tensors):
+            self.on_the_host.append(str(function))
+        return result
+
+
+@pytest.fixture
+def deviceless() -> tuple[GraphSteps, StepLedger]:
+    """The graph executor's steps on a device without data, where every question for a value fails."""
+    fix_arithmetic(1)
+    nowhere = torch.device("meta")
+    training = training_images(SMALL, device=nowhere)
+    images = EvaluationImages(training.windows, training.labels, training.normalization, training.memory_format)
+    data = TrainingData(training, images, images, (8, 8, 3), 10)
+    state = TrainingState.fresh(SMALL, data, nowhere)
+    state.model.train()
+    ledger = StepLedger.fresh(nowhere)
+    steps = GraphSteps(data, state, ledger, capture=False)
+    steps.load(BatchPlan(SMALL).chunk(0), 0)
+    return steps, ledger
+
+
+def test_a_whole_step_asks_the_device_for_nothing(deviceless: tuple[GraphSteps, StepLedger]) -> None:
+    """What a capture allows: no value read back (it would fail here), no tensor of the host in any operation."""
+    steps, _ = deviceless
+    with DeviceWatch() as watch:
+        steps.launch(0, 8)
+        steps.launch(2, 4)
+    assert watch.on_the_host == []
+    assert len([name for name in watch.operations if "fused_sgd" in name]) == 2
+    assert len([name for name in watch.operations if "convolution_backward" in name]) == 2 * 20
+
+
+def test_the_watch_would_notice(deviceless: tuple[GraphSteps, StepLedger]) -> None:
+    _, ledger = deviceless
+    with DeviceWatch() as watch:
+        torch.where(ledger.stopped == 0, torch.tensor(1.0), ledger.last_loss)
+    assert "aten.where.self" in watch.on_the_host
+    with pytest.raises(RuntimeError, match="meta"):
+        ledger.loss_sum.item()

@@ -108,13 +108,14 @@ def test_images_are_those_of_the_row_in_the_row_s_order() -> None:
     assert torch.equal(labels, images.labels[row.rows])
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("mix", MIXES)
-def test_updates_are_those_of_the_plain_optimizer(mix: Mix) -> None:
+def test_updates_are_those_of_the_plain_optimizer(mix: Mix, layout: torch.memory_format) -> None:
     """Twelve steps over epochs with remainders and a falling rate: fused SGD with a tensor rate and zero momentum
     buffers, against PyTorch's plain loop with a Python number and no buffers, on the same gradients."""
     cell = make_cell(300, mix, iterations=12)
     images = training_images(cell)
-    model = build_model(cell.model, (8, 8, 3), 10, 0)
+    model = build_model(cell.model, (8, 8, 3), 10, 0).to(memory_format=layout)
     optimizer = build_optimizer(model, cell.recipe, CPU)
     twin = copy.deepcopy(model)
     plain = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=False, foreach=False)

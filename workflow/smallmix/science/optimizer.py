@@ -24,6 +24,11 @@ class MomentumSgd:
     def __init__(self, weights: Iterable[Tensor], momentum: float, weight_decay: float, device: torch.device) -> None:
         self.weights = list(weights)
         self.state = {weight: {"momentum_buffer": torch.zeros_like(weight)} for weight in self.weights}
+        # The same memory as the kernel sees it.
+        self._weights = [_in_order_of(weight, weight.detach()) for weight in self.weights]
+        self._velocities: list[Tensor | None] = [
+            _in_order_of(weight, self.state[weight]["momentum_buffer"]) for weight in self.weights
+        ]
         self.learning_rate = torch.zeros((), dtype=torch.float32, device=device)
         self.stopped = torch.zeros((), dtype=torch.float32, device=device)
         self._momentum, self._weight_decay = momentum, weight_decay
@@ -36,10 +41,11 @@ class MomentumSgd:
     @torch.no_grad()
     def step(self) -> None:
         """Update every weight from its gradient."""
+        gradients = [_in_order_of(weight, weight.grad) for weight in self.weights if weight.grad is not None]
         sgd(
-            self.weights,
-            [weight.grad for weight in self.weights if weight.grad is not None],
-            [self.state[weight]["momentum_buffer"] for weight in self.weights],
+            self._weights,
+            gradients,
+            self._velocities,
             foreach=False,
             fused=True,
             found_inf=self.stopped,
@@ -50,3 +56,9 @@ class MomentumSgd:
             nesterov=False,
             maximize=False,
         )
+
+
+def _in_order_of(weight: Tensor, tensor: Tensor) -> Tensor:
+    """`tensor` with its dimensions in the order of the weight's memory: the kernel on the CPU copies any other."""
+    channels_last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    return tensor.permute(0, 2, 3, 1) if channels_last else tensor
