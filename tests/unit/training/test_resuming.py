@@ -65,8 +65,9 @@ def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, m
         assert any(f"saved at iteration {iteration} of" in moment for moment in moments)
 
 
-def test_stopped_again_and_again(data: TinyData, tmp_path: Path) -> None:
-    cell = tiny_cell("images-and-labels", iterations=9, every=4)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_stopped_again_and_again(data: TinyData, tmp_path: Path, precision: str) -> None:
+    cell = tiny_cell("images-and-labels", iterations=9, every=4, precision=precision)
     twin, _ = data.train(cell, tmp_path / "twin")
     runs = 1
     while True:

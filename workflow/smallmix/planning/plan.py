@@ -102,13 +102,14 @@ def brief_plan(study: Study, root: Path, cores: int) -> str:
 
 def full_plan(study: Study, root: Path, cores: int, studies: Sequence[str]) -> str:
     """The plan for people: a table by size, and totals measured by a short probe."""
-    from smallmix.planning.probe import probe
+    from smallmix.planning.probe import advise_on_precision, probe
 
     plan = StudyPlan.of(study, root)
     cards = count_cards()
     parallel = plan.parallel_cells(cores, cards)
     everything = study.cells
-    measured = probe((plan.to_train or list(everything))[0].value, plan.images)
+    sample = (plan.to_train or list(everything))[0].value
+    measured = probe(sample, plan.images)
     speed = measured.flops_a_second
     lines = [
         f"Study {study.name}: {study.title}",
@@ -141,6 +142,9 @@ def full_plan(study: Study, root: Path, cores: int, studies: Sequence[str]) -> s
         f"Estimated time: {describe_duration(seconds)} with {parallel} {'cells' if parallel > 1 else 'cell'} at once.",
         f"Disk: about {describe_bytes(disk)} more.",
     ]
+    advice = advise_on_precision(sample, plan.images, measured) if plan.to_train else None
+    if advice is not None:
+        lines.append(advice)
     if seconds > DAY:
         lines += [
             "",

@@ -14,11 +14,18 @@ from smallmix.science.model import build_model
 from smallmix.science.network_shape import forward_flops
 from smallmix.science.training_step import TrainingImages, build_optimizer, training_step
 from smallmix.study.cell import BudgetValue, Cell
-from smallmix.training.devices import choose_device, choose_memory_format, describe_device
+from smallmix.training.devices import (
+    bfloat16_support,
+    choose_device,
+    choose_memory_format,
+    describe_device,
+    warn_of_emulation,
+)
 from smallmix.training.step_executor import plan_rows
 
 WARM_UP_STEPS = 1
 SECONDS = 3.0
+WORTHWHILE_GAIN = 1.2
 
 
 @dataclass(frozen=True)
@@ -62,3 +69,20 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
     seconds = time.perf_counter() - began
     operations = 3 * seen * forward_flops(cell.model, images.side, images.channels, images.classes)
     return Probe(describe_device(device), seconds / steps, operations / seconds)
+
+
+def advise_on_precision(cell: Cell, images: ImagesInNumbers, measured: Probe) -> str | None:
+    """What the other precision would change, measured where bf16 computes natively; None where nothing is to gain."""
+    device, recipe = choose_device("auto"), cell.recipe
+    if recipe.precision == "bf16":
+        return warn_of_emulation(recipe.precision, device)
+    if bfloat16_support(device) != "native":
+        return None
+    other = probe(dataclasses.replace(cell, recipe=dataclasses.replace(recipe, precision="bf16")), images)
+    gain = measured.seconds_a_step / other.seconds_a_step
+    if gain < WORTHWHILE_GAIN:
+        return None
+    return (
+        f"With recipe.precision: bf16 a step takes {1000 * other.seconds_a_step:,.1f} ms here, {gain:.1f} times as "
+        "fast (weights stay float32; the cells are others, with their own results)."
+    )

@@ -34,6 +34,7 @@ from smallmix.training.devices import (
     describe_device,
     describe_processor,
     fix_arithmetic,
+    warn_of_emulation,
 )
 from smallmix.training.evaluation import Reading, calibrate
 from smallmix.training.faults import describe_out_of_memory, is_out_of_memory
@@ -151,6 +152,9 @@ def _train_record(
     device = choose_device(job.device)
     memory_format = choose_memory_format(device, cell.model.width)
     environment = describe_environment(cell, device, memory_format, job.version)
+    warning = warn_of_emulation(cell.recipe.precision, device)
+    if warning is not None:
+        log(warning)
     try:
         data = load_training_data(cell, job.dataset, job.subset, device, memory_format)
         stop.check("loading the images")
