@@ -1,24 +1,18 @@
-"""On a card: each way of starting steps, several processes at once, and the card's own ceilings in the same run."""
+"""On a card: each way of starting steps, several cells at once, and the card's own ceilings in the same run."""
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from smallmix.benchmark.card_sharing import compare_sharing
+from smallmix.benchmark.ceilings import Ceilings, measure_ceilings, step_bytes, step_flops
 from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.reference import ReferenceTraining
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, CLASSES
-from smallmix.errors import SmallmixError
-from smallmix.science.network_shape import forward_flops
 from smallmix.study.cell import Executor, Precision
 from smallmix.training.devices import choose_memory_format, fix_arithmetic
 from smallmix.training.graph_executor import build_executor
@@ -26,8 +20,6 @@ from smallmix.training.training_state import TrainingState
 
 STEPS = 240
 GRID_ITERATIONS = 1_024_500
-PROCESS_COUNTS = (1, 2, 3)
-PROCESS_SECONDS = 12.0
 RUNGS: tuple[tuple[Precision, Executor], ...] = (
     ("bf16", "graph"),
     ("bf16", "graph-compiled"),
@@ -65,14 +57,20 @@ def measure_gpu(rounds: int) -> tuple[list[Comparison], dict[str, dict[str, Any]
     blocks["reference"] = reference
     title = f"{ARTICLE.name}, batch {BATCH_SIZE}, on {torch.cuda.get_device_name()}"
     comparison = compare(title, "step", STEPS, blocks, rounds)
-    product, copied = measure_ceilings()
+    ceilings = measure_ceilings()
+    sharing, missing = compare_sharing(rounds)
+    fastest = min(sharing.median(name) for name in sharing.seconds)
     tables = {
         "Seconds from nothing to the end of the first block (capture and compilation included)": set_up,
-        "Rates": _rates(comparison, product),
-        "Ceilings in the same run": {"bf16 product, TFLOP/s": product / 1e12, "copy, TB/s": copied / 1e12},
-        "Several processes on the card (bf16, graph)": _processes(),
+        "Rates": _rates(comparison, ceilings),
+        "Floors in the same run": _floors(ceilings),
+        "Cells that share the card": {
+            **{f"{name}: effective ms a step": 1e3 * sharing.median(name) for name in sharing.seconds},
+            "the article's 24 cells in the fastest way, minutes (predicted)": GRID_ITERATIONS * fastest / 60,
+            **{name: f"not measured: {reason}" for name, reason in missing.items()},
+        },
     }
-    return [comparison], tables
+    return [comparison, sharing], tables
 
 
 def our_steps(precision: Precision, executor: Executor, count: int) -> Block:
@@ -93,72 +91,31 @@ def our_steps(precision: Precision, executor: Executor, count: int) -> Block:
     return block
 
 
-def measure_ceilings() -> tuple[float, float]:
-    """Operations a second of a large bf16 product, and bytes a second (read and written) of a large copy."""
-    side = 8192
-    left, right = (torch.randn(side, side, device="cuda", dtype=torch.bfloat16) for _ in range(2))
-    source = torch.zeros(1 << 30, dtype=torch.uint8, device="cuda")
-    target = torch.empty_like(source)
-    product = _seconds(lambda: left @ right)
-    copy = _seconds(lambda: target.copy_(source))
-    return 2 * side**3 / product, 2 * source.numel() / copy
+def _floors(ceilings: Ceilings) -> dict[str, Any]:
+    flops, traffic = _work()
+    return {
+        "bf16 product, TFLOP/s": ceilings.bf16_product / 1e12,
+        "copy, TB/s": ceilings.copy / 1e12,
+        "a step's arithmetic at the rate of the product, ms": 1e3 * flops / ceilings.bf16_product,
+        "a step's memory traffic at the rate of the copy, ms": 1e3 * traffic / ceilings.copy,
+    }
 
 
-def _seconds(work: Callable[[], object], repetitions: int = 20, rounds: int = 5) -> float:
-    taken = []
-    for _ in range(rounds + 1):
-        torch.cuda.synchronize()
-        began = time.perf_counter()
-        for _ in range(repetitions):
-            work()
-        torch.cuda.synchronize()
-        taken.append((time.perf_counter() - began) / repetitions)
-    return statistics.median(taken[1:])
-
-
-def _rates(comparison: Comparison, product: float) -> dict[str, Any]:
-    flops = 3 * BATCH_SIZE * forward_flops(ARTICLE.cell().model, ARTICLE.side, ARTICLE.channels, CLASSES)
+def _rates(comparison: Comparison, ceilings: Ceilings) -> dict[str, Any]:
+    flops, traffic = _work()
     table: dict[str, Any] = {}
     for name in comparison.seconds:
         step = comparison.median(name)
         table[f"{name}: ms a step"] = 1e3 * step
         table[f"{name}: images a second"] = BATCH_SIZE / step
         table[f"{name}: TFLOP/s"] = flops / step / 1e12
-        table[f"{name}: share of the bf16 product"] = flops / step / product
+        table[f"{name}: share of the arithmetic floor"] = flops / ceilings.bf16_product / step
+        table[f"{name}: share of the memory floor"] = traffic / ceilings.copy / step
         table[f"{name}: the article's 24 cells one after the other, minutes (predicted)"] = GRID_ITERATIONS * step / 60
     return table
 
 
-def _processes() -> dict[str, Any]:
-    """Steps a second of one, two and three processes at once, each with its own graph."""
-    table: dict[str, Any] = {}
-    package = str(Path(__file__).resolve().parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-c", "from smallmix.benchmark.gpu_speed import run_beside; run_beside()"]
-    for count in PROCESS_COUNTS:
-        # All begin to count at one moment, by when all have captured their steps.
-        begin = time.time() + 40.0
-        text = {**environment, "SMALLMIX_BENCHMARK_BEGIN": repr(begin)}
-        running = [subprocess.Popen(command, env=text, stdout=subprocess.PIPE) for _ in range(count)]
-        results = [process.communicate()[0] for process in running]
-        if any(process.returncode for process in running):
-            raise SmallmixError("a process of the benchmark failed on the card; its message stands above")
-        steps = sum(json.loads(result)["steps"] for result in results)
-        table[f"{count} at once: effective ms a step"] = 1e3 * PROCESS_SECONDS / steps
-    return table
-
-
-def run_beside() -> None:
-    """What each of several processes runs: steps for a while from a given moment on; prints their number as JSON."""
-    begin = float(os.environ["SMALLMIX_BENCHMARK_BEGIN"])
-    fix_arithmetic(1)
-    block = our_steps("bf16", "graph", 40)
-    block()
-    if time.time() > begin:
-        raise SmallmixError("capturing took longer than 40 seconds")
-    time.sleep(max(0.0, begin - time.time()))
-    blocks = 0
-    while time.time() < begin + PROCESS_SECONDS:
-        block()
-        blocks += 1
-    print(json.dumps({"steps": 40 * blocks}))
+def _work() -> tuple[int, int]:
+    """Operations and bytes of a step."""
+    shape = (ARTICLE.cell().model, ARTICLE.side, ARTICLE.channels, CLASSES, BATCH_SIZE)
+    return step_flops(*shape), step_bytes(*shape)
