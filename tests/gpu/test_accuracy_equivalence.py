@@ -14,7 +14,7 @@ from smallmix.science.augmentation import Normalization, crop_windows
 from smallmix.science.training_step import TrainingImages
 from smallmix.study.cell import Executor, Precision
 from smallmix.training.evaluation import EvaluationImages, read_network
-from smallmix.training.graph_executor import build_executor
+from smallmix.training.executors import build_executor
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
 
@@ -46,7 +46,7 @@ def accuracy(size: int, seed: int, precision: Precision, executor: Executor) -> 
     data = TrainingData(training, test, test, (16, 16, 3), 10)
     state = TrainingState.fresh(cell, data, CUDA)
     state.model.train()
-    runner = build_executor(data, state)
+    runner = build_executor(data, state, print)
     for _ in range(cell.iterations):
         runner.step()
     runner.settle()

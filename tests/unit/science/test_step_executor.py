@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from smallmix.errors import TrainingError
 from smallmix.science import batch_plan
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.training_step import (
@@ -23,10 +22,10 @@ from smallmix.science.training_step import (
     build_optimizer,
     training_step,
 )
-from smallmix.study.cell import Cell, Executor, Precision
+from smallmix.study.cell import Cell, Precision
 from smallmix.training.devices import fix_arithmetic
 from smallmix.training.evaluation import EvaluationImages
-from smallmix.training.graph_executor import GraphSteps, PlanTables, build_executor, compile_loss
+from smallmix.training.graph_executor import GraphSteps, PlanTables, compile_loss
 from smallmix.training.step_executor import EagerSteps, StepExecutor, row_of, upload
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
@@ -187,14 +186,6 @@ def test_tables_on_the_device_give_every_row_of_the_plan() -> None:
             for name in BatchRow.__dataclass_fields__:
                 assert torch.equal(getattr(row, name), getattr(expected, name)), name
             tables.position.add_(1)
-
-
-@pytest.mark.parametrize("wanted", ["graph", "graph-compiled"])
-def test_a_graph_without_a_card_is_refused_with_the_key_to_change(wanted: Executor) -> None:
-    cell = replace(SMALL, recipe=replace(SMALL.recipe, executor=wanted))
-    data = data_of(cell)
-    with pytest.raises(TrainingError, match=r"recipe\.executor: graph.* needs a CUDA card"):
-        build_executor(data, TrainingState.fresh(cell, data, CPU))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -19,7 +19,7 @@ from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE
 from smallmix.errors import SmallmixError
 from smallmix.training.devices import choose_memory_format, fix_arithmetic
-from smallmix.training.graph_executor import build_executor
+from smallmix.training.executors import build_executor
 from smallmix.training.training_state import TrainingState
 
 CONTROL = "nvidia-cuda-mps-control"
@@ -69,7 +69,7 @@ def captured_lanes(count: int) -> TakeSteps:
         data = ARTICLE.training_data(device, choose_memory_format(device, ARTICLE.width))
         state = TrainingState.fresh(cell, data, device)
         state.model.train()
-        lanes.append((torch.cuda.Stream(), build_executor(data, state)))  # type: ignore[no-untyped-call]
+        lanes.append((torch.cuda.Stream(), build_executor(data, state, print)))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
 
     def take(steps: int) -> None:

@@ -12,7 +12,7 @@ from smallmix.benchmark.reference import ReferenceTraining, batches_without_end
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.training.devices import choose_memory_format, fix_arithmetic
-from smallmix.training.graph_executor import build_executor
+from smallmix.training.executors import build_executor
 from smallmix.training.step_executor import row_of, upload
 from smallmix.training.training_state import TrainingState
 
@@ -52,7 +52,7 @@ def our_steps(workload: Workload, threads: int, count: int) -> Block:
     data = workload.training_data(CPU, choose_memory_format(CPU, workload.width))
     state = TrainingState.fresh(cell, data, CPU)
     state.model.train()
-    executor = build_executor(data, state)
+    executor = build_executor(data, state, print)
 
     def block() -> None:
         for _ in range(count):

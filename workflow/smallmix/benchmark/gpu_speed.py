@@ -15,7 +15,7 @@ from smallmix.benchmark.reference import ReferenceTraining
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, CLASSES
 from smallmix.study.cell import Executor, Precision
 from smallmix.training.devices import choose_memory_format, fix_arithmetic
-from smallmix.training.graph_executor import build_executor
+from smallmix.training.executors import build_executor
 from smallmix.training.training_state import TrainingState
 
 STEPS = 240
@@ -80,7 +80,7 @@ def our_steps(precision: Precision, executor: Executor, count: int) -> Block:
     data = ARTICLE.training_data(device, choose_memory_format(device, ARTICLE.width))
     state = TrainingState.fresh(cell, data, device)
     state.model.train()
-    runner = build_executor(data, state)
+    runner = build_executor(data, state, print)
 
     def block() -> None:
         for _ in range(count):

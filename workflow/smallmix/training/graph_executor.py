@@ -16,35 +16,14 @@ import numpy
 import torch
 from torch import Tensor
 
-from smallmix.errors import TrainingError
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
 from smallmix.science.training_step import BatchRow, LossFunction, StepLedger, batch_loss, traceable_step
-from smallmix.training.step_executor import EagerSteps, StepExecutor
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
 
 WARM_UP_STEPS = 3
 # Above PyTorch's default of 8, behind which it goes on uncompiled without a word; here it is an error.
 COMPILED_FORMS = 64
-
-
-def build_executor(data: TrainingData, state: TrainingState) -> StepExecutor:
-    """The executor that the cell's recipe names; `automatic` is eager.
-
-    Raises TrainingError where a graph is wanted without a CUDA card.
-    """
-    wanted, device = state.cell.recipe.executor, data.training.labels.device
-    ledger = StepLedger.fresh(device)
-    if wanted in ("automatic", "eager"):
-        # On a CPU the loss is at hand at once; a card would have to be waited for.
-        return StepExecutor(state, EagerSteps(data, state, ledger), ledger, settle_each_step=device.type == "cpu")
-    if device.type != "cuda":
-        raise TrainingError(
-            f"recipe.executor: {wanted} needs a CUDA card, and this training runs on the CPU. "
-            "Use recipe.executor: automatic, or --device cuda on a machine with a card."
-        )
-    launcher = GraphSteps(data, state, ledger, compiled=wanted == "graph-compiled")
-    return StepExecutor(state, launcher, ledger, settle_each_step=False)
 
 
 class PlanTables:

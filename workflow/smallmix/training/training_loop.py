@@ -12,8 +12,8 @@ from smallmix.science.batch_plan import learning_rates
 from smallmix.science.training_step import NonFiniteLoss
 from smallmix.study.cell import Cell
 from smallmix.training.evaluation import Reading, ReadingStopped, read_network
+from smallmix.training.executors import build_executor
 from smallmix.training.faults import describe_non_finite, describe_non_finite_reading
-from smallmix.training.graph_executor import build_executor
 from smallmix.training.history import HistoryRow
 from smallmix.training.interruption import StopRequest
 from smallmix.training.step_executor import StepExecutor
@@ -41,7 +41,7 @@ def train(
     last_save, interval_began, interval_images = began, began, 0
     reading: Reading | None = None
     state.model.train()
-    executor = build_executor(data, state)
+    executor = build_executor(data, state, log)
 
     while True:
         save_is_due = time.perf_counter() - last_save >= save_every_seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,18 @@ class TrainingState:
         model.to(device)
         return cls(cell, model, build_optimizer(model, cell.recipe, device))
 
+    def twin(self, data: TrainingData) -> TrainingState:
+        """A training at the same point, without its history, that goes its own way."""
+        twin = TrainingState.fresh(self.cell, data, data.training.labels.device)
+        twin._take_numbers(self.model.state_dict(), self._momentum())
+        twin.iteration, twin.loss_sum, twin.loss_images = self.iteration, self.loss_sum, self.loss_images
+        return twin
+
+    def has_numbers_of(self, other: TrainingState) -> bool:
+        """Whether weights, statistics, momentum and sum of losses are equal to the last bit."""
+        mine, theirs = ([*one.model.state_dict().values(), *one._momentum()] for one in (self, other))
+        return self.loss_sum == other.loss_sum and all(map(torch.equal, mine, theirs))
+
     @property
     def evaluation_is_due(self) -> bool:
         """Whether the network must be read before the next step: a stop may fall between a step and its reading."""
@@ -83,10 +95,7 @@ class TrainingState:
             _check_counters(self.cell, saved, history)
         except (KeyError, TypeError, AttributeError) as fault:
             raise UnusableCheckpoint(f"it holds another kind of state ({type(fault).__name__}: {fault})") from fault
-        self.model.load_state_dict(saved["model"])
-        with torch.no_grad():
-            for buffer, saved_buffer in zip(self._momentum(), saved["momentum"], strict=True):
-                buffer.copy_(saved_buffer)
+        self._take_numbers(saved["model"], saved["momentum"])
         self.iteration = saved["iteration"]
         self.loss_sum = saved["loss_sum"]
         self.loss_images = saved["loss_images"]
@@ -115,6 +124,12 @@ class TrainingState:
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    def _take_numbers(self, model: Mapping[str, Tensor], momentum: Sequence[Tensor]) -> None:
+        self.model.load_state_dict(model)
+        with torch.no_grad():
+            for buffer, other in zip(self._momentum(), momentum, strict=True):
+                buffer.copy_(other)
 
     def _momentum(self) -> list[Tensor]:
         return [self.optimizer.state[weight]["momentum_buffer"] for weight in self.model.parameters()]
