@@ -11,7 +11,8 @@ from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.reference import ReferenceTraining, batches_without_end
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
 from smallmix.science.batch_plan import BatchPlan
-from smallmix.training.devices import choose_memory_format, fix_arithmetic
+from smallmix.study.cell import Precision
+from smallmix.training.devices import bfloat16_support, choose_memory_format, fix_arithmetic
 from smallmix.training.executors import build_executor
 from smallmix.training.step_executor import row_of, upload
 from smallmix.training.training_state import TrainingState
@@ -46,9 +47,9 @@ def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
     return run
 
 
-def our_steps(workload: Workload, threads: int, count: int) -> Block:
+def our_steps(workload: Workload, threads: int, count: int, precision: Precision = "fp32") -> Block:
     """A block of `count` steps of smallmix's own loop, tables drawn as they are needed."""
-    cell = workload.cell(threads=threads)
+    cell = workload.cell(precision, threads=threads)
     data = workload.training_data(CPU, choose_memory_format(CPU, workload.width))
     state = TrainingState.fresh(cell, data, CPU)
     state.model.train()
@@ -63,14 +64,23 @@ def our_steps(workload: Workload, threads: int, count: int) -> Block:
 
 
 def compare_loops(
-    workload: Workload, threads: int, steps: int, rounds: int, worker_counts: tuple[int, ...] = WORKER_COUNTS
+    workload: Workload,
+    threads: int,
+    steps: int,
+    rounds: int,
+    worker_counts: tuple[int, ...] = WORKER_COUNTS,
+    precision: Precision = "fp32",
 ) -> Comparison:
-    """The whole loop without readings: data, forward, backward, optimiser, loss on the host."""
-    blocks: dict[str, Block] = {OURS: with_arithmetic(True, threads, our_steps(workload, threads, steps))}
+    """The whole loop without readings: data, forward, backward, optimiser, loss on the host.
+
+    The reference keeps PyTorch's default precision, float32.
+    """
+    blocks: dict[str, Block] = {OURS: with_arithmetic(True, threads, our_steps(workload, threads, steps, precision))}
     for workers in worker_counts:
         training = ReferenceTraining(workload, workers, CPU)
         blocks[reference_name(workers)] = with_arithmetic(False, threads, _bound(training.steps, steps))
     title = f"whole training loop, {workload.name}, batch {BATCH_SIZE}, {threads} thread{'s' if threads > 1 else ''}"
+    title += f", smallmix in {precision}"
     return compare(title, "step", steps, blocks, rounds)
 
 
@@ -110,11 +120,13 @@ def compare_data(workload: Workload, batches: int, rounds: int) -> Comparison:
 
 
 def measure_loops(rounds: int) -> list[Comparison]:
-    """The two whole loops of the targets; a step of the article's network takes seconds, so its blocks are one step."""
-    return [
-        compare_loops(DEMO, 1, 16, rounds),
-        compare_loops(ARTICLE, cores(), 1, rounds, worker_counts=(0,)),
-    ]
+    """Both networks' whole loops; a step of the article's network takes seconds, so its blocks are one step.
+
+    The wide one also in bfloat16, where the processor computes in it.
+    """
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if bfloat16_support(CPU) == "native" else ("fp32",)
+    wide = [compare_loops(ARTICLE, cores(), 1, rounds, (0,), precision) for precision in precisions]
+    return [compare_loops(DEMO, 1, 16, rounds), *wide]
 
 
 def measure_data(rounds: int) -> list[Comparison]:

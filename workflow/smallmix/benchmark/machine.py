@@ -9,7 +9,7 @@ import numpy
 import torch
 
 from smallmix.benchmark.cpu_speed import cores
-from smallmix.training.devices import choose_memory_format, describe_processor
+from smallmix.training.devices import bfloat16_support, choose_memory_format, describe_processor
 
 
 def describe_machine() -> dict[str, str]:
@@ -22,6 +22,7 @@ def describe_machine() -> dict[str, str]:
         "numpy": numpy.__version__,
         "processor": describe_processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16 on the CPU": bfloat16_support(torch.device("cpu")),
         "cores": str(cores()),
         "layout of narrow networks on the CPU": str(narrow).removeprefix("torch."),
         "card": card,

@@ -25,6 +25,7 @@ COMMANDS = {
     "plot-figures": "plot_figures",
     "render-report": "render_report",
     "report-so-far": "report_so_far",
+    "keep-results": "keep_results",
     "discard-outdated": "discard_outdated",
     "benchmark": "benchmark",
 }

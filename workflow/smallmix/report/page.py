@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -54,6 +56,7 @@ class FigureView:
     text: FigureText | None
     markup: Markup | None
     table: TableView | None
+    absence: str = "not drawn yet"
 
     @property
     def wide(self) -> bool:
@@ -61,8 +64,16 @@ class FigureView:
         return self.markup is not None and 'style="min-width' in self.markup[:400]
 
 
-def render_page(tables: StudyTables, figures: Path, templates: Path = TEMPLATE_FOLDER) -> str:
-    """The page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named."""
+def render_page(
+    tables: StudyTables,
+    figures: Path,
+    templates: Path = TEMPLATE_FOLDER,
+    left_out: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named.
+
+    `left_out` maps figures that must not be shown to the reason.
+    """
     environment = Environment(
         loader=FileSystemLoader(templates),
         autoescape=True,
@@ -72,7 +83,12 @@ def render_page(tables: StudyTables, figures: Path, templates: Path = TEMPLATE_F
         finalize=_shown,
     )
     shown = [name for name in FIGURES_ON_PAGE if name != SMALL_FIGURE or _has_large_sizes(tables)]
-    views = {name: _figure_view(figures, name, number) for number, name in enumerate(shown, start=1)}
+    views = {
+        name: FigureView(name, number, None, None, None, left_out[name])
+        if name in left_out
+        else _figure_view(figures, name, number)
+        for number, name in enumerate(shown, start=1)
+    }
     published = tables.published
     try:
         return environment.get_template("report.html.j2").render(

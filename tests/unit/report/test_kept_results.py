@@ -1,0 +1,105 @@
+"""Protects what goes into version control: finished studies only, small, no images, and all that identifies them."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from smallmix.commands import keep_results
+from smallmix.errors import SmallmixError
+from smallmix.figures.catalogue import plot_figure
+from smallmix.figures.names import FIGURE_NAMES
+from smallmix.report import kept_results
+from smallmix.report.kept_results import kept_files, thin_history
+from smallmix.report.page import render_page
+
+from tests.synthetic_study import SyntheticStudy
+from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
+
+COMMAND = "snakemake --cores all --configfile my|overlay.yaml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
+    """A finished study with its figures, the one with images among them."""
+    made = build_study_with_tables(tmp_path_factory.mktemp("study"), images=True)
+    tables = tables_of(made)
+    for name in FIGURE_NAMES:
+        plot_figure(name, tables, made.root, made.layout.report / "figures")
+    return made
+
+
+def kept(made: SyntheticStudy) -> dict[str, bytes]:
+    return kept_files(tables_of(made), made.layout.results, made.layout.report / "figures", COMMAND)
+
+
+def test_everything_but_images_is_kept(finished: SyntheticStudy) -> None:
+    drawn = (finished.layout.report / "figures" / "methods_preview.svg").read_text(encoding="utf-8")
+    assert "<image" in drawn
+    files = kept(finished)
+    assert set(files) == {*kept_results.COPIED, "history.csv", "report.html", "README.md"}
+    page = files["report.html"].decode()
+    assert "<image" not in page
+    assert "(methods_preview) is left out here, because it shows images of the data set." in page
+    whole = render_page(tables_of(finished), finished.layout.report / "figures")
+    assert page.count("<svg") == whole.count("<svg") - 1
+    assert files["metrics.csv"] == (finished.layout.results / "metrics.csv").read_bytes()
+
+
+def test_the_first_page_says_what_was_run_on_what(finished: SyntheticStudy) -> None:
+    tables, page = tables_of(finished), kept(finished)["README.md"].decode()
+    for word in (
+        tables.study.title,
+        tables.dataset["title"],
+        f"rule {tables.study.configuration['subsets']['rule']}",
+        str(tables.provenance["environments"][0]["environment"]["torch"]),
+        str(tables.provenance["code_fingerprints"][0]),
+        r"--configfile my\|overlay.yaml",
+        "chosen on the test set",
+    ):
+        assert str(word) in page, word
+    size, method = tables.study.sizes[0], next(iter(tables.study.methods))
+    mean = 100 * tables.seeds_of(size, method)["best_test_accuracy"].mean()
+    assert f"| {size:,} | {mean:.2f} / " in page
+
+
+def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    configuration, folder = finished.root / "whole.yaml", finished.root / "kept"
+    values = json.loads(json.dumps(finished.study.configuration))
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    configuration.write_text(json.dumps(values), encoding="utf-8")
+    chosen = Namespace(configfile=[configuration], root=finished.root, output=folder, made_by=None)
+    assert keep_results.run(chosen) == 0
+    assert "wrote 9 files" in capsys.readouterr().out
+    assert {path.name for path in folder.iterdir()} == set(kept(finished))
+    assert f"snakemake --cores all --configfile {configuration}" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_unfinished_study_is_not_kept(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path, missing=["n500/non/seed2"])
+    with pytest.raises(SmallmixError, match=r"is not finished \(1 of 27 cells"):
+        kept(made)
+
+
+def test_what_is_too_large_is_refused(finished: SyntheticStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_results, "LARGEST", 20_000)
+    with pytest.raises(SmallmixError, match=r"most of it report\.html; 0 MB are the limit"):
+        kept(finished)
+
+
+def test_histories_are_thinned_without_losing_ends_and_peaks() -> None:
+    accuracies = [0.1 + (number % 7) / 100 for number in range(2000)]
+    accuracies[1234], accuracies[777] = 0.9, 0.01
+    curve = pd.DataFrame({"iteration": range(1, 2001), "test_accuracy": accuracies, "train_loss": 1.0})
+    several = pd.concat([curve.assign(size=size, method="non", seed=0) for size in (100, 50)])
+    thinned = thin_history(several)
+    for size in (100, 50):
+        rows = thinned[thinned["size"] == size]
+        assert len(rows) <= 300
+        assert {1, 778, 1235, 2000} <= set(rows["iteration"])
+        assert list(rows["iteration"]) == sorted(rows["iteration"])
+    short = several[several["iteration"] <= 300]
+    pd.testing.assert_frame_equal(thin_history(short), short)

@@ -1,0 +1,38 @@
+"""`keep-results`: a finished study in a few small files for version control, without any image of the data set."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+SUMMARY = "put a finished study's numbers, configuration and report into a small folder, to be kept in version control"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which study, and where to."""
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
+    parser.add_argument("--command", dest="made_by", help="the command to note (default: snakemake with these files)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files; say where they are and how large."""
+    from smallmix.atomic_files import write_bytes
+    from smallmix.figures.study_tables import load_tables
+    from smallmix.report.kept_results import kept_files
+    from smallmix.study.configuration import load_study
+    from smallmix.study.layout import Layout
+
+    study = load_study(arguments.configfile)
+    layout = Layout(study, arguments.root)
+    overlays = [str(path) for path in arguments.configfile if path != Path("config.yaml")]
+    usual = shlex.join(["snakemake", "--cores", "all", *(["--configfile", *overlays] if overlays else [])])
+    tables = load_tables(study, arguments.root)
+    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
+    folder = arguments.output or arguments.root / "reports" / "reference" / study.name
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+    print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")
+    return 0
