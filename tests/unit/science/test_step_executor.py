@@ -20,7 +20,6 @@ from smallmix.science.training_step import (
     StepLedger,
     batch_loss,
     build_optimizer,
-    training_step,
 )
 from smallmix.study.cell import Cell, Precision
 from smallmix.training.devices import fix_arithmetic
@@ -32,7 +31,7 @@ from smallmix.training.training_state import TrainingState
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.unit.science.training_cells import make_cell, random_pixels, training_images
+from tests.unit.science.training_cells import make_cell, random_pixels, training_images, training_step
 
 CPU = torch.device("cpu")
 # Three batches of 8, 8 and 4 an epoch, and chunks of 6 iterations (short_chunks): the third chunk is cut short.

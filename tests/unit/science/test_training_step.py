@@ -15,13 +15,12 @@ from smallmix.science.training_step import (
     TrainingImages,
     build_optimizer,
     mixed_loss,
-    training_step,
 )
 from smallmix.study.cell import Cell, Mix
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from tests.unit.science.training_cells import make_cell, training_images
+from tests.unit.science.training_cells import make_cell, training_images, training_step
 
 CPU = torch.device("cpu")
 MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")

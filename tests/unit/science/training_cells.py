@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from smallmix.science.augmentation import Normalization, crop_windows
-from smallmix.science.training_step import TrainingImages
+from smallmix.science.optimizer import MomentumSgd
+from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepLedger, TrainingImages, traceable_step
 from smallmix.study.cell import (
     BudgetValue,
     Cell,
@@ -16,10 +17,12 @@ from smallmix.study.cell import (
     MethodValue,
     Mix,
     ModelValue,
+    Precision,
     RecipeValue,
     SubsetRule,
     SubsetValue,
 )
+from torch import nn
 
 RECIPE = RecipeValue(
     batch_size=128,
@@ -83,3 +86,17 @@ def training_images(
         normalization=Normalization.of([0.49, 0.48, 0.45][:channels], [0.25, 0.24, 0.26][:channels], where),
         memory_format=torch.contiguous_format,
     )
+
+
+def training_step(
+    model: nn.Module, optimizer: MomentumSgd, images: TrainingImages, row: BatchRow, precision: Precision
+) -> float:
+    """Take one step and wait for it; return the batch's mean training loss before it.
+
+    Raises NonFiniteLoss with no weight and no momentum updated.
+    """
+    ledger = StepLedger.fresh(row.rows.device)
+    traceable_step(model, optimizer, images, row, precision, ledger)
+    if ledger.stopped:
+        raise NonFiniteLoss(float(ledger.stopping_loss))
+    return float(ledger.last_loss)

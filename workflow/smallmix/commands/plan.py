@@ -37,5 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.brief:
         print(brief_plan(study, arguments.root, arguments.cores))
     else:
+        # Must be set before CUDA starts: deterministic matrix products need it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         print(full_plan(study, arguments.root, arguments.cores, SMALLER_STUDIES))
     return 0

@@ -10,21 +10,27 @@ import torch
 
 from smallmix.planning.cost import ImagesInNumbers
 from smallmix.science.augmentation import Normalization, crop_windows
-from smallmix.science.model import build_model
 from smallmix.science.network_shape import forward_flops
-from smallmix.science.training_step import TrainingImages, build_optimizer, training_step
+from smallmix.science.training_step import TrainingImages
 from smallmix.study.cell import BudgetValue, Cell
 from smallmix.training.devices import (
     bfloat16_support,
     choose_device,
     choose_memory_format,
     describe_device,
+    fix_arithmetic,
     warn_of_emulation,
 )
-from smallmix.training.step_executor import plan_rows
+from smallmix.training.evaluation import EvaluationImages
+from smallmix.training.executors import build_executor
+from smallmix.training.training_data import TrainingData
+from smallmix.training.training_state import TrainingState
 
-WARM_UP_STEPS = 1
 SECONDS = 3.0
+# Steps between two looks at the clock: a card must be waited for.
+STEPS_ON_A_CARD = 50
+# Nothing is to be learnt from noise, and it must not diverge.
+LEARNING_RATE = 1e-6
 WORTHWHILE_GAIN = 1.2
 
 
@@ -38,37 +44,42 @@ class Probe:
 
 
 def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
-    """Time a few steps of `cell` for about three seconds, or one step where that takes longer."""
+    """Time steps of `cell`, by its recipe's executor, for about three seconds, or one step where that takes longer."""
     device = choose_device("auto")
-    torch.set_num_threads(cell.recipe.cpu_threads)
-    torch.set_flush_denormal(True)
-    trial = dataclasses.replace(cell, budget=BudgetValue("iterations", 100_000))
+    fix_arithmetic(cell.recipe.cpu_threads)
+    recipe = dataclasses.replace(cell.recipe, learning_rate=LEARNING_RATE)
+    trial = dataclasses.replace(cell, recipe=recipe, budget=BudgetValue("iterations", 100_000))
+    data = random_images(cell, images, device)
+    state = TrainingState.fresh(trial, data, device)
+    state.model.train()
+    executor = build_executor(data, state, lambda line: None)
+    together = STEPS_ON_A_CARD if device.type == "cuda" else 1
+
+    def take() -> int:
+        seen = sum(executor.step() for _ in range(together))
+        executor.settle()
+        return seen
+
+    take()
+    seen, steps, began = 0, 0, time.perf_counter()
+    while time.perf_counter() - began < SECONDS:
+        seen, steps = seen + take(), steps + together
+    seconds = time.perf_counter() - began
+    operations = 3 * seen * forward_flops(cell.model, images.side, images.channels, images.classes)
+    return Probe(describe_device(device), seconds / steps, operations / seconds)
+
+
+def random_images(cell: Cell, images: ImagesInNumbers, device: torch.device) -> TrainingData:
+    """Noise in the shape and number of the cell's images, on the device."""
     memory_format = choose_memory_format(device, cell.model.width)
     generator = torch.Generator().manual_seed(0)
     shape = (cell.size, images.channels, images.side, images.side)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(device)
-    training = TrainingImages(
-        windows=crop_windows(pixels, cell.recipe.crop_padding),
-        labels=torch.randint(0, images.classes, (cell.size,), generator=generator).to(device),
-        normalization=Normalization.of([0.5] * images.channels, [0.25] * images.channels, device),
-        memory_format=memory_format,
-    )
-    model = build_model(cell.model, (images.side, images.side, images.channels), images.classes, cell.seed)
-    model.to(memory_format=memory_format)
-    model.to(device)
-    optimizer = build_optimizer(model, cell.recipe, device)
-    seen, steps, began = 0, 0, 0.0
-    for number, (row, size) in enumerate(plan_rows(trial, 0, device)):
-        if number == WARM_UP_STEPS:
-            began = time.perf_counter()
-        training_step(model, optimizer, training, row, cell.recipe.precision)
-        if number >= WARM_UP_STEPS:
-            seen, steps = seen + size, steps + 1
-            if time.perf_counter() - began >= SECONDS:
-                break
-    seconds = time.perf_counter() - began
-    operations = 3 * seen * forward_flops(cell.model, images.side, images.channels, images.classes)
-    return Probe(describe_device(device), seconds / steps, operations / seconds)
+    labels = torch.randint(0, images.classes, (cell.size,), generator=generator).to(device)
+    normalization = Normalization.of([0.5] * images.channels, [0.25] * images.channels, device)
+    training = TrainingImages(crop_windows(pixels, cell.recipe.crop_padding), labels, normalization, memory_format)
+    reading = EvaluationImages(pixels[:1], labels[:1], normalization, memory_format)
+    return TrainingData(training, reading, reading, (images.side, images.side, images.channels), images.classes)
 
 
 def advise_on_precision(cell: Cell, images: ImagesInNumbers, measured: Probe) -> str | None:

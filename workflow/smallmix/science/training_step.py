@@ -140,20 +140,6 @@ def traceable_step(
     optimizer.step()
 
 
-def training_step(
-    model: nn.Module, optimizer: MomentumSgd, images: TrainingImages, row: BatchRow, precision: Precision
-) -> float:
-    """Take one step and wait for it; return the batch's mean training loss before it.
-
-    Raises NonFiniteLoss with no weight and no momentum updated.
-    """
-    ledger = StepLedger.fresh(row.rows.device)
-    traceable_step(model, optimizer, images, row, precision, ledger)
-    if ledger.stopped:
-        raise NonFiniteLoss(float(ledger.stopping_loss))
-    return float(ledger.last_loss)
-
-
 def reduced_precision(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:
     """bf16: convolutions and the classifier compute in bfloat16; weights, momentum and statistics stay float32."""
     if precision == "fp32":

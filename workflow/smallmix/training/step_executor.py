@@ -7,14 +7,12 @@ kernels: Python for each step (eager), or a captured CUDA graph (graph_executor)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Protocol
 
 import torch
 
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
 from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepLedger, traceable_step
-from smallmix.study.cell import Cell
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
 
@@ -116,19 +114,6 @@ class StepExecutor:
             self._launcher.load(chunk, position)
             self._chunk = chunk
         return chunk
-
-
-def plan_rows(cell: Cell, iteration: int, device: torch.device) -> Iterator[tuple[BatchRow, int]]:
-    """The rows of a cell's plan from `iteration` on, on the device, each with its batch size."""
-    plan = BatchPlan(cell)
-    while iteration < cell.iterations:
-        number, offset = divmod(iteration, plan.iterations_per_chunk)
-        chunk = plan.chunk(number)
-        table = upload(chunk, device)
-        for position in range(offset, len(chunk)):
-            batch_size = int(chunk.batch_sizes[position])
-            yield row_of(table, position, batch_size), batch_size
-        iteration = chunk.first_iteration + len(chunk)
 
 
 def upload(chunk: PlanChunk, device: torch.device) -> BatchRow:
