@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ PROJECT = TESTS.parent
 REAL_IMAGES_VARIABLE = "SMALLMIX_REAL_IMAGES"
 REAL_IMAGES_DEFAULT = PROJECT / ".." / "shared" / "data" / "cifar10-jpeg.tar.xz"
 
+
+# Under nohup, or behind a script's `&`, signals are ignored, and so they would be in every process that tests start,
+# which then wait forever for one. What is caught, though by a handler that does nothing, is not inherited.
+for _name in ("SIGINT", "SIGHUP", "SIGQUIT", "SIGTERM"):
+    if signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), lambda *_: None)
 
 # Folders of tests that share a costly fixture of the session. One process runs such a folder, and begins with it.
 KEPT_TOGETHER = ("cluster", "workflow")
