@@ -27,10 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     study = load_study(arguments.configfile)
     layout = Layout(study, arguments.root)
-    overlays = [str(path) for path in arguments.configfile if path != Path("config.yaml")]
-    usual = shlex.join(["snakemake", "--cores", "all", *(["--configfile", *overlays] if overlays else [])])
+    overlays = [path for path in arguments.configfile if path != Path("config.yaml")]
+    named = ["--configfile", *map(str, overlays)] if overlays else []
+    usual = shlex.join(["snakemake", "--cores", "all", *named])
     tables = load_tables(study, arguments.root)
     files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
+    # What the command names must be at hand: the project brings its own studies, all other overlays go along.
+    brought = (arguments.root / "workflow" / "studies").resolve()
+    files |= {path.name: path.read_bytes() for path in overlays if path.resolve().parent != brought}
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     for name, content in files.items():
         write_bytes(folder / name, content)
