@@ -11,7 +11,8 @@ from smallmix.collection.collect import collect
 from smallmix.collection.provenance import describe_provenance, write_provenance
 from smallmix.collection.tables import ALL_HISTORY_COLUMNS, CELLS_COLUMNS, METRICS_COLUMNS, write_tables
 
-from tests.synthetic_study import SyntheticStudy, build_configuration, build_synthetic_study
+from tests.synthetic_configuration import build_configuration
+from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 
 
 @pytest.fixture

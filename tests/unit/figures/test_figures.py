@@ -21,7 +21,8 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.study_tables import load_tables, read_table
 from smallmix.study.layout import Layout
 
-from tests.synthetic_study import METHODS, SyntheticStudy
+from tests.synthetic_configuration import METHODS
+from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of
 
 EIGHT_METHODS = {

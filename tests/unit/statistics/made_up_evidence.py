@@ -10,7 +10,8 @@ from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.results import SELECTIONS, History, Result
 from smallmix.study.study import Study
 
-from tests.synthetic_study import CLASSES, build_configuration
+from tests.synthetic_configuration import build_configuration
+from tests.synthetic_study import CLASSES
 
 Accuracies = Mapping[tuple[int, str], Sequence[float | None]]
 

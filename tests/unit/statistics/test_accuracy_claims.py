@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from smallmix.statistics.accuracy_claims import mixup_helps_at_every_size, neither_mix_is_better_throughout
 
-from tests.synthetic_study import METHODS
+from tests.synthetic_configuration import METHODS
 from tests.unit.statistics.made_up_evidence import make_evidence
 
 

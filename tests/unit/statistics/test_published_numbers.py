@@ -11,7 +11,7 @@ from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.published_numbers import JudgedNumber, judge_numbers, method_for, tolerance
 from smallmix.study.published import Published, load_published
 
-from tests.synthetic_study import ARTICLE_BUDGETS, METHODS
+from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
 from tests.unit.statistics.made_up_evidence import make_evidence, make_study
 
 ARTICLE = Path(__file__).resolve().parents[3] / "workflow" / "published" / "article.yaml"

@@ -9,7 +9,7 @@ from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.study_claims import dip_at_1000_from_few_iterations, uneven_classes_matter
 
-from tests.synthetic_study import METHODS
+from tests.synthetic_configuration import METHODS
 from tests.unit.statistics.made_up_evidence import Accuracies, make_evidence
 
 TWO = {name: METHODS[name] for name in ("non", "label-mix")}
