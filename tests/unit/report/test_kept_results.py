@@ -19,6 +19,7 @@ from smallmix.report.page import render_page
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
 
+REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference"
 COMMAND = "snakemake --cores all --configfile my|overlay.yaml"
 
 
@@ -104,3 +105,21 @@ def test_histories_are_thinned_without_losing_ends_and_peaks() -> None:
         assert list(rows["iteration"]) == sorted(rows["iteration"])
     short = several[several["iteration"] <= 300]
     pd.testing.assert_frame_equal(thin_history(short), short)
+
+
+@pytest.mark.parametrize("folder", sorted(REFERENCE.iterdir()), ids=lambda folder: folder.name)
+def test_what_the_project_keeps_is_small_whole_and_says_one_thing(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {*kept_results.COPIED, "history.csv", "report.html", "README.md"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < kept_results.LARGEST
+    assert "<image" not in (folder / "report.html").read_text(encoding="utf-8")
+    metrics = pd.read_csv(folder / "metrics.csv")
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    best = metrics.groupby(["size", "method"])["best_test_accuracy"].mean()
+    for size in metrics["size"].unique():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| {size:,} |"))
+        for method in metrics["method"].unique():
+            assert f" {100 * best[size, method]:.2f} / " in row
+    history = pd.read_csv(folder / "history.csv")
+    assert history.groupby(["size", "method", "seed"]).size().max() <= 300
+    assert len(history.groupby(["size", "method", "seed"])) == len(metrics)
