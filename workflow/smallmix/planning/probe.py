@@ -44,10 +44,13 @@ class Probe:
 
 
 def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
-    """Time steps of `cell`, by its recipe's executor, for about three seconds, or one step where that takes longer."""
+    """Time steps of `cell`, by its executor, for about three seconds, or one step where that takes longer."""
     device = choose_device("auto")
     fix_arithmetic(cell.recipe.cpu_threads)
     recipe = dataclasses.replace(cell.recipe, learning_rate=LEARNING_RATE)
+    if device.type != "cuda":
+        # A study for a card is also planned where there is none, on a login node, say.
+        recipe = dataclasses.replace(recipe, executor="automatic")
     trial = dataclasses.replace(cell, recipe=recipe, budget=BudgetValue("iterations", 100_000))
     data = random_images(cell, images, device)
     state = TrainingState.fresh(trial, data, device)
