@@ -18,9 +18,7 @@ from smallmix.benchmark.crew import TakeSteps, crew
 from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE
 from smallmix.errors import SmallmixError
-from smallmix.training.devices import choose_memory_format, fix_arithmetic
-from smallmix.training.executors import build_executor
-from smallmix.training.training_state import TrainingState
+from smallmix.training.devices import fix_arithmetic
 
 CONTROL = "nvidia-cuda-mps-control"
 STEPS = 240
@@ -63,13 +61,7 @@ def captured_lanes(count: int) -> TakeSteps:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     fix_arithmetic(1)
     device = torch.device("cuda")
-    lanes = []
-    for _ in range(count):
-        cell = ARTICLE.cell("bf16", "graph")
-        data = ARTICLE.training_data(device, choose_memory_format(device, ARTICLE.width))
-        state = TrainingState.fresh(cell, data, device)
-        state.model.train()
-        lanes.append((torch.cuda.Stream(), build_executor(data, state, print)))  # type: ignore[no-untyped-call]
+    lanes = [(torch.cuda.Stream(), ARTICLE.begin(device, "bf16", "graph")) for _ in range(count)]  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
 
     def take(steps: int) -> None:

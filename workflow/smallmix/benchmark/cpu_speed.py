@@ -13,9 +13,7 @@ from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.study.cell import Precision
 from smallmix.training.devices import bfloat16_support, choose_memory_format, fix_arithmetic
-from smallmix.training.executors import build_executor
 from smallmix.training.step_executor import row_of, upload
-from smallmix.training.training_state import TrainingState
 
 CPU = torch.device("cpu")
 OURS = "smallmix"
@@ -49,11 +47,7 @@ def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
 
 def our_steps(workload: Workload, threads: int, count: int, precision: Precision = "fp32") -> Block:
     """A block of `count` steps of smallmix's own loop, tables drawn as they are needed."""
-    cell = workload.cell(precision, threads=threads)
-    data = workload.training_data(CPU, choose_memory_format(CPU, workload.width))
-    state = TrainingState.fresh(cell, data, CPU)
-    state.model.train()
-    executor = build_executor(data, state, print)
+    executor = workload.begin(CPU, precision, threads=threads)
 
     def block() -> None:
         for _ in range(count):

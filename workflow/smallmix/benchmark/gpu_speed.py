@@ -14,9 +14,7 @@ from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.reference import ReferenceTraining
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, CLASSES
 from smallmix.study.cell import Executor, Precision
-from smallmix.training.devices import choose_memory_format, fix_arithmetic
-from smallmix.training.executors import build_executor
-from smallmix.training.training_state import TrainingState
+from smallmix.training.devices import fix_arithmetic
 
 STEPS = 240
 GRID_ITERATIONS = 1_024_500
@@ -75,12 +73,7 @@ def measure_gpu(rounds: int) -> tuple[list[Comparison], dict[str, dict[str, Any]
 
 def our_steps(precision: Precision, executor: Executor, count: int) -> Block:
     """A block of `count` steps of smallmix's own loop on the card."""
-    device = torch.device("cuda")
-    cell = ARTICLE.cell(precision, executor)
-    data = ARTICLE.training_data(device, choose_memory_format(device, ARTICLE.width))
-    state = TrainingState.fresh(cell, data, device)
-    state.model.train()
-    runner = build_executor(data, state, print)
+    runner = ARTICLE.begin(torch.device("cuda"), precision, executor)
 
     def block() -> None:
         for _ in range(count):

@@ -22,8 +22,12 @@ from smallmix.study.cell import (
     RecipeValue,
     SubsetValue,
 )
+from smallmix.training.devices import choose_memory_format
 from smallmix.training.evaluation import EvaluationImages
+from smallmix.training.executors import build_executor
+from smallmix.training.step_executor import StepExecutor
 from smallmix.training.training_data import TrainingData
+from smallmix.training.training_state import TrainingState
 
 CLASSES = 10
 BATCH_SIZE = 128
@@ -83,6 +87,15 @@ class Workload:
         training = TrainingImages(crop_windows(pixels, self.padding), labels, normalization, memory_format)
         reading = EvaluationImages(pixels[:1], labels[:1], normalization, memory_format)
         return TrainingData(training, reading, reading, (self.side, self.side, self.channels), CLASSES)
+
+    def begin(
+        self, device: torch.device, precision: Precision = "fp32", executor: Executor = "eager", threads: int = 1
+    ) -> StepExecutor:
+        """A training of this workload before its first step, on the device."""
+        data = self.training_data(device, choose_memory_format(device, self.width))
+        state = TrainingState.fresh(self.cell(precision, executor, threads), data, device)
+        state.model.train()
+        return build_executor(data, state, print)
 
 
 ARTICLE = Workload("the article's network, 32 x 32", 32, 3, 64, 4, True, 2_000)
