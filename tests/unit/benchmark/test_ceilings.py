@@ -27,9 +27,10 @@ def test_bytes_of_a_small_network_counted_by_hand() -> None:
     second = 11 * (64 + 32) + 6 * 32 + (64 + 32) + 2 * 64 + 3 * 32
     third = 11 * (32 + 16) + 6 * 16 + (32 + 16) + 2 * 32 + 3 * 16
     fourth = 11 * (16 + 8) + 6 * 8 + (16 + 8) + 2 * 16 + 3 * 8
+    final = 10 * 8
     value = ModelValue("preact-resnet18", 1, (1, 1, 1, 1))
     weights = sum(weight.numel() for weight in build_model(value, (8, 8, 1), 10, 0).parameters())
-    expected = 2 * 5 * (stem + first + second + third + fourth) + 5 * 4 * weights
+    expected = 2 * 5 * (stem + first + second + third + fourth + final) + 5 * 4 * weights
     assert step_bytes(value, 8, 1, 10, 5) == expected
 
 

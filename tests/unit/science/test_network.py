@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from smallmix.science.model import PreActivationBlock, PreActivationResNet, build_model, count_parameters
+from smallmix.science.model import PreActivationBlock, build_model, count_parameters
 from smallmix.science.network_shape import forward_flops, parameter_count
 from smallmix.study.cell import ModelValue
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 ARTICLE = ModelValue("preact-resnet18", 64, (2, 2, 2, 2))
+WITHOUT_FINAL_NORM = ModelValue("preact-resnet18-without-final-norm", 64, (2, 2, 2, 2))
+MIXUP_REPOSITORY = ModelValue("preact-resnet18-mixup", 64, (2, 2, 2, 2))
 NARROW = ModelValue("preact-resnet18", 4, (2, 2, 2, 2))
 SHAPES = [
     (ARTICLE, 32, 3, 10),
@@ -19,7 +22,13 @@ SHAPES = [
     (NARROW, 8, 1, 10),
     (NARROW, 13, 3, 100),
     (ModelValue("preact-resnet18", 6, (1, 2, 3, 1)), 17, 3, 2),
+    (WITHOUT_FINAL_NORM, 32, 3, 10),
+    (ModelValue("preact-resnet18-without-final-norm", 6, (1, 2, 3, 1)), 17, 3, 2),
+    (MIXUP_REPOSITORY, 32, 3, 10),
+    (ModelValue("preact-resnet18-mixup", 6, (1, 2, 3, 1)), 17, 1, 2),
 ]
+# He et al. 2016 without a last normalisation: 11,171,146; a final one adds 2 x 512, one after the stem 2 x 64.
+PARAMETERS = [(ARTICLE, 11_172_170), (WITHOUT_FINAL_NORM, 11_171_146), (MIXUP_REPOSITORY, 11_171_274)]
 
 
 def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
@@ -30,9 +39,10 @@ def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def test_the_articles_network_has_its_number_of_parameters() -> None:
-    assert count_parameters(build_model(ARTICLE, (32, 32, 3), 10, 0)) == 11_171_146
-    assert parameter_count(ARTICLE, 3, 10) == 11_171_146
+@pytest.mark.parametrize(("value", "parameters"), PARAMETERS, ids=[value.name for value, _ in PARAMETERS])
+def test_each_form_has_its_number_of_parameters(value: ModelValue, parameters: int) -> None:
+    assert count_parameters(build_model(value, (32, 32, 3), 10, 0)) == parameters
+    assert parameter_count(value, 3, 10) == parameters
 
 
 @pytest.mark.parametrize(("value", "side", "channels", "classes"), SHAPES)
@@ -106,9 +116,78 @@ def test_a_projection_takes_the_activated_input() -> None:
     torch.testing.assert_close(block(features), expected)
 
 
-def test_the_classifier_sees_the_plain_mean_without_a_last_normalisation() -> None:
-    model = PreActivationResNet(4, (1, 1, 1, 1), 3, 5)
-    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    features = model.stages(model.stem(images))
-    pooled = torch.nn.functional.adaptive_avg_pool2d(features, 1).flatten(1)
-    torch.testing.assert_close(model(images), model.classifier(pooled))
+def test_an_activated_shortcut_passes_the_input_after_normalisation_and_relu() -> None:
+    block = PreActivationBlock(4, 4, 1, activated_shortcut=True)
+    torch.nn.init.zeros_(block.conv2.weight)
+    features = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(block(features), torch.relu(block.norm1(features)))
+
+
+def test_the_forms_of_a_seed_share_the_weights_of_convolutions_and_classifier() -> None:
+    first, *others = (build_model(value, (32, 32, 3), 10, 3).state_dict() for value, _ in PARAMETERS)
+    shared = [name for name in first if "norm" not in name]
+    assert len(shared) == 1 + 16 + 3 + 2  # stem, two a block, projections, classifier's weight and bias
+    for other in others:
+        assert all(torch.equal(first[name], other[name]) for name in shared)
+
+
+# An independent writing of the three forms: plain functions of a dictionary of weights, after the papers.
+
+
+def normalized(features: Tensor, weights: dict[str, Tensor], name: str, training: bool) -> Tensor:
+    """Batch normalisation and ReLU from the formula of Ioffe and Szegedy 2015."""
+    if training:
+        mean, variance = features.mean(dim=(0, 2, 3)), features.var(dim=(0, 2, 3), correction=0)
+    else:
+        mean, variance = weights[f"{name}.running_mean"], weights[f"{name}.running_var"]
+    scale, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    columns = [one[None, :, None, None] for one in (mean, variance, scale, shift)]
+    return torch.relu((features - columns[0]) / torch.sqrt(columns[1] + 1e-5) * columns[2] + columns[3])
+
+
+def oracle(name: str, weights: dict[str, Tensor], images: Tensor, blocks: tuple[int, ...], training: bool) -> Tensor:
+    """The logits of a form, layer by layer."""
+    convolve = torch.nn.functional.conv2d
+    features = convolve(images, weights["stem.weight"], padding=1)
+    if name == "preact-resnet18-mixup":
+        features = normalized(features, weights, "stem_norm", training)
+    number = 0
+    for stage, count in enumerate(blocks):
+        for position in range(count):
+            stride = 2 if stage > 0 and position == 0 else 1
+            block = f"stages.{number}"
+            active = normalized(features, weights, f"{block}.norm1", training)
+            if f"{block}.projection.weight" in weights:
+                shortcut = convolve(active, weights[f"{block}.projection.weight"], stride=stride)
+            else:
+                shortcut = active if name == "preact-resnet18-mixup" else features
+            hidden = convolve(active, weights[f"{block}.conv1.weight"], stride=stride, padding=1)
+            hidden = normalized(hidden, weights, f"{block}.norm2", training)
+            features = shortcut + convolve(hidden, weights[f"{block}.conv2.weight"], padding=1)
+            number += 1
+    if name == "preact-resnet18":
+        features = normalized(features, weights, "final_norm", training)
+    return features.mean(dim=(2, 3)) @ weights["classifier.weight"].T + weights["classifier.bias"]
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("blocks", [(2, 2, 2, 2), (1, 2, 3, 1)], ids=str)
+@pytest.mark.parametrize("name", [value.name for value, _ in PARAMETERS])
+def test_logits_and_gradients_equal_an_independent_writing(
+    name: str, blocks: tuple[int, int, int, int], training: bool
+) -> None:
+    model = build_model(ModelValue(name, 6, blocks), (12, 12, 3), 7, 1).double().train(training)
+    random = torch.Generator().manual_seed(2)
+    with torch.no_grad():  # else every scale is 1, every shift 0, and their places could not be told apart
+        for tensor_name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+            if "norm" in tensor_name:
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=random, dtype=torch.float64))
+    weights = {key: value.detach().clone().requires_grad_() for key, value in model.state_dict().items()}
+    images = torch.randn(5, 3, 12, 12, generator=random, dtype=torch.float64)
+
+    logits, expected = model(images), oracle(name, weights, images, blocks, training)
+    torch.testing.assert_close(logits, expected)
+    logits.square().mean().backward()
+    expected.square().mean().backward()
+    for parameter_name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, weights[parameter_name].grad)

@@ -45,9 +45,10 @@ class UsualNetwork(nn.Module):
                 blocks.append(UsualBlock(channels_in, width * 2**stage, stride))
                 channels_in = width * 2**stage
         self.stages = nn.Sequential(*blocks)
+        self.final_norm = nn.BatchNorm2d(channels_in)
         self.classifier = nn.Linear(channels_in, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.stages(self.stem(images))
+        features = functional.relu(self.final_norm(self.stages(self.stem(images))))
         logits: Tensor = self.classifier(functional.adaptive_avg_pool2d(features, 1).flatten(1))
         return logits

@@ -9,6 +9,27 @@ from smallmix.study.cell import ModelValue
 STAGE_STRIDES = (1, 2, 2, 2)
 
 
+class NetworkForm(NamedTuple):
+    """What tells the pre-activation networks apart: their blocks and their convolutions are the same."""
+
+    norm_after_stem: bool  # batch normalisation and ReLU between the stem and the first block
+    activated_shortcuts: bool  # an identity shortcut takes the block's input after batch normalisation and ReLU
+    final_norm: bool  # batch normalisation and ReLU between the last block and the pooling
+
+
+# The forms that `model.name` may call for, and where each comes from.
+NETWORK_FORMS = {
+    # He et al., Identity Mappings in Deep Residual Networks, 2016, figure 4(e) and its appendix: the form proper.
+    "preact-resnet18": NetworkForm(norm_after_stem=False, activated_shortcuts=False, final_norm=True),
+    # A widespread shortening of it. Nothing bounds the sum of its blocks: at width 64 it diverges at rate 0.1.
+    "preact-resnet18-without-final-norm": NetworkForm(
+        norm_after_stem=False, activated_shortcuts=False, final_norm=False
+    ),
+    # The network of the mixup paper's own repository (Zhang et al. 2018), as described; written anew here.
+    "preact-resnet18-mixup": NetworkForm(norm_after_stem=True, activated_shortcuts=True, final_norm=False),
+}
+
+
 class BlockShape(NamedTuple):
     """A block's channels and the stride of its first convolution."""
 
@@ -49,10 +70,12 @@ def forward_flops(model: ModelValue, side: int, channels: int, classes: int) -> 
 
 def parameter_count(model: ModelValue, channels: int, classes: int) -> int:
     """Trainable weights: convolutions without bias, two weights a channel in each batch normalisation, classifier."""
-    total = 9 * channels * model.width
+    form = NETWORK_FORMS[model.name]
+    total = 9 * channels * model.width + (2 * model.width if form.norm_after_stem else 0)
     shapes = block_shapes(model.width, model.blocks)
     for channels_in, channels_out, stride in shapes:
         total += 2 * (channels_in + channels_out) + 9 * channels_out * (channels_in + channels_out)
         if needs_projection(channels_in, channels_out, stride):
             total += channels_in * channels_out
-    return total + (shapes[-1].channels_out + 1) * classes
+    last = shapes[-1].channels_out
+    return total + (2 * last if form.final_norm else 0) + (last + 1) * classes
