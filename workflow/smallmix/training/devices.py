@@ -56,7 +56,7 @@ def choose_memory_format(device: torch.device, width: int) -> torch.memory_forma
 def bfloat16_support(device: torch.device) -> Bfloat16Support:
     """Whether the device has instructions for `precision: bf16`, so that it may save time there.
 
-    native: cards that compute in bfloat16, and processors with AMX or AVX-512 BF16. A step of the article's network took
+    native: cards that compute in bfloat16, processors with AMX or AVX-512 BF16. A step of the article's network took
     0.39 times as long as in float32 with AMX, 0.44 to 0.6 times on an AMD EPYC with AVX-512 BF16, 1.2 times on an Intel
     Xeon whose AMX was switched off: `snakemake plan` measures it. emulated: other x86 processors, where it took longer
     (3 times with AVX-512, 15 times with AVX2). unknown: nobody has measured it.
