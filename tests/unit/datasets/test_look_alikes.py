@@ -23,6 +23,7 @@ ALIKE = [
     ("12", "\u0661\u0662", "in how one number is written"),
     ("Cat", "cat", "in case"),
     ("STRASSE", "stra\u00dfe", "in case"),
+    ("K\u00e4fer", "k\u00e4fer", "in case"),
     ("cat", "cat\u200b", "in invisible characters: character 4 is missing or U+200B"),
     ("cat", "\ufeffcat", "in invisible characters: character 1 is U+0063 or U+FEFF"),
     ("soft", "so\u00adft", "in invisible characters: character 3 is U+0066 or U+00AD"),
@@ -38,8 +39,8 @@ ALIKE = [
     ("crow's", "crow\u2019s", "in dashes or quotation marks"),
     ("big_cat", "big cat", "in what separates the words"),
     ("big-cat", "big_cat", "in what separates the words"),
-    ("Big Cat", "big_cat", "in more than one of case, spaces"),
-    ("1", "\u200b01.0", "in more than one of case, spaces"),
+    ("Big Cat", "big_cat", "in more than one way (case, spaces"),
+    ("1", "\u200b01.0", "in more than one way (case, spaces"),
 ]
 DIFFERENT = [
     ("1", "-1"),

@@ -35,8 +35,8 @@ def look(text: str) -> str:
 def difference(one: str, other: str) -> str:
     """What two texts of equal look differ in, in words, with the first characters that differ."""
     alone = next((words for words, step in STEPS if step(one) == step(other)), None)
-    reason = alone or "in more than one of case, spaces, invisible characters and the encoding of characters"
-    if one.isascii() and other.isascii():
+    reason = alone or "in more than one way (case, spaces, invisible characters, the encoding of characters)"
+    if alone == "in case" or (one.isascii() and other.isascii()):
         return reason
     place = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
     if place is None:
