@@ -74,5 +74,5 @@ def test_subsets_are_tabulated(made: SyntheticStudy, tmp_path: Path) -> None:
     study, output = str(made.layout.study_file), tmp_path / "table.csv"
     arguments = parser.parse_args(["--study", study, "--root", str(made.root), "--output", str(output)])
     assert tabulate_subsets.run(arguments) == 0
-    assert output.read_text().splitlines()[0] == "size,smallest_class,largest_class"
+    assert output.read_text().splitlines()[0] == "size,smallest_class,largest_class,missing_classes"
     assert len(output.read_text().splitlines()) == 2

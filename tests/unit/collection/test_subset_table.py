@@ -51,8 +51,23 @@ def test_the_table_agrees_with_counting_by_hand(made: SyntheticStudy) -> None:
 def test_written_and_read_again(made: SyntheticStudy, tmp_path: Path) -> None:
     rows = tabulate_subsets(made.layout)
     write_subset_table(rows, tmp_path / "table.csv")
-    assert (tmp_path / "table.csv").read_text().startswith("size,smallest_class,largest_class\n20,")
+    assert (tmp_path / "table.csv").read_text().startswith("size,smallest_class,largest_class,missing_classes\n20,")
     assert read_subset_table(tmp_path / "table.csv") == rows
+
+
+def test_the_missing_classes_are_counted_and_the_worst_draw_told(tmp_path: Path) -> None:
+    made = build_synthetic_study(tmp_path, sizes=(20,), seeds=(0, 1), rule="random", redraw_per_seed=True)
+    write_subset(made.layout.subset_of(20, 0), [0] * 10 + [1] * 10)
+    write_subset(made.layout.subset_of(20, 1), [*range(9), *range(9), 0, 0])
+    rows = tabulate_subsets(made.layout)
+    assert [row.missing_classes for row in rows] == [8]
+    write_subset_table(rows, tmp_path / "table.csv")
+    assert [row.missing_classes for row in read_subset_table(tmp_path / "table.csv")] == [8]
+
+
+def test_a_table_without_the_column_of_missing_classes_is_read(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("size,smallest_class,largest_class\n20,1,3\n")
+    assert read_subset_table(tmp_path / "table.csv") == [SubsetRow(20, 1, 3)]
 
 
 def test_published_rows_stand_beside_ours() -> None:

@@ -15,13 +15,14 @@ class BadServer:
     good: answers ranges. ignores-range: always sends all. cut: sends at most a third, then closes. no-progress: closes
     at once. stall: sends a third, then nothing. trickle: a byte now and then. wrong: other bytes of the same size.
     short and long: another size, announced. endless: sends too much, unannounced. other-range: answers a range not
-    asked for. refuses-range: 416 to every range. redirect: to good. Numbers: that HTTP status.
+    asked for. refuses-range: 416 to every range. redirect: to good, or to `redirect_to`. Numbers: that HTTP status.
     """
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.requests: list[tuple[str, str | None]] = []
         self.released = threading.Event()
+        self.redirect_to = ""
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,7 +52,7 @@ class BadServer:
         if manners.isdecimal():
             return handler.send_error(int(manners))
         if manners == "redirect":
-            return self._head(handler, 302, {"Location": self.address("good")})
+            return self._head(handler, 302, {"Location": self.redirect_to or self.address("good")})
         if manners == "refuses-range" and asked:
             return handler.send_error(416)
         if manners == "wrong":

@@ -79,6 +79,26 @@ def test_an_archive_of_another_hash_is_not_opened(make_archive: MakeArchive, mon
         assert part in str(caught.value)
 
 
+def test_a_relative_of_the_archive_is_named_and_not_opened(make_archive: MakeArchive, tmp_path: Path) -> None:
+    path, expected = make_archive()
+    other = tmp_path / "cifar-10-binary.tar.gz"
+    other.write_bytes(b"the same images in another form")
+    known = hashlib.md5(other.read_bytes(), usedforsecurity=False).hexdigest()
+    expected = dataclasses.replace(expected, relatives={known: "the binary version"})
+    with pytest.raises(
+        DatasetError, match=r"binary\.tar\.gz \(named under .*archive\) is the binary version, which is not"
+    ):
+        read_cifar10(other, expected)
+    assert read_cifar10(path, expected).name == "cifar10"
+
+
+def test_a_folder_of_image_files_in_place_of_the_archive_gets_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(
+        DatasetError, match=r"Is a directory\. A folder of image files is read with dataset\.name: image-li"
+    ):
+        read_cifar10(tmp_path)
+
+
 def test_a_missing_archive_names_path_key_and_hash(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         cifar10_dataset({"archive": str(tmp_path / "none.tar.gz"), "sources": []}, tmp_path)

@@ -111,7 +111,7 @@ def test_after_the_last_source_one_message_tells_all(serve: Serve, tmp_path: Pat
         fetch(tmp_path, *sources)
     message = str(caught.value)
     assert all(source in message for source in sources)
-    for part in ("HTTP 404", "wrong sha256", "no connection", "unknown url type", ADVICE, FILE.sha256):
+    for part in ("HTTP 404", "wrong sha256", "no connection", "is a file of", "unknown url type", ADVICE, FILE.sha256):
         assert part in message
     assert list(tmp_path.iterdir()) == [], "neither a wrong file nor an empty part is left"
 

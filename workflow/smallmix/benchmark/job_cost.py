@@ -37,7 +37,7 @@ def measure_job(repetitions: int = 3) -> dict[str, float]:
             budget=BudgetValue("iterations", 1),
             evaluation=EvaluationValue("iterations", 30, 1000),
         )
-        extract_subset(cell.subset, folder / "digits" / "train.csv", 10, folder / "subset.csv")
+        extract_subset(cell.subset, folder / "digits" / "train.csv", tuple("0123456789"), folder / "subset.csv")
         for number in range(repetitions):
             imports.append(_run([sys.executable, "-c", IMPORT])[0])
             command = [sys.executable, "-c", JOB, "train-cell", "--cell", json.dumps(cell.to_dict())]

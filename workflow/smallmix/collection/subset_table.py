@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,21 @@ from smallmix.collection.tables import csv_text
 from smallmix.errors import DatasetError
 from smallmix.study.layout import Layout
 
-COLUMNS = ("size", "smallest_class", "largest_class")
+COLUMNS = ("size", "smallest_class", "largest_class", "missing_classes")
 
 
 @dataclass(frozen=True)
 class SubsetRow:
-    """A training-set size with the images of its smallest and its largest class (over all draws, where redrawn)."""
+    """A training-set size with the images of its smallest and its largest class (over all draws, where redrawn).
+
+    `missing_classes` is the number of classes without an image, the largest of all draws. Nobody publishes it, so
+    rows are equal without it.
+    """
 
     size: int
     smallest_class: int
     largest_class: int
+    missing_classes: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ def tabulate_subsets(layout: Layout) -> list[SubsetRow]:
     for size in study.sizes:
         tables = dict.fromkeys(layout.subset_of(size, seed) for seed in study.seeds)
         counts = [count_classes(path, classes, size) for path in tables]
-        rows.append(SubsetRow(size, min(map(min, counts)), max(map(max, counts))))
+        missing = max(of_draw.count(0) for of_draw in counts)
+        rows.append(SubsetRow(size, min(map(min, counts)), max(map(max, counts)), missing))
     return rows
 
 
@@ -81,19 +88,27 @@ def count_classes(path: Path, classes: int, size: int) -> list[int]:
 
 
 def write_subset_table(rows: Iterable[SubsetRow], path: Path) -> None:
-    """Write size,smallest_class,largest_class, atomically."""
-    write_text(path, csv_text(COLUMNS, ((row.size, row.smallest_class, row.largest_class) for row in rows)))
+    """Write size,smallest_class,largest_class,missing_classes, atomically."""
+    write_text(path, csv_text(COLUMNS, (dataclasses.astuple(row) for row in rows)))
 
 
 def read_subset_table(path: Path) -> list[SubsetRow]:
-    """The rows of a subset_table.csv. Raises DatasetError where it is missing or damaged."""
+    """The rows of a subset_table.csv. Raises DatasetError where it is missing or damaged.
+
+    Tables of version 0.3 and older have no column missing_classes; it reads as 0 there.
+    """
     try:
         with open(path, encoding="utf-8", newline="") as stream:
-            return [SubsetRow(*(int(row[column]) for column in COLUMNS)) for row in csv.DictReader(stream)]
+            return [_row(record) for record in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise DatasetError(
             f"cannot read {path}: {fault}. Write it again with `python -m smallmix tabulate-subsets`."
         ) from fault
+
+
+def _row(record: Mapping[str, str]) -> SubsetRow:
+    size, smallest, largest = (int(record[column]) for column in COLUMNS[:3])
+    return SubsetRow(size, smallest, largest, int(record.get(COLUMNS[3]) or 0))
 
 
 def compare_subsets(rows: Iterable[SubsetRow], published: Iterable[SubsetRow]) -> list[SubsetComparison]:

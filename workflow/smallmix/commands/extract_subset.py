@@ -19,11 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Extract and say what was written."""
     from smallmix.datasets.description import load_description
-    from smallmix.science.subsets import extract_subset
+    from smallmix.science.subsets import extract_subset, missing_classes
     from smallmix.study.cell import SubsetValue
 
     rule = SubsetValue(**json.loads(arguments.rule))
-    classes = len(load_description(arguments.dataset).classes)
-    count = extract_subset(rule, arguments.dataset / "train.csv", classes, arguments.output)
-    print(f"{arguments.output}: {count:,} training images by the rule {rule.rule}")
+    classes = load_description(arguments.dataset).classes
+    labels = extract_subset(rule, arguments.dataset / "train.csv", classes, arguments.output)
+    if missing := missing_classes(labels, classes):
+        print(f"warning: {missing}")
+    print(f"{arguments.output}: {len(labels):,} training images by the rule {rule.rule}")
     return 0

@@ -21,6 +21,7 @@ ARCHIVE = ExpectedFile(
     name="cifar-10-python.tar.gz",
     sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     size=170_498_071,
+    relatives={"c32a1d4ab5d03f1284b67883e8d87530": "the binary version, cifar-10-binary.tar.gz"},
 )
 FOLDER = "cifar-10-batches-py"
 TRAIN_BATCHES = tuple(f"{FOLDER}/data_batch_{number}" for number in range(1, 6))

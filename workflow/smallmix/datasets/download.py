@@ -18,14 +18,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from smallmix.atomic_files import flush_folder
 from smallmix.datasets.expected_file import ExpectedFile
+from smallmix.datasets.local_sources import is_local, open_local
 from smallmix.datasets.progress import Progress
+from smallmix.datasets.proxies import Proxy, proxy_for
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 
@@ -117,6 +119,11 @@ def _try_source(
 ) -> list[str]:
     """Fetch from one address; the file stands at `target` afterwards, or the lines returned say what went wrong."""
     tried: list[str] = []
+    proxy = None if is_local(source) else proxy_for(source)
+    if proxy is not None and (unusable := proxy.fault()):
+        tried.append(f"{source}: {proxy.in_words} cannot be used: {unusable}; {proxy.remedy}")
+        _tell(tried[-1])
+        return tried
     failures = 0
     while failures < limits.attempts:
         if tried:
@@ -129,7 +136,7 @@ def _try_source(
             _accept(partial, target, expected, resumed=begun_with > 0)
             return tried
         except _AttemptError as fault:
-            tried.append(f"{source}: {fault}")
+            tried.append(f"{source}: {fault}{_through(proxy)}")
             _tell(tried[-1])
             if not fault.again:
                 return tried
@@ -157,6 +164,9 @@ def _receive(source: str, partial: IO[bytes], expected: ExpectedFile, limits: Do
     offset = _size(partial)
     if offset == expected.size:
         return
+    if is_local(source):
+        _receive_local(source, partial, expected, limits, manual)
+        return
     headers = {"User-Agent": "smallmix", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -164,7 +174,7 @@ def _receive(source: str, partial: IO[bytes], expected: ExpectedFile, limits: Do
         request = urllib.request.Request(source, headers=headers)
         with _opener().open(request, timeout=limits.stall_seconds) as response:
             _check_offer(response, partial, offset, expected)
-            _copy(response, source, partial, expected, limits, manual)
+            _copy(response.read1, source, partial, expected, limits, manual)
     except urllib.error.HTTPError as fault:
         fault.close()
         if fault.code == RANGE_NOT_SATISFIABLE and offset:
@@ -179,8 +189,30 @@ def _receive(source: str, partial: IO[bytes], expected: ExpectedFile, limits: Do
         raise _AttemptError(f"no connection: {fault.reason}", again=False) from fault
     except ValueError as fault:
         raise _AttemptError(f"not an http or https address: {fault}", again=False) from fault
+    except http.client.InvalidURL as fault:
+        raise _AttemptError(f"the address cannot be read: {fault}", again=False) from fault
+    except http.client.BadStatusLine as fault:
+        if isinstance(fault, http.client.RemoteDisconnected):
+            raise _AttemptError("the connection was closed without an answer", again=True) from fault
+        raise _AttemptError("what answers there does not speak HTTP", again=False) from fault
     except (http.client.HTTPException, OSError) as fault:
         raise _AttemptError(_cut(partial, expected, str(fault) or type(fault).__name__), again=True) from fault
+
+
+def _receive_local(
+    source: str, partial: IO[bytes], expected: ExpectedFile, limits: DownloadLimits, manual: str
+) -> None:
+    """Append to the partial file what it still lacks of a file of this machine. Raises _AttemptError."""
+    try:
+        with open_local(source) as stream:
+            if (size := os.fstat(stream.fileno()).st_size) != expected.size:
+                raise _AttemptError(f"is a file of {size:,} bytes, not of {expected.size:,}", again=False)
+            stream.seek(_size(partial))
+            _copy(stream.read, source, partial, expected, limits, manual)
+    except ValueError as fault:
+        raise _AttemptError(str(fault), again=False) from fault
+    except OSError as fault:
+        raise _AttemptError(f"cannot be read: {fault.strerror or fault}", again=False) from fault
 
 
 def _check_offer(response: http.client.HTTPResponse, partial: IO[bytes], offset: int, expected: ExpectedFile) -> None:
@@ -200,7 +232,7 @@ def _check_offer(response: http.client.HTTPResponse, partial: IO[bytes], offset:
 
 
 def _copy(
-    response: http.client.HTTPResponse,
+    read: Callable[[int], bytes],
     source: str,
     partial: IO[bytes],
     expected: ExpectedFile,
@@ -211,7 +243,7 @@ def _copy(
     progress = Progress(f"{expected.name} from {source}", expected.size, "MB", scale=1e6)
     window_start, window_bytes = time.monotonic(), 0
     try:
-        while chunk := response.read1(CHUNK):
+        while chunk := read(CHUNK):
             done += len(chunk)
             if done > expected.size:
                 partial.truncate(0)
@@ -226,7 +258,7 @@ def _copy(
     finally:
         progress.close()
     if done < expected.size:
-        raise _AttemptError(_cut(partial, expected, "the server closed the connection"), again=True)
+        raise _AttemptError(_cut(partial, expected, "nothing more came"), again=True)
 
 
 def _append(partial: IO[bytes], chunk: bytes, manual: str) -> None:
@@ -264,6 +296,10 @@ def _opener() -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
+
+
+def _through(proxy: Proxy | None) -> str:
+    return "" if proxy is None else f" (asked through {proxy.in_words}; if that is wrong, {proxy.remedy})"
 
 
 def _size(partial: IO[bytes]) -> int:

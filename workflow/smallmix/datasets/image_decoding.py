@@ -15,11 +15,15 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from smallmix.datasets.jpeg_structure import was_cut
+from smallmix.datasets.unread_files import name_fault, name_unread
 
 # Only formats that Pillow decodes by itself: others start outside programs (EPS) or have no signature (TGA). JPEG
 # brings MPO along, the JPEG files of some cameras; their second picture is no animation.
@@ -32,6 +36,8 @@ IMAGES_PER_TASK = 128
 MOST_THREADS = 8
 SMALL_FILE = 32 << 10
 FILES_SAMPLED = 64
+FAINT_SPREAD = 3  # of 255: what differs by no more is hardly to be seen; masks of 0 and 1 are such images
+SIGNED, SAMPLE_FORMAT = 2, 339  # a value and the number of a TIFF's tag
 
 
 class ImageFault(Exception):
@@ -40,12 +46,25 @@ class ImageFault(Exception):
 
 @dataclass(frozen=True)
 class DecodedImages:
-    """`pixels` uint8 [N, size, size, 3 or 1]; the sha256 of each file; faults and notes by the image's index."""
+    """`pixels` uint8 [N, size, size, 3 or 1]; the sha256 of each image's pixels; what was found, by the image's index.
+
+    `peaks` has the largest value (0 to 65,535) of each image whose file has 16 bits a channel.
+    """
 
     pixels: NDArray[np.uint8]
     digests: list[bytes]
     faults: dict[int, str]
     notes: dict[str, list[int]]
+    peaks: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class DecodedImage:
+    """One image: `pixels` uint8 [size, size, 3 or 1], notes on what had to be done to it, and its peak, if any."""
+
+    pixels: NDArray[np.uint8]
+    notes: list[str]
+    peak: int | None
 
 
 def decode_images(
@@ -60,16 +79,25 @@ def decode_images(
     digests = [b""] * len(paths)
     faults: dict[int, str] = {}
     found: list[tuple[int, str]] = []
+    peaks: dict[int, int] = {}
 
     def decode_from(start: int) -> int:
-        for index in range(start, min(start + IMAGES_PER_TASK, len(paths))):
+        end = min(start + IMAGES_PER_TASK, len(paths))
+        for index in range(start, end):
             try:
-                image_pixels, digests[index], notes = decode_image(paths[index], size, color)
-                pixels[index] = image_pixels
-                found.extend((index, note) for note in notes)
+                decoded = decode_image(paths[index], size, color)
             except ImageFault as fault:
                 faults[index] = str(fault)
-        return min(start + IMAGES_PER_TASK, len(paths))
+                continue
+            pixels[index] = decoded.pixels
+            digests[index] = hashlib.sha256(pixels[index].reshape(-1)).digest()
+            found.extend((index, note) for note in decoded.notes)
+            if decoded.peak is not None:
+                peaks[index] = decoded.peak
+        for index, note in _faint_images(pixels[start:end]):
+            if start + index not in faults:
+                found.append((start + index, note))
+        return end
 
     with _limited_pixel_count(), ThreadPoolExecutor(_threads(paths)) as pool:
         for done in pool.map(decode_from, range(0, len(paths), IMAGES_PER_TASK)):
@@ -77,14 +105,11 @@ def decode_images(
     notes_by_kind: dict[str, list[int]] = {}
     for index, note in sorted(found):
         notes_by_kind.setdefault(note, []).append(index)
-    return DecodedImages(pixels, digests, dict(sorted(faults.items())), notes_by_kind)
+    return DecodedImages(pixels, digests, dict(sorted(faults.items())), notes_by_kind, dict(sorted(peaks.items())))
 
 
-def decode_image(path: str, size: int, color: str) -> tuple[NDArray[np.uint8], bytes, list[str]]:
-    """One image as uint8 [size, size, 3 or 1], the sha256 of its file, and notes on what had to be done to it.
-
-    Raises ImageFault.
-    """
+def decode_image(path: str, size: int, color: str) -> DecodedImage:
+    """One image, cut to its central square and brought to `size` pixels a side. Raises ImageFault."""
     content = _content(path)
     notes: list[str] = []
     try:
@@ -95,7 +120,11 @@ def decode_image(path: str, size: int, color: str) -> tuple[NDArray[np.uint8], b
             if opened.format != "MPO" and getattr(opened, "is_animated", False):
                 notes.append("hold several frames; the first was used")
                 opened.seek(0)
+            deep = _has_16_bits(opened)
             opened.load()
+            if opened.format in ("JPEG", "MPO") and was_cut(opened, content):
+                notes.append("look like JPEG files that were cut off and closed: what is missing is grey or coarse")
+            _refuse_signed(opened)
             image: Image.Image = opened
             try:
                 image = ImageOps.exif_transpose(opened)
@@ -103,17 +132,17 @@ def decode_image(path: str, size: int, color: str) -> tuple[NDArray[np.uint8], b
                 notes.append("have a damaged EXIF block; their orientation was not applied")
             if min(image.size) < size:
                 notes.append(f"are smaller than {size} x {size} pixels and were enlarged")
-            squared = _squared(_converted(image, "RGB" if color == "rgb" else "L"), size)
-            decoded = np.asarray(squared, dtype=np.uint8).reshape(size, size, -1)
+            converted, peak = _converted(image, "RGB" if color == "rgb" else "L", deep, notes)
+            decoded = np.asarray(_squared(converted, size), dtype=np.uint8).reshape(size, size, -1)
     except ImageFault:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
         raise ImageFault(_too_large(str(fault))) from fault
     except UnidentifiedImageError as fault:
-        raise ImageFault(f"is not an image of a known format ({', '.join(FORMATS)})") from fault
+        raise ImageFault(name_unread(content, FORMATS)) from fault
     except Exception as fault:  # a damaged image may end in nearly any error
-        raise ImageFault(f"cannot be decoded ({fault or type(fault).__name__}); the file is damaged") from fault
-    return decoded, hashlib.sha256(content).digest(), notes
+        raise ImageFault(name_fault(fault)) from fault
+    return DecodedImage(decoded, notes, peak)
 
 
 def _content(path: str) -> bytes:
@@ -129,18 +158,59 @@ def _content(path: str) -> bytes:
     return content
 
 
-def _converted(image: Image.Image, mode: str) -> Image.Image:
+def _has_16_bits(opened: Image.Image) -> bool:
+    """Whether the file, opened and not yet loaded, has 16 bits a channel, of which Pillow may keep the upper 8."""
+    if opened.format not in ("PNG", "TIFF"):
+        return False
+    tiles: Sequence[Any] = getattr(opened, "tile", ())
+    return any(";16" in str(tile[3]) for tile in tiles)
+
+
+def _refuse_signed(opened: Image.Image) -> None:
+    """Refuse negative pixels of 8 bits, which Pillow takes for bright ones. `opened` is loaded."""
+    if opened.format != "TIFF" or opened.mode != "L":
+        return
+    if SIGNED in getattr(opened, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
+        values = np.asarray(opened).view(np.int8)
+        if values.min() < 0:
+            raise ImageFault(_signed(int(values.min()), int(values.max())))
+
+
+def _converted(image: Image.Image, mode: str, deep: bool, notes: list[str]) -> tuple[Image.Image, int | None]:
+    """The image in `mode`, and the largest value (to 65,535) where the file has 16 bits a channel; adds to `notes`."""
+    peak: int | None = None
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        peak = int(values.max())
+        if values.min() < 0:
+            raise ImageFault(_signed(int(values.min()), peak))
+        if peak > 65535:
             raise ImageFault("has pixels of more than 16 bits; save it with 8 or 16 bits a channel")
         image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     elif image.mode == "F":
         raise ImageFault("has floating-point pixels, whose range is unknown; save it with 8 or 16 bits a channel")
     elif image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    return image if image.mode == mode else image.convert(mode)
+        colors = image.convert("RGBA")
+        if colors.getchannel("A").getextrema()[0] != 255:
+            notes.append("have transparent pixels, which were laid on black; black drawings vanish there")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), colors)
+    converted = image if image.mode == mode else image.convert(mode)
+    if deep and peak is None:  # Pillow kept the upper 8 bits of each channel
+        peak = int(np.asarray(converted).max()) << 8 | 255
+    return converted, peak
+
+
+def _faint_images(pixels: NDArray[np.uint8]) -> Iterator[tuple[int, str]]:
+    """Index and note of those of the images, uint8 [n, size, size, channels], that show (nearly) nothing."""
+    values = pixels.reshape(len(pixels), -1, pixels.shape[3])
+    # Most images are cleared by two of their pixels; only the others are looked at whole.
+    near = (np.abs(values[:, 0].astype(np.int16) - values[:, values.shape[1] // 2]) <= FAINT_SPREAD).all(axis=1)
+    for index in np.flatnonzero(near).tolist():
+        spread = int((values[index].max(axis=0) - values[index].min(axis=0)).max())
+        if spread == 0:
+            yield index, "are of one colour all over"
+        elif spread <= FAINT_SPREAD:
+            yield index, f"are nearly of one colour: their pixels differ by no more than {FAINT_SPREAD} of 255"
 
 
 def _squared(image: Image.Image, size: int) -> Image.Image:
@@ -167,6 +237,13 @@ def _limited_pixel_count() -> Iterator[None]:
 
 def _too_large(what: str) -> str:
     return f"is too large to decode safely (limit {LARGEST_PIXEL_COUNT:,} pixels): {what}. Scale it down first"
+
+
+def _signed(least: int, largest: int) -> str:
+    return (
+        f"has signed pixels (from {least:,} to {largest:,}), of which black and white are unknown; "
+        "save it with 8 or 16 unsigned bits a channel"
+    )
 
 
 def _threads(paths: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ from smallmix.datasets.list_findings import (
     check_repetitions,
     class_warnings,
     image_warnings,
+    path_warnings,
     sorted_classes,
 )
 from smallmix.datasets.listed_files import find_listed_files
@@ -76,7 +77,7 @@ def image_list_dataset(settings: Mapping[str, Any]) -> DatasetArrays:
             "decoding": f"{color}, {size} x {size}; EXIF orientation applied, transparency on black, central square, "
             "bilinear with antialiasing",
         },
-        warnings=(*warnings, *class_warnings(lists, classes), *image_warnings(lists, decoded)),
+        warnings=(*warnings, *path_warnings(lists), *class_warnings(lists, classes), *image_warnings(lists, decoded)),
     )
 
 

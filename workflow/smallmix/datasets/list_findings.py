@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from smallmix.datasets.image_decoding import DecodedImages
 from smallmix.datasets.image_list_table import ListRow
 from smallmix.datasets.list_faults import ListFaults
+from smallmix.datasets.look_alikes import difference, look
 
 TRAIN_LIST, TEST_LIST = "train.csv", "test.csv"
 ROUNDABOUT = re.compile(r"^\./|/\.?/|/\.?$")  # what normalising would change, in paths without ..
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+PAIRS_SHOWN = 5
+FULL_RANGE, DIM_PEAK = 65535, 1 << 14  # what stays below the second comes out at less than a quarter of full brightness
 
 
 def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
@@ -33,10 +36,13 @@ def check_classes(lists: Mapping[str, Sequence[ListRow]], classes: Sequence[str]
         faults.add(f"{TRAIN_LIST}: has one class only ({classes[0]!r}); telling classes apart needs two")
     if lists[TRAIN_LIST]:
         accused = set(classes)
+        trained = {look(name): name for name in reversed(classes)}
         for row in lists[TEST_LIST]:
             if row.label not in accused:
                 accused.add(row.label)
-                faults.add(f"{TEST_LIST} line {row.line}: the class {row.label!r} has no image in {TRAIN_LIST}")
+                twin = trained.get(look(row.label))
+                hint = "" if twin is None else f"; {twin!r} has, and differs only {difference(row.label, twin)}"
+                faults.add(f"{TEST_LIST} line {row.line}: the class {row.label!r} has no image in {TRAIN_LIST}{hint}")
 
 
 def check_repetitions(lists: Mapping[str, Sequence[ListRow]], faults: ListFaults) -> list[str]:
@@ -70,19 +76,45 @@ def class_warnings(lists: Mapping[str, Sequence[ListRow]], classes: Sequence[str
     tested = {row.label for row in lists[TEST_LIST]}
     warnings = [f"the class {name!r} has no image in {TEST_LIST}" for name in classes if name not in tested]
     alike: dict[str, str] = {}
-    for name in classes:
-        other = alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
-        if other != name:
-            warnings.append(f"the classes {other!r} and {name!r} differ only in case or in the encoding of characters")
+    pairs = [(other, name) for name in classes if (other := alike.setdefault(look(name), name)) != name]
+    for other, name in pairs[:PAIRS_SHOWN]:
+        warnings.append(
+            f"the classes {other!r} and {name!r} count as two, but differ only {difference(other, name)}. If they are "
+            f"one class, write it in one way in {TRAIN_LIST} and {TEST_LIST}"
+        )
+    if len(pairs) > PAIRS_SHOWN:
+        warnings.append(f"{len(pairs) - PAIRS_SHOWN:,} more classes look like another one")
     return warnings
 
 
+def path_warnings(lists: Mapping[str, Sequence[ListRow]]) -> list[str]:
+    """A warning about different paths that differ in the Unicode form of a letter only, over both lists."""
+    first: dict[str, tuple[str, str]] = {}
+    twins: list[tuple[str, str]] = []
+    for name, rows in lists.items():
+        for row in rows:
+            if not row.path.isascii():
+                place = f"{name} line {row.line}"
+                path, other = first.setdefault(unicodedata.normalize("NFC", row.path), (row.path, place))
+                if path != row.path:
+                    twins.append((other, place))
+    if not twins:
+        return []
+    return [
+        f"{_paths(len(twins))} from another one only in the Unicode form of a letter "
+        f"(first: {' and '.join(twins[0])}); on some systems both name one file. Rename the files"
+    ]
+
+
 def image_warnings(lists: Mapping[str, Sequence[ListRow]], decoded: Mapping[str, DecodedImages]) -> list[str]:
-    """Warnings about what had to be done to images, and about equal files among training and test images."""
+    """Warnings about what had to be done to images, and about equal images under two labels or in both lists."""
     warnings: list[str] = []
     for name, rows in lists.items():
         for note, indices in sorted(decoded[name].notes.items()):
-            warnings.append(f"{name}: {_images(len(indices))} (first: {rows[indices[0]].path!r}) {note}")
+            warnings.append(
+                f"{name}: {len(indices):,} of {_images(len(rows))} (first: {rows[indices[0]].path!r}) {note}"
+            )
+        warnings += _dim_warning(name, rows, decoded[name].peaks)
     first_row: dict[bytes, ListRow] = {}
     contradictions: list[tuple[ListRow, ListRow]] = []
     for row, digest in zip(lists[TRAIN_LIST], decoded[TRAIN_LIST].digests, strict=True):
@@ -92,8 +124,8 @@ def image_warnings(lists: Mapping[str, Sequence[ListRow]], decoded: Mapping[str,
     if contradictions:
         other, row = contradictions[0]
         warnings.append(
-            f"{TRAIN_LIST}: {_images(len(contradictions))} bear another label than an equal file "
-            f"(first: {row.path!r} as {row.label!r}, {other.path!r} as {other.label!r})"
+            f"{TRAIN_LIST}: {len(contradictions):,} of {_images(len(lists[TRAIN_LIST]))} bear another label than an "
+            f"image of equal pixels (first: {row.path!r} as {row.label!r}, {other.path!r} as {other.label!r})"
         )
     shared = [
         (first_row[digest], row)
@@ -103,10 +135,28 @@ def image_warnings(lists: Mapping[str, Sequence[ListRow]], decoded: Mapping[str,
     if shared:
         other, row = shared[0]
         warnings.append(
-            f"{_images(len(shared))} of {TEST_LIST} are equal, byte for byte, to training images "
-            f"(first: {row.path!r} and {other.path!r}); test accuracies are too high by what was memorised"
+            f"{TEST_LIST}: {len(shared):,} of {_images(len(lists[TEST_LIST]))} are equal, pixel for pixel as scaled, "
+            f"to training images (first: {row.path!r} and {other.path!r}); test accuracies are too high by what was "
+            "memorised. Take them out of one of the lists"
         )
     return warnings
+
+
+def _dim_warning(name: str, rows: Sequence[ListRow], peaks: Mapping[int, int]) -> list[str]:
+    """A warning about images of 16 bits that use the lowest bits only, as cameras of 10, 12 and 14 bits write them."""
+    dim = {index: peak for index, peak in peaks.items() if peak < DIM_PEAK}
+    if not dim:
+        return []
+    largest = max(dim.values())
+    return [
+        f"{name}: {len(dim):,} of {_images(len(rows))} (first: {rows[min(dim)].path!r}) have 16 bits a channel and use "
+        f"only the lowest {max(largest.bit_length(), 1)} (largest value {largest:,} of {FULL_RANGE:,}): they come out "
+        "dark. Stretch their values to the full range"
+    ]
+
+
+def _paths(count: int) -> str:
+    return "1 path differs" if count == 1 else f"{count:,} paths differ"
 
 
 def _images(count: int) -> str:

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smallmix.datasets.image_list_table import ListRow
-from smallmix.datasets.list_faults import ListFaults
+from smallmix.datasets.list_faults import SHOWN, ListFaults
+from smallmix.datasets.look_alikes import difference, look
+
+ABSENT = "does not exist"
 
 
 def find_listed_files(rows: Sequence[ListRow], list_name: str, folder: Path, faults: ListFaults) -> list[str]:
@@ -24,6 +27,8 @@ def find_listed_files(rows: Sequence[ListRow], list_name: str, folder: Path, fau
         fault = inside.fault_of(path)
         if fault:
             hint = "; folders are separated by /" if "\\" in row.path else ""
+            if fault == ABSENT and not hint and len(faults) < SHOWN:
+                hint = inside.look_alike(row.path)
             faults.add(f"{list_name} line {row.line}: {row.path!r} {fault}{hint}")
         found.append(path)
     return found
@@ -36,6 +41,7 @@ class _Inside:
         self.root = os.path.realpath(folder)
         self.prefix = os.path.join(self.root, "")
         self._regular_files: dict[str, frozenset[str] | None] = {}
+        self._looks: dict[str, dict[str, str]] = {}
 
     def fault_of(self, path: str) -> str | None:
         parent, _, name = path.rpartition("/")
@@ -53,12 +59,37 @@ class _Inside:
                     return "leads out of the list's folder by a symbolic link"
                 mode = os.stat(path).st_mode
         except (FileNotFoundError, NotADirectoryError):
-            return "does not exist"
+            return ABSENT
         except OSError as fault:
             return f"cannot be read ({fault.strerror})"
         if stat.S_ISDIR(mode):
             return "is a folder, not an image"
         return None if stat.S_ISREG(mode) else "is not a regular file"
+
+    def look_alike(self, path: str) -> str:
+        """A hint on an existing file or folder whose name looks like the one of `path` that is missing, or nothing."""
+        folder = self.root
+        for part in path.split("/"):
+            if os.path.lexists(os.path.join(folder, part)):
+                folder = os.path.join(folder, part)
+                continue
+            twin = self._looks_in(folder).get(look(part))
+            if twin is None:
+                return ""
+            where = os.path.relpath(folder, self.root)
+            place = "the folder" if where == "." else f"the folder {where!r}"
+            return f"; {place} holds {twin!r}, which differs only {difference(part, twin)}"
+        return ""
+
+    def _looks_in(self, folder: str) -> dict[str, str]:
+        """The names in a folder by how they look, read once."""
+        if folder not in self._looks:
+            try:
+                names = sorted(os.listdir(folder)) if self._holds(os.path.realpath(folder)) else []
+            except OSError:
+                names = []
+            self._looks[folder] = {look(name): name for name in names}
+        return self._looks[folder]
 
     def _list(self, parent: str) -> frozenset[str] | None:
         """The names of a folder's regular files, without links; None where the folder lies elsewhere."""

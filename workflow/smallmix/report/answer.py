@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from smallmix.figures.figure_text import MINUS, count_of, joined, percent, points
 from smallmix.figures.paired_differences import differences_by_size
 from smallmix.figures.study_tables import StudyTables
+from smallmix.report.missing_classes import missing_class_notes
 from smallmix.statistics.method_roles import first_method
 
 
@@ -163,5 +164,6 @@ def _warnings(tables: StudyTables) -> list[str]:
     if len(tables.study.seeds) < 2:
         warnings.append("One seed: there are no intervals, and differences of a point or two may be luck.")
     warnings += [str(note) for note in tables.provenance.get("notes", [])]
+    warnings += missing_class_notes(tables)
     warnings += [str(note) for note in tables.dataset.get("warnings", [])]
     return warnings

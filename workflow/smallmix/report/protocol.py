@@ -25,7 +25,7 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Selection", "Accuracies are the best reading of a run unless a table says otherwise: the article's rule, "
          "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it."),
         ("Seeds", _seeds(tables)),
-        ("Images", f"{title}{counts}."),
+        ("Images", f"{title}{counts}.{_decoding(dataset)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
@@ -83,6 +83,13 @@ def _seeds(tables: StudyTables) -> str:
     if len(seeds) == 1:
         return f"One seed ({seeds[0]}): no intervals."
     return f"{count_of(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); means over the seeds that are finished."
+
+
+def _decoding(dataset: dict[str, Any]) -> str:
+    """How foreign image files became pixels, where they were some."""
+    source = dataset.get("source")
+    decoding = source.get("decoding") if isinstance(source, dict) else None
+    return f" Brought to one form: {decoding}." if decoding else ""
 
 
 def _rule(cell: Cell) -> str:

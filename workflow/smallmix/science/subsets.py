@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -18,13 +19,14 @@ from smallmix.science.randomness import generator
 from smallmix.study.cell import SubsetValue
 
 COLUMNS = ("row", "label", "class")
+CLASSES_TOLD = 10
 
 
-def choose_rows(rule: SubsetValue, labels: NDArray[numpy.int64], class_count: int) -> NDArray[numpy.int64]:
+def choose_rows(rule: SubsetValue, labels: NDArray[numpy.int64], classes: Sequence[str]) -> NDArray[numpy.int64]:
     """The chosen rows of the training list, ascending, int64 [size].
 
     head: the first `size` rows, so classes are uneven (article, section 2). balanced: as many of each class as of any
-    other, give or take one. random: uniform without replacement. `labels` is int64 [N].
+    other, give or take one. random: uniform without replacement. `labels` is int64 [N], indices of `classes`.
 
     Raises DatasetError where the data set cannot give such a subset.
     """
@@ -39,12 +41,13 @@ def choose_rows(rule: SubsetValue, labels: NDArray[numpy.int64], class_count: in
     draw = generator(rule.seed or 0, 0, "subset")
     if rule.rule == "random":
         return numpy.sort(draw.permutation(total)[:size]).astype(numpy.int64)
-    return _balanced_rows(draw, labels, class_count, size)
+    return _balanced_rows(draw, labels, classes, size)
 
 
 def _balanced_rows(
-    draw: numpy.random.Generator, labels: NDArray[numpy.int64], class_count: int, size: int
+    draw: numpy.random.Generator, labels: NDArray[numpy.int64], classes: Sequence[str], size: int
 ) -> NDArray[numpy.int64]:
+    class_count = len(classes)
     if size < class_count:
         raise DatasetError(
             f"subsets.sizes: {size} images cannot be balanced over {class_count} classes. "
@@ -61,17 +64,59 @@ def _balanced_rows(
     chosen = numpy.sort(numpy.concatenate(rows)[order]).astype(numpy.int64)
     counts = numpy.bincount(labels[chosen], minlength=class_count)
     if counts.max() - counts.min() > 1:
-        scarce = int(numpy.bincount(labels, minlength=class_count).argmin())
+        wanted = size // class_count
+        at_hand = numpy.bincount(labels, minlength=class_count)
+        wanted += int(at_hand.min() >= wanted)  # all have the even share: too few can give one image more
+        scarce = numpy.flatnonzero(at_hand < wanted)
+        told = _named([f"{classes[label]!r} ({at_hand[label]:,})" for label in scarce[numpy.argsort(at_hand[scarce])]])
         raise DatasetError(
-            f"subsets.sizes: {size:,} images cannot be balanced: class number {scarce} has only "
-            f"{int((labels == scarce).sum()):,} training images for {size // class_count:,} wanted. "
-            "Use smaller sizes, or subsets.rule: head or random."
+            f"subsets.sizes: {size:,} images cannot be balanced. Each class needs {wanted:,} training images, too few "
+            f"are there of {told}. Use smaller sizes, or subsets.rule: random."
         )
     return chosen
 
 
-def extract_subset(rule: SubsetValue, train_table: Path, class_count: int, target: Path) -> int:
-    """Write the chosen lines of train.csv (row,label,class) to `target`; return their number."""
+def missing_classes(labels: NDArray[numpy.int64], classes: Sequence[str]) -> str | None:
+    """What to say about the classes that have no image among `labels`, int64 [size]; None where all have one."""
+    counts = numpy.bincount(labels, minlength=len(classes))
+    missing = [repr(name) for name, count in zip(classes, counts.tolist(), strict=True) if count == 0]
+    if not missing:
+        return None
+    return (
+        f"the subset of {len(labels):,} images has no image of {len(missing):,} of {len(classes):,} classes: "
+        f"{_named(missing)}"
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - CLASSES_TOLD:,} more" if len(names) > CLASSES_TOLD else ""
+    return ", ".join(names[:CLASSES_TOLD]) + more
+
+
+def _refuse_one_class(
+    rule: SubsetValue, rows: NDArray[numpy.int64], labels: NDArray[numpy.int64], classes: Sequence[str]
+) -> None:
+    """Raise DatasetError where the chosen images are all of one class: nothing could be told apart."""
+    label = int(labels[rows[0]])
+    if (labels[rows] != label).any():
+        return
+    who = f"subsets.sizes: {rule.size:,} {'image holds' if rule.size == 1 else 'images hold'} one class only"
+    others = numpy.flatnonzero(labels != label)
+    if rule.rule == "head" and rule.size > 1 and len(others):
+        raise DatasetError(
+            f"{who}: the training list begins with {others[0]:,} images of {classes[label]!r}, and subsets.rule: head "
+            "takes the first ones. Use subsets.rule: balanced or random, shuffle the list, or take more images."
+        )
+    raise DatasetError(
+        f"{who}, {classes[label]!r}, and telling classes apart needs two. Use larger sizes, or subsets.rule: balanced."
+    )
+
+
+def extract_subset(rule: SubsetValue, train_table: Path, classes: Sequence[str], target: Path) -> NDArray[numpy.int64]:
+    """Write the chosen lines of train.csv (row,label,class) to `target`; return their labels, int64 [size].
+
+    Raises DatasetError where the data set cannot give such a subset, or the subset would hold one class only.
+    """
     with open(train_table, newline="", encoding="utf-8") as stream:
         reader = csv.reader(stream)
         header = next(reader, None)
@@ -82,13 +127,14 @@ def extract_subset(rule: SubsetValue, train_table: Path, class_count: int, targe
             )
         lines = list(reader)
     labels = numpy.array([int(line[1]) for line in lines], dtype=numpy.int64)
+    rows = choose_rows(rule, labels, classes)
+    _refuse_one_class(rule, rows, labels, classes)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    rows = choose_rows(rule, labels, class_count)
     writer.writerows(lines[row] for row in rows)
     atomic_files.write_text(target, text.getvalue())
-    return len(rows)
+    return labels[rows]
 
 
 def read_subset(path: Path) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:

@@ -96,6 +96,11 @@ def _dataset(sound: Sound) -> Iterator[Fault]:
 
 
 def _sizes(sound: Sound) -> Iterator[Fault]:
+    for position, size in sound.whole_numbers("subsets", "sizes"):
+        if size == 1:
+            yield Fault(
+                ("subsets", "sizes", position), "found 1; allowed: at least 2, as one image shows one class only"
+            )
     name = sound.get("dataset", "name")
     known = KNOWN_DATASETS.get(name) if isinstance(name, str) else None
     if known is None:
@@ -104,7 +109,7 @@ def _sizes(sound: Sound) -> Iterator[Fault]:
         path = ("subsets", "sizes", position)
         if size > known.train_count:
             yield Fault(path, f"found {size}; allowed: at most {known.train_count}, the training images of {name}")
-        elif sound.get("subsets", "rule") == "balanced" and 0 < size < known.classes:
+        elif sound.get("subsets", "rule") == "balanced" and 1 < size < known.classes:
             told = f"found {size}; allowed with the rule balanced: at least {known.classes}, one image of every class"
             yield Fault(path, told)
 
