@@ -71,7 +71,7 @@ def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, m
         {"last_batch": "even"},
         {"last_batch": "drop", "every": 3},
         {"iterations": 20, "every": 7, "every_at_end": 1},
-        {"iterations": 20, "every": 8, "learning_rate": 4.0},
+        {"iterations": 20, "every": 8, "learning_rate": 0.5},
     ],
     ids=["even batches", "a dropped remainder", "dense readings at the end", "a large early loss"],
 )
