@@ -10,6 +10,7 @@ from smallmix.collection.collect import collect
 from smallmix.collection.tables import write_tables
 from smallmix.figures.study_tables import load_tables
 from smallmix.planning.cautions import warn_of_early_losses, warn_of_small_batches
+from smallmix.report.answer import compose_answer
 from smallmix.report.protocol import compose_deviations, compose_protocol
 from smallmix.study.study import Study
 
@@ -78,7 +79,9 @@ def test_the_report_says_what_the_first_steps_were_like(made: SyntheticStudy) ->
     made.edit_metrics("n100/non/seed1", largest_early_loss=451.6, largest_early_loss_iteration=2)
     found = protocol_of(made)
     assert "is 451.6 at iteration 2 of n100/non/seed1" in found["First steps"]
-    assert "Warning: 1 run of 12 began with a loss above 23, ten times the loss of guessing" in found["First steps"]
+    assert "Warning: 1 run of 12 began with a training loss above 23, ten times the loss of" in found["First steps"]
+    warnings = compose_answer(load_tables(made.study, made.root)).warnings
+    assert [one for one in warnings if one.startswith("1 run of 12 began with a training loss above 23")]
 
 
 def test_the_report_says_what_becomes_of_the_last_batch(made: SyntheticStudy, tmp_path: Path) -> None:

@@ -139,18 +139,24 @@ def _early_losses(tables: StudyTables) -> list[tuple[str, str]]:
     runs = tables.metrics.dropna(subset=["largest_early_loss"])
     if runs.empty:
         return []
-    limit = alarming_loss(max(2, len(dataset_classes(tables)) or DEFAULT_CLASSES))
     worst = max(runs.to_dict("records"), key=lambda run: float(run["largest_early_loss"]))
     place = f"n{int(worst['size'])}/{worst['method']}/seed{int(worst['seed'])}"
     at = f"{worst['largest_early_loss']:.4g} at iteration {int(worst['largest_early_loss_iteration']):,} of {place}"
-    above = int((runs["largest_early_loss"] > limit).sum())
     text = f"The largest training loss of a single step, of each run's first tenth or first 100 steps, is {at}."
-    if above:
-        text += (
-            f" Warning: {count_of(above, 'run')} of {len(runs):,} began with a loss above {limit:.3g}, ten times the "
-            "loss of guessing. Such a training began to diverge, and its accuracy may be far too low."
-        )
-    return [("First steps", text)]
+    warning = early_loss_warning(tables)
+    return [("First steps", f"{text} Warning: {warning}" if warning else text)]
+
+
+def early_loss_warning(tables: StudyTables) -> str | None:
+    """How many runs began with a loss above ten times that of guessing; None where none did."""
+    limit = alarming_loss(max(2, len(dataset_classes(tables)) or DEFAULT_CLASSES))
+    above = int((tables.metrics["largest_early_loss"] > limit).sum())
+    if not above:
+        return None
+    return (
+        f"{count_of(above, 'run')} of {len(tables.metrics):,} began with a training loss above {limit:.3g}, ten times "
+        "the loss of guessing. Such a training began to diverge, and its accuracy may be far too low."
+    )
 
 
 def _budget_by_size(tables: StudyTables) -> dict[int, str]:
