@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test chaos cluster gpu bench audit lock clean
+.PHONY: help install demo reproduce test long chaos cluster gpu bench audit lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -29,6 +29,9 @@ test: install  ## everything that continuous integration runs
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" --durations=15
+
+long: install  ## the first hundred steps of the article's network at full width, each method: half an hour on a CPU
+	$(BIN)/python -m pytest -m long tests/unit
 
 chaos: install  ## the long form of the chaos tests: kills, full disks, damaged files
 	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos

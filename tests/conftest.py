@@ -41,6 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: kinds[item] not in KEPT_TOGETHER)
 
 
+def real_images_archive() -> Path:
+    """Where the archive of the CIFAR-10 images as JPEG files would be; it need not be there."""
+    return Path(os.environ.get(REAL_IMAGES_VARIABLE) or REAL_IMAGES_DEFAULT)
+
+
 @pytest.fixture(scope="session")
 def cifar10_jpeg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all CIFAR-10 images as JPEG files, train.csv and test.csv, unpacked once for all tests.
@@ -48,7 +53,7 @@ def cifar10_jpeg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     The archive's path stands in the environment variable SMALLMIX_REAL_IMAGES. Tests that use it carry the mark
     real_data and are skipped where it is not there.
     """
-    archive = Path(os.environ.get(REAL_IMAGES_VARIABLE) or REAL_IMAGES_DEFAULT)
+    archive = real_images_archive()
     if not archive.is_file():
         pytest.skip(f"the CIFAR-10 images as JPEG files are not there (set {REAL_IMAGES_VARIABLE} to their archive)")
     folder = tmp_path_factory.mktemp("real-images")

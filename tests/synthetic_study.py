@@ -232,10 +232,9 @@ def _training(
     accuracy = float(np.mean(logits.argmax(axis=1) == labels))
     loss = _negative_log_likelihood(logits, labels)
 
-    interval, last = cell.evaluation_interval, cell.iterations
-    moments = sorted({*range(interval, last, interval), last})
+    last = cell.iterations
     history: list[_Row] = []
-    for moment in moments:
+    for moment in cell.reading_moments.until(last):
         share = moment / last
         rate = cell.recipe.learning_rate * cell.recipe.decay_factor ** sum(share > at for at in cell.recipe.decay_at)
         rising = 0.1 + (accuracy - 0.1) * (1 - np.exp(-8 * share))
@@ -266,6 +265,7 @@ def _metrics(
     cell: Cell, data: str, logits: NDArray[np.float32], labels: NDArray[np.int64], history: list[_Row]
 ) -> dict[str, Any]:
     accuracies = [row[-1] for row in history]
+    late = [row[-1] for row in history if row[0] > 0.9 * cell.iterations]
     last = history[-1]
     best = max(range(len(history)), key=lambda index: accuracies[index])
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -284,19 +284,22 @@ def _metrics(
     ]
     truth = np.eye(len(CLASSES))[labels]
     return {
-        "format": 1,
+        "format": 2,
         "cell": cell.to_dict(),
         "cell_fingerprint": cell.fingerprint,
         "data_fingerprint": data,
         "code_fingerprint": CODE_FINGERPRINT,
         "iterations": cell.iterations,
         "epochs": cell.iterations / cell.batches_per_epoch,
-        "images_seen": int(cell.iterations / cell.batches_per_epoch * cell.size),
+        "images_seen": cell.images_seen,
         "parameters": 11171146,
+        "largest_early_loss": max(2.6, *(row[3] for row in history[:2])),
+        "largest_early_loss_iteration": 1,
         "final_test_accuracy": last[-1],
         "best_test_accuracy": accuracies[best],
         "best_iteration": history[best][0],
-        "last10_test_accuracy": float(np.median(accuracies[-10:])),
+        "last10_test_accuracy": float(np.median(late)),
+        "last_tenth_readings": len(late),
         "final_test_loss": last[6],
         "final_train_loss": last[3],
         "final_clean_train_loss": last[4],

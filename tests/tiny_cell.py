@@ -28,7 +28,15 @@ BETAS: dict[Mix, tuple[float, float] | None] = {"none": None, "images": (2.0, 1.
 CLASSES = 10
 
 
-def tiny_cell(mix: Mix = "none", *, iterations: int = 6, every: int = 2, size: int = 20, **recipe: Any) -> Cell:
+def tiny_cell(
+    mix: Mix = "none",
+    *,
+    iterations: int = 6,
+    every: int = 2,
+    every_at_end: int | None = None,
+    size: int = 20,
+    **recipe: Any,
+) -> Cell:
     """A narrow network on 8 x 8 images; three batches an epoch, the last one smaller."""
     values: dict[str, Any] = {
         "batch_size": 8,
@@ -52,7 +60,7 @@ def tiny_cell(mix: Mix = "none", *, iterations: int = 6, every: int = 2, size: i
         model=ModelValue("preact-resnet18", width=4, blocks=(1, 1, 1, 1)),
         recipe=RecipeValue(**values),
         budget=BudgetValue("iterations", iterations),
-        evaluation=EvaluationValue("iterations", every, clean_train_limit=size),
+        evaluation=EvaluationValue("iterations", every, size, every_at_end),
     )
 
 

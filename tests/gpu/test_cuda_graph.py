@@ -10,6 +10,7 @@ import torch
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.training_step import NonFiniteLoss, batch_loss
 from smallmix.study.cell import Cell, Executor, Mix
+from smallmix.study.epoch_batches import LastBatch
 from smallmix.training.evaluation import EvaluationImages
 from smallmix.training.executors import build_executor
 from smallmix.training.step_executor import StepExecutor, row_of, upload
@@ -68,6 +69,21 @@ def test_captured_steps_equal_eager_ones_bit_for_bit(size: int, mix: Mix) -> Non
         take(executor, 280)
         states.append(state)
     assert_equal(*states)
+
+
+@pytest.mark.parametrize(("rule", "graphs"), [("even", {131, 130}), ("drop", {196})])
+def test_other_rules_for_the_last_batch_keep_a_graph_for_each_batch_size(rule: LastBatch, graphs: set[int]) -> None:
+    """392 images: 131 + 131 + 130, or 196 twice."""
+    cell = make_cell(392, batch_size=max(graphs), width=16, iterations=300, learning_rate=0.02, last_batch=rule)
+    data = data_of(cell)
+    states = []
+    for way in ("eager", "graph"):
+        state, executor = begin(cell, data, way)
+        take(executor, 280)
+        states.append(state)
+    assert_equal(*states)
+    assert states[0].largest_early_loss == states[1].largest_early_loss > 0
+    assert set(cell.epoch_batches) == graphs
 
 
 @pytest.mark.parametrize("interruption", [1, 100, 256, 270])

@@ -134,6 +134,7 @@ def test_cells_without_a_folder_are_missing(made: SyntheticStudy) -> None:
         "final_test_accuracy",
         "best_test_accuracy",
         "last10_test_accuracy",
+        "last_tenth_readings",
         "best_iteration",
         "iterations",
         "final_test_loss",
@@ -154,6 +155,26 @@ def test_every_edited_number_is_found(made: SyntheticStudy, key: str) -> None:
     assert key in found.reason or "iteration" in found.reason
 
 
+@pytest.mark.parametrize(("key", "value"), [("largest_early_loss", 0.9), ("largest_early_loss_iteration", 3)])
+def test_a_largest_early_loss_that_cannot_be_is_found(made: SyntheticStudy, key: str, value: float) -> None:
+    """The first two of twenty iterations are early, and their means stand in the history."""
+    made.edit_metrics(PLACE, **{key: value})
+    assert f"{key} is {value}" in record(made).reason
+
+
+def test_results_of_another_version_are_told_as_such_though_their_numbers_have_other_names(
+    made: SyntheticStudy,
+) -> None:
+    path = made.folder(PLACE) / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    for key in ("last_tenth_readings", "largest_early_loss"):
+        del metrics[key]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    assert record(made).reason == "metrics.json lacks last_tenth_readings, largest_early_loss"
+    path.write_text(json.dumps({**metrics, "code_fingerprint": "0" * 16}), encoding="utf-8")
+    assert record(made).reason == "the training code changed since"
+
+
 def test_an_accuracy_edited_in_both_tables_is_found_by_the_predictions(made: SyntheticStudy) -> None:
     path = made.folder(PLACE) / "history.csv"
     lines = path.read_text().splitlines()
@@ -165,7 +186,7 @@ def test_an_accuracy_edited_in_both_tables_is_found_by_the_predictions(made: Syn
         final_test_accuracy=0.99,
         best_test_accuracy=0.99,
         best_iteration=int(lines[-1].split(",")[0]),
-        last10_test_accuracy=float(np.median(accuracies[-10:])),
+        last10_test_accuracy=float(np.median(accuracies[-2:])),
     )
     assert record(made).status == "stale"
     assert "by predictions.npz" in record(made).reason

@@ -169,7 +169,7 @@ def test_merged_by_snakemake_or_by_us_is_the_same(tmp_path: Path) -> None:
     update_config(config, yaml.safe_load(overlay))
     ours = layered(tmp_path, overlay)
     assert resolve_configuration(config, [tmp_path / "layer0.yaml", tmp_path / "layer1.yaml"]) == ours
-    assert ours["evaluation"]["epoch_budgets"] == {"every": 2}
+    assert ours["evaluation"]["epoch_budgets"] == {"every": 2, "every_at_end": None}
 
 
 TREES = st.recursive(

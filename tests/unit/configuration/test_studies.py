@@ -57,6 +57,7 @@ def test_resolves_under_its_own_name(path: Path) -> None:
 
 def test_the_expected_studies_are_there() -> None:
     assert {path.stem for path in OVERLAYS} == {
+        "article-even",
         "balanced",
         "beta",
         "demo",
@@ -129,3 +130,37 @@ def test_own_images_name_their_own_folder_of_arrays() -> None:
     own = study("own-images")
     assert own.dataset == own.configuration["dataset"]["image-list"]["identifier"]
     assert own.cells[0].value.dataset.image_size == 32
+
+
+def test_only_the_articles_reading_keeps_a_small_last_batch() -> None:
+    """A copy of own-images, and whatever else does not follow the article, must not inherit the article's remainder."""
+    assert article().configuration["recipe"]["last_batch"] == "keep"
+    assert article().small_remainders == {5000: 8}
+    for name in ("replicated", "balanced", "longer", "beta"):
+        assert study(name).configuration["recipe"]["last_batch"] == "keep"
+    for name in ("article-even", "demo", "laptop", "own-images"):
+        resolved = study(name)
+        assert resolved.configuration["recipe"]["last_batch"] == "even"
+        assert resolved.small_remainders == {}
+        for cell in resolved.cells:
+            sizes = list(cell.value.epoch_batches)
+            assert max(sizes) - min(sizes) <= 1
+
+
+def test_article_even_differs_from_the_article_in_the_batches_alone() -> None:
+    ours, theirs = study("article-even"), article()
+    differing = {key for key in ours.configuration if ours.configuration[key] != theirs.configuration[key]}
+    assert differing == {"study", "title", "description", "recipe", "compare_with"}
+    assert {**ours.configuration["recipe"], "last_batch": "keep"} == theirs.configuration["recipe"]
+    pairs = list(zip(ours.cells, theirs.cells, strict=True))
+    # 100 images are one batch either way: one training for both studies.
+    assert {mine.size for mine, other in pairs if mine.value == other.value} == {100}
+    assert all(mine.value.iterations == other.value.iterations for mine, other in pairs)
+
+
+@pytest.mark.parametrize("name", ["demo", "laptop", "own-images", "article"])
+def test_the_last_tenth_is_read_often_enough_for_a_median(name: str) -> None:
+    resolved = article() if name == "article" else study(name)
+    counts = {cell.value.reading_moments.count_in_last_tenth for cell in resolved.cells}
+    assert min(counts) >= 5
+    assert max(counts) <= (30 if name == "article" else 10)

@@ -49,6 +49,44 @@ def test_the_last_smaller_batch_is_kept(size: int, last: int) -> None:
     assert sizes == [*full, last] * 2
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 700), st.sampled_from((2, 7, 32, 128)), st.integers(1, 4), st.integers(0, 2**31))
+def test_even_batches_show_every_image_once_an_epoch(size: int, batch_size: int, epochs: int, seed: int) -> None:
+    cell = make_cell(size, batch_size=batch_size, epochs=epochs, seed=seed, last_batch="even")
+    seen: list[int] = []
+    sizes: list[int] = []
+    for chunk in whole_plan(BatchPlan(cell)):
+        assert chunk.rows.shape[1] == cell.epoch_batches.large
+        for rows, partners, count in zip(chunk.rows, chunk.partner, chunk.batch_sizes, strict=True):
+            seen += rows[:count].tolist()
+            sizes.append(int(count))
+            assert sorted(partners[:count].tolist()) == list(range(count))
+    assert sizes == list(cell.epoch_batches) * epochs
+    assert len(seen) == cell.images_seen == epochs * size
+    for epoch in range(epochs):
+        assert sorted(seen[epoch * size : (epoch + 1) * size]) == list(range(size))
+
+
+@pytest.mark.parametrize(("size", "left"), [(130, 2), (300, 44), (129, 1)])
+def test_dropped_images_change_from_epoch_to_epoch(size: int, left: int) -> None:
+    cell = make_cell(size, epochs=40, last_batch="drop")
+    left_out = []
+    chunk = BatchPlan(cell).chunk(0)
+    for epoch in chunk.rows.reshape(-1, cell.batches_per_epoch * 128)[:40]:
+        assert len(set(epoch.tolist())) == size - left
+        left_out.append(tuple(sorted(set(range(size)) - set(epoch.tolist()))))
+    assert (chunk.batch_sizes == 128).all()
+    assert {len(images) for images in left_out} == {left}
+    assert len(set(left_out)) > 30
+
+
+def test_nothing_is_dropped_where_the_remainder_is_all_there_is() -> None:
+    cell = make_cell(9, epochs=3, last_batch="drop")
+    chunk = BatchPlan(cell).chunk(0)
+    assert chunk.batch_sizes.tolist() == [9, 9, 9]
+    assert all(sorted(row.tolist()) == list(range(9)) for row in chunk.rows)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 400), st.integers(0, 8), st.integers(0, 2**31))
 def test_partners_permute_the_batch_and_crops_stay_within_the_border(size: int, padding: int, seed: int) -> None:

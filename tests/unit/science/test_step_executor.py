@@ -14,6 +14,7 @@ import pytest
 import torch
 from smallmix.science import batch_plan
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.early_loss import alarming_loss, early_steps
 from smallmix.science.training_step import (
     BatchRow,
     NonFiniteLoss,
@@ -22,6 +23,7 @@ from smallmix.science.training_step import (
     build_optimizer,
 )
 from smallmix.study.cell import Cell, Precision
+from smallmix.study.epoch_batches import LastBatch
 from smallmix.training.devices import fix_arithmetic
 from smallmix.training.evaluation import EvaluationImages
 from smallmix.training.graph_executor import GraphSteps, PlanTables, compile_loss
@@ -102,6 +104,89 @@ def test_all_executors_take_the_same_steps_bit_for_bit(mix: Any) -> None:
             assert equal(state, expected)
             assert sizes == ([8, 8, 4] * 5)[:STEPS]
     assert not equal(TrainingState.fresh(cell, data, CPU), expected)
+
+
+@pytest.mark.parametrize(("rule", "sizes"), [("even", [7, 7, 6]), ("drop", [8, 8])])
+def test_other_rules_for_the_last_batch_take_the_same_steps_in_both_executors(
+    rule: LastBatch, sizes: list[int]
+) -> None:
+    cell = make_cell(20, batch_size=8, iterations=STEPS, width=2, learning_rate=0.01, last_batch=rule)
+    data = data_of(cell)
+    expected = plain(cell, data, STEPS)
+    for build in (eager, counted):
+        state = TrainingState.fresh(cell, data, CPU)
+        executor = build(data, state, False)
+        assert [executor.step() for _ in range(STEPS)] == (sizes * STEPS)[:STEPS]
+        executor.settle()
+        assert equal(state, expected)
+
+
+@pytest.mark.parametrize(("rule", "graphs"), [("keep", [8, 4]), ("even", [7, 6]), ("drop", [8])])
+def test_one_graph_is_kept_for_each_batch_size(
+    rule: LastBatch, graphs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a card nothing can be captured; which sizes are asked for is known all the same."""
+    cell = make_cell(20, batch_size=8, iterations=STEPS, width=2, learning_rate=0.01, last_batch=rule)
+    data = data_of(cell)
+    state = TrainingState.fresh(cell, data, CPU)
+    captured: list[int] = []
+    monkeypatch.setattr(GraphSteps, "_captured", lambda self, size: captured.append(size))
+    steps = GraphSteps(data, state, StepLedger.fresh(CPU))
+    for number in (0, 1, 2):
+        steps.load(BatchPlan(cell).chunk(number), 0)
+    assert captured == graphs
+
+
+@pytest.mark.parametrize("settle_each_step", [True, False])
+@pytest.mark.parametrize("build", [eager, counted])
+@pytest.mark.parametrize("interruption", [None, 1, 2, 7])
+def test_the_largest_early_loss_is_noted_with_its_iteration(
+    build: Any, settle_each_step: bool, interruption: int | None
+) -> None:
+    """Early are the first three of thirty steps; a stop between them and a restart change nothing."""
+    cell = make_cell(20, batch_size=8, iterations=30, width=2, learning_rate=0.3)
+    data = data_of(cell)
+    losses = [plain(cell, data, steps + 1).loss_sum - plain(cell, data, steps).loss_sum for steps in range(9)]
+    means = [total / size for total, size in zip(losses, [8, 8, 4] * 3, strict=True)]
+    wanted = max(range(3), key=means.__getitem__)
+    assert max(means) > means[wanted]  # later steps are worse, and must not count
+    state = TrainingState.fresh(cell, data, CPU)
+    executor = build(data, state, settle_each_step)
+    for number in range(9):
+        if number == interruption:
+            executor.settle()
+            saved = copy.deepcopy(state.to_checkpoint())
+            state = TrainingState.fresh(cell, data, CPU)
+            state._take_numbers(saved["model"], saved["momentum"])
+            for name in ("iteration", "loss_sum", "largest_early_loss", "largest_early_loss_iteration"):
+                setattr(state, name, saved[name])
+            executor = build(data, state, settle_each_step)
+        executor.step()
+    executor.settle()
+    assert state.largest_early_loss_iteration == wanted + 1
+    assert state.largest_early_loss == pytest.approx(means[wanted], rel=1e-6)
+
+
+@pytest.mark.parametrize(("iterations", "early"), [(1, 1), (9, 1), (20, 2), (800, 80), (1000, 100), (39_100, 100)])
+def test_early_are_a_tenth_of_the_budget_and_a_hundred_steps_at_most(iterations: int, early: int) -> None:
+    assert early_steps(iterations) == early
+    assert alarming_loss(10) == pytest.approx(23.02585)
+    assert alarming_loss(2) == pytest.approx(6.931472)
+
+
+def test_later_losses_and_losses_that_are_not_finite_are_no_largest_early_loss() -> None:
+    ledger = StepLedger.fresh(CPU)
+    ledger.early_steps.fill_(3)
+    for loss in (2.0, 5.0, 3.0, 9.0):
+        ledger.record(torch.tensor(loss), 8)
+    assert (float(ledger.largest_early_loss), int(ledger.largest_early_step)) == (5.0, 2)
+    ledger = StepLedger.fresh(CPU)
+    ledger.early_steps.fill_(100)
+    for loss in (2.0, 5.0, 3.0, float("nan"), 7.0):
+        ledger.record(torch.tensor(loss), 8)
+    assert (float(ledger.largest_early_loss), int(ledger.largest_early_step)) == (5.0, 2)
+    assert int(ledger.finite_steps) == 3
+    assert float(ledger.last_loss) == 3.0
 
 
 @pytest.mark.parametrize("build", [eager, counted])

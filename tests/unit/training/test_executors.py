@@ -115,7 +115,7 @@ def test_a_graph_without_a_card_is_refused_with_the_key_to_change(wanted: Execut
 def test_other_numbers_are_noticed_wherever_they_stand() -> None:
     data, state = begin()
     assert state.has_numbers_of(state.twin(data))
-    for change in ("weight", "statistic", "momentum", "sum"):
+    for change in ("weight", "statistic", "momentum", "sum", "largest loss"):
         twin = state.twin(data)
         with torch.no_grad():
             if change == "weight":
@@ -124,6 +124,8 @@ def test_other_numbers_are_noticed_wherever_they_stand() -> None:
                 next(twin.model.buffers())[0] += 1e-6
             elif change == "momentum":
                 twin.optimizer.state[twin.optimizer.weights[0]]["momentum_buffer"][0] += 1e-6
-            else:
+            elif change == "sum":
                 twin.loss_sum += 1e-9
+            else:
+                twin.largest_early_loss += 1e-9
         assert not state.has_numbers_of(twin), change

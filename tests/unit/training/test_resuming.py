@@ -65,6 +65,37 @@ def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, m
         assert any(f"saved at iteration {iteration} of" in moment for moment in moments)
 
 
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"last_batch": "even"},
+        {"last_batch": "drop", "every": 3},
+        {"iterations": 20, "every": 7, "every_at_end": 1},
+        {"iterations": 20, "every": 8, "learning_rate": 0.5},
+    ],
+    ids=["even batches", "a dropped remainder", "dense readings at the end", "a large early loss"],
+)
+def test_stopped_often_whatever_the_batches_and_readings(
+    data: TinyData, tmp_path: Path, choices: dict[str, Any]
+) -> None:
+    cell = tiny_cell("images-and-labels", **choices)
+    twin, _ = data.train(cell, tmp_path / "twin")
+    wanted = result(twin)
+    assert wanted["metrics"]["largest_early_loss"] > 0
+    readings = [line.split(",")[0] for line in wanted["history"].decode().splitlines()[1:]]
+    assert readings == [str(moment) for moment in cell.reading_moments.until(cell.iterations)]
+    runs = 1
+    while True:
+        try:
+            output, _ = data.train(cell, tmp_path / "often", StopAtCheck(6))
+            break
+        except Interrupted:
+            runs += 1
+            assert runs < 100
+    assert runs > 2
+    assert result(output) == wanted
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stopped_again_and_again(data: TinyData, tmp_path: Path, precision: str) -> None:
     cell = tiny_cell("images-and-labels", iterations=9, every=4, precision=precision)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,14 @@ import torch
 from smallmix import atomic_files
 from smallmix.errors import CellBusyError, DatasetError, Interrupted, SmallmixError, TrainingError
 from smallmix.science import training_step
-from smallmix.training import step_executor
+from smallmix.training import step_executor, training_loop
 from smallmix.training import train_cell as train_cell_module
-from smallmix.training.faults import is_out_of_memory
+from smallmix.training.faults import (
+    describe_early_loss,
+    describe_non_finite,
+    describe_non_finite_reading,
+    is_out_of_memory,
+)
 from smallmix.training.store import StoreEntry
 
 from tests.tiny_cell import StopAtCheck, TinyData, tiny_cell
@@ -47,6 +54,75 @@ def test_a_loss_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:
 def test_bf16_is_named_as_a_cause_where_it_is_used(data: TinyData, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"or use recipe\.precision: fp32"):
         data.train(tiny_cell(learning_rate=1e30, precision="bf16"), tmp_path)
+
+
+WITHOUT_FINAL_NORM = "preact-resnet18-without-final-norm"
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe", "named"),
+    [
+        ("preact-resnet18", {}, []),
+        ("preact-resnet18", {"precision": "bf16"}, ["precision"]),
+        ("preact-resnet18", {"batch_size": 19}, ["remainder"]),
+        ("preact-resnet18", {"batch_size": 19, "last_batch": "even"}, []),
+        ("preact-resnet18", {"batch_size": 19, "last_batch": "drop"}, []),
+        (WITHOUT_FINAL_NORM, {}, ["network"]),
+        (WITHOUT_FINAL_NORM, {"batch_size": 9, "precision": "bf16"}, ["network", "precision"]),
+        (WITHOUT_FINAL_NORM, {"batch_size": 19, "precision": "bf16"}, ["network", "remainder", "precision"]),
+    ],
+)
+def test_what_fits_is_named_and_nothing_else(network: str, recipe: dict[str, Any], named: list[str]) -> None:
+    """20 images in batches of 19 leave one, in batches of 9 they leave two: an eighth of 9 is less than that."""
+    cell = tiny_cell(**recipe)
+    cell = dataclasses.replace(cell, model=dataclasses.replace(cell.model, name=network))
+    words = {
+        "network": "no normalisation after its last block, and nothing bounds its sums at a high rate. "
+        "Use model.name: preact-resnet18.",
+        "remainder": "The last batch of each epoch holds 1 image instead of 19",
+        "precision": "or use recipe.precision: fp32.",
+    }
+    messages = [
+        describe_non_finite(cell, math.nan, 3, 0.1, 2.3),
+        describe_non_finite_reading(cell, "test", math.inf, 3, 0.1, 2.3),
+        describe_early_loss(cell, 451.6, 3, 23.026),
+    ]
+    for message in messages:
+        assert [key for key, text in words.items() if text in message] == named
+        assert ("Use recipe.last_batch: even." in message) == ("remainder" in named)
+        assert "Lower recipe.learning_rate" in message
+    assert "rose to 451.6 at iteration 3, above 23, ten times the loss of guessing" in messages[-1]
+
+
+def test_a_small_remainder_is_told_at_the_start(data: TinyData, tmp_path: Path) -> None:
+    _, lines = data.train(tiny_cell(batch_size=18), tmp_path / "keep")
+    assert lines[0].startswith("warning: The last batch of each epoch holds 2 images instead of 18")
+    for name in ("even", "drop"):
+        _, lines = data.train(tiny_cell(batch_size=18, last_batch=name), tmp_path / name)
+        assert not any("warning" in line for line in lines)
+
+
+def test_a_beginning_that_diverges_is_told_once_and_noted(
+    data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = tiny_cell(iterations=50, every=2)
+    output, lines = data.train(cell, tmp_path / "healthy")
+    metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+    assert 2 < metrics["largest_early_loss"] < 10
+    assert 1 <= metrics["largest_early_loss_iteration"] <= 5
+    assert not any("began to diverge" in line for line in lines)
+    # As if there were fewer classes, where such a loss is out of all bounds.
+    monkeypatch.setattr(training_loop, "alarming_loss", lambda classes: 0.1 * classes)
+    with pytest.raises(Interrupted):
+        data.train(cell, tmp_path / "alarming", StopAtCheck(20))
+    _, lines = data.train(cell, tmp_path / "alarming")
+    (store,) = (tmp_path / "alarming" / "store").iterdir()
+    logged = [line[20:] for line in (store / "log.txt").read_text(encoding="utf-8").splitlines()]
+    (told,) = (line for line in logged if "began to diverge" in line)
+    where = f"{metrics['largest_early_loss']:.4g} at iteration {metrics['largest_early_loss_iteration']}, above 1"
+    assert where in told
+    # Right behind the first reading at which all five early steps are known.
+    assert logged[logged.index(told) - 1].startswith("iteration 6/50 ")
 
 
 def test_a_reading_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ NUMBERS = (
     "final_test_accuracy",
     "best_test_accuracy",
     "last10_test_accuracy",
+    "last_tenth_readings",
     "final_test_loss",
     "best_iteration",
     "final_train_loss",
@@ -38,6 +40,8 @@ NUMBERS = (
     "calibration_gap",
     "brier_score",
     "negative_log_likelihood",
+    "largest_early_loss",
+    "largest_early_loss_iteration",
 )
 # Not read where the study's clean_train_limit is 0: null in metrics.json, empty in history.csv.
 OPTIONAL_NUMBERS = frozenset({"final_clean_train_loss", "final_clean_train_accuracy"})
@@ -61,7 +65,10 @@ class CellHistory:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """The content of a metrics.json. Raises UnusableFile where it is no such file or lacks a number."""
+    """The content of a metrics.json, with what says from where it is. Raises UnusableFile where it is no such file.
+
+    Its numbers are not looked at yet: results of another version, whose numbers have other names, must be told as such.
+    """
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as fault:
@@ -70,17 +77,26 @@ def read_metrics(path: Path) -> dict[str, Any]:
         raise UnusableFile(f"metrics.json is cut off or damaged ({fault})") from fault
     if not isinstance(metrics, dict):
         raise UnusableFile("metrics.json holds no mapping")
-    wanted = ("cell", "cell_fingerprint", "data_fingerprint", "code_fingerprint", "environment", "timing", *NUMBERS)
-    missing = [key for key in wanted if key not in metrics]
-    if missing:
-        raise UnusableFile(f"metrics.json lacks {', '.join(missing)}")
+    wanted = ("cell", "cell_fingerprint", "data_fingerprint", "code_fingerprint", "environment", "timing")
+    _check_keys(metrics, wanted)
     for key in ("cell", "environment", "timing"):
         if not isinstance(metrics[key], dict):
             raise UnusableFile(f"metrics.json: {key} is no mapping")
+    return metrics
+
+
+def check_numbers(metrics: dict[str, Any]) -> None:
+    """Raise UnusableFile where one of the NUMBERS is missing or is no finite number."""
+    _check_keys(metrics, NUMBERS)
     wrong = [key for key in NUMBERS if not _is_number(metrics[key], optional=key in OPTIONAL_NUMBERS)]
     if wrong:
         raise UnusableFile(f"metrics.json: no finite number under {', '.join(wrong)}")
-    return metrics
+
+
+def _check_keys(metrics: dict[str, Any], wanted: Sequence[str]) -> None:
+    missing = [key for key in wanted if key not in metrics]
+    if missing:
+        raise UnusableFile(f"metrics.json lacks {', '.join(missing)}")
 
 
 def read_history(path: Path) -> CellHistory:

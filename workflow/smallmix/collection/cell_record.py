@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from smallmix.collection.cell_files import UnusableFile, read_history, read_metrics, read_predictions
+from smallmix.collection.cell_files import UnusableFile, check_numbers, read_history, read_metrics, read_predictions
 from smallmix.collection.cross_checks import find_contradictions
 from smallmix.study.cell import Cell
 from smallmix.study.study import StudyCell
@@ -81,6 +81,7 @@ def _judge_metrics(cell: StudyCell, folder: Path, wanted: WantedFingerprints) ->
         origins = _name_other_origins(cell.value, metrics, wanted)
         if origins:
             return CellRecord(cell, "stale", "; ".join(origins))
+        check_numbers(metrics)
         history = read_history(folder / "history.csv")
         logits, labels = read_predictions(folder / "predictions.npz")
     except UnusableFile as fault:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallmix.collection.cell_files import CellHistory
+from smallmix.science.early_loss import early_steps
+from smallmix.study.reading_moments import in_last_tenth
 
 # Accuracies are k/N_test: two different ones differ by far more, two writings of one by far less.
 ACCURACY_TOLERANCE = 2e-6
@@ -17,7 +19,6 @@ ACCURACY_TOLERANCE = 2e-6
 LOSS_TOLERANCE = 1e-4
 # Logits are stored as float16 (relative precision 2^-11): what they give back of a mean over all test images.
 STORED_LOGITS_TOLERANCE = 0.01
-EVALUATIONS_IN_LAST10 = 10
 CALIBRATION_BINS = 15
 LARGEST_KEPT_LOGIT = 60000
 
@@ -42,6 +43,11 @@ def find_contradictions(
 def _against_history(metrics: dict[str, Any], history: CellHistory, iterations: int) -> list[str]:
     columns = history.columns
     accuracies = columns["test_accuracy"]
+    late = [
+        accuracy
+        for iteration, accuracy in zip(columns["iteration"], accuracies, strict=True)
+        if in_last_tenth(iteration, iterations)
+    ]
     best = max(range(len(accuracies)), key=lambda row: accuracies[row])
     found: list[str] = []
     if columns["iteration"][-1] != iterations or metrics["iterations"] != iterations:
@@ -53,7 +59,8 @@ def _against_history(metrics: dict[str, Any], history: CellHistory, iterations: 
         "final_test_accuracy": (accuracies[-1], ACCURACY_TOLERANCE),
         "best_test_accuracy": (accuracies[best], ACCURACY_TOLERANCE),
         "best_iteration": (columns["iteration"][best], 0.0),
-        "last10_test_accuracy": (median(accuracies[-EVALUATIONS_IN_LAST10:]), ACCURACY_TOLERANCE),
+        "last10_test_accuracy": (median(late or accuracies[-1:]), ACCURACY_TOLERANCE),
+        "last_tenth_readings": (len(late), 0.0),
         "final_test_loss": (columns["test_loss"][-1], _loss_tolerance(columns["test_loss"][-1])),
         "final_train_loss": (columns["train_loss"][-1], _loss_tolerance(columns["train_loss"][-1])),
         "final_clean_train_loss": (columns["clean_train_loss"][-1], _loss_tolerance(columns["clean_train_loss"][-1])),
@@ -65,6 +72,23 @@ def _against_history(metrics: dict[str, Any], history: CellHistory, iterations: 
             continue
         if not abs(stored - value) <= tolerance:
             found.append(f"{key} is {stored:g} in metrics.json, but {value:g} by history.csv")
+    return [*found, *_against_early_steps(metrics, history, iterations)]
+
+
+def _against_early_steps(metrics: dict[str, Any], history: CellHistory, iterations: int) -> list[str]:
+    """The largest loss of the early steps is one of theirs, and no mean over some of them is above it."""
+    found: list[str] = []
+    largest, where, early = (
+        metrics["largest_early_loss"],
+        metrics["largest_early_loss_iteration"],
+        early_steps(iterations),
+    )
+    if not 0 <= where <= early:
+        found.append(f"largest_early_loss_iteration is {where:g} in metrics.json, but early are {early:,} iterations")
+    losses = zip(history.columns["iteration"], history.columns["train_loss"], strict=True)
+    mean = max((loss for iteration, loss in losses if iteration <= early), default=-math.inf)
+    if largest < mean - _loss_tolerance(mean):
+        found.append(f"largest_early_loss is {largest:g} in metrics.json, but a mean of {mean:g} stands in history.csv")
     return found
 
 

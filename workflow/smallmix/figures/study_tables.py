@@ -29,6 +29,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "final_test_accuracy",
         "best_test_accuracy",
         "last10_test_accuracy",
+        "last_tenth_readings",
         "final_test_loss",
         "best_iteration",
         "final_train_loss",
@@ -38,6 +39,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "calibration_gap",
         "brier_score",
         "negative_log_likelihood",
+        "largest_early_loss",
+        "largest_early_loss_iteration",
     ),
     "history": (
         "study",

@@ -39,7 +39,7 @@ class ImagesInNumbers:
 
 def evaluations(cell: Cell) -> int:
     """How often the test images are read; the end counts even where it falls between two readings."""
-    return -(-cell.iterations // cell.evaluation_interval)
+    return cell.reading_moments.count
 
 
 def training_flops(cell: Cell, images: ImagesInNumbers) -> int:

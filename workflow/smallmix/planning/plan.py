@@ -10,6 +10,7 @@ from pathlib import Path
 
 from smallmix.datasets.description import DatasetDescription, load_description
 from smallmix.errors import SmallmixError
+from smallmix.planning.cautions import warn_of_early_losses, warn_of_small_batches
 from smallmix.planning.cell_states import CellState, find_cell_states
 from smallmix.planning.cost import (
     ImagesInNumbers,
@@ -142,6 +143,9 @@ def full_plan(study: Study, root: Path, cores: int, studies: Sequence[str]) -> s
         f"Estimated time: {describe_duration(seconds)} with {parallel} {'cells' if parallel > 1 else 'cell'} at once.",
         f"Disk: about {describe_bytes(disk)} more.",
     ]
+    done = [cell for cell in everything if plan.states[cell.place] == "done"]
+    warnings = (warn_of_small_batches(study), warn_of_early_losses(plan.layout, done, plan.images.classes))
+    lines += [warning for warning in warnings if warning is not None]
     advice = advise_on_precision(sample, plan.images, measured) if plan.to_train else None
     if advice is not None:
         lines.append(advice)

@@ -9,6 +9,7 @@ from smallmix.figures.figure_text import MINUS, count_of, joined, percent, point
 from smallmix.figures.paired_differences import differences_by_size
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.missing_classes import missing_class_notes
+from smallmix.report.protocol import early_loss_warning
 from smallmix.statistics.method_roles import first_method
 
 
@@ -163,6 +164,7 @@ def _warnings(tables: StudyTables) -> list[str]:
         warnings.append(f"{finished:,} of {wanted:,} runs are finished; what follows uses those.")
     if len(tables.study.seeds) < 2:
         warnings.append("One seed: there are no intervals, and differences of a point or two may be luck.")
+    warnings += [warning] if (warning := early_loss_warning(tables)) else []
     warnings += [str(note) for note in tables.provenance.get("notes", [])]
     warnings += missing_class_notes(tables)
     warnings += [str(note) for note in tables.dataset.get("warnings", [])]

@@ -6,9 +6,14 @@ from typing import Any
 
 from smallmix.figures.figure_text import count_of, joined
 from smallmix.figures.study_tables import StudyTables, dataset_classes
+from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.protocol import differences_from_article, differences_of_cell
 from smallmix.study.cell import Cell
+from smallmix.study.study import Study
+
+# Where no data set is at hand to count them.
+DEFAULT_CLASSES = 10
 
 
 def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
@@ -33,6 +38,8 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
          f"{recipe.learning_rate:g} times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget, "
          f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."),
+        ("Last batch", _last_batch(study)),
+        *_early_losses(tables),
         ("Budget", _budgets(tables)),
         ("Readings", _readings(tables)),
         ("Intervals", "Student's t, 95 %, over seeds. They do not cover the choice of the test images. Differences are "
@@ -118,6 +125,47 @@ def _augmentation(cell: Cell) -> str:
     return f"{crop}, {'horizontal flips' if cell.recipe.flip else 'no flips'}"
 
 
+def _last_batch(study: Study) -> str:
+    """What becomes of an epoch's remainder, with a warning where it is small."""
+    rule = {
+        "keep": "The images that are left over in an epoch make a smaller last batch.",
+        "drop": "The images that are left over in an epoch are left out of it; they change with the order.",
+        "even": "An epoch is cut into batches whose sizes differ by one image at most.",
+    }[study.configuration["recipe"].get("last_batch", "keep")]
+    small = [f"{last} at {size:,} images" for size, last in study.small_remainders.items()]
+    if not small:
+        return rule
+    return (
+        f"{rule} Warning: that batch is smaller than an eighth of a batch at {count_of(len(small), 'size')} (it holds "
+        f"{joined(small)}). Steps on the statistics of so few images can cost many points."
+    )
+
+
+def _early_losses(tables: StudyTables) -> list[tuple[str, str]]:
+    """The largest training loss of the runs' first steps; a warning where it is out of all bounds."""
+    runs = tables.metrics.dropna(subset=["largest_early_loss"])
+    if runs.empty:
+        return []
+    worst = max(runs.to_dict("records"), key=lambda run: float(run["largest_early_loss"]))
+    place = f"n{int(worst['size'])}/{worst['method']}/seed{int(worst['seed'])}"
+    at = f"{worst['largest_early_loss']:.4g} at iteration {int(worst['largest_early_loss_iteration']):,} of {place}"
+    text = f"The largest training loss of a single step, of each run's first tenth or first 100 steps, is {at}."
+    warning = early_loss_warning(tables)
+    return [("First steps", f"{text} Warning: {warning}" if warning else text)]
+
+
+def early_loss_warning(tables: StudyTables) -> str | None:
+    """How many runs began with a loss above ten times that of guessing; None where none did."""
+    limit = alarming_loss(max(2, len(dataset_classes(tables)) or DEFAULT_CLASSES))
+    above = int((tables.metrics["largest_early_loss"] > limit).sum())
+    if not above:
+        return None
+    return (
+        f"{count_of(above, 'run')} of {len(tables.metrics):,} began with a training loss above {limit:.3g}, ten times "
+        "the loss of guessing. Such a training began to diverge, and its accuracy may be far too low."
+    )
+
+
 def _budget_by_size(tables: StudyTables) -> dict[int, str]:
     return {
         cell.size: count_of(cell.value.budget.amount, cell.value.budget.unit.removesuffix("s"))
@@ -136,14 +184,23 @@ def _budgets(tables: StudyTables) -> str:
 
 
 def _readings(tables: StudyTables) -> str:
-    rules = []
+    rules, late = [], set()
     for cell in tables.study.cells:
         evaluation = cell.value.evaluation
-        words = f"every {count_of(evaluation.every, evaluation.unit.removesuffix('s'))}".replace("every 1 ", "every ")
+        words = _every(evaluation.every, evaluation.unit)
+        if evaluation.every_at_end is not None:
+            words += f" ({_every(evaluation.every_at_end, evaluation.unit)} in the last tenth of the budget)"
         if words not in rules:
             rules.append(words)
+        late.add(cell.value.reading_moments.count_in_last_tenth)
+    counts = f"{min(late)} to {max(late)} readings" if len(late) > 1 else count_of(max(late), "reading")
     limit = tables.study.cells[0].value.evaluation.clean_train_limit
     return (
         f"Test images are read {joined(rules)}, and at the end; at the same moments up to {limit:,} unmixed, "
-        "unaugmented training images."
+        f"unaugmented training images. The last tenth of the budget holds {counts}, whose median is the accuracy that "
+        "nobody chose."
     )
+
+
+def _every(count: int, unit: str) -> str:
+    return f"every {count_of(count, unit.removesuffix('s'))}".replace("every 1 ", "every ")

@@ -60,23 +60,26 @@ class BatchPlan:
 
     def chunk(self, number: int) -> PlanChunk:
         """Draw chunk `number`, which starts at iteration number x iterations_per_chunk."""
-        cell, batches = self.cell, self.cell.batches_per_epoch
-        size, width = cell.size, min(cell.size, cell.recipe.batch_size)
+        cell, batches = self.cell, self.cell.epoch_batches
+        size, width = cell.size, batches.large
         epochs, iterations = self.epochs_per_chunk, self.iterations_per_chunk
         first = number * iterations
         wanted = min(iterations, cell.iterations - first)
-
-        batch_sizes = numpy.full((epochs, batches), width, dtype=numpy.int64)
-        batch_sizes[:, -1] = size - (batches - 1) * width
         shape = (iterations, width)
 
-        ordered = numpy.zeros((epochs, batches * width), dtype=numpy.int64)
+        epoch = numpy.fromiter(batches, dtype=numpy.int64, count=batches.count)
+        batch_sizes = numpy.tile(epoch, epochs)
+        own = numpy.arange(width)[None, :] < batch_sizes.reshape(-1, 1)  # [I, B] False: a filler
+
+        # Images that an epoch leaves out are the last of its permutation, so they change from epoch to epoch.
         every_image = numpy.tile(numpy.arange(size), (epochs, 1))
-        ordered[:, :size] = self._draw("order", number).permuted(every_image, axis=1)
+        ordered = self._draw("order", number).permuted(every_image, axis=1)[:, : batches.images]
+        rows = numpy.zeros(shape, dtype=numpy.int64)
+        rows[own] = ordered.reshape(-1)
 
         # A random permutation of each batch: sort random keys; fillers sort behind the batch's own images.
         keys = self._draw("partner", number).random(shape)
-        keys[numpy.arange(width)[None, :] >= batch_sizes.reshape(-1, 1)] = 2.0
+        keys[~own] = 2.0
 
         padding = cell.recipe.crop_padding
         crops = self._draw("crop", number).integers(0, 2 * padding + 1, size=(2, *shape))
@@ -84,8 +87,8 @@ class BatchPlan:
         image_weight, label_weight = draw_mixing_weights(cell.method, self._draw("mixing weight", number), iterations)
         return PlanChunk(
             first_iteration=first,
-            batch_sizes=batch_sizes.reshape(-1)[:wanted],
-            rows=ordered.reshape(shape)[:wanted],
+            batch_sizes=batch_sizes[:wanted],
+            rows=rows[:wanted],
             crop_y=crops[0, :wanted],
             crop_x=crops[1, :wanted],
             flip=flips[:wanted],

@@ -6,6 +6,7 @@ It consumes one row of the batch plan. Methods differ in the row's weights alone
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,22 +78,28 @@ def build_optimizer(model: nn.Module, recipe: RecipeValue, device: torch.device)
 
 @dataclass(frozen=True)
 class StepLedger:
-    """What steps leave behind on the device, for the host to read whenever it likes: five scalars.
+    """What steps leave behind on the device, for the host to read whenever it likes: scalars.
 
     A loss that is not finite stops the training there: this step and all later ones update no weight and no momentum.
+    The host sets finite_steps and early_steps, and the sums that a training goes on from.
     """
 
     loss_sum: Tensor  # float64: the loss of every finite step, times its batch size
     last_loss: Tensor  # float32: the loss of the last finite step
-    finite_steps: Tensor  # int64
+    finite_steps: Tensor  # int64: finite steps of the training so far
     stopped: Tensor  # float32: 0, or 1 from the first loss on that is not finite
     stopping_loss: Tensor  # float32: that loss
+    early_steps: Tensor  # int64: how many of the training's first steps count as early
+    largest_early_loss: Tensor  # float32: the largest loss of these
+    largest_early_step: Tensor  # int64: the step of that loss, from 1 on; 0 where none was above zero
 
     @classmethod
     def fresh(cls, device: torch.device) -> StepLedger:
         """A ledger before the first step."""
-        kinds = (torch.float64, torch.float32, torch.int64, torch.float32, torch.float32)
-        return cls(*(torch.zeros((), dtype=kind, device=device) for kind in kinds))
+        whole = {"finite_steps": torch.int64, "early_steps": torch.int64, "largest_early_step": torch.int64}
+        kinds = {"loss_sum": torch.float64, **whole}
+        names = [part.name for part in dataclasses.fields(cls)]
+        return cls(**{name: torch.zeros((), dtype=kinds.get(name, torch.float32), device=device) for name in names})
 
     def record(self, loss: Tensor, batch_size: int) -> None:
         """Enter the loss of one step, without asking the device for its value.
@@ -105,7 +112,10 @@ class StepLedger:
         running = self.stopped == 0
         self.loss_sum.add_((loss.double() * batch_size).masked_fill(~running, 0.0))
         self.last_loss.copy_(torch.where(running, loss, self.last_loss))
+        largest = running & (self.finite_steps < self.early_steps) & (loss > self.largest_early_loss)
         self.finite_steps.add_(running)
+        self.largest_early_loss.copy_(torch.where(largest, loss, self.largest_early_loss))
+        self.largest_early_step.copy_(torch.where(largest, self.finite_steps, self.largest_early_step))
 
 
 def batch_loss(model: nn.Module, images: TrainingImages, row: BatchRow, precision: Precision) -> Tensor:

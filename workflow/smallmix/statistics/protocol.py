@@ -28,6 +28,7 @@ RECIPE: dict[str, Any] = {
     "crop_padding": 4,
     "flip": True,
 }
+LAST_BATCH = "keep"
 BUDGETS = {500: ("iterations", 117000), 250: ("iterations", 117000), 100: ("iterations", 40000)}
 DEFAULT_BUDGET = ("epochs", 100)
 BETA: dict[Mix, tuple[float, float] | None] = {
@@ -76,13 +77,15 @@ def differences_of_images(evidence: Evidence) -> list[Difference]:
 
 
 def differences_of_cell(study: Study, size: int, method: str) -> list[Difference]:
-    """What differs for one size and method: the budget, and the distribution of the mixing weight."""
+    """What differs for one size and method: the budget, the last batch, the distribution of the mixing weight."""
     value = next(cell.value for cell in study.cells if cell.size == size and cell.method == method)
     found: list[Difference] = []
     unit, amount = BUDGETS.get(size, DEFAULT_BUDGET)
     if (value.budget.unit, value.budget.amount) != (unit, amount):
         text = f"{value.budget.amount:,} {value.budget.unit} instead of {amount:,} {unit}"
         found.append(Difference(text, True))
+    if value.recipe.last_batch != LAST_BATCH:
+        found.append(Difference(f"recipe.last_batch {value.recipe.last_batch} instead of {LAST_BATCH}", True))
     beta = BETA[value.method.mix]
     if value.method.beta != beta:
         found.append(Difference(f"Beta{_show(value.method.beta)} instead of Beta{_show(beta)}", True))

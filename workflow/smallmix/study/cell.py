@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from smallmix.fingerprints import canonical_json, fingerprint_value
+from smallmix.study.epoch_batches import EpochBatches, LastBatch
+from smallmix.study.reading_moments import ReadingMoments
 
 Mix = Literal["none", "images", "images-and-labels"]
 SubsetRule = Literal["head", "balanced", "random"]
@@ -60,7 +62,10 @@ class ModelValue:
 
 @dataclass(frozen=True)
 class RecipeValue:
-    """How the network is trained. `decay_at` are fractions of the budget; crop_padding is in pixels."""
+    """How the network is trained. `decay_at` are fractions of the budget; crop_padding is in pixels.
+
+    last_batch says what becomes of an epoch's remainder; values written before there was a choice kept it.
+    """
 
     batch_size: int
     learning_rate: float
@@ -73,6 +78,7 @@ class RecipeValue:
     precision: Precision
     executor: Executor
     cpu_threads: int
+    last_batch: LastBatch = "keep"
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,14 @@ class BudgetValue:
 class EvaluationValue:
     """When the test images are read: every `every` epochs or iterations, and at the end.
 
-    clean_train_limit is the largest number of unmixed, unaugmented training images read at the same moments.
+    every_at_end takes the place of `every` in the last tenth of the budget, where it is not None. clean_train_limit is
+    the largest number of unmixed, unaugmented training images read at the same moments.
     """
 
     unit: BudgetUnit
     every: int
     clean_train_limit: int
+    every_at_end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +122,14 @@ class Cell:
         return self.subset.size
 
     @property
+    def epoch_batches(self) -> EpochBatches:
+        """How the subset is dealt out to the batches of one epoch."""
+        return EpochBatches.of(self.subset.size, self.recipe.batch_size, self.recipe.last_batch)
+
+    @property
     def batches_per_epoch(self) -> int:
-        """Batches of one pass over the subset; the last, smaller one counts."""
-        return -(-self.subset.size // self.recipe.batch_size)
+        """Batches of one epoch; a smaller last one counts, unless it is dropped."""
+        return self.epoch_batches.count
 
     @property
     def iterations(self) -> int:
@@ -128,15 +141,21 @@ class Cell:
     @property
     def images_seen(self) -> int:
         """Training images of the whole budget, each counted as often as it is seen."""
-        epochs, rest = divmod(self.iterations, self.batches_per_epoch)
-        return epochs * self.subset.size + rest * min(self.subset.size, self.recipe.batch_size)
+        batches = self.epoch_batches
+        epochs, rest = divmod(self.iterations, batches.count)
+        return epochs * batches.images + batches.images_of_first(rest)
+
+    @property
+    def reading_moments(self) -> ReadingMoments:
+        """The iterations after which the test images are read."""
+        rule, unit = self.evaluation, self.batches_per_epoch if self.evaluation.unit == "epochs" else 1
+        at_end = rule.every if rule.every_at_end is None else rule.every_at_end
+        return ReadingMoments(self.iterations, rule.every * unit, at_end * unit)
 
     @property
     def evaluation_interval(self) -> int:
-        """Optimiser steps between two readings of the test images."""
-        if self.evaluation.unit == "epochs":
-            return self.evaluation.every * self.batches_per_epoch
-        return self.evaluation.every
+        """Optimiser steps between two readings of the test images, before the last tenth of the budget."""
+        return self.reading_moments.every
 
     @property
     def fingerprint(self) -> str:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smallmix.study.epoch_batches import EpochBatches
 from smallmix.study.faults import Fault, KeyPath, listed, show
 
 RESERVED_STUDIES = ("store", "partial")
 RESERVED_IDENTIFIERS = ("cifar10", "digits", "store", "partial")
 MOST_CELLS = 200_000
+# Images of up to so many pixels a side end in maps of one pixel, whose statistics a lone image cannot give.
+SMALLEST_MAPS = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,19 @@ class Sound:
 def cross_faults(configuration: dict[str, Any], faulty: set[KeyPath]) -> list[Fault]:
     """All faults between keys. `faulty` are the paths that are known to be wrong already."""
     sound = Sound(configuration, faulty)
-    rules = (_names, _dataset, _sizes, _subsets, _methods, _recipe, _budgets, _last_batch, _cell_count, _published)
+    rules = (
+        _names,
+        _dataset,
+        _sizes,
+        _subsets,
+        _methods,
+        _recipe,
+        _budgets,
+        _last_batch,
+        _readings,
+        _cell_count,
+        _published,
+    )
     return [fault for rule in rules for fault in rule(sound)]
 
 
@@ -180,16 +195,40 @@ def _budgets(sound: Sound) -> Iterator[Fault]:
 
 
 def _last_batch(sound: Sound) -> Iterator[Fault]:
-    batch_size, image_size = sound.get("recipe", "batch_size"), _image_size(sound)
-    if batch_size is None or image_size is None or image_size > 8:
+    batch_size, rule = sound.get("recipe", "batch_size"), sound.get("recipe", "last_batch")
+    if batch_size is None or rule is None:
         return
+    image_size = _image_size(sound)
     for position, size in sound.whole_numbers("subsets", "sizes"):
-        if size % batch_size == 1:
+        batches = EpochBatches.of(max(size, 1), batch_size, rule)
+        alone = batches.count == 1
+        # Where a lone image is the whole subset, the last maps of larger images still have several pixels.
+        if batches.smallest != 1 or (alone and (image_size is None or image_size > SMALLEST_MAPS)):
+            continue
+        if alone:
+            remedy = "Take another size"
+        elif rule == "keep" and EpochBatches.of(size, batch_size, "even").smallest > 1:
+            remedy = "Write recipe.last_batch: even or drop, or take another size or recipe.batch_size"
+        else:
+            remedy = "Write recipe.last_batch: drop, or take another size or recipe.batch_size"
+        told = (
+            f"found {size}; with recipe.batch_size {batch_size} and recipe.last_batch {rule} a batch would hold a "
+            f"single image, and batch normalisation needs several. {remedy}"
+        )
+        yield Fault(("subsets", "sizes", position), told)
+
+
+def _readings(sound: Sound) -> Iterator[Fault]:
+    for key in ("epoch_budgets", "iteration_budgets"):
+        rule = sound.get("evaluation", key)
+        if not isinstance(rule, dict) or rule.get("every_at_end") is None:
+            continue
+        if rule["every_at_end"] > rule["every"]:
             told = (
-                f"found {size}; with batches of {batch_size} the last one would hold a single image, and batch "
-                f"normalisation of 8 x 8 images needs two. Take another size or recipe.batch_size"
+                f"found {rule['every_at_end']}; the last tenth of the budget is read at least as often as the rest: "
+                f"allowed: at most {rule['every']}, the value of every"
             )
-            yield Fault(("subsets", "sizes", position), told)
+            yield Fault(("evaluation", key, "every_at_end"), told)
 
 
 def _cell_count(sound: Sound) -> Iterator[Fault]:

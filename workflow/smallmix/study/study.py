@@ -20,6 +20,7 @@ from smallmix.study.cell import (
     RecipeValue,
     SubsetValue,
 )
+from smallmix.study.epoch_batches import EpochBatches, LastBatch
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,16 @@ class Study:
     def redraws_subsets(self) -> bool:
         """Whether each seed has a subset of its own."""
         return bool(self.configuration["subsets"]["redraw_per_seed"])
+
+    @property
+    def small_remainders(self) -> dict[int, int]:
+        """size -> images of the last batch, for sizes where it holds less than an eighth of a batch."""
+        values = {cell.size: cell.value for cell in self.cells}
+        return {
+            size: value.epoch_batches.small
+            for size, value in values.items()
+            if value.epoch_batches.has_small_remainder(value.recipe.batch_size)
+        }
 
     @property
     def compared_studies(self) -> tuple[str, ...]:
@@ -161,6 +172,7 @@ def _cell_value(configuration: dict[str, Any], size: int, method: str, seed: int
             precision=recipe["precision"],
             executor=recipe["executor"],
             cpu_threads=recipe["cpu_threads"],
+            last_batch=_last_batch(recipe, size),
         ),
         budget=budget,
         evaluation=_evaluation_value(configuration["evaluation"], budget),
@@ -189,6 +201,16 @@ def _method_value(method: dict[str, Any]) -> MethodValue:
     return MethodValue(mix=method["mix"], beta=(float(first), float(second)))
 
 
+def _last_batch(recipe: dict[str, Any], size: int) -> LastBatch:
+    """The recipe's rule, or keep where it deals out the images just so: equal trainings are equal values.
+
+    Configurations that were written before there was a choice kept the last batch.
+    """
+    rule: LastBatch = recipe.get("last_batch", "keep")
+    same = EpochBatches.of(size, recipe["batch_size"], rule) == EpochBatches.of(size, recipe["batch_size"], "keep")
+    return "keep" if same else rule
+
+
 def _budget(budgets: dict[str, Any], size: int) -> BudgetValue:
     budget = budgets.get(str(size), budgets["default"])
     unit = "epochs" if budget.get("epochs") is not None else "iterations"
@@ -201,4 +223,5 @@ def _evaluation_value(evaluation: dict[str, Any], budget: BudgetValue) -> Evalua
         unit=budget.unit,
         every=1 if rule == "each-epoch" else rule["every"],
         clean_train_limit=evaluation["clean_train_limit"],
+        every_at_end=None if rule == "each-epoch" else rule.get("every_at_end"),
     )

@@ -22,7 +22,7 @@ from smallmix import atomic_files
 from smallmix.errors import SmallmixError, TrainingError
 from smallmix.fingerprints import canonical_json
 
-FORMAT = "smallmix checkpoint 2"
+FORMAT = "smallmix checkpoint 3"
 NEXT, NEWEST, PREVIOUS = "checkpoint-next.pt", "checkpoint.pt", "checkpoint-previous.pt"
 LONGEST_HEADER = 1000
 

@@ -10,6 +10,8 @@ import torch
 from smallmix.study.cell import Cell
 from smallmix.training.devices import describe_device
 
+# The form of the network that diverges at full width: see the readings in workflow/published/article.yaml.
+UNBOUNDED_NETWORK = "preact-resnet18-without-final-norm"
 OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "alloc_failed", "bad_alloc")
 
 
@@ -52,10 +54,43 @@ def describe_non_finite_reading(
     )
 
 
+def describe_early_loss(cell: Cell, loss: float, iteration: int, limit: float) -> str:
+    """The warning of a training whose first steps had a loss above `limit`: it began to diverge."""
+    return (
+        f"warning: the training loss rose to {loss:.4g} at iteration {iteration:,}, above {limit:.3g}, ten times the "
+        f"loss of guessing, so this training began to diverge and its accuracy may be far too low. {_remedy(cell)}"
+    )
+
+
+def warn_of_remainder(cell: Cell) -> str | None:
+    """The warning of a last batch that is smaller than an eighth of a batch; None where it is not."""
+    if not cell.epoch_batches.has_small_remainder(cell.recipe.batch_size):
+        return None
+    return f"warning: {_small_remainder(cell)}"
+
+
 def _remedy(cell: Cell) -> str:
-    if cell.recipe.precision == "bf16":
-        return "Lower recipe.learning_rate, or use recipe.precision: fp32."
-    return "Lower recipe.learning_rate."
+    """What may help, a sentence each: the network's form, the remainder, the rate and the precision."""
+    causes = []
+    if cell.model.name == UNBOUNDED_NETWORK:
+        causes.append(
+            "This network has no normalisation after its last block, and nothing bounds its sums at a high rate. Use "
+            "model.name: preact-resnet18."
+        )
+    if cell.epoch_batches.has_small_remainder(cell.recipe.batch_size):
+        causes.append(_small_remainder(cell))
+    precision = ", or use recipe.precision: fp32" if cell.recipe.precision == "bf16" else ""
+    causes.append(f"Lower recipe.learning_rate{precision}.")
+    return " ".join(causes)
+
+
+def _small_remainder(cell: Cell) -> str:
+    last, full = cell.epoch_batches.small, cell.recipe.batch_size
+    images = f"{last} image{'s' if last > 1 else ''}"
+    return (
+        f"The last batch of each epoch holds {images} instead of {full}, and steps on the statistics of so few can "
+        "cost many points or end in NaN. Use recipe.last_batch: even."
+    )
 
 
 def _describe_memory(device: torch.device) -> str:

@@ -34,8 +34,7 @@ class PlanTables:
 
     def __init__(self, plan: BatchPlan, device: torch.device) -> None:
         iterations = min(plan.iterations_per_chunk, plan.cell.iterations)
-        width = min(plan.cell.size, plan.cell.recipe.batch_size)
-        shape = (iterations, width)
+        shape = (iterations, plan.cell.epoch_batches.large)
 
         def zeros(shape: tuple[int, ...], kind: torch.dtype) -> Tensor:
             return torch.zeros(shape, dtype=kind, device=device)

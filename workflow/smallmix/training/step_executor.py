@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
+from smallmix.science.early_loss import early_steps
 from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepLedger, traceable_step
 from smallmix.training.training_data import TrainingData
 from smallmix.training.training_state import TrainingState
@@ -50,8 +51,8 @@ class EagerSteps:
 class StepExecutor:
     """Takes the steps of a training's plan from its state's iteration on, and keeps the state's sums.
 
-    `state.loss_sum` is up to date after `settle` only: until then it lies on the device. `last_loss` is the loss of the
-    last finite step that `settle` knows of.
+    `state.loss_sum` and the largest early loss are up to date after `settle` only: until then they lie on the device.
+    `last_loss` is the loss of the last finite step that `settle` knows of.
     """
 
     def __init__(
@@ -71,8 +72,7 @@ class StepExecutor:
         position = self._state.iteration - chunk.first_iteration
         batch_size = int(chunk.batch_sizes[position])
         if self._settled:
-            # Sums of floating-point numbers depend on their order: go on from the very sum that stands in the state.
-            self._ledger.loss_sum.fill_(self._state.loss_sum)
+            self._continue_ledger()
             self._settled = False
         self._launcher.launch(position, batch_size)
         self._state.iteration += 1
@@ -89,20 +89,40 @@ class StepExecutor:
         """
         if self._settled:
             return
-        ledger = self._ledger
-        scalars = (ledger.loss_sum, ledger.last_loss, ledger.finite_steps, ledger.stopped, ledger.stopping_loss)
-        loss_sum, last_loss, finite_steps, stopped, stopping_loss = torch.stack(
+        state, ledger = self._state, self._ledger
+        scalars = (
+            ledger.loss_sum,
+            ledger.last_loss,
+            ledger.finite_steps,
+            ledger.stopped,
+            ledger.stopping_loss,
+            ledger.largest_early_loss,
+            ledger.largest_early_step,
+        )
+        loss_sum, last_loss, finite_steps, stopped, stopping_loss, early_loss, early_step = torch.stack(
             [scalar.double() for scalar in scalars]
         ).tolist()
         self._settled = True
-        self._state.loss_sum = loss_sum
-        if finite_steps:
+        state.loss_sum = loss_sum
+        state.largest_early_loss, state.largest_early_loss_iteration = early_loss, int(early_step)
+        if finite_steps > self._settled_iteration:
             self.last_loss = last_loss
         if stopped:
-            self._state.iteration = self._settled_iteration + int(finite_steps)
+            state.iteration = int(finite_steps)
             raise NonFiniteLoss(stopping_loss)
-        self._settled_iteration = self._state.iteration
-        ledger.finite_steps.zero_()
+        self._settled_iteration = state.iteration
+
+    def _continue_ledger(self) -> None:
+        """Bring to the device what the next steps go on from.
+
+        Sums of floating-point numbers depend on their order: they go on from the very sum that stands in the state.
+        """
+        state, ledger = self._state, self._ledger
+        ledger.loss_sum.fill_(state.loss_sum)
+        ledger.finite_steps.fill_(state.iteration)
+        ledger.early_steps.fill_(early_steps(state.cell.iterations))
+        ledger.largest_early_loss.fill_(state.largest_early_loss)
+        ledger.largest_early_step.fill_(state.largest_early_loss_iteration)
 
     def _current_chunk(self) -> PlanChunk:
         number, position = divmod(self._state.iteration, self._plan.iterations_per_chunk)

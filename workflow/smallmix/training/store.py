@@ -21,7 +21,7 @@ from smallmix.errors import CellBusyError, SmallmixError
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.study.cell import Cell
 
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
 RECORD_FILES = ("history.csv", "predictions.npz", "metrics.json")  # in the order of publishing
 KEY_LENGTH = 32
 # Publishing takes moments. Younger temporary files may be another study's, being written right now.

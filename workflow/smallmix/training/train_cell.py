@@ -37,7 +37,7 @@ from smallmix.training.devices import (
     warn_of_emulation,
 )
 from smallmix.training.evaluation import Reading, calibrate
-from smallmix.training.faults import describe_out_of_memory, is_out_of_memory
+from smallmix.training.faults import describe_out_of_memory, is_out_of_memory, warn_of_remainder
 from smallmix.training.history import history_csv, summarize
 from smallmix.training.interruption import StopRequest
 from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
@@ -152,9 +152,9 @@ def _train_record(
     device = choose_device(job.device)
     memory_format = choose_memory_format(device, cell.model.width)
     environment = describe_environment(cell, device, memory_format, job.version)
-    warning = warn_of_emulation(cell.recipe.precision, device)
-    if warning is not None:
-        log(warning)
+    for warning in (warn_of_emulation(cell.recipe.precision, device), warn_of_remainder(cell)):
+        if warning is not None:
+            log(warning)
     try:
         data = load_training_data(cell, job.dataset, job.subset, device, memory_format)
         stop.check("loading the images")
@@ -208,6 +208,8 @@ def _results(cell: Cell, state: TrainingState, reading: Reading, labels: Any) ->
         "epochs": cell.iterations / cell.batches_per_epoch,
         "images_seen": cell.images_seen,
         "parameters": count_parameters(state.model),
+        "largest_early_loss": float(f"{state.largest_early_loss:.9g}"),
+        "largest_early_loss_iteration": state.largest_early_loss_iteration,
         **summarize(state.history),
         **calibrate(reading.logits.numpy(), labels),
         "weights_sha256": state.weights_sha256(),

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from smallmix.errors import Interrupted, TrainingError
 from smallmix.science.batch_plan import learning_rates
+from smallmix.science.early_loss import alarming_loss, early_steps
 from smallmix.science.training_step import NonFiniteLoss
 from smallmix.study.cell import Cell
 from smallmix.training.evaluation import Reading, ReadingStopped, read_network
 from smallmix.training.executors import build_executor
-from smallmix.training.faults import describe_non_finite, describe_non_finite_reading
+from smallmix.training.faults import describe_early_loss, describe_non_finite, describe_non_finite_reading
 from smallmix.training.history import HistoryRow
 from smallmix.training.interruption import StopRequest
 from smallmix.training.step_executor import StepExecutor
@@ -68,6 +69,9 @@ def train(
             rate = interval_images / max(evaluation_began - interval_began, 1e-9)
             done = max(state.iteration - first_iteration, 1)
             log(progress_line(cell, state, rate, (now - began) / done * (cell.iterations - state.iteration)))
+            warning = warn_of_early_loss(cell, state, data.classes)
+            if warning is not None:
+                log(warning)
             interval_began, interval_images = now, 0
         if state.iteration == cell.iterations:
             return reading or read_network(state.model, data.test, cell.recipe.precision)
@@ -120,6 +124,19 @@ def evaluate(
     )
     state.loss_sum, state.loss_images = 0.0, 0
     return test
+
+
+def warn_of_early_loss(cell: Cell, state: TrainingState, classes: int) -> str | None:
+    """What to say after the first reading behind the early steps, where their largest loss is out of all bounds."""
+    read = [row.iteration for row in state.history[-2:]]
+    just_passed = read[-1] >= early_steps(cell.iterations) and (
+        len(read) == 1 or read[0] < early_steps(cell.iterations)
+    )
+    if not just_passed or state.largest_early_loss <= alarming_loss(classes):
+        return None
+    return describe_early_loss(
+        cell, state.largest_early_loss, state.largest_early_loss_iteration, alarming_loss(classes)
+    )
 
 
 def progress_line(cell: Cell, state: TrainingState, images_per_second: float, seconds_left: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from smallmix.science.early_loss import early_steps
 from smallmix.science.model import PreActivationResNet, build_model
 from smallmix.science.optimizer import MomentumSgd
 from smallmix.science.training_step import build_optimizer
@@ -34,12 +35,18 @@ class TrainingState:
     iteration: int = 0
     loss_sum: float = 0.0  # since the last evaluation, summed over images
     loss_images: int = 0
+    largest_early_loss: float = 0.0  # of a single step
+    largest_early_loss_iteration: int = 0
     history: list[HistoryRow] = field(default_factory=list)
     training_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     runs: int = 1
     started: str = ""
     environments: list[dict[str, str | int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Keep the moments of readings, which are asked for before every step."""
+        self._moments = self.cell.reading_moments
 
     @classmethod
     def fresh(cls, cell: Cell, data: TrainingData, device: torch.device) -> TrainingState:
@@ -54,20 +61,20 @@ class TrainingState:
         twin = TrainingState.fresh(self.cell, data, data.training.labels.device)
         twin._take_numbers(self.model.state_dict(), self._momentum())
         twin.iteration, twin.loss_sum, twin.loss_images = self.iteration, self.loss_sum, self.loss_images
+        twin.largest_early_loss = self.largest_early_loss
+        twin.largest_early_loss_iteration = self.largest_early_loss_iteration
         return twin
 
     def has_numbers_of(self, other: TrainingState) -> bool:
-        """Whether weights, statistics, momentum and sum of losses are equal to the last bit."""
+        """Whether weights, statistics, momentum, sum of losses and largest early loss are equal to the last bit."""
         mine, theirs = ([*one.model.state_dict().values(), *one._momentum()] for one in (self, other))
-        return self.loss_sum == other.loss_sum and all(map(torch.equal, mine, theirs))
+        sums = [(one.loss_sum, one.largest_early_loss, one.largest_early_loss_iteration) for one in (self, other)]
+        return sums[0] == sums[1] and all(map(torch.equal, mine, theirs))
 
     @property
     def evaluation_is_due(self) -> bool:
         """Whether the network must be read before the next step: a stop may fall between a step and its reading."""
-        cell = self.cell
-        moment = self.iteration > 0 and (
-            self.iteration % cell.evaluation_interval == 0 or self.iteration == cell.iterations
-        )
+        moment = self.iteration in self._moments
         return moment and (not self.history or self.history[-1].iteration != self.iteration)
 
     def to_checkpoint(self) -> dict[str, Any]:
@@ -78,6 +85,8 @@ class TrainingState:
             "iteration": self.iteration,
             "loss_sum": self.loss_sum,
             "loss_images": self.loss_images,
+            "largest_early_loss": self.largest_early_loss,
+            "largest_early_loss_iteration": self.largest_early_loss_iteration,
             "history": [list(dataclasses.astuple(row)) for row in self.history],
             "training_seconds": self.training_seconds,
             "evaluation_seconds": self.evaluation_seconds,
@@ -99,6 +108,8 @@ class TrainingState:
         self.iteration = saved["iteration"]
         self.loss_sum = saved["loss_sum"]
         self.loss_images = saved["loss_images"]
+        self.largest_early_loss = saved["largest_early_loss"]
+        self.largest_early_loss_iteration = saved["largest_early_loss_iteration"]
         self.history = history
         self.training_seconds = saved["training_seconds"]
         self.evaluation_seconds = saved["evaluation_seconds"]
@@ -148,10 +159,10 @@ def _check_tensors(what: str, wanted: Mapping[Any, Tensor], found: Mapping[Any, 
 
 def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]) -> None:
     """Raise UnusableCheckpoint where counters, sums or the history cannot be those of this cell."""
-    for name in ("iteration", "loss_images", "runs"):
+    for name in ("iteration", "loss_images", "largest_early_loss_iteration", "runs"):
         if type(saved[name]) is not int or saved[name] < 0:
             raise UnusableCheckpoint(f"its {name} is not a count")
-    for name in ("loss_sum", "training_seconds", "evaluation_seconds"):
+    for name in ("loss_sum", "largest_early_loss", "training_seconds", "evaluation_seconds"):
         if type(saved[name]) is not float or not math.isfinite(saved[name]):
             raise UnusableCheckpoint(f"its {name} is not a number")
     if type(saved["started"]) is not str or not all(
@@ -165,10 +176,9 @@ def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]
     numbers = [number for row in history for number in dataclasses.astuple(row)]
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         raise UnusableCheckpoint("its history holds something other than finite numbers")
-    interval = cell.evaluation_interval
-    moments = [*range(interval, iteration + 1, interval)]
-    if iteration == cell.iterations and iteration % interval:
-        moments.append(iteration)
+    if saved["largest_early_loss_iteration"] > min(iteration, early_steps(cell.iterations)):
+        raise UnusableCheckpoint("its largest early loss is of a step that is not early, or was not taken")
+    moments = cell.reading_moments.until(iteration)
     # The last reading may be missing: a stop may fall between a step and its reading.
     if [row.iteration for row in history] not in (moments, moments[:-1] if iteration in moments else moments):
         raise UnusableCheckpoint(f"its history is not that of a training at iteration {iteration:,}")

@@ -1,0 +1,70 @@
+"""How the images of an epoch are dealt out to batches, and which of the batches are small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+LastBatch = Literal["keep", "drop", "even"]
+# A batch below this share of a full one is small: its statistics rest on few images, and its step counts as much.
+SMALL_SHARE = 1 / 8
+
+
+@dataclass(frozen=True)
+class EpochBatches:
+    """The batches of one epoch in their order: `large_count` of `large` images, then `small_count` of `small` images.
+
+    small and small_count are 0 where all batches are equal.
+    """
+
+    large: int
+    large_count: int
+    small: int = 0
+    small_count: int = 0
+
+    @classmethod
+    def of(cls, images: int, batch_size: int, last_batch: LastBatch) -> EpochBatches:
+        """The batches of `images` images.
+
+        keep: full batches and a smaller last one. drop: without that last one, unless it is the only one. even: as many
+        batches as with keep, whose sizes differ by at most one.
+        """
+        full, rest = divmod(images, batch_size)
+        if full == 0:
+            return cls(images, 1)
+        if rest == 0 or last_batch == "drop":
+            return cls(batch_size, full)
+        if last_batch == "keep":
+            return cls(batch_size, full, rest, 1)
+        small, larger_ones = divmod(images, full + 1)
+        return cls(small + 1, larger_ones, small, full + 1 - larger_ones) if larger_ones else cls(small, full + 1)
+
+    @property
+    def count(self) -> int:
+        """Batches of the epoch."""
+        return self.large_count + self.small_count
+
+    @property
+    def images(self) -> int:
+        """Images of the epoch, each seen once."""
+        return self.images_of_first(self.count)
+
+    @property
+    def smallest(self) -> int:
+        """Images of the smallest batch."""
+        return self.small or self.large
+
+    def images_of_first(self, batches: int) -> int:
+        """Images of the first `batches` batches of an epoch."""
+        large = min(batches, self.large_count)
+        return large * self.large + (batches - large) * self.small
+
+    def has_small_remainder(self, batch_size: int) -> bool:
+        """Whether a smaller last batch holds less than an eighth of a full one."""
+        return 0 < self.small < SMALL_SHARE * batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        """The sizes of the batches, in their order."""
+        yield from (self.large for _ in range(self.large_count))
+        yield from (self.small for _ in range(self.small_count))
