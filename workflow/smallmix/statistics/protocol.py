@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.statistics.evidence import Evidence
-from smallmix.study.cell import Mix
+from smallmix.statistics.method_roles import methods_with
+from smallmix.study.cell import Cell, Mix
 from smallmix.study.study import Study
 
 CIFAR10_CLASSES = frozenset(
@@ -85,7 +86,7 @@ def differences_of_cell(study: Study, size: int, method: str) -> list[Difference
         found.append(Difference(text, True))
     beta = BETA[value.method.mix]
     if value.method.beta != beta:
-        found.append(Difference(f"Beta{_show(value.method.beta)} instead of Beta{_show(beta)}", True))
+        found.append(_beta_difference(value.method.beta, beta))
     return found
 
 
@@ -101,14 +102,27 @@ def differences_of_budgets(study: Study) -> list[Difference]:
     return found
 
 
-def is_cut_short(study: Study, largest_size: int) -> bool:
-    """Whether every size up to `largest_size` is trained for fewer iterations than in the article."""
-    small = [cell.value for cell in study.cells if cell.size <= largest_size]
-    wanted = [BUDGETS.get(value.size, DEFAULT_BUDGET) for value in small]
-    return bool(small) and all(
-        value.iterations < (amount if unit == "iterations" else amount * value.batches_per_epoch)
-        for value, (unit, amount) in zip(small, wanted, strict=True)
-    )
+def sizes_with_the_whole_budget(study: Study, largest_size: int) -> tuple[int, ...]:
+    """The sizes up to `largest_size` that are trained for as many iterations as in the article, or for more."""
+    values = {cell.size: cell.value for cell in study.cells if cell.size <= largest_size}
+    return tuple(size for size, value in values.items() if value.iterations >= _article_iterations(value))
+
+
+def article_method(study: Study, mix: Mix) -> str | None:
+    """The study's method that mixes this: with the article's distribution if there is one, else the first; or None."""
+    candidates = methods_with(study, mix)
+    exact = [one for one in candidates if _beta(study, one) == BETA[mix]]
+    return next(iter([*exact, *candidates]), None)
+
+
+def differences_of_methods(study: Study) -> list[Difference]:
+    """What differs in the distributions of the methods that stand for the article's."""
+    found: list[Difference] = []
+    for mix in BETA:
+        method = article_method(study, mix)
+        if method is not None and _beta(study, method) != BETA[mix]:
+            found.append(_beta_difference(_beta(study, method), BETA[mix], f" ({method})"))
+    return found
 
 
 def explain(differences: list[Difference]) -> str:
@@ -127,6 +141,20 @@ def _dataset_differences(evidence: Evidence) -> list[Difference]:
     # A copy of CIFAR-10 in another format may be compared, with a note, where the study asks for it.
     is_copy = study.configuration["published"] is not None and frozenset(evidence.classes) == CIFAR10_CLASSES
     return [Difference(f"the images of {title} instead of the original CIFAR-10", not is_copy)]
+
+
+def _beta_difference(ours: tuple[float, ...] | None, wanted: tuple[float, ...] | None, where: str = "") -> Difference:
+    return Difference(f"Beta{_show(ours)} instead of Beta{_show(wanted)}{where}", True)
+
+
+def _beta(study: Study, method: str) -> tuple[float, ...] | None:
+    beta = study.configuration["methods"][method].get("beta")
+    return None if beta is None else tuple(float(value) for value in beta)
+
+
+def _article_iterations(value: Cell) -> int:
+    unit, amount = BUDGETS.get(value.size, DEFAULT_BUDGET)
+    return amount if unit == "iterations" else amount * value.batches_per_epoch
 
 
 def _show(value: Any) -> str:
