@@ -1,4 +1,4 @@
-"""Protects the floor of the training loss: against a Monte Carlo that knows no formula, and for the article's subsets."""
+"""Protects the floor of the training loss: by a Monte Carlo that knows no formula, and for the article's subsets."""
 
 from __future__ import annotations
 

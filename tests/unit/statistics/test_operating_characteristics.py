@@ -1,7 +1,7 @@
 """Protects every rule against wrong verdicts: how often each is reached, simulated with the rules themselves.
 
-A run scatters by one point (normal), as small CIFAR-10 trainings do. Effects are none, half a point and a point; seeds
-are 1, 3, 5 and 10. A wrong verdict may come in 5 % of studies at most. Generators are seeded, so that the shares below are
+A run scatters by one point (normal), as small CIFAR-10 trainings do. Effects are none, half a point and a point. Seeds
+are 1, 3, 5 and 10. A wrong verdict may come in 5 % of studies at most. Generators are seeded, so that the shares are
 always the same.
 """
 
@@ -185,7 +185,7 @@ def judge_draws(effect: float, seeds: int, draws: float) -> dict[Outcome, float]
 @pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_uneven_classes(effect: float, seeds: int) -> None:
-    """With draws that scatter by two points: with one draw a rule, chance between draws would be taken for the effect."""
+    """With draws that scatter by two points: of one draw a rule, their scatter would be taken for the effect."""
     found = judge_draws(effect, seeds, draws=2.0)
     assert found["disagrees"] <= WRONG
     if effect == 0:
@@ -206,7 +206,7 @@ STUDIES_WITH_CURVES = 60
 def curve(
     generator: np.random.Generator, method: str, seed: int, end: float, rise: float, clean: float, shift: float
 ) -> History:
-    """A history of 40,000 iterations that comes to `end` nats within a twentieth; test loss ends `rise` times its least.
+    """A history of 40,000 iterations that soon comes to `end` nats; the test loss ends `rise` times its least.
 
     Readings scatter by 0.02 nats, the runs by `shift` nats.
     """
@@ -268,9 +268,9 @@ def test_mixup_overfits_and_mixed_labels_fall_least(seeds: int) -> None:
     assert (reverse["disagrees"] > 0.6) == (seeds > 1)
 
 
-@pytest.mark.parametrize("seeds", (3, 5, 10))
-@pytest.mark.parametrize("deviation", (0.5, 1.0, 1.5, 2.5, 4.0))
-@pytest.mark.parametrize("size", (500, 20000))
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("deviation", [0.5, 1.0, 1.5, 2.5, 4.0])
+@pytest.mark.parametrize("size", [500, 20000])
 def test_levels(size: int, deviation: float, seeds: int) -> None:
     """The published number is one run. Twice the tolerance off is not the same; no difference at all is no other."""
     generator = np.random.default_rng(seeds)
@@ -286,7 +286,7 @@ def test_levels(size: int, deviation: float, seeds: int) -> None:
 
 @pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("effect", EFFECTS)
-@pytest.mark.parametrize("published", (0.71, 3.5, 14.0))
+@pytest.mark.parametrize("published", [0.71, 3.5, 14.0])
 def test_gains(published: float, effect: float, seeds: int) -> None:
     """No gain at all never agrees with a published one, however small that is; and a small one is not contradicted."""
     generator = np.random.default_rng(seeds)

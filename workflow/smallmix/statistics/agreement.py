@@ -15,8 +15,8 @@ from smallmix.statistics.judgement import Outcome
 
 MINIMUM_SEEDS_FOR_INTERVAL = 3
 FURTHER_RUNS = 0.98
-# Standard deviations of (a further run minus our mean) that must fit into the tolerance, for a value twice as far off to
-# show. The deviation itself is estimated from few seeds, so that 1.645 would not be enough.
+# So many standard deviations of (a further run minus our mean) must fit into the tolerance, for a value twice as far
+# off to show. The deviation itself is estimated from few seeds, so that 1.645 would not be enough.
 DEVIATIONS = 2
 
 
@@ -60,7 +60,10 @@ def agreement(values: Sequence[float], published: float, tolerance: float) -> tu
             return "disagrees", "beyond twice the tolerance"
         return "undecided", "between the tolerance and twice the tolerance"
     reach = prediction_reach(values, FURTHER_RUNS)
-    seeds = f"{100 * FURTHER_RUNS:.0f} % of further single runs fall within {reach:.2f} points of the mean of {len(values)} seeds"
+    seeds = (
+        f"{100 * FURTHER_RUNS:.0f} % of further single runs fall within {reach:.2f} points of the mean of "
+        f"{len(values)} seeds"
+    )
     if distance <= tolerance:
         if DEVIATIONS * _scatter(values) <= tolerance:
             return "agrees", f"within the tolerance; {seeds}"

@@ -73,7 +73,7 @@ def non_converges_mixup_does_not(evidence: Evidence) -> Judgement:
     mixed_runs = sum(len(evidence.histories_of(name, size)) for name in mixed for size in sizes)
     text = (
         f"{early} of {plain_runs} plain runs reach their floor in the first tenth of the budget and stay there; "
-        f"{late} of {mixed_runs} mixup runs end above theirs"
+        f"{late} of {mixed_runs} mixup runs end more than {threshold:.3f} nats above theirs"
     )
     text += f"; {_clean_words(evidence, sizes, [plain, *mixed])}" if _clean_words(evidence, sizes, mixed) else ""
     reason = [
