@@ -50,7 +50,7 @@ def test_a_mean_ahead_within_the_scatter_is_not_ahead() -> None:
     accuracies[500, "data-mix"] = (0.415, 0.39, 0.406)
     judged = mixup_helps_at_every_size(make_evidence(accuracies))
     assert judged.outcome == "undecided"
-    assert judged.found.startswith("mixup ahead in 4 of 4 comparisons (for certain, comparison by comparison, in 3); ")
+    assert judged.found.startswith("mixup ahead in 4 of 4 comparisons, in 3 with the 95 % interval above zero; ")
     assert "(data-mix at 500)" in judged.found
     assert "95 % interval -" in judged.found
 

@@ -31,7 +31,7 @@ def mixup_helps_at_every_size(evidence: Evidence) -> Judgement:
     ahead = sum(one.interval.mean > 0 for one in measures)
     (size, name), worst = min(found.items(), key=lambda item: item[1].interval.mean)
     text = f"mixup ahead in {ahead} of {len(found)} comparisons"
-    text += _clearly([one for one in measures if one.sign() > 0])
+    text += _clearly(measures)
     text += f"; least gain {points(worst.interval)} ({name} at {size:,})"
     reason = [
         "Agrees if the 95 % interval of every way of mixing minus plain training, in best accuracy, lies above zero at "
@@ -96,7 +96,8 @@ def _has_intervals(measures: Iterable[Measure]) -> bool:
 
 
 def _clearly(measures: list[Measure]) -> str:
-    return f" (for certain, comparison by comparison, in {len(measures)})" if _has_intervals(measures) else ""
+    clear = [one for one in measures if one.sign() > 0]
+    return f", in {len(clear)} with the 95 % interval above zero" if _has_intervals(measures) else ""
 
 
 def _what_lacks(found: int, wanted: int, what: str, measures: list[Measure]) -> list[str]:
