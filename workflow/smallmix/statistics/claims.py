@@ -14,8 +14,7 @@ from smallmix.statistics.judgement import Judgement, Outcome, Verdict, not_teste
 from smallmix.statistics.protocol import (
     Difference,
     differences_from_article,
-    differences_of_budgets,
-    differences_of_methods,
+    differences_of_cells,
     explain,
 )
 from smallmix.statistics.published_gains import judge_gains
@@ -103,11 +102,7 @@ def _judge_claim(claim: Claim, published: Published, evidence: Evidence, others:
 def _differences(claim: Claim, published: Published, judgement: Judgement, evidence: Evidence) -> list[Difference]:
     """In what the study differs from the article; a decisive difference leaves no verdict on the article itself."""
     study = evidence.study
-    differences = [
-        *differences_from_article(evidence),
-        *differences_of_methods(study),
-        *differences_of_budgets(study),
-    ]
+    differences = [*differences_from_article(evidence), *differences_of_cells(study)]
     untried = [row.size for row in published.accuracies if row.size not in study.sizes]
     if untried and OF_EVERY_SIZE.get(claim.judged_by) == judgement.outcome:
         differences.append(Difference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))

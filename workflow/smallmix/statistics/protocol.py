@@ -86,7 +86,7 @@ def differences_of_cell(study: Study, size: int, method: str) -> list[Difference
         found.append(Difference(text, True))
     beta = BETA[value.method.mix]
     if value.method.beta != beta:
-        found.append(_beta_difference(value.method.beta, beta))
+        found.append(Difference(f"Beta{_show(value.method.beta)} instead of Beta{_show(beta)}", True))
     return found
 
 
@@ -115,13 +115,24 @@ def article_method(study: Study, mix: Mix) -> str | None:
     return next(iter([*exact, *candidates]), None)
 
 
-def differences_of_methods(study: Study) -> list[Difference]:
-    """What differs in the distributions of the methods that stand for the article's."""
+def differences_of_cells(study: Study) -> list[Difference]:
+    """What differs for any size, of the methods that stand for the article's; each says where it holds."""
+    methods = [name for mix in BETA if (name := article_method(study, mix)) is not None]
+    places: dict[Difference, list[tuple[int, str]]] = {}
+    for size in study.sizes:
+        for method in methods:
+            for one in differences_of_cell(study, size, method):
+                places.setdefault(one, []).append((size, method))
     found: list[Difference] = []
-    for mix in BETA:
-        method = article_method(study, mix)
-        if method is not None and _beta(study, method) != BETA[mix]:
-            found.append(_beta_difference(_beta(study, method), BETA[mix], f" ({method})"))
+    for one, where in places.items():
+        sizes = list(dict.fromkeys(size for size, _ in where))
+        concerned = list(dict.fromkeys(method for _, method in where))
+        text = one.text
+        if len(sizes) < len(study.sizes) or len(sizes) == 1:
+            text += f" at {', '.join(f'{size:,}' for size in sizes)} images"
+        if len(concerned) < len(methods):
+            text += f" ({', '.join(concerned)})"
+        found.append(Difference(text, one.decisive))
     return found
 
 
@@ -141,10 +152,6 @@ def _dataset_differences(evidence: Evidence) -> list[Difference]:
     # A copy of CIFAR-10 in another format may be compared, with a note, where the study asks for it.
     is_copy = study.configuration["published"] is not None and frozenset(evidence.classes) == CIFAR10_CLASSES
     return [Difference(f"the images of {title} instead of the original CIFAR-10", not is_copy)]
-
-
-def _beta_difference(ours: tuple[float, ...] | None, wanted: tuple[float, ...] | None, where: str = "") -> Difference:
-    return Difference(f"Beta{_show(ours)} instead of Beta{_show(wanted)}{where}", True)
 
 
 def _beta(study: Study, method: str) -> tuple[float, ...] | None:
