@@ -250,6 +250,18 @@ def test_the_comparison_is_written_beside_the_results(tmp_path: Path) -> None:
     assert len(rows(made.layout.results / "comparison.csv")) == 3 * 3 * 2
 
 
+@pytest.mark.parametrize("redrawn", [False, True])
+def test_the_classes_of_small_subsets_are_counted_for_the_floor(tmp_path: Path, redrawn: bool) -> None:
+    choices = {"rule": "random", "redraw_per_seed": True} if redrawn else {}
+    made = build(tmp_path, sizes=(2000, 500, 100), seeds=(0, 1), **choices)
+    counts = load_evidence(made.study, made.root).class_counts
+    assert sorted(counts) == [(100, 0), (100, 1), (500, 0), (500, 1)]
+    assert [sum(counts[place]) for place in sorted(counts)] == [100, 100, 500, 500]
+    assert (counts[500, 0] != counts[500, 1]) == redrawn
+    made.layout.subset_of(500, 0).unlink()
+    assert (500, 0) not in load_evidence(made.study, made.root).class_counts
+
+
 @pytest.mark.parametrize("name", ["metrics.csv", "history.csv", "subset_table.csv"])
 @pytest.mark.parametrize("content", ["size,method\n1,2\n", "size,method,seed,x,smallest_class\n1,non,zero,0,0\n"])
 def test_damaged_tables_are_explained(tmp_path: Path, name: str, content: str) -> None:

@@ -285,6 +285,20 @@ def test_levels(size: int, deviation: float, seeds: int) -> None:
 
 
 @pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("gain", [1.0, 4.0, 14.0])
+def test_equal_gains(gain: float, seeds: int) -> None:
+    """The published gain and ours have the same mean: of sixteen at once, hardly one is contradicted."""
+    generator = np.random.default_rng(seeds)
+    tolerance = OF_A_DIFFERENCE * tolerance_at(500).points
+    wrong = 0
+    for _ in range(STUDIES):
+        runs = generator.normal(gain, OF_A_DIFFERENCE, (16, seeds + 1))
+        outcomes = [decide_gain([float(one) for one in row[1:]], float(row[0]), tolerance, 16)[0] for row in runs]
+        wrong += "disagrees" in outcomes
+    assert wrong / STUDIES <= WRONG
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("effect", EFFECTS)
 @pytest.mark.parametrize("published", [0.71, 3.5, 14.0])
 def test_gains(published: float, effect: float, seeds: int) -> None:

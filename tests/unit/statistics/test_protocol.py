@@ -69,6 +69,11 @@ def test_differences_of_cells_say_where_they_hold() -> None:
         "500 iterations instead of 117,000 iterations at 500 images",
     ]
     assert differences_of_cells(make_study(budgets=ARTICLE_BUDGETS)) == []
+    short = make_study(sizes=(500, 250, 100), budgets={"default": {"iterations": 500}})
+    assert [one.text for one in differences_of_cells(short)] == [
+        "500 iterations instead of 117,000 iterations at 500 and 250 images",
+        "500 iterations instead of 40,000 iterations at 100 images",
+    ]
 
 
 def test_the_articles_distribution_stands_for_a_way_of_mixing() -> None:

@@ -129,9 +129,9 @@ def differences_of_cells(study: Study) -> list[Difference]:
         concerned = list(dict.fromkeys(method for _, method in where))
         text = one.text
         if len(sizes) < len(study.sizes) or len(sizes) == 1:
-            text += f" at {', '.join(f'{size:,}' for size in sizes)} images"
+            text += f" at {' and '.join(f'{size:,}' for size in sizes)} images"
         if len(concerned) < len(methods):
-            text += f" ({', '.join(concerned)})"
+            text += f" ({' and '.join(concerned)})"
         found.append(Difference(text, one.decisive))
     return found
 

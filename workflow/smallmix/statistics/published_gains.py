@@ -64,7 +64,9 @@ def decide_gain(values: list[float], published: float, tolerance: float, togethe
     )
     sign = toward * Measure("gain", values).sign(together)
     if sign < 0:
-        return "disagrees", f"our gain has the other sign; {why}"
+        # The published sign is that of one run: near zero, it can be chance.
+        far = abs(mean - published) > tolerance
+        return ("disagrees" if far else "undecided"), f"our gain has the other sign; {why}"
     if outcome == "agrees" and sign == 0:
         return "undecided", f"near the published gain, but ours may be none; {why}"
     return outcome, why
