@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from smallmix.errors import SmallmixError
@@ -17,6 +17,7 @@ from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.study_tables import StudyTables, load_tables
 from smallmix.report.page import TEMPLATE_FOLDER, render_page
+from smallmix.statistics.judgement import Verdict
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of, write_all_tables
@@ -202,6 +203,81 @@ def test_claims_readings_and_sources_are_shown(html: str) -> None:
     assert "What the source leaves open" in html
     assert "mixup: Beyond Empirical Risk Minimization" in html
     assert "3 seeds instead of one" in html
+
+
+def section(html: str, name: str) -> str:
+    """The text of a section, without tags and with single spaces."""
+    start = html.index(f'<section id="{name}"')
+    return " ".join("".join(Page(html[start : html.index("</section>", start)]).text).split())
+
+
+def test_claims_under_another_protocol_reproduce_nothing(html: str) -> None:
+    """The synthetic study trains 20 epochs where the article has 117,000 iterations."""
+    answer, claims = section(html, "answer"), section(html, "claims")
+    verdicts = re.findall(r"</strong> <span class=\"badge (\w+)\">([^<]+)</span>", html)
+    assert len(verdicts) == 6
+    assert {words for _, words in verdicts} <= {"agrees here", "disagrees here", "undecided here", "not tested"}
+    assert verdicts.count(("warn", "undecided here")) == 2
+    assert "Published claims:" in answer
+    assert "undecided here: 2" in answer
+    assert "Published gains:" in answer
+    assert "reproduced" not in answer[answer.index("Published claims:") : answer.index("Published numbers:")]
+    assert "no verdict on the article" in claims
+    assert "wrong verdict by chance in one study of twenty at most" in claims
+    assert "partly" not in claims
+
+
+def test_gains_stand_among_the_numbers_as_judged(html: str) -> None:
+    table = html[html.index('<table id="table-numbers"') :]
+    table = table[: table.index("</table>")]
+    assert "gain of label-mix over non in best test accuracy with 500 images, points" in table
+    assert "+13.24" in table
+
+
+def test_the_loss_grid_says_which_losses_can_be_compared(html: str) -> None:
+    curves = section(html, "curves")
+    assert "data-mix and label-mix: these have the same expected training loss at the same weights" in curves
+    assert "Neither task is the harder one." in curves
+    assert "at least 0.50 nats with data-mix and 0.50 nats with label-mix" in curves
+    assert "says nothing beside that of another" not in curves
+    # The page and the caption of the figure say the same.
+    assert curves.count("these have the same expected training loss") == 2
+
+
+@pytest.mark.parametrize(
+    ("beta", "said"),
+    [
+        ([1.0, 1.0], "cannot be compared between methods that mix differently"),
+        ([1.4, 0.4], "data-mix and narrow: these have the same expected training loss"),
+    ],
+)
+def test_other_distributions_are_compared_only_where_they_may(tmp_path: Path, beta: list[float], said: str) -> None:
+    methods = {
+        "plain": {"mix": "none", "beta": None},
+        "data-mix": {"mix": "images", "beta": beta},
+        "narrow": {"mix": "images-and-labels", "beta": [0.4, 0.4]},
+    }
+    made = build_study_with_tables(tmp_path, sizes=[100], seeds=[0], methods=methods)
+    curves = section(render(made, names=("loss_curves",)), "curves")
+    assert curves.count(said) == 2
+
+
+def test_a_claim_of_every_colour(tmp_path: Path) -> None:
+    """Every verdict that the rules can give has a mark of its own kind."""
+    made = build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0], published=PUBLISHED)
+    path = made.layout.results / "claims.csv"
+    rows = path.read_text(encoding="utf-8").splitlines()[:1]
+    rows += [f"claim,{place},s,,f,,,{verdict},r" for place, verdict in enumerate(get_args(Verdict))]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    text = render(made, names=())
+    marks = dict(re.findall(r"<strong>s</strong> <span class=\"badge (\w+)\">([^<]+)</span>", text)[::-1])
+    assert set(marks) == {"good", "warn", "bad", "quiet"}
+    for verdict in get_args(Verdict):
+        expected = (
+            "good" if verdict.startswith(("agrees", "reproduced")) else "warn" if "undecided" in verdict else None
+        )
+        expected = expected or ("quiet" if verdict == "not tested" else "bad")
+        assert f'<strong>s</strong> <span class="badge {expected}">{verdict}</span>' in text
 
 
 def test_same_inputs_give_the_same_bytes(troubled: SyntheticStudy, html: str) -> None:

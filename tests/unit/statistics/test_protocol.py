@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.protocol import differences_from_article, differences_of_cell, explain
+from smallmix.statistics.protocol import (
+    article_method,
+    differences_from_article,
+    differences_of_cell,
+    differences_of_cells,
+    explain,
+    sizes_with_the_whole_budget,
+)
 from smallmix.study.configuration import load_study
+
+from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
+from tests.unit.statistics.made_up_evidence import make_study
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,3 +56,46 @@ def test_the_longer_study_differs_where_it_trains_longer(monkeypatch: pytest.Mon
         "117,000 iterations instead of 40,000 iterations"
     ]
     assert differences_of_cell(study, 500, "non") == []
+
+
+def test_differences_of_cells_say_where_they_hold() -> None:
+    study = make_study(
+        sizes=(1000, 500, 100),
+        budgets={"default": {"epochs": 100}, "500": {"iterations": 500}, "100": {"iterations": 40000}},
+        methods={**METHODS, "label-mix": {"mix": "images-and-labels", "beta": [0.2, 0.2]}},
+    )
+    assert [one.text for one in differences_of_cells(study)] == [
+        "Beta(0.2, 0.2) instead of Beta(1, 1) (label-mix)",
+        "500 iterations instead of 117,000 iterations at 500 images",
+    ]
+    assert differences_of_cells(make_study(budgets=ARTICLE_BUDGETS)) == []
+    short = make_study(sizes=(500, 250, 100), budgets={"default": {"iterations": 500}})
+    assert [one.text for one in differences_of_cells(short)] == [
+        "500 iterations instead of 117,000 iterations at 500 and 250 images",
+        "500 iterations instead of 40,000 iterations at 100 images",
+    ]
+
+
+def test_the_articles_distribution_stands_for_a_way_of_mixing() -> None:
+    methods = {
+        "narrow": {"mix": "images", "beta": [1.2, 0.2]},
+        "published": {"mix": "images", "beta": [2.0, 1.0]},
+        "soft": {"mix": "images-and-labels", "beta": [0.4, 0.4]},
+    }
+    study = make_study(methods=methods)
+    assert article_method(study, "images") == "published"
+    assert article_method(study, "images-and-labels") == "soft"
+    assert article_method(study, "none") is None
+
+
+def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
+    budgets = {
+        "default": {"iterations": 117000},
+        "1000": {"epochs": 99},
+        "250": {"iterations": 116999},
+        "100": {"epochs": 40000},
+    }
+    study = make_study(sizes=(5000, 1000, 500, 250, 100), budgets=budgets)
+    assert sizes_with_the_whole_budget(study, 1000) == (500, 100)
+    longer = make_study(sizes=(1000,), budgets={"default": {"iterations": 801}})
+    assert sizes_with_the_whole_budget(longer, 1000) == (1000,)

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     others = [load_evidence(Study.load(other), arguments.root, other.parent) for other in compared]
     rows = judge_claims(load_published(published), load_evidence(study, arguments.root, tables), others)
     write_claims(rows, path)
-    for kind in ("claim", "number"):
+    for kind in ("claim", "number", "gain"):
         counts = Counter(row.verdict for row in rows if row.kind == kind)
         print(f"{kind}s: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none"))
     print(f"claims written to {path}")

@@ -1,7 +1,8 @@
 """Loss over training, a grid of sizes by methods: as optimised, on clean training images, and on test images.
 
 The article shows training and test loss for 500, 250 and 100 images. The third line is what makes the first readable:
-the loss of mixed labels has a floor above zero, so it cannot be compared between methods; the clean loss can.
+the loss of mixed images has a floor above zero. It can be compared only between methods with the same expected loss
+(see `loss_words`). The clean loss can be compared between all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from smallmix.figures.learning_curves import (
     seeds_sentence,
     sizes_with_curves,
 )
+from smallmix.figures.loss_words import comparison_sentences
 from smallmix.figures.study_tables import StudyTables
 from smallmix.figures.style import (
     INK,
@@ -132,9 +134,10 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
         description="Training and test loss over the iterations, one panel a size and method. "
         + (" ".join(sentences) or "No learning curve yet."),
         caption="Loss over the iterations; rows share their axes. The solid coloured line is the loss that was "
-        "optimised, of mixed images (and, for methods that mix labels, of mixed labels): it has a floor above zero and "
-        "cannot be compared between methods. The dotted line is the loss of the same network on the unmixed training "
-        f"images: that one can. {seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
+        "optimised, of mixed images (and, for methods that mix labels, of mixed labels). With mixing it has a floor "
+        f"above zero. {' '.join(comparison_sentences(tables.study))} The dotted line is the loss of the same network "
+        "on the unmixed training images: that one can be compared between all. "
+        f"{seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
         "the budget: before that, readings of the clean and test loss may leave at the top. "
         "Thinned so that every peak remains.",
         table=FigureTable(

@@ -10,7 +10,17 @@ from smallmix.figures.study_tables import StudyTables
 from smallmix.report.runs import duration
 from smallmix.report.table_view import Entry, TableView
 
-VERDICT_MARKS = {"reproduced": "good", "partly": "warn", "not reproduced": "bad", "not tested": "quiet"}
+VERDICT_MARKS = {
+    "reproduced": "good",
+    "agrees here": "good",
+    "agrees with the published number": "good",
+    "undecided": "warn",
+    "undecided here": "warn",
+    "not reproduced": "bad",
+    "disagrees here": "bad",
+    "disagrees with the published number": "bad",
+    "not tested": "quiet",
+}
 
 
 @dataclass(frozen=True)
@@ -48,13 +58,13 @@ def verdict_counts(tables: StudyTables, kind: str) -> list[tuple[str, str, int]]
 
 
 def numbers_view(tables: StudyTables) -> TableView | None:
-    """Each published number, what was found, the difference, the tolerance and the verdict."""
+    """Each published number and gain, what was found, the difference, the tolerance and the verdict."""
     chosen = tables.claims[tables.claims["kind"] != "claim"]
     if chosen.empty:
         return None
     return TableView(
         name="table-numbers",
-        caption="Each published number beside ours, as judged.",
+        caption="Each published number and each published gain over plain training beside ours, as judged.",
         columns=("Number", "Published", "Found", "Difference", "Tolerance", "Verdict", "Reason"),
         rows=tuple(
             (

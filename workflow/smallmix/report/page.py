@@ -15,6 +15,7 @@ from smallmix.errors import SmallmixError
 from smallmix.figures.accuracy_by_size import small_sizes
 from smallmix.figures.figure_text import FigureText, points
 from smallmix.figures.foreign_text import visible_text
+from smallmix.figures.loss_words import comparison_sentences, floor_sentences
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.accuracy_tables import accuracy_view, sensitivity_view, subset_view
 from smallmix.report.answer import compose_answer, declared_test
@@ -103,6 +104,9 @@ def render_page(
             claims=compose_claims(tables),
             claim_counts=verdict_counts(tables, "claim"),
             number_counts=verdict_counts(tables, "number"),
+            gain_counts=verdict_counts(tables, "gain"),
+            loss_floors=floor_sentences(tables.study),
+            loss_comparisons=comparison_sentences(tables.study),
             numbers=numbers_view(tables),
             runs=compose_runs(tables),
             protocol=compose_protocol(tables),

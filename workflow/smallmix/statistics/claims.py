@@ -9,9 +9,15 @@ from pathlib import Path
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
 from smallmix.statistics import accuracy_claims, loss_claims, study_claims
-from smallmix.statistics.evidence import LARGEST_SMALL_SIZE, Evidence
-from smallmix.statistics.judgement import Judgement, Verdict, not_tested
-from smallmix.statistics.protocol import differences_from_article, differences_of_budgets, explain, is_cut_short
+from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.judgement import Judgement, Outcome, Verdict, not_tested, say
+from smallmix.statistics.protocol import (
+    Difference,
+    differences_from_article,
+    differences_of_cells,
+    explain,
+)
+from smallmix.statistics.published_gains import judge_gains
 from smallmix.statistics.published_numbers import judge_numbers
 from smallmix.study.published import Claim, Published
 
@@ -34,13 +40,16 @@ RULES: dict[str, Rule] = {
 }
 
 
-# Claims on what happens late in a training say nothing of one that ends early.
-NEED_THE_WHOLE_BUDGET = frozenset({"non_converges_mixup_does_not", "mixup_overfits_label_mix_falls_least"})
+# An outcome that speaks of every size says so of the article only where the study has all of the article's.
+OF_EVERY_SIZE: dict[str, Outcome] = {
+    "mixup_helps_at_every_size": "agrees",
+    "neither_mix_is_better_throughout": "disagrees",
+}
 
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One row of claims.csv; kind is `number` or `claim`; a claim has no published value and no tolerance."""
+    """One row of claims.csv; kind is `claim`, `number` or `gain`; a claim has no published value and no tolerance."""
 
     kind: str
     identifier: str
@@ -54,10 +63,11 @@ class JudgedClaim:
 
 
 def judge_claims(published: Published, evidence: Evidence, others: Sequence[Evidence] = ()) -> list[JudgedClaim]:
-    """Judge the claims, then the numbers. `others` are studies that some claims need beside this one."""
-    claims = [_judge_claim(claim, evidence, others) for claim in published.claims]
+    """Judge the claims, the numbers, then the gains. `others` are studies that some claims need beside this one."""
+    claims = [_judge_claim(claim, published, evidence, others) for claim in published.claims]
     numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, evidence)]
-    return claims + numbers
+    gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, evidence)]
+    return claims + numbers + gains
 
 
 def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:
@@ -65,18 +75,17 @@ def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:
     write_text(path, csv_text(COLUMNS, (tuple(vars(row).values()) for row in rows)))
 
 
-def _judge_claim(claim: Claim, evidence: Evidence, others: Sequence[Evidence]) -> JudgedClaim:
+def _judge_claim(claim: Claim, published: Published, evidence: Evidence, others: Sequence[Evidence]) -> JudgedClaim:
     rule = RULES.get(claim.judged_by)
     if rule is None:
         judgement = not_tested(f"no rule is called {claim.judged_by}; there are {', '.join(RULES)}")
-    elif claim.judged_by in NEED_THE_WHOLE_BUDGET and is_cut_short(evidence.study, LARGEST_SMALL_SIZE):
-        judgement = not_tested("needs the article's budgets: " + explain(differences_of_budgets(evidence.study)))
     else:
         judgement = rule(evidence, others)
-    protocol = explain([*differences_from_article(evidence), *differences_of_budgets(evidence.study)])
-    reason = judgement.reason
-    if judgement.verdict != "not tested" and protocol:
-        reason = f"{reason}; {protocol}"
+    verdict, reason = say(judgement.outcome, same_protocol=True), judgement.reason
+    if judgement.outcome != "not tested":
+        differences = _differences(claim, published, judgement, judgement.about or evidence)
+        verdict = say(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
+        reason = f"{reason} {_sentence(explain(differences))}".strip()
     return JudgedClaim(
         kind="claim",
         identifier=str(claim.id),
@@ -85,6 +94,20 @@ def _judge_claim(claim: Claim, evidence: Evidence, others: Sequence[Evidence]) -
         found=judgement.found,
         difference="",
         tolerance="",
-        verdict=judgement.verdict,
+        verdict=verdict,
         reason=reason,
     )
+
+
+def _differences(claim: Claim, published: Published, judgement: Judgement, evidence: Evidence) -> list[Difference]:
+    """In what the study differs from the article; a decisive difference leaves no verdict on the article itself."""
+    study = evidence.study
+    differences = [*differences_from_article(evidence), *differences_of_cells(study)]
+    untried = [row.size for row in published.accuracies if row.size not in study.sizes]
+    if untried and OF_EVERY_SIZE.get(claim.judged_by) == judgement.outcome:
+        differences.append(Difference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))
+    return differences
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""

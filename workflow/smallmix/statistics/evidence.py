@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from smallmix.collection.subset_table import SubsetRow, read_subset_table
+from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.results import SELECTIONS, History, Result, by_seed, read_histories, read_results
 from smallmix.study.layout import Layout
@@ -18,13 +19,17 @@ LARGEST_SMALL_SIZE = 1000
 
 @dataclass(frozen=True)
 class Evidence:
-    """A study with its results; histories are those of sizes up to LARGEST_SMALL_SIZE; classes are names, if known."""
+    """A study with its results; classes are names, if known.
+
+    Histories, and the images of every class by size and seed, are those of sizes up to LARGEST_SMALL_SIZE.
+    """
 
     study: Study
     results: tuple[Result, ...]
     histories: tuple[History, ...] = ()
     subset_rows: tuple[SubsetRow, ...] = ()
     classes: tuple[str, ...] = ()
+    class_counts: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
 
     def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
         """Test accuracies (fractions) by seed."""
@@ -43,19 +48,34 @@ class Evidence:
 def load_evidence(study: Study, root: Path, tables: Path | None = None) -> Evidence:
     """Read a study's tables, from `tables` or else from results/<study>.
 
-    subset_table.csv and the dataset's description may be absent (a partial report); raises SmallmixError where
-    metrics.csv or history.csv is, or where any of them is damaged.
+    subset_table.csv, the subsets and the dataset's description may be absent (a partial report); raises SmallmixError
+    where metrics.csv or history.csv is, or where any of them is damaged.
     """
     layout = Layout(study, root)
     folder = tables or layout.results
     subset_table = folder / "subset_table.csv"
+    classes = _class_names(layout.dataset / "dataset.json")
     return Evidence(
         study=study,
         results=read_results(folder / "metrics.csv"),
         histories=read_histories(folder / "history.csv", LARGEST_SMALL_SIZE),
         subset_rows=tuple(read_subset_table(subset_table)) if subset_table.exists() else (),
-        classes=_class_names(layout.dataset / "dataset.json"),
+        classes=classes,
+        class_counts=_class_counts(layout, len(classes)),
     )
+
+
+def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[int, ...]]:
+    """The images of every class in the small subsets that are there, by size and seed."""
+    study = layout.study
+    places = {
+        (size, seed): layout.subset_of(size, seed)
+        for size in study.sizes
+        for seed in study.seeds
+        if classes and size <= LARGEST_SMALL_SIZE
+    }
+    counts = {path: tuple(count_classes(path, classes, size)) for (size, _), path in places.items() if path.exists()}
+    return {place: counts[path] for place, path in places.items() if path in counts}
 
 
 def _class_names(path: Path) -> tuple[str, ...]:

@@ -1,88 +1,139 @@
-"""The rules for claims on the loss curves of small training sets."""
+"""The rules for claims on the loss curves of small training sets.
+
+The training loss is judged by its excess over the least that any network could reach with the method's mixing
+(`loss_floor`), and checked by the accuracy of the same network on the clean training images. Only sizes with the
+article's whole budget are judged: a training that ends early shows nothing of what happens late.
+"""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from smallmix.statistics.decisions import Measure, all_above
 from smallmix.statistics.evidence import LARGEST_SMALL_SIZE, Evidence
-from smallmix.statistics.judgement import Judgement, Verdict, not_tested
-from smallmix.statistics.method_roles import first_method
+from smallmix.statistics.judgement import Judgement, not_tested
+from smallmix.statistics.loss_floor import loss_floor, methods_of_equal_loss
+from smallmix.statistics.protocol import (
+    article_method,
+    differences_of_budgets,
+    explain,
+    sizes_with_the_whole_budget,
+)
 from smallmix.statistics.results import History
 
-# A training loss is converged below this share of the loss of guessing, ln(classes): 0.115 nats for ten classes.
+# A training loss has converged where it exceeds its floor by less than this share of the loss of guessing, ln(classes):
+# 0.115 nats for ten classes.
 CONVERGED_SHARE = 0.05
+# And where this share of the clean training images is told right.
+FITTED = 0.99
 DEFAULT_CLASSES = 10
-# The level at the end is the median of the last tenth of the readings, the moment of convergence "at once" lies in
-# the first half.
+# The level at the end is the median of the last tenth of the readings; "at once" is the first tenth of the budget.
 END_SHARE = 0.1
-AT_ONCE_SHARE = 0.5
-# A test loss that ends this much above its minimum has risen.
+AT_ONCE_SHARE = 0.1
+# A test loss that ends this much above its lowest stretch has risen.
 RISE = 1.05
-MAJORITY = 0.5
+STRETCHES = 10
+
+OfRun = Callable[[History], float | None]
 
 
 def non_converges_mixup_does_not(evidence: Evidence) -> Judgement:
-    """Does the training loss of plain training vanish early, and that of mixup never?"""
-    plain = first_method(evidence.study, "none")
-    mixed = _mixing_methods(evidence)
+    """Does the training loss of plain training reach its floor early, and that of mixup never?"""
+    plain = article_method(evidence.study, "none")
+    mixed = [
+        name
+        for name in (article_method(evidence.study, "images"), article_method(evidence.study, "images-and-labels"))
+        if name
+    ]
     if plain is None or not mixed:
         return not_tested("needs plain training (mix: none) and a method that mixes")
-    plain_runs = evidence.histories_of(plain)
-    mixed_runs = [run for name in mixed for run in evidence.histories_of(name)]
-    if not plain_runs or not mixed_runs:
-        return not_tested(f"needs histories of plain training and of mixup at {LARGEST_SMALL_SIZE:,} images or fewer")
+    sizes, lacking = _sizes_to_judge(evidence, [plain, *mixed])
+    if not sizes:
+        return not_tested(lacking)
     threshold = CONVERGED_SHARE * math.log(max(2, len(evidence.classes) or DEFAULT_CLASSES))
-    at_once = sum(_converges_at_once(run, threshold) for run in plain_runs)
-    never = sum(end_level(run.columns["train_loss"]) > threshold for run in mixed_runs)
-    verdict = _verdict(
-        at_once == len(plain_runs) and never == len(mixed_runs),
-        at_once > MAJORITY * len(plain_runs) and never > MAJORITY * len(mixed_runs),
-    )
+    measures: list[Measure] = []
+    early = late = 0
+    for size in sizes:
+        runs = evidence.histories_of(plain, size)
+        reached = [
+            threshold - max(early_level(run, "train_loss"), end_level(run.columns["train_loss"])) for run in runs
+        ]
+        fitted = _of_runs(evidence, plain, size, _fitted_early)
+        early += sum(value >= 0 for value in reached)
+        measures.append(Measure(f"{plain} at {size:,}", reached, fitted))
+        for name in mixed:
+            beyond = _of_runs(evidence, name, size, lambda run: _excess(evidence, run, threshold))
+            late += sum(value > 0 for value in beyond)
+            unfitted = _of_runs(evidence, name, size, _unfitted)
+            measures.append(Measure(f"{name} at {size:,}", beyond, unfitted))
+    outcome = all_above(measures)
+    plain_runs = sum(len(evidence.histories_of(plain, size)) for size in sizes)
+    mixed_runs = sum(len(evidence.histories_of(name, size)) for name in mixed for size in sizes)
     text = (
-        f"{at_once} of {len(plain_runs)} plain runs converge in the first half of their budget; "
-        f"{never} of {len(mixed_runs)} mixup runs never do"
+        f"{early} of {plain_runs} plain runs reach their floor in the first tenth of the budget and stay there; "
+        f"{late} of {mixed_runs} mixup runs end more than {threshold:.3f} nats above theirs"
     )
-    reason = (
-        f"a training loss counts as converged at {threshold:.3f} nats, {CONVERGED_SHARE:.0%} of the loss of guessing, "
-        "and as not converged if the median of its last tenth is above that; reproduced if all plain runs converge in "
-        "the first half and no mixup run does at the end, partly if more than half of each do so; "
-        f"sizes {_sizes([*plain_runs, *mixed_runs])}"
-    )
-    return Judgement(verdict, text, reason)
+    text += f"; {_clean_words(evidence, sizes, [plain, *mixed])}" if _clean_words(evidence, sizes, mixed) else ""
+    reason = [
+        f"A training loss has converged within {threshold:.3f} nats of its floor ({CONVERGED_SHARE:.0%} of the loss of "
+        f"guessing). {_floor_words(evidence, sizes, mixed)}",
+        "Agrees if the 95 % intervals over seeds say so at every size: plain training has converged after the first "
+        "tenth of the budget and at the end, and mixup has not at the end (medians of a tenth of the readings).",
+        f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
+        f"Else undecided, as it is where the clean training images tell otherwise ({FITTED:.0%} right is fitted).",
+    ]
+    return Judgement(outcome, text, " ".join([*reason, *_seed_words(measures), lacking]).strip())
 
 
 def mixup_overfits_label_mix_falls_least(evidence: Evidence) -> Judgement:
-    """Does the test loss of both ways of mixing rise again, and does the training loss of mixed labels end highest?"""
+    """Does the test loss of both ways of mixing rise again, and does mixing labels end furthest above its floor?"""
     study = evidence.study
-    plain, images = first_method(study, "none"), first_method(study, "images")
-    labels = first_method(study, "images-and-labels")
+    plain, images = article_method(study, "none"), article_method(study, "images")
+    labels = article_method(study, "images-and-labels")
     if plain is None or images is None or labels is None:
         return not_tested("needs plain training and both ways of mixing (mix: none, images, images-and-labels)")
-    sizes = [size for size in study.sizes if all(evidence.histories_of(name, size) for name in (plain, images, labels))]
+    sizes, lacking = _sizes_to_judge(evidence, [plain, images, labels])
     if not sizes:
-        return not_tested(f"needs histories of all three methods at a size of {LARGEST_SMALL_SIZE:,} images or fewer")
-    runs = [run for name in (images, labels) for size in sizes for run in evidence.histories_of(name, size)]
-    risen = sum(run.columns["test_loss"][-1] >= RISE * min(run.columns["test_loss"]) for run in runs)
-    highest = [
-        size
+        return not_tested(lacking)
+    rises = [
+        Measure(f"rise of {name} at {size:,}", [rise_of_test_loss(run) for run in evidence.histories_of(name, size)])
+        for name in (images, labels)
         for size in sizes
-        if _mean_end_level(evidence, labels, size)
-        > max(_mean_end_level(evidence, images, size), _mean_end_level(evidence, plain, size))
     ]
-    overfits, falls_least = risen > MAJORITY * len(runs), len(highest) == len(sizes)
-    verdict = _verdict(overfits and falls_least, overfits or falls_least)
+    falls = [
+        measure
+        for size in sizes
+        for other in (images, plain)
+        if (measure := _falls_less(evidence, labels, other, size)) is not None
+    ]
+    measures = [*rises, *falls]
+    outcome = all_above(measures, complete=len(falls) == 2 * len(sizes))
+    risen = sum(value > 0 for one in rises for value in one.values)
+    runs = sum(len(one.values) for one in rises)
+    least = sum(one.interval.mean > 0 for one in falls)
     text = (
-        f"the test loss of {risen} of {len(runs)} mixup runs ends {RISE - 1:.0%} or more above its minimum; "
-        f"{labels} ends with the highest training loss at {len(highest)} of {len(sizes)} sizes"
+        f"the test loss of {risen} of {runs} mixup runs ends {RISE - 1:.0%} or more above its lowest stretch; {labels} "
+        f"ends further above its floor than the other method in {least} of {len(falls)} comparisons by size"
     )
-    reason = (
-        "reproduced if the test loss rises again in more than half of the mixup runs, and the training loss (median of "
-        "the last tenth, mean over seeds) of mixing images and labels is the highest of the three at every size; "
-        f"partly if one of the two holds; sizes {_sizes(runs)}"
-    )
-    return Judgement(verdict, text, reason)
+    clear = sum(one.sign() < 0 for one in falls)
+    text += f" (nearer for certain in {clear})" if clear else ""
+    text += f"; {_clean_words(evidence, sizes, [plain, images, labels])}"
+    reason = [
+        "Agrees if the 95 % intervals over seeds say so at every size: the test loss of both ways of mixing ends "
+        f"{RISE - 1:.0%} or more above the lowest of {STRETCHES} stretches, and the training loss of {labels} ends "
+        "further above its floor than those of the two others (medians of a tenth of the readings).",
+        f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
+        "Else undecided, as it is where the clean training accuracy tells otherwise.",
+        _floor_words(evidence, sizes, [images, labels]),
+    ]
+    if (images, labels) in methods_of_equal_loss(study):
+        reason.append(
+            f"{images} and {labels} have the same expected training loss at the same weights, so that neither task is "
+            "the harder one. What differs between their training losses is how the training went."
+        )
+    return Judgement(outcome, text, " ".join([*reason, *_seed_words(measures), lacking]).strip())
 
 
 def end_level(values: Sequence[float]) -> float:
@@ -90,24 +141,142 @@ def end_level(values: Sequence[float]) -> float:
     return statistics.median(values[-max(1, round(END_SHARE * len(values))) :])
 
 
-def _converges_at_once(run: History, threshold: float) -> bool:
-    iterations, losses = run.columns["iteration"], run.columns["train_loss"]
-    first = next((at for at, loss in zip(iterations, losses, strict=True) if loss <= threshold), math.inf)
-    return first <= AT_ONCE_SHARE * iterations[-1] and end_level(losses) <= threshold
+def early_level(run: History, column: str) -> float:
+    """The median of the tenth of the readings that follows the first tenth of the budget."""
+    iterations, values = run.columns["iteration"], run.columns[column]
+    first = next(place for place, at in enumerate(iterations) if at >= AT_ONCE_SHARE * iterations[-1])
+    return statistics.median(values[first : first + max(1, round(END_SHARE * len(values)))])
 
 
-def _mixing_methods(evidence: Evidence) -> list[str]:
-    found = (first_method(evidence.study, "images"), first_method(evidence.study, "images-and-labels"))
-    return [name for name in found if name]
+def rise_of_test_loss(run: History) -> float:
+    """How far (in logarithms) the test loss ends above RISE times its lowest stretch; below zero if it has not risen.
+
+    Stretches are medians of a tenth of the readings each, because the lowest of many single readings is low by chance.
+    """
+    losses = run.columns["test_loss"]
+    width = max(1, round(len(losses) / STRETCHES))
+    medians = [statistics.median(losses[start : start + width]) for start in range(0, len(losses), width)]
+    return math.log(end_level(losses) / min(medians)) - math.log(RISE)
 
 
-def _mean_end_level(evidence: Evidence, method: str, size: int) -> float:
-    return statistics.fmean(end_level(run.columns["train_loss"]) for run in evidence.histories_of(method, size))
+def _sizes_to_judge(evidence: Evidence, methods: Sequence[str]) -> tuple[list[int], str]:
+    """The small sizes with the whole budget, all methods' histories and known floors; and what is left out, and why."""
+    small = [size for size in evidence.study.sizes if size <= LARGEST_SMALL_SIZE]
+    if not any(evidence.histories_of(name) for name in methods) or not small:
+        return [], f"needs histories of all methods at a size of {LARGEST_SMALL_SIZE:,} images or fewer"
+    whole = [size for size in sizes_with_the_whole_budget(evidence.study, LARGEST_SMALL_SIZE) if size in small]
+    if not whole:
+        return [], f"needs the article's budgets: {explain(differences_of_budgets(evidence.study))}"
+    sentences = []
+    cut = [size for size in small if size not in whole]
+    if cut:
+        sentences.append(f"Trained for less than the article's budget, and so not judged: {_list(cut)} images.")
+    present = [size for size in whole if all(evidence.histories_of(name, size) for name in methods)]
+    if len(present) < len(whole):
+        absent = [size for size in whole if size not in present]
+        sentences.append(f"Without histories of every method, and so not judged: {_list(absent)} images.")
+    known = [
+        size
+        for size in present
+        if all(_floor(evidence, run) is not None for name in methods for run in evidence.histories_of(name, size))
+    ]
+    if len(known) < len(present):
+        unknown = [size for size in present if size not in known]
+        sentences.append(f"Without the subset's table, which the floor follows from: {_list(unknown)} images.")
+    return known, " ".join(sentences)
 
 
-def _verdict(whole: bool, part: bool) -> Verdict:
-    return "reproduced" if whole else "partly" if part else "not reproduced"
+def _floor(evidence: Evidence, run: History) -> float | None:
+    """The floor of a run's training loss in nats; None where the classes of its subset are not known."""
+    cell = next(
+        (one for one in evidence.study.cells if (one.size, one.method, one.seed) == (run.size, run.method, run.seed)),
+        None,
+    )
+    if cell is None:
+        return None
+    if cell.value.method.mix == "none":
+        return 0.0
+    counts = evidence.class_counts.get((run.size, run.seed))
+    return None if counts is None else loss_floor(cell.value, counts)
 
 
-def _sizes(runs: list[History]) -> str:
-    return ", ".join(f"{size:,}" for size in sorted({run.size for run in runs}, reverse=True))
+def _excess(evidence: Evidence, run: History, beyond: float = 0.0) -> float | None:
+    floor = _floor(evidence, run)
+    return None if floor is None else end_level(run.columns["train_loss"]) - floor - beyond
+
+
+def _clean_accuracy(run: History) -> float | None:
+    """The accuracy on clean training images at the end; None where it was not read."""
+    values = [value for value in run.columns.get("clean_train_accuracy", []) if math.isfinite(value)]
+    return end_level(values) if values else None
+
+
+def _unfitted(run: History) -> float | None:
+    accuracy = _clean_accuracy(run)
+    return None if accuracy is None else FITTED - accuracy
+
+
+def _fitted_early(run: History) -> float | None:
+    accuracy = _clean_accuracy(run)
+    return None if accuracy is None else min(accuracy, early_level(run, "clean_train_accuracy")) - FITTED
+
+
+def _of_runs(evidence: Evidence, method: str, size: int, of_run: OfRun) -> list[float]:
+    """A number of every run of a method and size, of those that have it."""
+    return [value for run in evidence.histories_of(method, size) if (value := of_run(run)) is not None]
+
+
+def _falls_less(evidence: Evidence, labels: str, other: str, size: int) -> Measure | None:
+    """Mixed labels minus another method in what remains above the floor, by seed; checked by clean accuracy."""
+    own = {run.seed: run for run in evidence.histories_of(labels, size)}
+    theirs = {run.seed: run for run in evidence.histories_of(other, size)}
+    seeds = [seed for seed in own if seed in theirs]
+    if not seeds:
+        return None
+    values, checks = [], []
+    for seed in seeds:
+        first, second = _excess(evidence, own[seed]), _excess(evidence, theirs[seed])
+        if first is not None and second is not None:
+            values.append(first - second)
+        accuracies = _clean_accuracy(own[seed]), _clean_accuracy(theirs[seed])
+        if accuracies[0] is not None and accuracies[1] is not None:
+            checks.append(accuracies[1] - accuracies[0])
+    return Measure(f"{labels} less {other} at {size:,}", values, checks)
+
+
+def _floor_words(evidence: Evidence, sizes: Sequence[int], methods: Sequence[str]) -> str:
+    parts = []
+    for name in methods:
+        floors = [
+            floor
+            for size in sizes
+            for run in evidence.histories_of(name, size)
+            if (floor := _floor(evidence, run)) is not None
+        ]
+        if floors:
+            low, high = min(floors), max(floors)
+            parts.append(
+                f"{low:.3f} nats for {name}" if high - low < 5e-4 else f"{low:.3f} to {high:.3f} nats for {name}"
+            )
+    return f"The floor, below which no network comes, is {' and '.join(parts)}, and 0 without mixing."
+
+
+def _clean_words(evidence: Evidence, sizes: Sequence[int], methods: Sequence[str]) -> str:
+    parts = []
+    for name in methods:
+        values = [value for size in sizes for value in _of_runs(evidence, name, size, _clean_accuracy)]
+        if values:
+            low, high = 100 * min(values), 100 * max(values)
+            parts.append(
+                f"{name} {low:.1f} to {high:.1f} %" if f"{low:.1f}" != f"{high:.1f}" else f"{name} {low:.1f} %"
+            )
+    return f"clean training images told right at the end: {', '.join(parts)}" if parts else ""
+
+
+def _seed_words(measures: Sequence[Measure]) -> list[str]:
+    alone = all(len(one.values) == 1 for one in measures)
+    return ["One seed: nothing has an interval, so that nothing is decided."] if alone else []
+
+
+def _list(sizes: Sequence[int]) -> str:
+    return ", ".join(f"{size:,}" for size in sorted(sizes, reverse=True))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.statistics.evidence import Evidence
-from smallmix.study.cell import Mix
+from smallmix.statistics.method_roles import methods_with
+from smallmix.study.cell import Cell, Mix
 from smallmix.study.study import Study
 
 CIFAR10_CLASSES = frozenset(
@@ -104,14 +105,38 @@ def differences_of_budgets(study: Study) -> list[Difference]:
     return found
 
 
-def is_cut_short(study: Study, largest_size: int) -> bool:
-    """Whether every size up to `largest_size` is trained for fewer iterations than in the article."""
-    small = [cell.value for cell in study.cells if cell.size <= largest_size]
-    wanted = [BUDGETS.get(value.size, DEFAULT_BUDGET) for value in small]
-    return bool(small) and all(
-        value.iterations < (amount if unit == "iterations" else amount * value.batches_per_epoch)
-        for value, (unit, amount) in zip(small, wanted, strict=True)
-    )
+def sizes_with_the_whole_budget(study: Study, largest_size: int) -> tuple[int, ...]:
+    """The sizes up to `largest_size` that are trained for as many iterations as in the article, or for more."""
+    values = {cell.size: cell.value for cell in study.cells if cell.size <= largest_size}
+    return tuple(size for size, value in values.items() if value.iterations >= _article_iterations(value))
+
+
+def article_method(study: Study, mix: Mix) -> str | None:
+    """The study's method that mixes this: with the article's distribution if there is one, else the first; or None."""
+    candidates = methods_with(study, mix)
+    exact = [one for one in candidates if _beta(study, one) == BETA[mix]]
+    return next(iter([*exact, *candidates]), None)
+
+
+def differences_of_cells(study: Study) -> list[Difference]:
+    """What differs for any size, of the methods that stand for the article's; each says where it holds."""
+    methods = [name for mix in BETA if (name := article_method(study, mix)) is not None]
+    places: dict[Difference, list[tuple[int, str]]] = {}
+    for size in study.sizes:
+        for method in methods:
+            for one in differences_of_cell(study, size, method):
+                places.setdefault(one, []).append((size, method))
+    found: list[Difference] = []
+    for one, where in places.items():
+        sizes = list(dict.fromkeys(size for size, _ in where))
+        concerned = list(dict.fromkeys(method for _, method in where))
+        text = one.text
+        if len(sizes) < len(study.sizes) or len(sizes) == 1:
+            text += f" at {' and '.join(f'{size:,}' for size in sizes)} images"
+        if len(concerned) < len(methods):
+            text += f" ({' and '.join(concerned)})"
+        found.append(Difference(text, one.decisive))
+    return found
 
 
 def explain(differences: list[Difference]) -> str:
@@ -130,6 +155,16 @@ def _dataset_differences(evidence: Evidence) -> list[Difference]:
     # A copy of CIFAR-10 in another format may be compared, with a note, where the study asks for it.
     is_copy = study.configuration["published"] is not None and frozenset(evidence.classes) == CIFAR10_CLASSES
     return [Difference(f"the images of {title} instead of the original CIFAR-10", not is_copy)]
+
+
+def _beta(study: Study, method: str) -> tuple[float, ...] | None:
+    beta = study.configuration["methods"][method].get("beta")
+    return None if beta is None else tuple(float(value) for value in beta)
+
+
+def _article_iterations(value: Cell) -> int:
+    unit, amount = BUDGETS.get(value.size, DEFAULT_BUDGET)
+    return amount if unit == "iterations" else amount * value.batches_per_epoch
 
 
 def _show(value: Any) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from smallmix.statistics.agreement import agreement, enough_seeds, tolerance_at
 from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.intervals import prediction_reach
-from smallmix.statistics.judgement import Verdict
-from smallmix.statistics.method_roles import methods_with
+from smallmix.statistics.intervals import mean_interval
+from smallmix.statistics.judgement import Verdict, say_of_number
 from smallmix.statistics.protocol import (
-    BETA,
     Difference,
+    article_method,
     differences_from_article,
     differences_of_cell,
     differences_of_images,
@@ -24,26 +23,6 @@ from smallmix.study.study import Study
 # The meaning of the names under which the article publishes; a study's own names are free.
 PUBLISHED_MIXES: dict[str, Mix] = {"non": "none", "data-mix": "images", "label-mix": "images-and-labels"}
 SELECTION_NAMES = {"best": "best", "final": "last", "last10": "last10"}
-MINIMUM_SEEDS_FOR_INTERVAL = 3
-# Library versions and what the article leaves open move a result, however alike its few seeds happen to be; and an
-# interval of few seeds can be wide enough to admit anything. So it is held between these shares of the fixed tolerance.
-SMALLEST_SHARE = 0.5
-LARGEST_SHARE = 2.0
-
-
-@dataclass(frozen=True)
-class FixedTolerance:
-    """How far one run may be off, in percentage points, from a number of images upwards; and why."""
-
-    from_size: int
-    points: float
-    reason: str
-
-
-FIXED_TOLERANCES = (
-    FixedTolerance(5000, 1.0, "single runs of one protocol usually agree within a point at 5,000 images and more"),
-    FixedTolerance(0, 3.0, "single runs on less than 5,000 images scatter by about a point and a half to each side"),
-)
 
 
 @dataclass(frozen=True)
@@ -65,23 +44,6 @@ def judge_numbers(published: Published, evidence: Evidence) -> list[JudgedNumber
     return [*_judge_class_counts(published, evidence), *_judge_accuracies(published, evidence)]
 
 
-def tolerance(accuracies: list[float], size: int) -> tuple[float, str]:
-    """How far (percentage points) a published single run may lie from the mean of `accuracies` (fractions); and why.
-
-    From three seeds on, half the 95 % prediction interval for one further run, held between half and twice the fixed
-    tolerance; with fewer seeds the fixed tolerance.
-    """
-    fixed = next(one for one in FIXED_TOLERANCES if size >= one.from_size)
-    if len(accuracies) < MINIMUM_SEEDS_FOR_INTERVAL:
-        return fixed.points, fixed.reason
-    reach = 100 * prediction_reach(accuracies)
-    held = min(max(reach, SMALLEST_SHARE * fixed.points), LARGEST_SHARE * fixed.points)
-    why = f"95 % of further single runs fall within {reach:.2f} points of the mean of {len(accuracies)} seeds"
-    if held != reach:
-        why += f", held between {SMALLEST_SHARE * fixed.points:g} and {LARGEST_SHARE * fixed.points:g} points"
-    return held, why
-
-
 def method_for(study: Study, name: str) -> str | None:
     """The study's method that means what a published name means: the same mix, the article's distribution if there.
 
@@ -89,10 +51,7 @@ def method_for(study: Study, name: str) -> str | None:
     """
     if name not in PUBLISHED_MIXES:
         return name if name in study.methods else None
-    mix = PUBLISHED_MIXES[name]
-    candidates = methods_with(study, mix)
-    exact = [one for one in candidates if _beta(study, one) == BETA[mix]]
-    return next(iter([*exact, *candidates]), None)
+    return article_method(study, PUBLISHED_MIXES[name])
 
 
 def _judge_class_counts(published: Published, evidence: Evidence) -> list[JudgedNumber]:
@@ -152,21 +111,16 @@ def _judge_accuracy(
     elif not accuracies:
         reason = "none of the study's cells of this size and method is current"
     else:
-        mean = 100 * math.fsum(accuracies) / len(accuracies)
-        points, why = tolerance(accuracies, size)
-        found, difference, allowed = f"{mean:.2f}", f"{mean - percent:+.2f}", f"{points:.2f}"
+        ours = [100 * accuracy for accuracy in accuracies]
+        mean, fixed = mean_interval(ours).mean, tolerance_at(size)
+        found, difference, allowed = f"{mean:.2f}", f"{mean - percent:+.2f}", f"{fixed.points:.2f}"
         differences = [*general, *differences_of_cell(study, size, method)]
         if any(one.decisive for one in differences):
             reason = f"not comparable: {explain(differences)}"
         else:
-            distance = abs(mean - percent)
-            verdict = "reproduced" if distance <= points else "partly" if distance <= 2 * points else "not reproduced"
-            outcome = {
-                "reproduced": "within the tolerance",
-                "partly": "within twice the tolerance",
-                "not reproduced": "beyond twice the tolerance",
-            }[verdict]
-            reason = "; ".join(part for part in (outcome, why, explain(differences)) if part)
+            outcome, why = agreement(ours, percent, fixed.points)
+            verdict = say_of_number(outcome, enough_seeds=enough_seeds(ours))
+            reason = "; ".join(part for part in (why, fixed.reason, explain(differences)) if part)
     return JudgedNumber(
         identifier=f"accuracy-n{size}-{name}",
         statement=f"{selection} test accuracy of {name} with {size:,} images, percent",
@@ -177,8 +131,3 @@ def _judge_accuracy(
         verdict=verdict,
         reason=reason,
     )
-
-
-def _beta(study: Study, method: str) -> tuple[float, ...] | None:
-    beta = study.configuration["methods"][method].get("beta")
-    return None if beta is None else tuple(float(value) for value in beta)
