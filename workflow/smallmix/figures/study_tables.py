@@ -69,6 +69,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "t_test_p_value",
         "holm_p_value",
         "role",
+        "smallest_p_value",
+        "holm_rows",
+        "variance_ratio",
     ),
     "claims": (
         "kind",
@@ -87,7 +90,7 @@ TEXT_COLUMNS = {
     "metrics": frozenset({"study", "dataset", "method"}),
     "history": frozenset({"study", "method"}),
     "cells": frozenset({"method", "status", "reason"}),
-    "comparison": frozenset({"method", "reference", "selection", "note", "role"}),
+    "comparison": frozenset({"size", "method", "reference", "selection", "note", "role"}),
     "claims": frozenset(COLUMNS["claims"]),
     "subset_table": frozenset[str](),
 }

@@ -162,7 +162,7 @@ def _recipe(sound: Sound) -> Iterator[Fault]:
 
 
 def _augmentation(sound: Sound) -> Iterator[Fault]:
-    """A border or a mirror that destroys what the images show: both are inherited from the article's 32 x 32 photographs."""
+    """A border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
     digits = sound.get("dataset", "name") == "digits"
     padding, image_size = sound.get("recipe", "augmentation", "crop_padding"), _image_size(sound)
     if padding is not None and image_size is not None and padding > image_size // LEAST_IMAGE_PER_BORDER:
