@@ -41,7 +41,15 @@ def tables_with(
             for accuracy in [one.numbers[SELECTIONS["best"]]]
         ]
     )
-    return StudyTables(study=study, **frames)
+    return StudyTables(
+        study=study,
+        metrics=frames["metrics"],
+        history=frames["history"],
+        cells=frames["cells"],
+        comparison=frames["comparison"],
+        claims=frames["claims"],
+        subset_table=frames["subset_table"],
+    )
 
 
 # Differences in points. label-mix: 5, 7 with 20 images and 4, 6 with 100. With two seeds the t quantile is 12.706, the

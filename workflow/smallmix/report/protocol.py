@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from smallmix.figures.figure_text import count_of, joined
-from smallmix.figures.study_tables import StudyTables, dataset_classes
-from smallmix.statistics.evidence import Evidence
+from smallmix.figures.study_tables import StudyTables
+from smallmix.statistics.evidence import Evidence, class_names, label_checksums
 from smallmix.statistics.protocol import differences_from_article, differences_of_cell
 from smallmix.study.cell import Cell
 
@@ -46,7 +46,9 @@ def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:
     Differences of single sizes or methods name where they hold; empty where the study follows the article throughout.
     """
     study = tables.study
-    general = differences_from_article(Evidence(study, results=(), classes=tuple(dataset_classes(tables))))
+    general = differences_from_article(
+        Evidence(study, (), classes=class_names(tables.dataset), label_checksums=label_checksums(tables.dataset))
+    )
     found = [(one.text, one.decisive) for one in general]
     places: dict[tuple[str, bool], list[tuple[int, str]]] = {}
     for size in study.sizes:
