@@ -38,6 +38,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "calibration_gap",
         "brier_score",
         "negative_log_likelihood",
+        "calibration_error_by_chance",
     ),
     "history": (
         "study",
