@@ -141,11 +141,11 @@ def test_the_least_possible_p_stands_beside_the_declared_one(tmp_path: Path) -> 
     said = declared_sentences(tables_with(tmp_path, six_seeds(1, 2, 3, 4, 5, 6)))
     assert said.startswith("The hypothesis declared in advance, label-mix against non averaged over all sizes by the ")
     assert ": +3.5 points (95 % interval +1.5 to +5.5, 6 seeds). " in said
-    assert "Exact sign-flip test over seeds: p = 0.0312, where 6 seeds can give 0.0312 at least. " in said
+    assert "Exact sign-flip test over seeds: p = 0.0312 (the least possible with 6 seeds: 0.0312). " in said
     assert "Student's t test: p = 0.00593. " in said
     # 1 against the others: 21 - 2 and its mirror are as far off as 19, and so are all sums of 19 and more.
     weaker = declared_sentences(tables_with(tmp_path, six_seeds(-1, 2, 3, 4, 5, 6)))
-    assert "p = 0.0625, where 6 seeds can give 0.0312 at least" in weaker
+    assert "p = 0.0625 (the least possible with 6 seeds: 0.0312)" in weaker
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,10 @@ def test_what_pairing_gained_is_said_as_observed(tmp_path: Path) -> None:
     said = pairing_sentence(tables_with(tmp_path, opposed))
     # data-mix against non: 4 / 2; label-mix against either: 1, as one of the two does not vary.
     assert "1.00 times" in said
-    assert "1.00 to 2.00), so the methods shared no scatter that pairing could remove." in said
+    assert "1.00 to 2.00), so pairing made little difference." in said
+    against = {**shared, (20, "data-mix"): (0.60, 0.50, 0.40), (20, "label-mix"): (0.62, 0.50, 0.40)}
+    assert "so pairing made the intervals wider rather than narrower." in pairing_sentence(
+        tables_with(tmp_path, against)
+    )
     two = pairing_sentence(tables_with(tmp_path, TWO_SEEDS))
     assert two == "Whether their scatter is shared, and so drops out, can be told from three seeds on."

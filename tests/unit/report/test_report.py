@@ -174,6 +174,18 @@ def test_the_answer_comes_first_and_says_the_numbers(html: str, troubled: Synthe
     assert f"{mean:+.1f} points" in answer
 
 
+def test_what_was_chosen_and_normalised_on_which_images_is_said(html: str, tmp_path: Path) -> None:
+    assert "No images are held out for choosing, and nothing else was chosen by a result." in html
+    assert "by mean and deviation per channel of all 1,000 training images, also where a subset is smaller" in html
+    methods = {
+        "plain": {"mix": "none", "beta": None},
+        **{f"mix-{beta:g}".replace(".", "-"): {"mix": "images", "beta": [1 + beta, beta]} for beta in (0.2, 1.0)},
+    }
+    several = build_study_with_tables(tmp_path, sizes=[100], seeds=[0], methods=methods)
+    text = render(several, names=())
+    assert "picks the best of several distributions here picks it on the test images" in text
+
+
 def test_differences_stand_with_their_tests_and_with_what_pairing_gained(html: str) -> None:
     section = html[html.index('<section id="differences"') : html.index('<section id="curves"')]
     assert "times the sum of the two methods&#39; own variances" in section

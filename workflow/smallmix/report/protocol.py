@@ -23,9 +23,10 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     recipe = cell.recipe
     return [
         ("Selection", "Accuracies are the best reading of a run unless a table says otherwise: the article's rule, "
-         "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it."),
+         "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it. "
+         + _choices(tables)),
         ("Seeds", _seeds(tables)),
-        ("Images", f"{title}{counts}."),
+        ("Images", f"{title}{counts}. {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
@@ -78,6 +79,23 @@ def method_meaning(meaning: dict[str, Any]) -> str:
     if meaning["mix"] == "images":
         return f"images are mixed, the label of the first is kept, {weight}"
     return f"images and labels are mixed, {weight}"
+
+
+def _choices(tables: StudyTables) -> str:
+    """What is chosen on the test images beside the moment: there is no validation set."""
+    mixes = [meaning["mix"] for meaning in tables.study.configuration["methods"].values()]
+    if any(mixes.count(mix) > 1 for mix in mixes):
+        return (
+            "No images are held out for choosing: whoever picks the best of several distributions here picks it on the "
+            "test images, and its gain is a little too high."
+        )
+    return "No images are held out for choosing, and nothing else was chosen by a result."
+
+
+def _normalisation(tables: StudyTables) -> str:
+    count = tables.dataset.get("train_count")
+    images = "all training images" if count is None else f"all {int(count):,} training images"
+    return f"Pixels are normalised by mean and deviation per channel of {images}, also where a subset is smaller."
 
 
 def _seeds(tables: StudyTables) -> str:

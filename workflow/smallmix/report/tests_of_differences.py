@@ -18,6 +18,8 @@ from smallmix.statistics.comparison import ALL_SIZES, can_decide
 from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.sign_flip import smallest_p_value
 
+LITTLE_SHARED = 0.8  # a ratio of variances between this and its inverse is next to none
+
 
 def declared_sentences(tables: StudyTables) -> str:
     """The hypothesis declared in advance and its test; or why none is declared. Empty where there is nothing to say."""
@@ -51,8 +53,8 @@ def _declared(row: Mapping[Any, Any]) -> str:
     said += f"{difference.words()}. "
     if math.isfinite(row["p_value"]):
         said += (
-            f"Exact sign-flip test over seeds: p = {p_text(row['p_value'])}, where {difference.seeds} seeds can give "
-            f"{p_text(row['smallest_p_value'])} at least. "
+            f"Exact sign-flip test over seeds: p = {p_text(row['p_value'])} (the least possible with "
+            f"{count_of(difference.seeds, 'seed')}: {p_text(row['smallest_p_value'])}). "
         )
     if math.isfinite(row["t_test_p_value"]):
         said += f"Student's t test: p = {p_text(row['t_test_p_value'])}. "
@@ -85,8 +87,9 @@ def comparison_view(tables: StudyTables) -> TableView:
         name="table-comparison",
         caption="Every comparison. Mean and interval in points. The sign-flip test is exact; beside its p-value stands "
         "the least that so many seeds can give. Holm's correction counts the comparisons of the same selection, single "
-        "sizes and the mean over sizes apart; “of” says how many. Variance ratio: the variance over seeds of the "
-        "difference, divided by the sum of the two methods' variances; pairing helps where it is below 1.",
+        "sizes and the mean over sizes apart; “of” says how many, and so many times the least possible p is the least "
+        "that it can give. Variance ratio: the variance over seeds of the difference, divided by the sum of the two "
+        "methods' variances; pairing helps where it is below 1.",
         columns=(
             "Training images",
             "Difference",
@@ -113,11 +116,11 @@ def pairing_sentence(tables: StudyTables) -> str:
     if not ratios:
         return "Whether their scatter is shared, and so drops out, can be told from three seeds on."
     middle = median(ratios)
-    verdict = (
-        "so pairing removed scatter that the methods share"
-        if middle < 1
-        else "so the methods shared no scatter that pairing could remove"
-    )
+    verdict = "so pairing made little difference"
+    if middle < LITTLE_SHARED:
+        verdict = "so pairing removed scatter that the methods share"
+    elif middle > 1 / LITTLE_SHARED:
+        verdict = "so pairing made the intervals wider rather than narrower"
     spread = f", {_ratio_text(min(ratios))} to {_ratio_text(max(ratios))}" if len(ratios) > 1 else ""
     return (
         f"The variance of such a difference was {_ratio_text(middle)} times the sum of the two methods' own variances "
