@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from smallmix.figures.study_tables import COLUMNS, StudyTables, empty_table, read_table
+from smallmix.report import tests_of_differences
 from smallmix.report.answer import compose_answer
 from smallmix.report.tests_of_differences import comparison_view, declared_sentences, pairing_sentence
 from smallmix.statistics.comparison import compare_methods, write_comparison
@@ -176,6 +177,15 @@ def test_all_p_values_that_were_computed_are_shown(tmp_path: Path) -> None:
     declared = [row for row in rows if "(declared)" in row[6]]
     assert [(row[0], row[1], row[8]) for row in declared] == [("all", f"label-mix {MINUS} non", "\N{EN DASH}")]
     assert len(rows) == 3 * len(SELECTIONS) * 2
+
+
+def test_a_long_list_of_comparisons_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = tables_with(tmp_path, TWO_SEEDS)
+    assert comparison_view(tables).caption.startswith("Every comparison. ")
+    monkeypatch.setattr(tests_of_differences, "MOST_ROWS", 4)
+    view = comparison_view(tables)
+    assert len(view.rows) == 4
+    assert view.caption.startswith("4 of 27 comparisons; all: comparison.csv. ")
 
 
 def test_what_pairing_gained_is_said_as_observed(tmp_path: Path) -> None:

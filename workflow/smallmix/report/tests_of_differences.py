@@ -18,6 +18,7 @@ from smallmix.statistics.comparison import ALL_SIZES, can_decide
 from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.sign_flip import smallest_p_value
 
+MOST_ROWS = 500  # on the page; comparison.csv has them all
 LITTLE_SHARED = 0.8  # a ratio of variances between this and its inverse is next to none
 
 
@@ -64,7 +65,8 @@ def _declared(row: Mapping[Any, Any]) -> str:
 def comparison_view(tables: StudyTables) -> TableView:
     """Every comparison with its interval and all p-values that were computed."""
     rows = []
-    for row in tables.comparison[tables.comparison["difference"].notna()].to_dict("records"):
+    known = tables.comparison[tables.comparison["difference"].notna()]
+    for row in known.head(MOST_ROWS).to_dict("records"):
         every = row["size"] == ALL_SIZES
         low, high = float(row["low"]), float(row["high"])
         holm_rows = _count(row["holm_rows"])
@@ -85,11 +87,11 @@ def comparison_view(tables: StudyTables) -> TableView:
         )
     return TableView(
         name="table-comparison",
-        caption="Every comparison. Mean and interval in points. The sign-flip test is exact; beside its p-value stands "
-        "the least that so many seeds can give. Holm's correction counts the comparisons of the same selection, single "
-        "sizes and the mean over sizes apart; “of” says how many, and so many times the least possible p is the least "
-        "that it can give. Variance ratio: the variance over seeds of the difference, divided by the sum of the two "
-        "methods' variances; pairing helps where it is below 1.",
+        caption=f"{_how_many(len(known))} Mean and interval in points. The sign-flip test is exact; beside its p-value "
+        "stands the least that so many seeds can give. Holm's correction counts the comparisons of the same selection, "
+        "single sizes and the mean over sizes apart; “of” says how many, and so many times the least possible p is the "
+        "least that it can give. Variance ratio: the variance over seeds of the difference, divided by the sum of the "
+        "two methods' variances; pairing helps where it is below 1.",
         columns=(
             "Training images",
             "Difference",
@@ -126,6 +128,10 @@ def pairing_sentence(tables: StudyTables) -> str:
         f"The variance of such a difference was {_ratio_text(middle)} times the sum of the two methods' own variances "
         f"(median of {count_of(len(ratios), 'comparison')} of the best accuracy{spread}), {verdict}."
     )
+
+
+def _how_many(rows: int) -> str:
+    return "Every comparison." if rows <= MOST_ROWS else f"{MOST_ROWS:,} of {rows:,} comparisons; all: comparison.csv."
 
 
 def p_text(value: float) -> str:
