@@ -6,7 +6,9 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from smallmix.collection.calibration_by_chance import calibration_error_by_chance
 from smallmix.collection.collect import collect
 from smallmix.collection.provenance import describe_provenance, write_provenance
 from smallmix.collection.tables import ALL_HISTORY_COLUMNS, CELLS_COLUMNS, METRICS_COLUMNS, write_tables
@@ -45,16 +47,23 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         "study,dataset,size,method,seed,iterations,final_test_accuracy,best_test_accuracy,last10_test_accuracy,"
         "last_tenth_readings,final_test_loss,best_iteration,final_train_loss,final_clean_train_loss,final_clean_train_accuracy,"
         "expected_calibration_error,calibration_gap,brier_score,negative_log_likelihood,"
-        "largest_early_loss,largest_early_loss_iteration"
+        "largest_early_loss,largest_early_loss_iteration,calibration_error_by_chance"
     )
     assert content.splitlines()[0].decode() == ",".join(METRICS_COLUMNS)
     absent = {"n250/non/seed0", "n100/non/seed1", "n100/label-mix/seed0"}
     expected = [cell.place for cell in made.study.cells if cell.place not in absent]
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in rows(content)] == expected
     for row in rows(content):
-        stored = made.metrics(f"n{row['size']}/{row['method']}/seed{row['seed']}")
+        place = f"n{row['size']}/{row['method']}/seed{row['seed']}"
+        stored = made.metrics(place)
         assert (row["study"], row["dataset"]) == ("synthetic", "cifar10")
-        assert all(json.loads(row[key]) == stored[key] for key in METRICS_COLUMNS[5:])
+        assert all(json.loads(row[key]) == stored[key] for key in METRICS_COLUMNS[5:-1])
+        with np.load(
+            made.folder(f"n{row['size']}/{row['method']}/seed{row['seed']}") / "predictions.npz"
+        ) as stored_logits:
+            logits = stored_logits["logits"]
+        by_chance = calibration_error_by_chance(logits)
+        assert float(row["calibration_error_by_chance"]) == pytest.approx(by_chance, rel=1e-5)
 
 
 def test_histories_are_copied_digit_by_digit(made: SyntheticStudy, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_valid_configurations_survive_their_json(
                 "subsets": {"sizes": sizes, "rule": rule, "redraw_per_seed": rule != "head"},
                 "methods": methods,
                 "seeds": seeds,
-                "recipe": {"decay_at": decay_at},
+                "recipe": {"decay_at": decay_at, "augmentation": {"crop_padding": 1, "flip": False}},
                 "budgets": {"default": default, sizes[0]: own},
             }
         )

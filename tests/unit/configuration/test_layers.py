@@ -24,7 +24,7 @@ methods:
   plain: {mix: none}
   mixed: {mix: images, beta: [2, 1]}
 seeds: [0]
-recipe: {augmentation: {crop_padding: 1}}
+recipe: {augmentation: {crop_padding: 1, flip: false}}
 budgets:
   default: {epochs: 3}
   100: {iterations: 7}

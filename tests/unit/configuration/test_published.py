@@ -63,7 +63,12 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
     assert [claim.id for claim in article.claims] == [1, 2, 3, 4, 5, 6]
     assert len({claim.judged_by for claim in article.claims}) == 6
     assert [figure.number for figure in article.figures] == [1, 2, 3, 4]
-    assert len(article.readings) == 8
+    decided = {reading.open: reading.decided for reading in article.readings}
+    assert len(decided) == len(article.readings) == 12
+    assert "11,171,274 parameters" in decided["the mixup repository's network"]
+    assert "usually smaller" in decided["weight decay of the plain training"]
+    assert "all 50,000 training images" in decided["constants of the normalisation"]
+    assert "on the test images" in decided["how the Beta distributions were chosen"]
     assert article.selection == "best"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from smallmix.statistics.comparison import compare_methods
+from smallmix.statistics.sign_flip import smallest_p_value
 from smallmix.study.configuration import load_study
 from smallmix.study.cross_rules import MOST_CELLS
 from smallmix.study.study import Study
@@ -96,18 +98,44 @@ def test_laptop_keeps_the_published_numbers_beside() -> None:
     assert max(cell.size for cell in laptop.cells) <= 500
 
 
-def test_replicated_contains_the_articles_cells() -> None:
-    """Equal cells of two studies are trained once: five seeds cost four more."""
-    values = {cell.value for cell in study("replicated").cells}
-    assert {cell.value for cell in article().cells} <= values
-    assert len(values) == 5 * 24
+def test_replicated_is_the_article_but_for_seeds_and_draws() -> None:
+    resolved, base = study("replicated").configuration, article().configuration
+    differing = {key for key in base if resolved[key] != base[key]}
+    assert differing == {"study", "title", "description", "subsets", "seeds"}
+    assert resolved["subsets"]["sizes"] == base["subsets"]["sizes"]
+
+
+@pytest.mark.parametrize("name", ["replicated", "balanced", "demo"])
+def test_methods_of_a_seed_share_images_that_no_other_seed_has(name: str) -> None:
+    """With one subset for all seeds, pairing may remove no scatter at all, and intervals leave the draw out."""
+    resolved = study(name)
+    for size in resolved.sizes:
+        cells = [cell for cell in resolved.cells if cell.size == size]
+        assert {(cell.seed, cell.value.subset.seed) for cell in cells} == {(seed, seed) for seed in resolved.seeds}
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in OVERLAYS])
+def test_a_hypothesis_is_declared_only_with_seeds_enough(path: Path) -> None:
+    resolved = study(path.stem)
+    rows = compare_methods(resolved, ())
+    declared = [row for row in rows if row.role == "declared"]
+    assert len(declared) == (len(resolved.seeds) >= 6)
+
+
+def test_the_seeds_of_replicated_decide_after_the_correction_for_every_size_and_pair() -> None:
+    resolved = study("replicated")
+    rows = compare_methods(resolved, ())
+    family = [row for row in rows if row.size is not None and row.selection == "best"]
+    assert len(resolved.seeds) == 10
+    assert len(family) * smallest_p_value(len(resolved.seeds)) < 0.05
 
 
 def test_balanced_differs_from_replicated_in_the_subsets_alone() -> None:
     balanced, replicated = study("balanced").configuration, study("replicated").configuration
     differing = {key for key in balanced if balanced[key] != replicated[key]}
     assert differing == {"study", "title", "description", "subsets", "compare_with"}
-    assert balanced["subsets"]["rule"] == "balanced"
+    assert (balanced["subsets"]["rule"], replicated["subsets"]["rule"]) == ("balanced", "random")
+    assert set(balanced["subsets"]["sizes"]) < set(replicated["subsets"]["sizes"])
 
 
 def test_longer_changes_only_two_sizes() -> None:

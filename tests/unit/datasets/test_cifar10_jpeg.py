@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from smallmix.datasets.arrays import load_dataset
 from smallmix.datasets.fetch import fetch_dataset
+from smallmix.statistics.evidence import label_checksums
+from smallmix.statistics.protocol import CIFAR10_LABELS
 
 TABLE_1 = {
     50_000: (5000, 5000),
@@ -39,3 +41,5 @@ def test_the_heads_of_the_list_have_the_class_counts_of_table_1(cifar10_jpeg_fol
     for size, expected in TABLE_1.items():
         counts = np.bincount(dataset.train_labels[:size], minlength=10)
         assert (counts.min(), counts.max()) == expected, size
+    # By these the report knows a copy of CIFAR-10.
+    assert label_checksums({"checksums": dataset.description.checksums}) == CIFAR10_LABELS

@@ -12,9 +12,25 @@ from smallmix.figures.seed_intervals import interval_sentence, t_interval
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.033, "+3.3"), (-0.01, "\N{MINUS SIGN}1.0"), (0.0, "0.0"), (-0.0001, "0.0"), (math.nan, "\N{EN DASH}")],
+    [(0.033, "+3.3"), (-0.01, "\N{MINUS SIGN}1.0"), (0.0, "0.0"), (-0.0, "0.0"), (math.nan, "\N{EN DASH}")],
 )
 def test_differences_are_signed_points(value: float, expected: str) -> None:
+    assert points(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-0.00016, "\N{MINUS SIGN}0.02"),
+        (0.00049, "+0.05"),
+        (-0.0000031, "\N{MINUS SIGN}0.0003"),
+        (-0.0005, "\N{MINUS SIGN}0.1"),
+        (3e-17, "0.0"),
+        (-1e-12, "0.0"),
+    ],
+)
+def test_a_bound_near_zero_keeps_its_sign(value: float, expected: str) -> None:
+    """Which side of zero a bound lies on is what readers look for; a rounding error of equal numbers has no side."""
     assert points(value) == expected
 
 

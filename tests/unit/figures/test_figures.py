@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from smallmix.errors import SmallmixError
 from smallmix.figures.accuracy_by_size import describe_accuracy_by_size, small_sizes
+from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
 from smallmix.figures.figure_files import svg_text
 from smallmix.figures.loss_curves import draw_loss_curves, grid_sizes
@@ -186,3 +187,21 @@ def test_an_unknown_figure_and_a_damaged_table_are_explained(ordinary: Synthetic
     (tmp_path / "cells.csv").write_text("size,method\n1,a\n", encoding="utf-8")
     with pytest.raises(SmallmixError, match="no column seed, status, reason"):
         read_table(tmp_path / "cells.csv", "cells")
+
+
+def test_the_calibration_error_has_its_zero_line(ordinary: SyntheticStudy) -> None:
+    """Without it, 5 points of error on 500 test images look like a fault of the network."""
+    tables = tables_of(ordinary)
+    words = describe_calibration(tables)
+    smallest = min(tables.study.sizes)
+    chance = tables.metrics[tables.metrics["size"] == smallest]["calibration_error_by_chance"].mean()
+    assert 0.01 < chance < 0.2
+    row = next(row for row in words.table.rows if row[0] == f"{smallest:,}")
+    assert (words.table.columns[-1], row[-1]) == ("by chance alone", f"{100 * chance:.1f}\N{NO-BREAK SPACE}%")
+    assert f"by chance alone {100 * chance:.1f}" in words.description
+    assert "on 200 test images, by chance alone" in words.caption
+    figure = draw_calibration(tables)
+    (line,) = [line for line in figure.axes[0].lines if line.get_gid() == "by-chance"]
+    points = np.asarray(line.get_xydata())
+    assert points[:, 0].tolist() == sorted(tables.study.sizes)
+    assert points[0, 1] == pytest.approx(100 * chance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,8 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report import kept_results
 from smallmix.report.kept_results import kept_files, thin_history
 from smallmix.report.page import render_page
+from smallmix.study.cell import DatasetValue
+from smallmix.study.configuration import load_study
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
@@ -123,3 +126,26 @@ def test_what_the_project_keeps_is_small_whole_and_says_one_thing(folder: Path) 
     history = pd.read_csv(folder / "history.csv")
     assert history.groupby(["size", "method", "seed"]).size().max() <= 300
     assert len(history.groupby(["size", "method", "seed"])) == len(metrics)
+
+
+def test_it_is_said_what_a_reader_cannot_redo(finished: SyntheticStudy, tmp_path: Path) -> None:
+    page = kept(finished)["README.md"].decode()
+    assert "Not kept: images, predictions and weights" in page
+    assert "without an address" not in page  # CIFAR-10 has one
+    own = build_study_with_tables(tmp_path, images=True, dataset="image-list", sizes=[100], seeds=[0])
+    assert "without an address to get them from" in kept(own)["README.md"].decode()
+
+
+def test_the_kept_study_can_be_trained_on_images_that_everybody_can_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that its page prints, but for the data set: CIFAR-10 itself, everything else as kept."""
+    monkeypatch.chdir(REFERENCE.parents[1])
+    folder = REFERENCE / "small-end"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    (command,) = [line for line in page.splitlines() if line.startswith("snakemake ")]
+    files = [Path("config.yaml"), *(Path(word) for word in command.split() if word.endswith(".yaml"))]
+    original, as_kept = load_study(files), load_study(files[:-1])
+    assert (original.dataset, as_kept.dataset) == ("cifar10", "cifar10-jpeg")
+    values = [
+        [replace(cell.value, dataset=DatasetValue("cifar10")) for cell in one.cells] for one in (original, as_kept)
+    ]
+    assert values[0] == values[1]

@@ -161,15 +161,38 @@ def test_figures_take_the_colours_of_the_page(html: str) -> None:
 def test_the_answer_comes_first_and_says_the_numbers(html: str, troubled: SyntheticStudy) -> None:
     answer = html[html.index('<section id="answer"') : html.index('<section id="accuracy"')]
     assert html.index('<section id="answer"') < html.index("<svg")
-    assert "Mixup came out ahead at all 3 training-set sizes tried" in answer
+    assert "label-mix came out ahead of non at all 3 training-set sizes tried" in answer
+    assert "data-mix came out ahead of non at all 3 training-set sizes tried" in answer
     assert "95 % interval" in answer
-    assert "declared in advance" in answer
+    assert (
+        "No hypothesis is declared in advance: with 3 seeds the exact test cannot give a p-value below 0.25" in answer
+    )
     assert "24 finished" in answer
     assert "24 of 27 runs are finished" in answer
     gain = load_tables(troubled.study, troubled.root).comparison
     chosen = gain[(gain["size"] == "100") & (gain["method"] == "label-mix") & (gain["selection"] == "best")]
     mean = 100 * float(chosen[chosen["reference"] == "non"]["difference"].iloc[0])
     assert f"{mean:+.1f} points" in answer
+
+
+def test_what_was_chosen_and_normalised_on_which_images_is_said(html: str, tmp_path: Path) -> None:
+    assert "No images are held out for choosing, and nothing else was chosen by a result." in html
+    assert "by mean and deviation per channel of all 1,000 training images, also where a subset is smaller" in html
+    methods = {
+        "plain": {"mix": "none", "beta": None},
+        **{f"mix-{beta:g}".replace(".", "-"): {"mix": "images", "beta": [1 + beta, beta]} for beta in (0.2, 1.0)},
+    }
+    several = build_study_with_tables(tmp_path, sizes=[100], seeds=[0], methods=methods)
+    text = render(several, names=())
+    assert "picks the best of several distributions here picks it on the test images" in text
+
+
+def test_differences_stand_with_their_tests_and_with_what_pairing_gained(html: str) -> None:
+    section = html[html.index('<section id="differences"') : html.index('<section id="curves"')]
+    assert "times the sum of the two methods&#39; own variances" in section
+    assert '<table id="table-comparison"' in section
+    for column in ("p, sign flip", "least possible", "p, Holm", "p, t test", "Variance ratio"):
+        assert f">{column}</th>" in section
 
 
 def test_troubled_runs_are_named_with_reason_log_and_remedy(html: str) -> None:
@@ -342,7 +365,7 @@ def test_awkward_studies_are_rendered(tmp_path: Path, state: str) -> None:
     assert "is not drawn yet" in text
     if state == "one seed":
         assert "one seed: no interval" in text
-        assert "with one seed each, no difference can be told from luck" in text
+        assert "With one seed each, no difference can be told from luck" in text
     if state == "complete":
         assert "To finish the study" not in text
     if state == "one size and method":
@@ -350,7 +373,7 @@ def test_awkward_studies_are_rendered(tmp_path: Path, state: str) -> None:
     if state == "published, other data":
         assert "not comparable" in text
     if state == "reference last":
-        assert "Mixup came out ahead at the one size tried (mixed" in text
+        assert "mixed came out ahead of plain at the one size tried (" in text
 
 
 def test_a_study_without_any_run_is_rendered(tmp_path: Path) -> None:

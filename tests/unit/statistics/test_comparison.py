@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
-from smallmix.statistics.comparison import COLUMNS, Comparison, compare_methods, write_comparison
-from smallmix.statistics.results import Result, read_results
+from smallmix.statistics.comparison import (
+    COLUMNS,
+    Comparison,
+    can_decide,
+    compare_methods,
+    variance_ratio,
+    write_comparison,
+)
+from smallmix.statistics.results import SELECTIONS, Result, read_results
 
 from tests.synthetic_study import build_synthetic_study
 from tests.unit.statistics.made_up_evidence import make_results, make_study
 
 ACCURACIES = {
-    (500, "non"): (0.40, 0.42, 0.41, 0.43, 0.39),
-    (500, "label-mix"): (0.50, 0.53, 0.50, 0.55, 0.47),
-    (100, "non"): (0.20, 0.22, 0.21, 0.23, 0.19),
-    (100, "label-mix"): (0.24, 0.27, 0.23, 0.26, 0.25),
+    (500, "non"): (0.40, 0.42, 0.41, 0.43, 0.39, 0.41),
+    (500, "label-mix"): (0.50, 0.53, 0.50, 0.55, 0.47, 0.51),
+    (100, "non"): (0.20, 0.22, 0.21, 0.23, 0.19, 0.21),
+    (100, "label-mix"): (0.24, 0.27, 0.23, 0.26, 0.25, 0.25),
 }
+SEEDS = range(6)
 METHODS = {"non": {"mix": "none", "beta": None}, "label-mix": {"mix": "images-and-labels", "beta": [1.0, 1.0]}}
 
 
@@ -29,18 +39,18 @@ def find(rows: list[Comparison], size: int | None, selection: str = "last10") ->
 
 @pytest.fixture
 def rows() -> list[Comparison]:
-    return compare_methods(make_study(sizes=(500, 100), seeds=range(5), methods=METHODS), make_results(ACCURACIES))
+    return compare_methods(make_study(sizes=(500, 100), seeds=SEEDS, methods=METHODS), make_results(ACCURACIES))
 
 
 def test_differences_are_paired_by_seed(rows: list[Comparison]) -> None:
     row = find(rows, 500)
     paired = stats.ttest_rel(ACCURACIES[500, "label-mix"], ACCURACIES[500, "non"])
     assert row.interval is not None
-    assert (row.method, row.reference, row.interval.count) == ("label-mix", "non", 5)
+    assert (row.method, row.reference, row.interval.count) == ("label-mix", "non", 6)
     assert row.interval.mean == pytest.approx(0.1)
     assert (row.interval.low, row.interval.high) == pytest.approx(tuple(paired.confidence_interval(0.95)))
     assert row.t_test_p_value == pytest.approx(paired.pvalue)
-    assert row.p_value == 2 / 2**5
+    assert row.p_value == row.smallest_p_value == 2 / 2**6
 
 
 def test_all_sizes_are_averaged_within_each_seed(rows: list[Comparison]) -> None:
@@ -48,10 +58,10 @@ def test_all_sizes_are_averaged_within_each_seed(rows: list[Comparison]) -> None
     averages = [
         (ACCURACIES[500, "label-mix"][seed] - ACCURACIES[500, "non"][seed]) / 2
         + (ACCURACIES[100, "label-mix"][seed] - ACCURACIES[100, "non"][seed]) / 2
-        for seed in range(5)
+        for seed in SEEDS
     ]
     assert row.interval is not None
-    assert row.interval.count == 5  # blocks are seeds, not cells
+    assert row.interval.count == 6  # blocks are seeds, not cells
     assert row.interval.standard_error == pytest.approx(stats.sem(averages))
 
 
@@ -64,25 +74,100 @@ def test_one_hypothesis_is_declared_and_the_rest_is_corrected(rows: list[Compari
     assert "declared in advance" in declared[0].note
     secondary = [row for row in rows if row.role == "secondary"]
     assert all("secondary" in row.note and row.holm_p_value is not None for row in secondary)
-    # Two sizes are left in the family of last10, three rows in that of best.
-    assert find(rows, 500).holm_p_value == pytest.approx(2 * 2 / 2**5)
-    assert find(rows, 500, "best").holm_p_value == pytest.approx(3 * 2 / 2**5)
+    # The two single sizes are one family; the row over all sizes, which sums them up, is another.
+    for selection in ("last10", "best"):
+        assert find(rows, 500, selection).holm_p_value == pytest.approx(2 * 2 / 2**6)
+        assert find(rows, 500, selection).holm_rows == 2
+    assert find(rows, None, "best").holm_p_value == pytest.approx(2 / 2**6)
+    assert find(rows, None, "best").holm_rows == 1
 
 
 def test_the_declared_hypothesis_is_known_by_meaning_not_by_name() -> None:
     methods = {"a": {"mix": "images-and-labels", "beta": [1.0, 1.0]}, "b": {"mix": "none", "beta": None}}
-    rows = compare_methods(make_study(sizes=(100,), seeds=(0, 1), methods=methods), ())
-    assert [(row.method, row.reference) for row in rows if row.role == "declared"] == [("b", "a")]
+    rows = compare_methods(make_study(sizes=(100,), seeds=SEEDS, methods=methods), ())
+    assert [(row.method, row.reference) for row in rows if row.role == "declared"] == [("a", "b")]
     without = {"a": {"mix": "images", "beta": [2.0, 1.0]}, "b": {"mix": "none", "beta": None}}
-    rows = compare_methods(make_study(sizes=(100,), seeds=(0, 1), methods=without), ())
+    rows = compare_methods(make_study(sizes=(100,), seeds=SEEDS, methods=without), ())
     assert not [row for row in rows if row.role == "declared"]
 
 
-def test_every_pair_of_methods_is_compared() -> None:
-    rows = compare_methods(make_study(sizes=(500, 100), seeds=(0,)), ())
+@pytest.mark.parametrize(("seeds", "declared"), [(1, 0), (3, 0), (5, 0), (6, 1), (10, 1), (60, 1)])
+def test_a_hypothesis_is_declared_only_where_its_test_can_decide(seeds: int, declared: int) -> None:
+    """Five seeds cannot give less than 0.0625, whatever they show: the row is then a secondary one."""
+    rows = compare_methods(make_study(sizes=(500,), seeds=range(seeds), methods=METHODS), ())
+    assert sum(row.role == "declared" for row in rows) == declared
+    assert can_decide(seeds) == bool(declared)
+
+
+def pairs_of(methods: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    rows = compare_methods(make_study(sizes=(500, 100), seeds=(0,), methods=methods), ())
     pairs = list(dict.fromkeys((row.method, row.reference) for row in rows))
-    assert pairs == [("data-mix", "non"), ("label-mix", "non"), ("label-mix", "data-mix")]
-    assert len(rows) == 3 * 3 * (2 + 1)
+    assert len(rows) == len(pairs) * len(SELECTIONS) * (2 + 1)
+    return pairs
+
+
+def mixing(mix: str, *beta: float) -> dict[str, Any]:
+    return {"mix": mix, "beta": list(beta)}
+
+
+def test_only_pairs_that_are_asked_about_are_compared() -> None:
+    plain = {"mix": "none", "beta": None}
+    ours = {"non": plain, "data": mixing("images", 2.0, 1.0), "label": mixing("images-and-labels", 1.0, 1.0)}
+    asked = [("data", "non"), ("label", "non"), ("label", "data")]
+    assert pairs_of(ours) == asked
+    # Other distributions are held against plain training, not against each other.
+    more = {"soft": mixing("images-and-labels", 0.2, 0.2), "hard": mixing("images", 5.0, 4.0)}
+    assert pairs_of({**ours, **more}) == [*asked[:2], ("soft", "non"), ("hard", "non"), asked[2]]
+    # The only two ways of mixing are compared whatever their distributions are; of several, none stands for its way.
+    assert pairs_of({"non": plain, **more}) == [("soft", "non"), ("hard", "non"), ("soft", "hard")]
+    softer = {"softer": mixing("images-and-labels", 0.1, 0.1)}
+    assert pairs_of({"non": plain, **more, **softer}) == [("soft", "non"), ("hard", "non"), ("softer", "non")]
+    # Without plain training, the first method takes its place.
+    assert pairs_of({**more, **softer}) == [("hard", "soft"), ("softer", "soft")]
+
+
+def test_ten_seeds_decide_after_the_correction_in_the_articles_grid() -> None:
+    """Eight sizes and three pairs are 24 comparisons: 24 * 2 / 2^10 is below 0.05, 24 * 2 / 2^9 is not."""
+    sizes = (50000, 20000, 10000, 5000, 1000, 500, 250, 100)
+    for seeds, decides in ((9, False), (10, True)):
+        gains = {"non": 0.0, "data-mix": 0.1, "label-mix": 0.3}
+        accuracies = {
+            (size, name): tuple(0.2 + gain * (1 + seed / 10) for seed in range(seeds))
+            for size in sizes
+            for name, gain in gains.items()
+        }
+        rows = compare_methods(make_study(sizes=sizes, seeds=range(seeds)), make_results(accuracies))
+        single = [row for row in rows if row.size is not None and row.selection == "best"]
+        assert len(single) == 24
+        assert {row.holm_p_value for row in single} == {24 * 2 / 2**seeds}
+        assert (24 * 2 / 2**seeds < 0.05) == decides
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ratio"),
+    [
+        # Variances 1 and 1 (in squared points); differences 1, 1, 1: what they share drops out.
+        ((2, 3, 4), (1, 2, 3), 0.0),
+        # Variances 1 and 1; differences -2, 0, 2 with variance 4: twice the sum.
+        ((1, 2, 3), (3, 2, 1), 2.0),
+        # Variances 3 and 3; differences 2, -1, 2 with variance 3.
+        ((3, 3, 6), (1, 4, 4), 0.5),
+        ((1, 1, 1), (2, 2, 2), None),
+        ((1, 2), (2, 1), None),
+    ],
+)
+def test_the_variance_ratio_says_whether_pairing_helps(
+    first: tuple[int, ...], second: tuple[int, ...], ratio: float | None
+) -> None:
+    found = variance_ratio([(a / 100, b / 100) for a, b in zip(first, second, strict=True)])
+    assert found == (None if ratio is None else pytest.approx(ratio))
+
+
+def test_the_variance_ratio_stands_in_each_row(rows: list[Comparison]) -> None:
+    for size, accuracies in ((500, ACCURACIES), (100, ACCURACIES)):
+        mixed, plain = accuracies[size, "label-mix"], accuracies[size, "non"]
+        wanted = np.var(np.subtract(mixed, plain), ddof=1) / (np.var(mixed, ddof=1) + np.var(plain, ddof=1))
+        assert find(rows, size).variance_ratio == pytest.approx(wanted)
 
 
 def test_one_seed_is_told_as_one_seed() -> None:
@@ -100,15 +185,15 @@ def test_few_seeds_are_told_what_they_cannot_reach() -> None:
 
 
 def test_seeds_without_a_partner_are_left_out() -> None:
-    study = make_study(sizes=(500, 100), seeds=range(5), methods=METHODS)
-    accuracies = {**ACCURACIES, (100, "non"): (0.20, None, 0.21, None, 0.19)}
+    study = make_study(sizes=(500, 100), seeds=SEEDS, methods=METHODS)
+    accuracies = {**ACCURACIES, (100, "non"): (0.20, None, 0.21, None, 0.19, 0.2)}
     rows = compare_methods(study, make_results(accuracies))
-    assert [getattr(find(rows, size).interval, "count", 0) for size in (500, 100, None)] == [5, 3, 3]
-    assert "2 of 5 seeds left out, because they lack a size" in find(rows, None).note
+    assert [getattr(find(rows, size).interval, "count", 0) for size in (500, 100, None)] == [6, 4, 4]
+    assert "2 of 6 seeds left out, because they lack a size" in find(rows, None).note
 
 
 def test_a_size_without_results_leaves_no_mean_over_all_sizes() -> None:
-    study = make_study(sizes=(500, 250, 100), seeds=range(5), methods=METHODS)
+    study = make_study(sizes=(500, 250, 100), seeds=SEEDS, methods=METHODS)
     rows = compare_methods(study, make_results(ACCURACIES))
     assert find(rows, 250).interval is None
     assert find(rows, None).interval is None
@@ -135,6 +220,7 @@ def test_the_table_is_written_for_people_and_programs(rows: list[Comparison], tm
     assert tuple(table[0]) == COLUMNS
     assert [row["size"] for row in table[:3]] == ["500", "100", "all"]
     assert float(table[0]["difference"]) == pytest.approx(0.1)
+    assert (table[0]["smallest_p_value"], table[0]["holm_rows"]) == ("0.03125", "2")
     write_comparison(rows, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_text() == text
 

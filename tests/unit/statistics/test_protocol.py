@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.evidence import Evidence, class_names, label_checksums
 from smallmix.statistics.protocol import (
     article_method,
     differences_from_article,
@@ -15,8 +15,9 @@ from smallmix.statistics.protocol import (
     sizes_with_the_whole_budget,
 )
 from smallmix.study.configuration import load_study
+from smallmix.study.study import Study
 
-from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
+from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS, build_configuration
 from tests.unit.statistics.made_up_evidence import make_study
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,7 +40,8 @@ def test_the_article_study_is_the_articles_protocol(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("overlay", "text", "decisive"),
     [
-        ("replicated", "5 seeds instead of one", False),
+        ("replicated", "10 seeds instead of one", False),
+        ("replicated", "subsets drawn at random for each seed instead of the head of the list", False),
         ("balanced", "subsets by the rule balanced instead of the head of the list", True),
     ],
 )
@@ -51,7 +53,10 @@ def test_overlays_differ_as_they_say(overlay: str, text: str, decisive: bool, mo
 
 def test_the_longer_study_differs_where_it_trains_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     study = load("longer", monkeypatch).study
-    assert [one.text for one in differences_of_cell(study, 1000, "non")] == ["117,000 iterations instead of 100 epochs"]
+    assert [one.text for one in differences_of_cell(study, 1000, "non")] == [
+        "117,000 iterations instead of 100 epochs",
+        "test images read every 390 iterations instead of every 8 (an epoch)",
+    ]
     assert [one.text for one in differences_of_cell(study, 100, "non")] == [
         "117,000 iterations instead of 40,000 iterations"
     ]
@@ -99,3 +104,29 @@ def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
     assert sizes_with_the_whole_budget(study, 1000) == (500, 100)
     longer = make_study(sizes=(1000,), budgets={"default": {"iterations": 801}})
     assert sizes_with_the_whole_budget(longer, 1000) == (1000,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "text"),
+    [
+        ({"iteration_budgets": {"every": 100}}, 500, "every 100 iterations instead of every 390"),
+        ({"epoch_budgets": {"every": 5}}, 1000, "every 40 iterations instead of every 8 (an epoch)"),
+        ({"epoch_budgets": {"every": 5}}, 500, None),
+        ({"iteration_budgets": {"every": 100}}, 1000, None),
+    ],
+)
+def test_another_cadence_of_readings_is_a_decisive_difference(
+    changes: dict[str, object], size: int, text: str | None
+) -> None:
+    """The best of 5 readings and the best of 300 are different numbers of one training."""
+    configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
+    study = Study.from_configuration({**configuration, "evaluation": {**configuration["evaluation"], **changes}})
+    found = [(one.text, one.decisive) for one in differences_of_cell(study, size, "non")]
+    assert found == ([] if text is None else [(f"test images read {text}", True)])
+
+
+def test_a_description_without_checksums_has_none() -> None:
+    whole = {"classes": ["a"], "checksums": {"train_labels.npy": "1", "test_labels.npy": "2", "train.csv": "3"}}
+    assert (label_checksums(whole), class_names(whole)) == (("1", "2"), ("a",))
+    for broken in ({}, {"checksums": None}, {"checksums": {"train_labels.npy": "1"}}, {"classes": "abc"}):
+        assert (label_checksums(broken), class_names(broken)) == ((), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.agreement import agreement, tolerance_at
 from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.protocol import CIFAR10_LABELS
 from smallmix.statistics.published_numbers import JudgedNumber, judge_numbers, method_for
 from smallmix.study.published import Published, load_published
 
@@ -97,15 +99,58 @@ def test_only_a_changed_distribution_of_its_own_method_makes_a_number_incomparab
     assert rows["accuracy-n500-non"].verdict == "undecided"
 
 
+def copy_of_cifar10(labels: tuple[str, ...] = CIFAR10_LABELS, **choices: Any) -> Evidence:
+    """A list of images with CIFAR-10's ten names of classes, and labels with these checksums."""
+    return replace(
+        make(dataset="image-list", published="workflow/published/article.yaml", **choices), label_checksums=labels
+    )
+
+
 def test_a_copy_of_the_images_is_compared_with_a_note_where_the_study_asks(published: Published) -> None:
-    copy = {"dataset": "image-list", "published": "workflow/published/article.yaml"}
-    row = judge(published, make(**copy))["accuracy-n50000-non"]
+    row = judge(published, copy_of_cifar10())["accuracy-n50000-non"]
     assert row.verdict == "agrees with the published number"
     assert "the images of Own images instead of the original CIFAR-10" in row.reason
-    assert judge(published, make(dataset="image-list"))["accuracy-n50000-non"].verdict == "not tested"
-    others = make(**copy)
-    others = Evidence(others.study, others.results, classes=("cat", "dog"))
-    assert judge(published, others)["accuracy-n50000-non"].verdict == "not tested"
+    unasked = replace(make(dataset="image-list"), label_checksums=CIFAR10_LABELS)
+    assert judge(published, unasked)["accuracy-n50000-non"].verdict == "not tested"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        (),  # a description without checksums, or none at all
+        (CIFAR10_LABELS[0], "f" * 64),  # other test images
+        ("f" * 64, CIFAR10_LABELS[1]),  # the same images in another order, so another head
+        CIFAR10_LABELS[::-1],
+    ],
+)
+def test_ten_names_of_classes_do_not_make_a_copy(published: Published, labels: tuple[str, ...]) -> None:
+    """CINIC-10 has the very names."""
+    others = copy_of_cifar10(labels)
+    assert len(others.classes) == 10
+    rows = judge(published, others)
+    assert rows["accuracy-n50000-non"].verdict == "not tested"
+    assert rows["class-counts-n500"].verdict == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"), [("image_size", 16, "16 x 16 pixels in rgb"), ("color", "grey", "in grey")]
+)
+def test_a_copy_of_another_shape_is_not_compared(published: Published, key: str, value: Any, said: str) -> None:
+    copy = copy_of_cifar10()
+    copy.study.configuration["dataset"]["image-list"][key] = value
+    row = judge(published, copy)["accuracy-n50000-non"]
+    assert row.verdict == "not tested"
+    assert said in row.reason
+
+
+def test_a_draw_for_each_seed_is_compared_but_its_class_counts_are_not(published: Published) -> None:
+    """The head is one draw of many: the scatter over seeds covers which one."""
+    rows = judge(published, make(rule="random", redraw_per_seed=True))
+    assert rows["accuracy-n50000-non"].verdict == "reproduced"
+    assert "subsets drawn at random for each seed instead of the head" in rows["accuracy-n50000-non"].reason
+    assert rows["class-counts-n500"].verdict == "not tested"
+    balanced = judge(published, make(rule="balanced", redraw_per_seed=True))
+    assert balanced["accuracy-n50000-non"].verdict == "not tested"
 
 
 def test_methods_are_found_by_meaning() -> None:

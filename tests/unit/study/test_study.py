@@ -18,6 +18,7 @@ CONFIGURATION: dict[str, Any] = {
     "subsets": {"sizes": [200, 100]},
     "methods": {"plain": {"mix": "none"}, "mixed": {"mix": "images", "beta": [2, 1]}},
     "seeds": [3, 1],
+    "recipe": {"augmentation": {"crop_padding": 1, "flip": False}},
     "budgets": {"default": {"epochs": 2}, "100": {"iterations": 9}},
 }
 

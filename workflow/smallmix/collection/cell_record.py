@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from smallmix.collection.calibration_by_chance import calibration_error_by_chance
 from smallmix.collection.cell_files import UnusableFile, check_numbers, read_history, read_metrics, read_predictions
 from smallmix.collection.cross_checks import find_contradictions
 from smallmix.study.cell import Cell
@@ -29,8 +30,8 @@ class WantedFingerprints:
 class CellRecord:
     """What collection found in one cell's folder.
 
-    metrics and history_rows (the lines of history.csv below its header) are there for current cells only; log_tail
-    for failed ones.
+    metrics, history_rows (the lines of history.csv below its header) and calibration_error_by_chance (a fraction) are
+    there for current cells only; log_tail for failed ones.
     """
 
     cell: StudyCell
@@ -38,6 +39,7 @@ class CellRecord:
     reason: str = ""
     metrics: dict[str, Any] | None = None
     history_rows: tuple[str, ...] = ()
+    calibration_error_by_chance: float | None = None
     log_tail: tuple[str, ...] = ()
 
 
@@ -89,7 +91,10 @@ def _judge_metrics(cell: StudyCell, folder: Path, wanted: WantedFingerprints) ->
     contradictions = find_contradictions(metrics, history, logits, labels, cell.value.iterations)
     if contradictions:
         return CellRecord(cell, "stale", "its files contradict each other: " + "; ".join(contradictions))
-    return CellRecord(cell, "current", metrics=metrics, history_rows=history.rows)
+    by_chance = float(f"{calibration_error_by_chance(logits):.6g}")  # the same digits on every processor
+    return CellRecord(
+        cell, "current", metrics=metrics, history_rows=history.rows, calibration_error_by_chance=by_chance
+    )
 
 
 def _name_other_origins(value: Cell, metrics: dict[str, Any], wanted: WantedFingerprints) -> list[str]:

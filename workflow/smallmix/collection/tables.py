@@ -1,4 +1,7 @@
-"""The tables of a study: metrics.csv, history.csv and cells.csv. Numbers are copied, never computed anew."""
+"""The tables of a study: metrics.csv, history.csv and cells.csv. Numbers are copied, never computed anew.
+
+But for one: calibration_error_by_chance, which the predictions give and no cell's file states.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from smallmix.collection.cell_files import HISTORY_COLUMNS, NUMBERS
 from smallmix.collection.collect import Collection
 from smallmix.study.study import StudyCell
 
-METRICS_COLUMNS = ("study", "dataset", "size", "method", "seed", *NUMBERS)
+METRICS_COLUMNS = ("study", "dataset", "size", "method", "seed", *NUMBERS, "calibration_error_by_chance")
 CELLS_COLUMNS = ("size", "method", "seed", "status", "reason")
 ALL_HISTORY_COLUMNS = ("study", "size", "method", "seed", *HISTORY_COLUMNS)
 
@@ -29,7 +32,13 @@ def write_metrics(collection: Collection, path: Path) -> None:
     """One row a current cell, in the study's order; accuracies are fractions, losses in nats."""
     study = collection.study
     rows = (
-        [study.name, study.dataset, *_place(record.cell), *(_text(record.metrics[key]) for key in NUMBERS)]
+        [
+            study.name,
+            study.dataset,
+            *_place(record.cell),
+            *(_text(record.metrics[key]) for key in NUMBERS),
+            _text(record.calibration_error_by_chance),
+        ]
         for record in collection.current
         if record.metrics is not None
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from smallmix.figures.figure_text import MINUS, FigureTable, FigureText, percent, points
 from smallmix.figures.seed_intervals import interval_sentence
@@ -21,6 +25,8 @@ from smallmix.figures.style import (
     write_nothing_yet,
 )
 
+CHANCE_DASH = (0, (4, 3))
+
 
 @publication_style()
 def draw_calibration(tables: StudyTables) -> Figure:
@@ -31,6 +37,7 @@ def draw_calibration(tables: StudyTables) -> Figure:
     left, right = figure.subplots(1, 2)
     sizes = tables.study.sizes
     spread = method_spread(tables, sizes)
+    _draw_chance(left, tables)
     draw_seeds_by_size(left, tables, "expected_calibration_error", sizes, spread)
     left.set_ylim(bottom=0)
     left.set_title("Expected calibration error")
@@ -41,13 +48,43 @@ def draw_calibration(tables: StudyTables) -> Figure:
     percent_axis(right, "")
     for axes in (left, right):
         size_axis_log(axes, sizes, "Training images (log axis)", label_share=0.16)
-    legend_above(figure, [series_handle(series_look(tables.study.methods, m)) for m in tables.methods_present()])
+    handles = [series_handle(series_look(tables.study.methods, m)) for m in tables.methods_present()]
+    legend_above(figure, [*handles, Line2D([], [], color=MUTED, linestyle=CHANCE_DASH, label="by chance alone")])
     return figure
+
+
+def chance_by_size(tables: StudyTables) -> dict[int, float]:
+    """The error of a perfectly calibrated network with as many test images, a fraction: mean over methods and seeds."""
+    errors: dict[int, list[float]] = {}
+    for row in tables.metrics.dropna(subset=["calibration_error_by_chance"]).to_dict("records"):
+        errors.setdefault(int(row["size"]), []).append(float(row["calibration_error_by_chance"]))
+    return {size: math.fsum(of_size) / len(of_size) for size, of_size in errors.items()}
+
+
+def _draw_chance(axes: Axes, tables: StudyTables) -> None:
+    errors = sorted(chance_by_size(tables).items())
+    sizes, heights = [size for size, _ in errors], [100 * error for _, error in errors]
+    if len(errors) == 1:  # a line of one point would not be seen
+        axes.axhline(heights[0], color=MUTED, linestyle=CHANCE_DASH, linewidth=1.0, gid="by-chance")
+    else:
+        axes.plot(sizes, heights, color=MUTED, linestyle=CHANCE_DASH, linewidth=1.0, gid="by-chance", zorder=1)
+
+
+def _chance_sentence(tables: StudyTables, chance: dict[int, float]) -> str:
+    if not chance:
+        return ""
+    least, most = percent(min(chance.values())), percent(max(chance.values()))
+    images = f"{int(tables.dataset['test_count']):,}" if "test_count" in tables.dataset else "so many"
+    return (
+        f"The dashed line is its zero: even a perfectly calibrated network with these confidences would show "
+        f"{least if least == most else f'{least} to {most}'} on {images} test images, by chance alone. "
+    )
 
 
 def describe_calibration(tables: StudyTables) -> FigureText:
     """Errors and gaps in words and rows."""
     methods = tables.methods_present()
+    chance = chance_by_size(tables)
     rows, sentences = [], []
     for size in sorted(tables.study.sizes):
         cells, words = [], []
@@ -57,17 +94,20 @@ def describe_calibration(tables: StudyTables) -> FigureText:
             gap = float(chosen["calibration_gap"].mean())
             cells += [percent(error), points(gap)]
             words.append(f"{method} {percent(error)} with a gap of {points(gap)} points")
-        rows.append((f"{size:,}", *cells))
-        sentences.append(f"{size:,} images: {', '.join(words)}.")
+        by_chance = percent(chance.get(size, math.nan))
+        rows.append((f"{size:,}", *cells, by_chance))
+        sentences.append(f"{size:,} images: {', '.join(words)}; by chance alone {by_chance}.")
     columns = ["Training images"]
     for method in methods:
         columns += [f"{method}: error", f"{method}: gap"]
+    columns.append("by chance alone")
     return FigureText(
         title="Calibration of the final network",
         description="Expected calibration error and signed calibration gap on the test images, means over seeds. "
         + (" ".join(sentences) if methods else "No run is finished yet."),
         caption="Left: expected calibration error (15 bins) of the final network on the test images; lower is better. "
-        "Right: mean confidence minus accuracy; above zero is over-confident, below zero under-confident. "
+        + _chance_sentence(tables, chance)
+        + "Right: mean confidence minus accuracy; above zero is over-confident, below zero under-confident. "
         + interval_sentence(seeds_per_point(tables, tables.study.sizes)),
         table=FigureTable(tuple(columns), tuple(rows)),
     )

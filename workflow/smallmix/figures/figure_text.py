@@ -10,6 +10,7 @@ from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
 NO_NUMBER = "\N{EN DASH}"
+LEAST_DIFFERENCE = 1e-9  # a fraction; tables keep nine digits
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,19 @@ def percent(fraction: float, decimals: int = 1) -> str:
 
 
 def points(fraction: float, decimals: int = 1) -> str:
-    """A difference of two fractions in percentage points, signed and with a true minus sign: 0.033 as +3.3."""
+    """A difference of two fractions in percentage points, signed and with a true minus sign: 0.033 as +3.3.
+
+    Where rounding would hide the sign, as of the bound of an interval, there are more decimals: -0.00016 is -0.02. What
+    arithmetic alone makes of equal numbers is 0.
+    """
     if not math.isfinite(fraction):
         return NO_NUMBER
+    if abs(fraction) < LEAST_DIFFERENCE:
+        return f"{0:.{decimals}f}"
     rounded = f"{100 * fraction:+.{decimals}f}"
-    if float(rounded) == 0:
-        rounded = rounded.lstrip("+-")
+    while float(rounded) == 0:
+        decimals += 1
+        rounded = f"{100 * fraction:+.{decimals}f}"
     return rounded.replace("-", MINUS)
 
 

@@ -144,8 +144,8 @@ def describe_paired_differences(tables: StudyTables) -> FigureText:
         title="Paired differences between methods",
         description="Differences in test accuracy in percentage points, by number of training images. "
         + (" ".join(sentences) or "No pair of finished runs yet."),
-        caption="Difference in test accuracy seed by seed; methods share subset, initial weights and order of batches, "
-        f"so that what remains is the method. {meaning} Hollow marks use the accuracy at the end of the run.",
+        caption="Difference in test accuracy seed by seed; methods of one seed share subset, initial weights and order "
+        f"of batches. {meaning} Hollow marks use the accuracy at the end of the run.",
         table=FigureTable(
             ("Training images", "Difference", "Accuracy", "Seeds", "Mean (points)", "95 % interval"), tuple(rows)
         ),

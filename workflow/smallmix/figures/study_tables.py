@@ -41,6 +41,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "negative_log_likelihood",
         "largest_early_loss",
         "largest_early_loss_iteration",
+        "calibration_error_by_chance",
     ),
     "history": (
         "study",
@@ -72,6 +73,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "t_test_p_value",
         "holm_p_value",
         "role",
+        "smallest_p_value",
+        "holm_rows",
+        "variance_ratio",
     ),
     "claims": (
         "kind",
@@ -90,7 +94,7 @@ TEXT_COLUMNS = {
     "metrics": frozenset({"study", "dataset", "method"}),
     "history": frozenset({"study", "method"}),
     "cells": frozenset({"method", "status", "reason"}),
-    "comparison": frozenset({"method", "reference", "selection", "note", "role"}),
+    "comparison": frozenset({"size", "method", "reference", "selection", "note", "role"}),
     "claims": frozenset(COLUMNS["claims"]),
     "subset_table": frozenset[str](),
 }

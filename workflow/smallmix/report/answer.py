@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from smallmix.figures.figure_text import MINUS, count_of, joined, percent, points
+from smallmix.figures.figure_text import count_of, joined, percent, points
 from smallmix.figures.paired_differences import differences_by_size
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.missing_classes import missing_class_notes
 from smallmix.report.protocol import early_loss_warning
 from smallmix.statistics.method_roles import first_method
+
+MOST_SPELT_OUT = 4  # mixing methods with a sentence each; more are sorted into groups
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Answer:
 
 
 def leading_method(tables: StudyTables) -> str | None:
-    """The method that the sentence is about: the first that mixes images and labels, else the first that mixes."""
+    """The method that the answer begins with: the first that mixes images and labels, else the first that mixes."""
     return first_method(tables.study, "images-and-labels") or first_method(tables.study, "images")
 
 
@@ -75,27 +77,6 @@ def differences_between(tables: StudyTables, method: str, reference: str) -> lis
             continue
         found.append(Difference(int(row["size"]), difference, low, high, int(row["seeds"])))
     return found
-
-
-@dataclass(frozen=True)
-class DeclaredTest:
-    """The one hypothesis stated in advance: its difference over all sizes, and what the exact test says."""
-
-    method: str
-    reference: str
-    difference: Difference
-    p_value: float
-
-
-def declared_test(tables: StudyTables) -> DeclaredTest | None:
-    """The declared hypothesis, or None where it has no result yet."""
-    if "role" not in tables.comparison.columns:
-        return None
-    chosen = tables.comparison[(tables.comparison["role"] == "declared") & tables.comparison["difference"].notna()]
-    for row in chosen.to_dict("records"):
-        difference = Difference(0, float(row["difference"]), float(row["low"]), float(row["high"]), int(row["seeds"]))
-        return DeclaredTest(str(row["method"]), str(row["reference"]), difference, float(row["p_value"]))
-    return None
 
 
 def compose_answer(tables: StudyTables) -> Answer:
@@ -120,31 +101,83 @@ def _sentence(tables: StudyTables, reference: str | None, leading: str | None) -
             "This study does not compare mixing with plain training, so it does not say whether mixup helps. "
             + _best_accuracies(tables)
         )
-    differences = differences_between(tables, leading, reference)
-    if not differences:
+    mixing = [leading, *(name for name in tables.study.methods if name not in (leading, reference))]
+    found = {method: differences_between(tables, method, reference) for method in mixing}
+    finished = {method: differences for method, differences in found.items() if differences}
+    if not finished:
         return f"No size has finished runs of both {leading} and {reference} yet, so there is no answer."
-    higher = sum(one.mean > 0 for one in differences)
-    tried = count_of(len(differences), "training-set size")
-    if higher == len(differences):
-        verdict = f"Mixup came out ahead at {'the one size' if higher == 1 else f'all {tried}'} tried"
-    elif higher == 0:
-        where = "the one size" if len(differences) == 1 else f"any of the {tried}"
-        verdict = f"Mixup did not come out ahead at {where} tried"
+    if len(mixing) > MOST_SPELT_OUT:
+        sentences = [_sorted_out(finished, reference)]
     else:
-        verdict = f"Mixup came out ahead at {higher} of the {tried} tried"
-    clear = [one for one in differences if one.clear]
-    if all(one.seeds < 2 for one in differences):
-        certainty = "; with one seed each, no difference can be told from luck"
-    elif not clear:
-        certainty = "; no interval over seeds excludes zero"
-    else:
-        share = "all" if len(clear) == len(differences) else str(len(clear))
-        certainty = f"; the interval over seeds excludes zero at {share} of them"
+        sentences = [
+            f"{_position(method, reference, differences)} ({_spans(differences)}{_certainty(differences)})."
+            for method, differences in finished.items()
+        ]
+    if waiting := [method for method in mixing if method not in finished]:
+        sentences.append(f"Of {joined(waiting)} no size has finished runs to compare yet.")
+    if all(one.seeds < 2 for differences in finished.values() for one in differences):
+        sentences.append("With one seed each, no difference can be told from luck.")
+    return " ".join(sentences)
+
+
+def _position(method: str, reference: str, differences: list[Difference]) -> str:
+    """At how many sizes a method came out ahead."""
+    higher, tried = sum(one.mean > 0 for one in differences), _tried(len(differences))
+    if len(differences) == 1:
+        return f"{method} {'came' if higher else 'did not come'} out ahead of {reference} at the one size tried"
+    if higher == 0:
+        return f"{method} did not come out ahead of {reference} at any of the {tried}"
+    where = f"all {tried}" if higher == len(differences) else f"{higher} of the {tried}"
+    return f"{method} came out ahead of {reference} at {where}"
+
+
+def _sorted_out(found: dict[str, list[Difference]], reference: str) -> str:
+    """Many methods, by whether they came out ahead everywhere, somewhere or nowhere."""
+    everywhere = [name for name, all_of in found.items() if all(one.mean > 0 for one in all_of)]
+    nowhere = [name for name, all_of in found.items() if not any(one.mean > 0 for one in all_of)]
+    somewhere = [name for name in found if name not in (*everywhere, *nowhere)]
+    parts = [
+        f"{joined(names)} {where}"
+        for names, where in (
+            (everywhere, "at every size tried"),
+            (somewhere, "at some sizes"),
+            (nowhere, "at none"),
+        )
+        if names
+    ]
+    return f"Ahead of {reference} came out {'; '.join(parts)}."
+
+
+def _tried(count: int) -> str:
+    return f"{count_of(count, 'training-set size')} tried"
+
+
+def _spans(differences: list[Difference]) -> str:
     few, many = differences[0], differences[-1]
     spans = f"{points(few.mean)} points with {few.size:,} images"
-    if many.size != few.size:
-        spans += f", {points(many.mean)} with {many.size:,}"
-    return f"{verdict} ({leading} {MINUS} {reference}: {spans}){certainty}."
+    return spans if many.size == few.size else f"{spans}, {points(many.mean)} with {many.size:,}"
+
+
+def _certainty(differences: list[Difference]) -> str:
+    """On which side of zero the intervals lie; empty where there is none."""
+    intervals = [one for one in differences if math.isfinite(one.low)]
+    if not intervals:
+        return ""
+    above, below = sum(one.low > 0 for one in intervals), sum(one.high < 0 for one in intervals)
+    if not above and not below:
+        return "; no interval over seeds excludes zero"
+    sides = [
+        f"{side} zero at {_share(count, len(differences))}"
+        for side, count in (("above", above), ("below", below))
+        if count
+    ]
+    return f"; the interval over seeds lies {joined(sides)}"
+
+
+def _share(count: int, total: int) -> str:
+    if count < total:
+        return f"{count} of them"
+    return "that size" if total == 1 else f"all {total} of them"
 
 
 def _best_accuracies(tables: StudyTables) -> str:

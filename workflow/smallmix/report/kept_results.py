@@ -17,6 +17,7 @@ from smallmix.figures.study_tables import StudyTables
 from smallmix.figures.thinning import POINTS_PER_LINE, thin_curve
 from smallmix.report.findings import hardware_sentences, provenance_rows
 from smallmix.report.page import render_page
+from smallmix.study.study import Study
 
 LARGEST = 5_000_000  # bytes, all files together
 COPIED = ("study.json", "metrics.csv", "comparison.csv", "claims.csv", "subset_table.csv", "provenance.json")
@@ -91,11 +92,26 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         f"a row a run, `history.csv` its readings (at most {POINTS_PER_LINE} a run), `comparison.csv` and `claims.csv` "
         "the statistics, `study.json` the configuration, `provenance.json` machines, versions and times.",
         "",
+        _what_is_not_kept(study),
+        "",
         "| what identifies them | |",
         "|---|---|",
         *(f"| {_cell(name)} | {_cell(value)} |" for name, value in provenance_rows(tables)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _what_is_not_kept(study: Study) -> str:
+    """What a reader would need beside these files to check or redo the numbers."""
+    text = (
+        "Not kept: images, predictions and weights, so the calibration and the last accuracy cannot be computed anew."
+    )
+    if study.configuration["dataset"]["name"] != "image-list":
+        return text
+    return (
+        f"{text} The images are a list of the study's owner, without an address to get them from: only who has the "
+        "same files (the checksums are below) can train these runs again."
+    )
 
 
 def _accuracy_row(tables: StudyTables, size: int) -> str:

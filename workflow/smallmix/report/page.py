@@ -18,7 +18,7 @@ from smallmix.figures.foreign_text import visible_text
 from smallmix.figures.loss_words import comparison_sentences, floor_sentences
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.accuracy_tables import accuracy_view, sensitivity_view, subset_view
-from smallmix.report.answer import compose_answer, declared_test
+from smallmix.report.answer import compose_answer
 from smallmix.report.findings import (
     compose_claims,
     hardware_sentences,
@@ -30,6 +30,7 @@ from smallmix.report.inline_figure import inline_figure
 from smallmix.report.protocol import compose_deviations, compose_protocol
 from smallmix.report.runs import compose_runs
 from smallmix.report.table_view import Entry, TableView
+from smallmix.report.tests_of_differences import comparison_view, declared_sentences, pairing_sentence
 
 TEMPLATE_FOLDER = Path(__file__).resolve().parents[2] / "report"
 # In the order of the page, which gives them their numbers.
@@ -96,7 +97,9 @@ def render_page(
             study=tables.study,
             description=str(tables.study.configuration["description"]),
             answer=compose_answer(tables),
-            declared=declared_test(tables),
+            declared=declared_sentences(tables),
+            pairing=pairing_sentence(tables),
+            comparisons=comparison_view(tables),
             figures=views,
             accuracy=accuracy_view(tables),
             sensitivity=sensitivity_view(tables),

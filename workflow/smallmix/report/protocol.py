@@ -7,7 +7,7 @@ from typing import Any
 from smallmix.figures.figure_text import count_of, joined
 from smallmix.figures.study_tables import StudyTables, dataset_classes
 from smallmix.science.early_loss import alarming_loss
-from smallmix.statistics.evidence import Evidence
+from smallmix.statistics.evidence import Evidence, class_names, label_checksums
 from smallmix.statistics.protocol import differences_from_article, differences_of_cell
 from smallmix.study.cell import Cell
 from smallmix.study.study import Study
@@ -28,9 +28,10 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     recipe = cell.recipe
     return [
         ("Selection", "Accuracies are the best reading of a run unless a table says otherwise: the article's rule, "
-         "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it."),
+         "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it. "
+         + _choices(tables)),
         ("Seeds", _seeds(tables)),
-        ("Images", f"{title}{counts}.{_decoding(dataset)}"),
+        ("Images", f"{title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
@@ -53,7 +54,9 @@ def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:
     Differences of single sizes or methods name where they hold; empty where the study follows the article throughout.
     """
     study = tables.study
-    general = differences_from_article(Evidence(study, results=(), classes=tuple(dataset_classes(tables))))
+    general = differences_from_article(
+        Evidence(study, (), classes=class_names(tables.dataset), label_checksums=label_checksums(tables.dataset))
+    )
     found = [(one.text, one.decisive) for one in general]
     places: dict[tuple[str, bool], list[tuple[int, str]]] = {}
     for size in study.sizes:
@@ -83,6 +86,23 @@ def method_meaning(meaning: dict[str, Any]) -> str:
     if meaning["mix"] == "images":
         return f"images are mixed, the label of the first is kept, {weight}"
     return f"images and labels are mixed, {weight}"
+
+
+def _choices(tables: StudyTables) -> str:
+    """What is chosen on the test images beside the moment: there is no validation set."""
+    mixes = [meaning["mix"] for meaning in tables.study.configuration["methods"].values()]
+    if any(mixes.count(mix) > 1 for mix in mixes):
+        return (
+            "No images are held out for choosing: whoever picks the best of several distributions here picks it on the "
+            "test images, and its gain is a little too high."
+        )
+    return "No images are held out for choosing, and nothing else was chosen by a result."
+
+
+def _normalisation(tables: StudyTables) -> str:
+    count = tables.dataset.get("train_count")
+    images = "all training images" if count is None else f"all {int(count):,} training images"
+    return f"Pixels are normalised by mean and deviation per channel of {images}, also where a subset is smaller."
 
 
 def _seeds(tables: StudyTables) -> str:

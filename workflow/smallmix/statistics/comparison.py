@@ -1,23 +1,25 @@
 """comparison.csv: paired differences between the methods, with intervals and tests that few seeds allow.
 
-Methods share seed, subset, first weights and batch order, so differences are taken seed by seed. Seeds are the blocks:
-nested subsets make the sizes of one seed alike, so that the row over all sizes averages within a seed first.
+Methods share seed, subset, first weights and batch order, so differences are taken seed by seed. How much that helps
+differs: variance_ratio says it for each row. Seeds are the blocks: nested subsets make the sizes of one seed alike, so
+that the row over all sizes averages within a seed first.
 
-One hypothesis is declared in advance: mixing images and labels against not mixing, averaged over all sizes, by the
-median of the last ten readings (the selection that does not choose on the test images and depends least on the last
-step). Every other row is secondary; its p-values are also given with Holm's correction over the secondary rows of the
-same selection.
+Where there are seeds enough for the exact test to fall below 0.05, one hypothesis is declared in advance: mixing images
+and labels against not mixing, averaged over all sizes, by the selection that does not choose on the test images and
+depends least on the last step. Every other row is secondary; its p-value is also given with Holm's correction. The rows
+of single sizes are one family for each selection, those over all sizes another: they sum up the same differences.
 """
 
 from __future__ import annotations
 
-import itertools
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
+from smallmix.statistics.asked_pairs import asked_pairs
 from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
 from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.results import SELECTIONS, Result, by_seed
@@ -25,6 +27,8 @@ from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, s
 from smallmix.study.study import Study
 
 DECLARED_SELECTION = "last10"
+LEVEL = 0.05
+FEWEST_FOR_A_RATIO = 3  # two seeds give variances that say next to nothing
 ALL_SIZES = "all"
 COLUMNS = (
     "size",
@@ -41,6 +45,9 @@ COLUMNS = (
     "t_test_p_value",
     "holm_p_value",
     "role",
+    "smallest_p_value",
+    "holm_rows",
+    "variance_ratio",
 )
 
 
@@ -48,8 +55,10 @@ COLUMNS = (
 class Comparison:
     """The mean over seeds of (method minus reference), a fraction; size None stands for all sizes.
 
-    p_value is that of the exact sign-flip test. role is `declared` for the one hypothesis stated in advance, else
-    `secondary`. What cannot be told is None.
+    p_value is that of the exact sign-flip test, smallest_p_value the least that so many seeds can give. role is
+    `declared` for the one hypothesis stated in advance, else `secondary`; holm_rows is how many rows holm_p_value is
+    corrected for. variance_ratio is the variance over seeds of the difference, divided by the sum of the two methods'
+    variances: below 1 pairing helps, above 1 it does not. What cannot be told is None.
     """
 
     size: int | None
@@ -61,34 +70,58 @@ class Comparison:
     t_test_p_value: float | None
     role: str
     note: str
+    smallest_p_value: float | None = None
+    variance_ratio: float | None = None
     holm_p_value: float | None = None
+    holm_rows: int | None = None
 
 
 def compare_methods(study: Study, results: Sequence[Result]) -> list[Comparison]:
-    """Every two methods (the later in the study minus the earlier), every selection, every size and all together."""
+    """The pairs of methods that are asked about, every selection, every size and all sizes together."""
     rows: list[Comparison] = []
     for selection, column in SELECTIONS.items():
         rows_of_selection: list[Comparison] = []
-        for reference, method in itertools.combinations(study.methods, 2):
-            differences = {size: paired_differences(results, size, method, reference, column) for size in study.sizes}
+        for method, reference in asked_pairs(study):
+            values = {size: paired_values(results, size, method, reference, column) for size in study.sizes}
             for size in study.sizes:
-                rows_of_selection.append(
-                    _compare(size, method, reference, selection, list(differences[size].values()), "secondary", "")
-                )
-            averages, note = average_over_sizes(differences)
+                pairs = list(values[size].values())
+                rows_of_selection.append(_compare(size, method, reference, selection, pairs, "secondary", ""))
+            averages, note = _average_pairs(values)
             role = "declared" if _is_declared(study, method, reference, selection) else "secondary"
             rows_of_selection.append(_compare(None, method, reference, selection, averages, role, note))
         rows += _correct(rows_of_selection)
     return rows
 
 
+def can_decide(seeds: int) -> bool:
+    """Whether the exact test of so many seeds can fall below 0.05 (or is replaced by the t test, above 40)."""
+    return smallest_p_value(seeds) < LEVEL
+
+
+def variance_ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Variance of the differences over the sum of both variances; None for fewer than three pairs or no variance."""
+    if len(pairs) < FEWEST_FOR_A_RATIO:
+        return None
+    first, second = zip(*pairs, strict=True)
+    unpaired = statistics.variance(first) + statistics.variance(second)
+    return statistics.variance([a - b for a, b in pairs]) / unpaired if unpaired else None
+
+
+def paired_values(
+    results: Iterable[Result], size: int, method: str, reference: str, column: str
+) -> dict[int, tuple[float, float]]:
+    """The numbers of method and reference by seed, of the seeds that have both."""
+    results = tuple(results)
+    first, second = by_seed(results, size, method, column), by_seed(results, size, reference, column)
+    return {seed: (first[seed], second[seed]) for seed in first if seed in second}
+
+
 def paired_differences(
     results: Iterable[Result], size: int, method: str, reference: str, column: str
 ) -> dict[int, float]:
     """Method minus reference by seed, of the seeds that have both."""
-    results = tuple(results)
-    first, second = by_seed(results, size, method, column), by_seed(results, size, reference, column)
-    return {seed: first[seed] - second[seed] for seed in first if seed in second}
+    pairs = paired_values(results, size, method, reference, column)
+    return {seed: first - second for seed, (first, second) in pairs.items()}
 
 
 def average_over_sizes(differences: dict[int, dict[int, float]]) -> tuple[list[float], str]:
@@ -107,14 +140,32 @@ def write_comparison(rows: Iterable[Comparison], path: Path) -> None:
     write_text(path, csv_text(COLUMNS, (_fields(row) for row in rows)))
 
 
+def _average_pairs(values: dict[int, dict[int, tuple[float, float]]]) -> tuple[list[tuple[float, float]], str]:
+    """As `average_over_sizes`, for both methods' numbers."""
+    both = []
+    for place in (0, 1):
+        averages, note = average_over_sizes(
+            {size: {seed: pair[place] for seed, pair in of_size.items()} for size, of_size in values.items()}
+        )
+        both.append(averages)
+    return list(zip(*both, strict=True)), note
+
+
 def _is_declared(study: Study, method: str, reference: str, selection: str) -> bool:
-    mixed, plain = first_method(study, "images-and-labels"), first_method(study, "none")
-    return selection == DECLARED_SELECTION and {method, reference} == {mixed, plain}
+    asked = (first_method(study, "images-and-labels"), first_method(study, "none"))
+    return selection == DECLARED_SELECTION and (method, reference) == asked and can_decide(len(study.seeds))
 
 
 def _compare(
-    size: int | None, method: str, reference: str, selection: str, differences: list[float], role: str, note: str
+    size: int | None,
+    method: str,
+    reference: str,
+    selection: str,
+    pairs: Sequence[tuple[float, float]],
+    role: str,
+    note: str,
 ) -> Comparison:
+    differences = [first - second for first, second in pairs]
     notes = [
         "declared in advance: the one test that carries a p-value of its own" if role == "declared" else "secondary",
         note,
@@ -126,7 +177,7 @@ def _compare(
         notes.append("one seed: no interval and no test")
     elif count > LARGEST_COUNT:
         notes.append(f"more than {LARGEST_COUNT} seeds: no exact test, see the t test")
-    elif smallest_p_value(count) > 0.05:
+    elif not can_decide(count):
         notes.append(f"{count} seeds: the exact test cannot go below {smallest_p_value(count):g}")
     interval = mean_interval(differences) if differences else None
     if interval is not None and interval.standard_error == 0:
@@ -141,15 +192,23 @@ def _compare(
         t_test_p_value=t_test(differences),
         role=role,
         note="; ".join(part for part in notes if part),
+        smallest_p_value=smallest_p_value(count) if 2 <= count <= LARGEST_COUNT else None,
+        variance_ratio=variance_ratio(pairs),
     )
 
 
 def _correct(rows: list[Comparison]) -> list[Comparison]:
-    tested = [index for index, row in enumerate(rows) if row.role == "secondary" and row.p_value is not None]
-    adjusted = holm([rows[index].p_value or 0.0 for index in tested])
+    """The rows of one selection with Holm's correction: the secondary rows of single sizes, and those of all sizes."""
     corrected = list(rows)
-    for index, p_value in zip(tested, adjusted, strict=True):
-        corrected[index] = replace(rows[index], holm_p_value=p_value)
+    for over_all_sizes in (False, True):
+        family = [
+            index
+            for index, row in enumerate(rows)
+            if (row.size is None) == over_all_sizes and row.role == "secondary" and row.p_value is not None
+        ]
+        adjusted = holm([rows[index].p_value or 0.0 for index in family])
+        for index, p_value in zip(family, adjusted, strict=True):
+            corrected[index] = replace(rows[index], holm_p_value=p_value, holm_rows=len(family))
     return corrected
 
 
@@ -168,6 +227,9 @@ def _fields(row: Comparison) -> list[str]:
         number_text(row.t_test_p_value),
         number_text(row.holm_p_value),
         row.role,
+        number_text(row.smallest_p_value),
+        "" if row.holm_rows is None else str(row.holm_rows),
+        number_text(row.variance_ratio),
     ]
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.statistics.intervals import MeanInterval, mean_interval
@@ -22,6 +23,7 @@ class Evidence:
     """A study with its results; classes are names, if known.
 
     Histories, and the images of every class by size and seed, are those of sizes up to LARGEST_SMALL_SIZE.
+    label_checksums are the sha256 of the training and of the test labels as stored; empty where they are not known.
     """
 
     study: Study
@@ -30,6 +32,7 @@ class Evidence:
     subset_rows: tuple[SubsetRow, ...] = ()
     classes: tuple[str, ...] = ()
     class_counts: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    label_checksums: tuple[str, ...] = ()
 
     def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
         """Test accuracies (fractions) by seed."""
@@ -54,7 +57,8 @@ def load_evidence(study: Study, root: Path, tables: Path | None = None) -> Evide
     layout = Layout(study, root)
     folder = tables or layout.results
     subset_table = folder / "subset_table.csv"
-    classes = _class_names(layout.dataset / "dataset.json")
+    description = _read_description(layout.dataset / "dataset.json")
+    classes = class_names(description)
     return Evidence(
         study=study,
         results=read_results(folder / "metrics.csv"),
@@ -62,6 +66,7 @@ def load_evidence(study: Study, root: Path, tables: Path | None = None) -> Evide
         subset_rows=tuple(read_subset_table(subset_table)) if subset_table.exists() else (),
         classes=classes,
         class_counts=_class_counts(layout, len(classes)),
+        label_checksums=label_checksums(description),
     )
 
 
@@ -78,8 +83,23 @@ def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[i
     return {place: counts[path] for place, path in places.items() if path in counts}
 
 
-def _class_names(path: Path) -> tuple[str, ...]:
-    try:
-        return tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8"))["classes"])
-    except (OSError, ValueError, KeyError, TypeError):
+def class_names(description: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes that a dataset.json names; empty where it names none."""
+    names = description.get("classes")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def label_checksums(description: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sha256 of the training and of the test labels that a dataset.json vouches for; empty where it lacks them."""
+    checksums = description.get("checksums")
+    if not isinstance(checksums, dict) or not {"train_labels.npy", "test_labels.npy"} <= checksums.keys():
         return ()
+    return str(checksums["train_labels.npy"]), str(checksums["test_labels.npy"])
+
+
+def _read_description(path: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

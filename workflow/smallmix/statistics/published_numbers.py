@@ -13,7 +13,7 @@ from smallmix.statistics.protocol import (
     article_method,
     differences_from_article,
     differences_of_cell,
-    differences_of_images,
+    differences_of_class_counts,
     explain,
 )
 from smallmix.study.cell import Mix
@@ -56,7 +56,7 @@ def method_for(study: Study, name: str) -> str | None:
 
 def _judge_class_counts(published: Published, evidence: Evidence) -> list[JudgedNumber]:
     found = {row.size: row for row in evidence.subset_rows}
-    decisive = [one for one in differences_of_images(evidence) if one.decisive]
+    decisive = [one for one in differences_of_class_counts(evidence) if one.decisive]
     judged: list[JudgedNumber] = []
     for wanted in published.class_counts:
         row = found.get(wanted.size)

@@ -17,6 +17,7 @@ RESERVED_IDENTIFIERS = ("cifar10", "digits", "store", "partial")
 MOST_CELLS = 200_000
 # Images of up to so many pixels a side end in maps of one pixel, whose statistics a lone image cannot give.
 SMALLEST_MAPS = 8
+LEAST_IMAGE_PER_BORDER = 4  # an image is at least so many times as wide as the border around it
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def cross_faults(configuration: dict[str, Any], faulty: set[KeyPath]) -> list[Fa
         _subsets,
         _methods,
         _recipe,
+        _augmentation,
         _budgets,
         _last_batch,
         _readings,
@@ -166,10 +168,25 @@ def _recipe(sound: Sound) -> Iterator[Fault]:
     if fractions is not None and any(later <= earlier for earlier, later in itertools.pairwise(fractions)):
         told = f"found {show(fractions)}; the fractions must rise, each above the one before: {sorted(set(fractions))}"
         yield Fault(("recipe", "decay_at"), told)
+
+
+def _augmentation(sound: Sound) -> Iterator[Fault]:
+    """A border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
+    digits = sound.get("dataset", "name") == "digits"
     padding, image_size = sound.get("recipe", "augmentation", "crop_padding"), _image_size(sound)
-    if padding is not None and image_size is not None and padding >= image_size:
-        told = f"found {padding}; allowed: below {image_size}, the images' size, or a crop could miss the image"
+    if padding is not None and image_size is not None and padding > image_size // LEAST_IMAGE_PER_BORDER:
+        told = (
+            f"found {padding}; allowed: at most {image_size // LEAST_IMAGE_PER_BORDER}, a quarter of the images' "
+            f"{image_size} pixels, because a wider border pushes too much of an image out of the crop. "
+            f"Write recipe: {{augmentation: {{crop_padding: {image_size // 8}{', flip: false' if digits else ''}}}}}"
+        )
         yield Fault(("recipe", "augmentation", "crop_padding"), told)
+    if digits and sound.get("recipe", "augmentation", "flip") is True:
+        told = (
+            "found true; a mirrored digit is another digit or none, and trained on them the network gets worse. "
+            "Write recipe: {augmentation: {crop_padding: 1, flip: false}}"
+        )
+        yield Fault(("recipe", "augmentation", "flip"), told)
 
 
 def _budgets(sound: Sound) -> Iterator[Fault]:

@@ -1,0 +1,211 @@
+"""Protects the sentences that people read first: every method by its name, the sign of a bound, what a test can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from smallmix.figures.study_tables import COLUMNS, StudyTables, empty_table, read_table
+from smallmix.report import tests_of_differences
+from smallmix.report.answer import compose_answer
+from smallmix.report.tests_of_differences import comparison_view, declared_sentences, pairing_sentence
+from smallmix.statistics.comparison import compare_methods, write_comparison
+from smallmix.statistics.results import SELECTIONS
+
+from tests.unit.statistics.made_up_evidence import make_results, make_study
+
+PLAIN = {"mix": "none", "beta": None}
+MINUS = "\N{MINUS SIGN}"
+
+
+def mixing(mix: str, *beta: float) -> dict[str, Any]:
+    return {"mix": mix, "beta": list(beta)}
+
+
+def tables_with(
+    folder: Path, accuracies: Mapping[tuple[int, str], Sequence[float | None]], **choices: Any
+) -> StudyTables:
+    """The tables of a study whose runs have exactly these accuracies, by every selection."""
+    seeds = max(map(len, accuracies.values()))
+    study = make_study(sizes=sorted({size for size, _ in accuracies}), seeds=range(seeds), **choices)
+    results = make_results(accuracies)
+    write_comparison(compare_methods(study, results), folder / "comparison.csv")
+    frames = {name: empty_table(name) for name in COLUMNS}
+    frames["comparison"] = read_table(folder / "comparison.csv", "comparison")
+    frames["metrics"] = pd.DataFrame(
+        [
+            {"size": one.size, "method": one.method, "seed": one.seed, **dict.fromkeys(SELECTIONS.values(), accuracy)}
+            for one in results
+            for accuracy in [one.numbers[SELECTIONS["best"]]]
+        ]
+    )
+    return StudyTables(
+        study=study,
+        metrics=frames["metrics"],
+        history=frames["history"],
+        cells=frames["cells"],
+        comparison=frames["comparison"],
+        claims=frames["claims"],
+        subset_table=frames["subset_table"],
+    )
+
+
+# Differences in points. label-mix: 5, 7 with 20 images and 4, 6 with 100. With two seeds the t quantile is 12.706, the
+# error half the distance of the two: mean 6, 6 +- 12.706 * 1.
+TWO_SEEDS = {
+    (20, "non"): (0.50, 0.50),
+    (20, "data-mix"): (0.49, 0.47),
+    (20, "label-mix"): (0.55, 0.57),
+    (100, "non"): (0.80, 0.80),
+    (100, "data-mix"): (0.81, 0.82),
+    (100, "label-mix"): (0.84, 0.86),
+}
+
+
+def test_the_answer_speaks_of_every_mixing_method_by_name(tmp_path: Path) -> None:
+    sentence = compose_answer(tables_with(tmp_path, TWO_SEEDS)).sentence
+    assert sentence == (
+        "label-mix came out ahead of non at all 2 training-set sizes tried (+6.0 points with 20 images, +5.0 with 100; "
+        "no interval over seeds excludes zero). "
+        f"data-mix came out ahead of non at 1 of the 2 training-set sizes tried ({MINUS}2.0 points with 20 images, "
+        "+1.5 with 100; no interval over seeds excludes zero)."
+    )
+
+
+def test_the_answer_says_on_which_side_of_zero_intervals_lie(tmp_path: Path) -> None:
+    six = {
+        (20, "non"): (0.50,) * 6,
+        (20, "data-mix"): (0.44, 0.45, 0.46, 0.44, 0.45, 0.46),
+        (20, "label-mix"): (0.56, 0.55, 0.54, 0.56, 0.55, 0.54),
+        (100, "non"): (0.80,) * 6,
+        (100, "data-mix"): (0.84, 0.85, 0.86, 0.84, 0.85, 0.86),
+        (100, "label-mix"): (0.84, 0.85, 0.86, 0.84, 0.85, 0.86),
+    }
+    sentence = compose_answer(tables_with(tmp_path, six)).sentence
+    assert "+5.0 with 100; the interval over seeds lies above zero at all 2 of them)." in sentence
+    assert "the interval over seeds lies above zero at 1 of them and below zero at 1 of them)." in sentence
+
+
+def test_one_seed_is_said_once(tmp_path: Path) -> None:
+    one = {place: of_seeds[:1] for place, of_seeds in TWO_SEEDS.items()}
+    sentence = compose_answer(tables_with(tmp_path, one)).sentence
+    assert sentence.count("With one seed each, no difference can be told from luck.") == 1
+    assert "(+5.0 points with 20 images, +4.0 with 100)." in sentence
+
+
+def test_a_method_without_finished_runs_is_named(tmp_path: Path) -> None:
+    some = {place: of_seeds for place, of_seeds in TWO_SEEDS.items() if place[1] != "data-mix"}
+    assert (
+        "Of data-mix no size has finished runs to compare yet." in compose_answer(tables_with(tmp_path, some)).sentence
+    )
+
+
+def test_many_methods_are_sorted_by_where_they_came_out_ahead(tmp_path: Path) -> None:
+    methods = {"plain": PLAIN, **{f"mix-{n}": mixing("images", 1 + n / 10, n / 10) for n in range(1, 6)}}
+    gains = {"plain": (0, 0), "mix-1": (1, 1), "mix-2": (1, -1), "mix-3": (-1, -1), "mix-4": (2, 1), "mix-5": (-1, 1)}
+    accuracies = {
+        (size, name): ((50 + gain[place]) / 100,) * 2
+        for name, gain in gains.items()
+        for place, size in enumerate((20, 100))
+    }
+    assert compose_answer(tables_with(tmp_path, accuracies, methods=methods)).sentence == (
+        "Ahead of plain came out mix-1 and mix-4 at every size tried; mix-2 and mix-5 at some sizes; mix-3 at none."
+    )
+
+
+def test_a_bound_just_below_zero_is_not_shown_as_zero(tmp_path: Path) -> None:
+    """Differences 1 and 1.1715728 points: mean 1.0858, reach 12.706 * 0.0858 = 1.0900, so the bound is -0.004."""
+    near = {
+        (20, "non"): (0.5, 0.5),
+        (20, "label-mix"): (0.51, 0.511715728),
+        (20, "data-mix"): (0.5, 0.5),
+    }
+    gain = next(one for one in compose_answer(tables_with(tmp_path, near)).gains if one.method == "label-mix")
+    assert gain.few.low == pytest.approx(-0.000042, abs=2e-6)
+    assert gain.few.words() == f"+1.1 points (95 % interval {MINUS}0.004 to +2.2, 2 seeds)"
+
+
+def six_seeds(*points: float) -> dict[tuple[int, str], tuple[float, ...]]:
+    """label-mix ahead of non by so many points."""
+    return {
+        (20, "non"): (0.5,) * len(points),
+        (20, "label-mix"): tuple(0.5 + point / 100 for point in points),
+        (20, "data-mix"): (0.4,) * len(points),
+    }
+
+
+def test_the_least_possible_p_stands_beside_the_declared_one(tmp_path: Path) -> None:
+    """Mean 3.5, deviation 1.8708, error 0.76376, so t = 4.5826 and p = 0.00593; of 64 signs, 2 are as far off."""
+    said = declared_sentences(tables_with(tmp_path, six_seeds(1, 2, 3, 4, 5, 6)))
+    assert said.startswith("The hypothesis declared in advance, label-mix against non averaged over all sizes by the ")
+    assert ": +3.5 points (95 % interval +1.5 to +5.5, 6 seeds). " in said
+    assert "Exact sign-flip test over seeds: p = 0.0312 (the least possible with 6 seeds: 0.0312). " in said
+    assert "Student's t test: p = 0.00593. " in said
+    # 1 against the others: 21 - 2 and its mirror are as far off as 19, and so are all sums of 19 and more.
+    weaker = declared_sentences(tables_with(tmp_path, six_seeds(-1, 2, 3, 4, 5, 6)))
+    assert "p = 0.0625 (the least possible with 6 seeds: 0.0312)" in weaker
+
+
+@pytest.mark.parametrize(
+    ("seeds", "limit"),
+    [
+        (1, "with one seed there is no test"),
+        (3, "with 3 seeds the exact test cannot give a p-value below 0.25"),
+        (5, "with 5 seeds the exact test cannot give a p-value below 0.0625"),
+    ],
+)
+def test_too_few_seeds_declare_nothing_and_say_why(seeds: int, limit: str, tmp_path: Path) -> None:
+    said = declared_sentences(tables_with(tmp_path, six_seeds(*range(1, seeds + 1))))
+    assert said.startswith(f"No hypothesis is declared in advance: {limit}. 6 seeds are the fewest that can decide")
+
+
+def test_nothing_is_said_of_a_hypothesis_that_the_study_cannot_ask(tmp_path: Path) -> None:
+    methods = {"plain": PLAIN, "mixed": mixing("images", 2, 1)}
+    accuracies = {(20, "plain"): (0.5,) * 6, (20, "mixed"): (0.6,) * 6}
+    assert declared_sentences(tables_with(tmp_path, accuracies, methods=methods)) == ""
+
+
+def test_all_p_values_that_were_computed_are_shown(tmp_path: Path) -> None:
+    view = comparison_view(tables_with(tmp_path, six_seeds(1, 2, 3, 4, 5, 6)))
+    rows = [[entry.text for entry in row] for row in view.rows]
+    best = next(row for row in rows if row[:3] == ["20", f"label-mix {MINUS} non", "best of the run"])
+    # Three comparisons at the one size: Holm multiplies the smallest p-value by 3. non does not vary: ratio 1.
+    assert best[3:] == ["6", "+3.5", "+1.5 to +5.5", "0.0312", "0.0312", "0.0938 of 3", "0.00593", "1.00"]
+    declared = [row for row in rows if "(declared)" in row[6]]
+    assert [(row[0], row[1], row[8]) for row in declared] == [("all", f"label-mix {MINUS} non", "\N{EN DASH}")]
+    assert len(rows) == 3 * len(SELECTIONS) * 2
+
+
+def test_a_long_list_of_comparisons_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = tables_with(tmp_path, TWO_SEEDS)
+    assert comparison_view(tables).caption.startswith("Every comparison. ")
+    monkeypatch.setattr(tests_of_differences, "MOST_ROWS", 4)
+    view = comparison_view(tables)
+    assert len(view.rows) == 4
+    assert view.caption.startswith("4 of 27 comparisons; all: comparison.csv. ")
+
+
+def test_what_pairing_gained_is_said_as_observed(tmp_path: Path) -> None:
+    shared = {  # data-mix and label-mix follow non exactly: differences do not vary at all
+        (20, "non"): (0.40, 0.50, 0.60),
+        (20, "data-mix"): (0.45, 0.55, 0.65),
+        (20, "label-mix"): (0.41, 0.51, 0.61),
+    }
+    assert pairing_sentence(tables_with(tmp_path, shared)) == (
+        "The variance of such a difference was 0.00 times the sum of the two methods' own variances (median of 3 "
+        "comparisons of the best accuracy, 0.00 to 0.00), so pairing removed scatter that the methods share."
+    )
+    opposed = {**shared, (20, "data-mix"): (0.60, 0.50, 0.40), (20, "label-mix"): (0.5, 0.5, 0.5)}
+    said = pairing_sentence(tables_with(tmp_path, opposed))
+    # data-mix against non: 4 / 2; label-mix against either: 1, as one of the two does not vary.
+    assert "1.00 times" in said
+    assert "1.00 to 2.00), so pairing made little difference." in said
+    against = {**shared, (20, "data-mix"): (0.60, 0.50, 0.40), (20, "label-mix"): (0.62, 0.50, 0.40)}
+    assert "so pairing made the intervals wider rather than narrower." in pairing_sentence(
+        tables_with(tmp_path, against)
+    )
+    two = pairing_sentence(tables_with(tmp_path, TWO_SEEDS))
+    assert two == "Whether their scatter is shared, and so drops out, can be told from three seeds on."
