@@ -16,7 +16,7 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import lead_commands_here
-from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
+from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
@@ -60,10 +60,13 @@ FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind 
 PUBLISHED = [str(find_published(STUDY.configuration["published"]))] if STUDY.configuration["published"] else []
 REPORT = f"{REPORTS}/report.html"
 
-# Snakemake knows by its own records what changed. Results that came without them must not pass for current.
-UNRECORDED = find_unrecorded(LAYOUT) if workflow.is_main_process else []
-if UNRECORDED:
-    raise WorkflowError(explain_unrecorded(UNRECORDED, CONFIGURATION_FILES))
+# Snakemake's own records may lack a change, or the file altogether. Nothing outdated may pass for current.
+try:
+    REFUSED = check_start(LAYOUT) if workflow.is_main_process else {}
+except SmallmixError as fault:
+    raise WorkflowError(str(fault)) from None
+if REFUSED:
+    raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES, PACKAGE_FOLDER))
 
 # A Snakemake that was killed leaves its locks behind. Where no Snakemake runs here any more, they are cleared.
 BUSY = clear_stale_locks(STUDY.name) if workflow.is_main_process else None
@@ -82,6 +85,7 @@ onstart:
         hold_run_lock(STUDY.name)
     except SmallmixError as fault:
         raise WorkflowError(str(fault)) from None
+    keep_copied(LAYOUT)
     shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")
 
 
