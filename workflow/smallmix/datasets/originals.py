@@ -60,6 +60,12 @@ def explain_foreign(folder: Path) -> None:
         )
 
 
+def is_own_folder(folder: Path) -> bool:
+    """Whether smallmix made what lies in `folder` under the names of a dataset's files."""
+    known = (folder / RECORD_FILE).is_file() or _is_our_description(folder / DESCRIPTION_FILE)
+    return known and not _foreign_files(folder)
+
+
 def note_originals(settings: Mapping[str, Any]) -> Originals:
     """Read the user's files (none for the other kinds), before they are decoded. Faults are left to the decoding."""
     kept = _settings_of(settings)
@@ -231,7 +237,7 @@ def _is_our_description(path: Path) -> bool:
 def _is_our_table(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
-            return stream.readline(200).decode("utf-8", "replace").strip() == TABLE_HEADER
+            return stream.readline(200).decode("utf-8", "replace").strip() in (TABLE_HEADER, "")
     except OSError:
         return False
 

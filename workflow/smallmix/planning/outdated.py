@@ -31,7 +31,7 @@ def find_contradicted(layout: Layout) -> dict[Path, str]:
     """
     from smallmix.collection.collect import collect
 
-    found: dict[Path, str] = {path: "it belongs to another configuration" for path in _outdated_study(layout)}
+    found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
     for record in collect(layout.study, layout, fingerprint_code(TRAINING_CODE)).records:
         metrics = layout.cell(record.cell) / "metrics.json"
         known = known_data(layout.subset(record.cell), layout.dataset) is not None

@@ -13,13 +13,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FOLDER = Path(".snakemake")
+RECORDS = FOLDER / "metadata"
 LONGEST_NAME = 254
 SIGN = "smallmix"
 
 
 def has_record(path: Path, root: Path = Path()) -> bool:
     """Whether Snakemake has a record of having made a file; `path` as Snakemake names it, below `root`."""
-    return (root / FOLDER / "metadata" / record_name(path)).exists()
+    return (root / RECORDS / record_name(path)).exists()
 
 
 def record_name(path: Path) -> Path:

@@ -1,6 +1,6 @@
 """What is looked at before anything runs: do the files on the disk belong to what the study asks for now?
 
-Whatever differs is made again, as if it were incomplete, or refused. Nothing of it is ever shown as the configured study.
+Whatever differs is made again, as if it were incomplete, or refused. It is never shown as the configured study.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from smallmix.planning.cell_states import TRAINING_CODE, known_data
 from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
 from smallmix.planning.snakemake_records import has_record, mark
 from smallmix.planning.verified import Verified
-from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
+from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.store import StoreEntry, store_key
 
@@ -80,7 +80,7 @@ def keep_copied(layout: Layout) -> int:
         if not metrics or metrics.get("code_fingerprint") != code:
             continue
         data = str(metrics.get("data_fingerprint"))
-        entry = StoreEntry(layout.root / "results/store" / store_key(cell.value, data, code))
+        entry = StoreEntry(layout.root / STORE / store_key(cell.value, data, code))
         if entry.is_finished or entry.has_checkpoint:
             continue
         folder = layout.cell(cell)
@@ -122,14 +122,13 @@ def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verifie
 def _other_subsets(layout: Layout, verified: Verified) -> list[Path]:
     """Subsets that are not what the rule gives; each is drawn again once for a dataset, a rule and the code."""
     code = fingerprint_code("smallmix.science.subsets")
-    checks = {}
-    for cell in layout.study.cells:
-        path = layout.subset(cell)
-        checks.setdefault(path, layout.study.subset_rule(cell.size, cell.seed))
     description = layout.dataset / DATASET_FILE
+    rules: dict[Path, str] = {}
+    for cell in layout.study.cells:
+        rules.setdefault(layout.subset(cell), layout.study.subset_rule(cell.size, cell.seed))
     checks = {
         path: rule
-        for path, rule in checks.items()
+        for path, rule in rules.items()
         if path.exists() and not verified.knows([path, description], rule, code)
     }
     outdated = outdated_subsets(layout) if checks and description.exists() else []

@@ -40,8 +40,8 @@ def check_data_of(cell: Cell, dataset: Path, subset: Path) -> None:
     size, color = wanted.image_size or height, wanted.color or {3: "rgb", 1: "grey"}.get(channels)
     if description.name != wanted.name or height != size or channels != CHANNELS.get(str(color)):
         raise DatasetError(
-            f"{dataset} holds images of {description.name}, {height} pixels a side in {channels} channels; the cell asks "
-            f"for {wanted.name}, {size} pixels a side in {CHANNELS.get(str(color))} channels. {remedy(dataset)}"
+            f"{dataset} holds images of {description.name}, {height} pixels a side in {channels} channels; the cell "
+            f"asks for {wanted.name}, {size} pixels a side in {CHANNELS.get(str(color))} channels. {remedy(dataset)}"
         )
     other = explain_other_subset(cell.subset, dataset, subset)
     if other:
