@@ -44,11 +44,11 @@ def find_made_files(root: Path) -> list[Path]:
         for path in _files_below(root / folder):
             parts = path.relative_to(root / folder).parts
             if folder == "resources":
-                fits = len(parts) == 2 and ARRAYS.fullmatch(parts[1]) and is_own_folder(path.parent)
+                fits = len(parts) == 2 and bool(ARRAYS.fullmatch(parts[1])) and is_own_folder(path.parent)
             elif folder == "reports" and parts[0] in KEPT_REPORTS:
-                fits = None
+                fits = False
             else:
-                fits = MADE[folder].fullmatch("/".join(parts))
+                fits = bool(MADE[folder].fullmatch("/".join(parts)))
             if fits:
                 made.append(path)
     return sorted(made)
