@@ -27,9 +27,10 @@ lead_commands_here()
 
 # What is included gives Snakemake no default target: it would only say that nothing is to be done.
 INCLUDED = workflow.modifier.is_main_snakefile() and len(workflow.included_stack) > 2 and not workflow.default_target
-if INCLUDED and workflow.is_main_process and not getattr(workflow.dag_settings, "targets", None):
+if INCLUDED and workflow.is_main_process:
     print(
-        "smallmix: included from another Snakefile; name a target, as in `snakemake all --cores all`", file=sys.stderr
+        "smallmix: included from another Snakefile, so name a target, as in `snakemake all --cores all`",
+        file=sys.stderr,
     )
 
 # As they were merged: the Snakefile's own file first, then those of the command line. A module is given its values.

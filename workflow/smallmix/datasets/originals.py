@@ -42,12 +42,13 @@ class Originals:
 
 
 def begin_record(folder: Path) -> None:
-    """Mark `folder` as smallmix's own before anything is written there; what was known of its arrays is forgotten.
+    """Mark `folder` as smallmix's own before anything is written there.
 
     Raises DatasetError where it holds files of the names that would be written, and smallmix did not make them.
     """
     explain_foreign(folder)
-    write_text(folder / RECORD_FILE, json.dumps({"format": FORMAT}) + "\n")
+    if not (folder / RECORD_FILE).exists():  # else it tells of the dataset.json that is still there
+        write_text(folder / RECORD_FILE, json.dumps({"format": FORMAT}) + "\n")
 
 
 def explain_foreign(folder: Path) -> None:
@@ -112,10 +113,10 @@ def find_changes(settings: Mapping[str, Any], folder: Path) -> str | None:
     if settings.get("name") != "image-list":
         return reason
     images = Path(str(settings["image-list"]["folder"]))
-    if not all((images / name).is_file() for name in LISTS):
+    if not _in_reach(images):
         if reason is None:
             return None
-        what = "train.csv and test.csv are not in that folder" if images.is_dir() else "there is no such folder"
+        what = "train.csv and test.csv are not in that folder" if os.path.isdir(images) else "there is no such folder"
         raise DatasetError(
             f"{KEY}: found {str(images)!r}; {what}, and the arrays in {folder}/ were made otherwise ({reason}). Mend "
             "the path or bring the folder back. ~ is not expanded: write the path in full."
@@ -123,6 +124,10 @@ def find_changes(settings: Mapping[str, Any], folder: Path) -> str | None:
     if reason or record is None:
         return reason or _changed_lists(images, description)
     return _changed_files(folder, images, record)
+
+
+def _in_reach(images: Path) -> bool:
+    return all(os.path.isfile(images / name) for name in LISTS)
 
 
 def _settings_of(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +153,7 @@ def _other_settings(
     for key in ("name", *COMPARED):
         if key in made and key in wanted and made[key] != wanted[key]:
             return f"{key} was {made[key]!r}, now it is {wanted[key]!r}"
-    if wanted["name"] != "image-list" or all((Path(wanted["folder"]) / name).is_file() for name in LISTS):
+    if wanted["name"] != "image-list" or _in_reach(Path(wanted["folder"])):
         return None
     if record and made["folder"] != wanted["folder"] and made["resolved"] != wanted["resolved"]:
         return f"folder was {made['folder']!r}"
