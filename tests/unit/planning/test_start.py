@@ -69,6 +69,14 @@ def test_what_a_run_here_made_is_marked_to_be_made_again(
     assert marked == [metrics_of(made)]
 
 
+def test_a_copied_study_may_be_enlarged(made: SyntheticStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked: list[Path] = []
+    monkeypatch.setattr(start, "mark", lambda wanted, known, root: marked.extend(wanted))
+    made.layout.study_file.write_text("{}", encoding="utf-8")
+    assert check_start(made.layout) == {}
+    assert marked == [made.layout.study_file]
+
+
 def test_cells_are_not_judged_while_their_images_are_not_there(made: SyntheticStudy) -> None:
     (made.layout.dataset / "dataset.json").unlink()
     assert find_outdated(made.layout) == []

@@ -37,7 +37,8 @@ def check_start(layout: Layout) -> dict[Path, str]:
     changed = find_changes(layout.study.configuration["dataset"], layout.dataset)
     verified = Verified(layout.root)
     outdated = find_outdated(layout)
-    refused = {path: "" for path in outdated if not _is_recorded(layout, path)}
+    # study.json is written again from the configuration; nothing is lost with it.
+    refused = {path: "" for path in outdated if path != layout.study_file and not _is_recorded(layout, path)}
     copied = [cell for cell in layout.study.cells if _is_copied(layout, cell) and _metrics(layout, cell) not in refused]
     refused |= _contradicted(layout, copied, verified)
     if not refused:
