@@ -53,6 +53,5 @@ lock:  ## resolve the pinned packages anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate -o envs/lock.txt
 
-clean:  ## remove what runs made: results, resources, logs, reports of studies; the environment stays
-	rm -rf results resources logs .snakemake
-	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name reference -exec rm -rf {} +
+clean:  ## remove what runs made (arrays, results, logs, reports of studies); your files, downloads, .venv stay
+	PYTHONPATH=workflow $(PYTHON) -m smallmix clean

@@ -3,15 +3,25 @@
     fetch_dataset -> extract_subset -> train_cell (size x method x seed) -> collect_metrics -> plot_figures -> render_report
 
 `snakemake --cores all` runs the article's study (config.yaml); `--configfile workflow/studies/NAME.yaml` another one.
-Targets: plan, subsets, cells, figures, report, or any single file, such as
+Targets: plan, subsets, cells, figures, report, all, or any single file, such as
 results/article/cells/n500/label-mix/seed0/metrics.json
 """
+
+import os
 
 
 report: "workflow/report/workflow.rst"
 
 
-configfile: "config.yaml"
+# Of the folder where Snakemake runs; where there is none, the one beside this file.
+BASE_CONFIGURATION = (
+    "config.yaml"
+    if os.path.exists("config.yaml")
+    else workflow.current_basedir.join("config.yaml").get_path_or_uri(secret_free=False)
+)
+
+
+configfile: BASE_CONFIGURATION
 
 
 include: "workflow/rules/study.smk"
@@ -23,14 +33,20 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
-# Every cell is named here, not only the report: below an up-to-date report a deleted or failed cell would go unseen.
+# Every file that a study promises: of one that only an up-to-date file was made from, Snakemake does not miss the loss.
 rule all:
+    default_target: True
     input:
-        CELL_METRICS,
-        REPORT,
+        STUDY_FILE,
+        SUBSETS,
+        SUBSET_TABLE,
+        CELL_OUTPUTS,
+        TABLES,
+        FIGURES,
+        report=REPORT,
     localrule: True
     message:
-        "the report: {REPORT}"
+        "the report: {input.report}"
 
 
 rule subsets:
@@ -42,7 +58,7 @@ rule subsets:
 
 rule cells:
     input:
-        CELL_METRICS,
+        CELL_OUTPUTS,
     localrule: True
 
 
@@ -54,5 +70,8 @@ rule figures:
 
 rule report:
     input:
+        SUBSET_TABLE,
+        TABLES,
+        FIGURES,
         REPORT,
     localrule: True

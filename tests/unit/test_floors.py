@@ -30,8 +30,9 @@ FLOORS = {
     "commands": 6,
     "__main__": 7,
 }
-# Two floors have an inner order: statistics read the tables of collection, the report shows the figures.
-INNER_STAIRS = {("statistics", "collection"), ("report", "figures")}
+# Two floors have an inner order: statistics read the tables of collection, planning judges cells as collection does,
+# the report shows the figures.
+INNER_STAIRS = {("statistics", "collection"), ("planning", "collection"), ("report", "figures")}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

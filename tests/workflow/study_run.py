@@ -10,6 +10,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from smallmix.datasets.data_fingerprint import fingerprint_data
+from smallmix.fingerprints import fingerprint_code
+from smallmix.study.layout import STORE, Layout
+from smallmix.study.study import Study
+from smallmix.training.store import store_key
+
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS_OF_THE_PROJECT = ("Snakefile", "config.yaml", "workflow", "envs", "profiles")
 
@@ -32,6 +38,7 @@ class StudyRun:
     """A copy of the project with a tiny study in it."""
 
     folder: Path
+    environment: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def create(cls, folder: Path) -> StudyRun:
@@ -57,7 +64,7 @@ class StudyRun:
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments, "--configfile", "tiny.yaml"],
             cwd=self.folder,
-            env={**environment, "OMP_NUM_THREADS": "1"},
+            env={**environment, "OMP_NUM_THREADS": "1", **dict(self.environment)},
             text=True,
             capture_output=True,
             timeout=timeout,
@@ -91,3 +98,17 @@ class StudyRun:
     def cell(self, place: str) -> Path:
         """A cell's folder."""
         return self.folder / "results" / "tiny" / "cells" / place
+
+    def block_in_store(self, size: int) -> list[Path]:
+        """Put a file where the store of the size's cells wants a folder, so that their trainings fail."""
+        self.run("subsets")
+        study = Study.load(self.folder / "results/tiny/study.json")
+        layout = Layout(study, self.folder)
+        blocked = []
+        for cell in (cell for cell in study.cells if cell.size == size):
+            data = fingerprint_data(layout.subset(cell), layout.dataset)
+            key = store_key(cell.value, data, fingerprint_code("smallmix.training.train_cell"))
+            blocked.append(self.folder / STORE / key)
+            blocked[-1].parent.mkdir(parents=True, exist_ok=True)
+            blocked[-1].write_text("in the way", encoding="utf-8")
+        return blocked

@@ -9,11 +9,7 @@ from tests.workflow.study_run import StudyRun
 
 def test_a_failed_cell_does_not_stop_the_others_and_is_shown(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
-    study.run("subsets")
-    subset = study.folder / "results/tiny/subsets/n20.csv"
-    first, second, rest = subset.read_text(encoding="utf-8").split("\n", 2)
-    row, label, _ = second.split(",")
-    subset.write_text("\n".join([first, f"{row},{(int(label) + 1) % 10},wrong", rest]), encoding="utf-8")
+    blocked = study.block_in_store(20)
 
     result = study.snakemake("--cores", "2")
 
@@ -22,12 +18,27 @@ def test_a_failed_cell_does_not_stop_the_others_and_is_shown(tmp_path: Path) -> 
     assert not (study.cell("n20/non/seed0") / "metrics.json").exists()
     assert not (study.folder / "reports/tiny/report.html").exists()
     page = (study.folder / "reports/tiny/so-far/report.html").read_text(encoding="utf-8")
-    assert "n20.csv does not belong to" in page, "the failed cells' last log lines stand in the report"
+    assert "cannot use the store" in page, "the failed cells' reason stands in the report"
     assert "snakemake" in page, "and so does the command that finishes the study"
 
-    subset.unlink()
+    for path in blocked:
+        path.unlink()
     study.run()
     assert (study.folder / "reports/tiny/report.html").exists()
+
+
+def test_a_damaged_subset_is_made_again(tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "project")
+    study.run("subsets")
+    subset = study.folder / "results/tiny/subsets/n20.csv"
+    whole = subset.read_text(encoding="utf-8")
+    first, second, rest = whole.split("\n", 2)
+    row, label, _ = second.split(",")
+    subset.write_text("\n".join([first, f"{row},{(int(label) + 1) % 10},wrong", rest]), encoding="utf-8")
+    assert study.planned("subsets")["extract_subset"] == 1
+    study.run("subsets")
+    assert subset.read_text(encoding="utf-8") == whole
+    assert study.planned("subsets") == {}
 
 
 def test_a_bad_configuration_starts_nothing_and_tells_all_faults(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ rule judge_claims:
     """Hold the published numbers and claims against the results, and those of collected studies to compare with."""
     input:
         study=STUDY_FILE,
-        published=STUDY.configuration["published"] or [],
+        published=PUBLISHED,
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
         comparison=f"{RESULTS}/comparison.csv",

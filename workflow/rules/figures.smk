@@ -9,7 +9,7 @@ rule plot_figures:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
-        published=STUDY.configuration["published"] or [],
+        published=PUBLISHED,
         subsets=SUBSETS,
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",

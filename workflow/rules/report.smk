@@ -8,7 +8,7 @@ rule render_report:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
-        published=STUDY.configuration["published"] or [],
+        published=PUBLISHED,
         subsets=SUBSET_TABLE,
         tables=expand(
             "{folder}/{table}",
@@ -21,7 +21,7 @@ rule render_report:
                 "provenance.json",
             ],
         ),
-        figures=FIGURES,
+        figures=[path for path in FIGURES if path.endswith(".svg")],
     output:
         report(REPORT, category="Report", caption="../report/report.rst"),
     log:

@@ -18,7 +18,9 @@ import yaml
 
 from smallmix.benchmark.interleaved import Comparison, compare
 from smallmix.errors import SmallmixError
-from smallmix.planning.unrecorded import RECORDS, record_name
+from smallmix.fingerprints import fingerprint_code
+from smallmix.planning.cell_states import TRAINING_CODE, known_data
+from smallmix.planning.snakemake_records import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, Layout
 from smallmix.study.study import Study
@@ -133,13 +135,22 @@ def _touch(study: Study, folder: Path) -> None:
     _write(layout.study_file, study.to_json())
     for name in DATASET_FILES:
         _empty(layout.dataset / name)
+    description = {"format": 1, "name": study.dataset, "train_count": 0, "checksums": {}}
+    _write(layout.dataset / "dataset.json", json.dumps(description))
     for cell in study.cells:
         _empty(layout.subset(cell))
         for name in CELL_FILES:
             _empty(layout.cell(cell) / name)
         # Of the size that trained cells have: a run reads them all.
         value = cell.value
-        metrics = {"format": 1, "cell": value.to_dict(), "cell_fingerprint": value.fingerprint, "filler": [0.0] * 150}
+        metrics = {
+            "format": 1,
+            "cell": value.to_dict(),
+            "cell_fingerprint": value.fingerprint,
+            "code_fingerprint": fingerprint_code(TRAINING_CODE),
+            "data_fingerprint": known_data(layout.subset(cell), layout.dataset),
+            "filler": [0.0] * 150,
+        }
         _write(layout.cell(cell) / "metrics.json", json.dumps(metrics, indent=1))
     # A blank record for each file, until `--touch` writes true ones: results without a record are refused.
     for file in [path for path in folder.rglob("*") if path.is_file()]:

@@ -17,15 +17,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List and remove; trained cells in results/store are kept."""
-    from smallmix.planning.cell_states import find_outdated
+    from smallmix.planning.cell_states import known_data
+    from smallmix.planning.outdated import find_contradicted
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
 
-    outdated = find_outdated(Layout(load_study(arguments.configfile), arguments.root))
-    for path in outdated:
-        print(f"{'outdated' if arguments.dry_run else 'removed'}: {path}")
+    layout = Layout(load_study(arguments.configfile), arguments.root)
+    outdated = find_contradicted(layout)
+    for path, reason in outdated.items():
+        print(f"{'outdated' if arguments.dry_run else 'removed'}: {path}: {reason}")
         if not arguments.dry_run:
-            Path(path).unlink(missing_ok=True)
-    if not outdated:
+            path.unlink(missing_ok=True)
+    unjudged = [
+        cell.place
+        for cell in layout.study.cells
+        if (layout.cell(cell) / "metrics.json").exists() and known_data(layout.subset(cell), layout.dataset) is None
+    ]
+    if unjudged:
+        print(
+            f"not judged, because their training images are not here: {len(unjudged)} cells (first: {unjudged[0]}). "
+            "Bring them with `snakemake subsets --cores 1`, then run this command again."
+        )
+    elif not outdated:
         print("every result on the disk belongs to this configuration, data and code")
     return 0

@@ -34,14 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.statistics.claims import judge_claims, write_claims
     from smallmix.statistics.evidence import load_evidence
     from smallmix.study.layout import Layout
-    from smallmix.study.published import load_published
+    from smallmix.study.published import find_published, load_published
     from smallmix.study.study import Study
 
     study = Study.load(arguments.study)
     layout = Layout(study, arguments.root)
     tables = arguments.tables or layout.results
     named = study.configuration["published"]
-    published = arguments.published or (arguments.root / named if named else None)
+    published = arguments.published or (find_published(named, arguments.root) if named else None)
     path = arguments.output or tables / "claims.csv"
     if published is None:
         write_claims([], path)

@@ -27,6 +27,7 @@ COMMANDS = {
     "report-so-far": "report_so_far",
     "keep-results": "keep_results",
     "discard-outdated": "discard_outdated",
+    "clean": "clean",
     "benchmark": "benchmark",
 }
 

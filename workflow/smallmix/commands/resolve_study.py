@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.atomic_files import write_text
     from smallmix.errors import ConfigurationError
     from smallmix.study.configuration import load_study, resolve_configuration
-    from smallmix.study.published import load_published
+    from smallmix.study.published import find_published, load_published
     from smallmix.study.study import Study
 
     if arguments.configuration is not None:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         study = load_study(arguments.configfile)
     if study.configuration["published"] is not None:
-        load_published(Path(study.configuration["published"]))
+        load_published(find_published(study.configuration["published"]))
     if arguments.output == "-":
         plain = json.loads(json.dumps(study.configuration))
         yaml.safe_dump(plain, sys.stdout, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

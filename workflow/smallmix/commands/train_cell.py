@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
+        from smallmix.training.matching_data import refuse_other_data
         from smallmix.training.train_cell import TrainingJob, train_cell
 
         job = TrainingJob(
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
         )
+        refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
         _wait_while_busy(lambda: train_cell(job, stop, report=_say), stop, arguments.wait_for_lock)
     return 0
 

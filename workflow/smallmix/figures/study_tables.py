@@ -15,7 +15,7 @@ import pandas as pd
 from smallmix.errors import SmallmixError
 from smallmix.statistics.published_numbers import method_for
 from smallmix.study.layout import Layout
-from smallmix.study.published import Published, load_published
+from smallmix.study.published import Published, find_published, load_published
 from smallmix.study.study import Study
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -159,7 +159,7 @@ def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTa
         study=study,
         dataset=_read_json(layout.dataset / "dataset.json"),
         provenance=_read_json(folder / "provenance.json"),
-        published=load_published(root / published) if published else None,
+        published=load_published(find_published(published, root)) if published else None,
         **frames,
     )
 

@@ -9,7 +9,7 @@ from typing import Literal
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import fingerprint_code
-from smallmix.study.layout import STORE, Layout
+from smallmix.study.layout import CELL_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.store import StoreEntry, store_key
 
@@ -25,28 +25,9 @@ def find_cell_states(layout: Layout) -> dict[str, CellState]:
     for cell in layout.study.cells:
         subset = layout.subset(cell)
         if subset not in data:
-            data[subset] = _data_fingerprint(subset, layout.dataset)
+            data[subset] = known_data(subset, layout.dataset)
         states[cell.place] = _state_of(cell, layout, data[subset], code)
     return states
-
-
-def find_outdated(layout: Layout) -> list[str]:
-    """The files on the disk that belong to another configuration, other data or other code, by path.
-
-    Snakemake knows such files by its own records; where those are missing (results that were copied or cloned), what
-    the files say of themselves is all there is.
-    """
-    states = find_cell_states(layout)
-    outdated = [
-        str(layout.cell(cell) / "metrics.json")
-        for cell in layout.study.cells
-        if states[cell.place] != "done" and (layout.cell(cell) / "metrics.json").exists()
-    ]
-    try:
-        written_for = layout.study_file.read_text(encoding="utf-8").strip()
-    except OSError:
-        return outdated
-    return outdated if written_for == layout.study.to_json() else [str(layout.study_file), *outdated]
 
 
 def _state_of(cell: StudyCell, layout: Layout, data: str | None, code: str) -> CellState:
@@ -55,7 +36,8 @@ def _state_of(cell: StudyCell, layout: Layout, data: str | None, code: str) -> C
     try:
         metrics = json.loads((layout.cell(cell) / "metrics.json").read_text(encoding="utf-8"))
         stored = (metrics["cell_fingerprint"], metrics["data_fingerprint"], metrics["code_fingerprint"])
-        if stored == (cell.value.fingerprint, data, code):
+        whole = all((layout.cell(cell) / name).exists() for name in CELL_FILES)
+        if whole and stored == (cell.value.fingerprint, data, code):
             return "done"
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there, or not whole: then it is not done
@@ -65,7 +47,8 @@ def _state_of(cell: StudyCell, layout: Layout, data: str | None, code: str) -> C
     return "resumable" if entry.has_checkpoint else "missing"
 
 
-def _data_fingerprint(subset: Path, dataset: Path) -> str | None:
+def known_data(subset: Path, dataset: Path) -> str | None:
+    """The fingerprint of a cell's data; None where it cannot be told yet."""
     try:
         return fingerprint_data(subset, dataset)
     except SmallmixError:

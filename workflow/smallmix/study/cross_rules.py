@@ -6,14 +6,13 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from smallmix.study.epoch_batches import EpochBatches
 from smallmix.study.faults import Fault, KeyPath, listed, show
+from smallmix.study.own_folders import RESERVED_IDENTIFIERS, RESERVED_STUDIES, explain_overlap
+from smallmix.study.published import find_published
 
-RESERVED_STUDIES = ("store", "partial")
-RESERVED_IDENTIFIERS = ("cifar10", "digits", "store", "partial")
 MOST_CELLS = 200_000
 # Images of up to so many pixels a side end in maps of one pixel, whose statistics a lone image cannot give.
 SMALLEST_MAPS = 8
@@ -106,6 +105,10 @@ def _dataset(sound: Sound) -> Iterator[Fault]:
             "is missing; dataset.name is image-list, so give the folder that holds train.csv, test.csv and the images"
         )
         yield Fault(("dataset", "image-list", "folder"), told)
+    elif name == "image-list" and images is not None:
+        overlap = explain_overlap(images["folder"], images["identifier"])
+        if overlap:
+            yield Fault(("dataset", "image-list", "folder"), f"found {show(images['folder'])}; {overlap}")
     archive = sound.get("dataset", "cifar10")
     if name == "cifar10" and archive is not None and archive["archive"] is None and not archive["sources"]:
         told = "is empty while dataset.cifar10.archive is null; give an address here or an archive there"
@@ -261,7 +264,7 @@ def _cell_count(sound: Sound) -> Iterator[Fault]:
 
 def _published(sound: Sound) -> Iterator[Fault]:
     published = sound.get("published")
-    if published is not None and not Path(published).is_file():
+    if published is not None and not find_published(published).is_file():
         told = (
             f"there is no file {show(published)} (seen from the current folder); mend the path, or write null for none"
         )

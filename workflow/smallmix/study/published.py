@@ -13,6 +13,8 @@ from smallmix.study.plain_values import plain_value
 from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
 from smallmix.study.yaml_reading import read_yaml
 
+PROJECT = Path(__file__).resolve().parents[3]  # the folder of the Snakefile
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -97,6 +99,13 @@ class Published:
             if row.size == size:
                 return row.percent.get(method)
         return None
+
+
+def find_published(named: str | Path, root: Path = Path()) -> Path:
+    """The file that a study names: below `root` or, for studies that run elsewhere, in the folder of the Snakefile."""
+    here = root / named
+    kept = PROJECT / named
+    return kept if not here.is_file() and kept.is_file() else here
 
 
 def load_published(path: Path) -> Published:

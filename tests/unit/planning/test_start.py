@@ -1,0 +1,128 @@
+"""Protects the promise that nothing outdated passes for current, where Snakemake's records do not tell."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from smallmix.planning import outdated, start
+from smallmix.planning.outdated import find_contradicted, find_outdated
+from smallmix.planning.snakemake_records import FOLDER, RECORDS, mark, record_name
+from smallmix.planning.start import check_start, keep_copied
+from smallmix.study.layout import DATASET_FILES, STORE
+from smallmix.training.store import StoreEntry, store_key
+
+from tests.synthetic_study import CODE_FINGERPRINT, Damage, SyntheticStudy, build_synthetic_study
+
+PLACE = "n100/non/seed0"
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
+    """A finished study without records of Snakemake's, made by the training code as it is now."""
+    for module in (outdated, start):
+        monkeypatch.setattr(module, "fingerprint_code", lambda *modules: CODE_FINGERPRINT)
+    study = build_synthetic_study(tmp_path, sizes=(100, 50), seeds=(0,))
+    for name in DATASET_FILES:
+        path = study.layout.dataset / name
+        path.touch()
+    return study
+
+
+def metrics_of(made: SyntheticStudy, place: str = PLACE) -> Path:
+    """The metrics.json of a cell."""
+    return made.folder(place) / "metrics.json"
+
+
+def record(made: SyntheticStudy) -> None:
+    """Let Snakemake have a record of having made everything."""
+    for path in [made.layout.study_file, *made.layout.results.rglob("*.json")]:
+        file = made.root / RECORDS / record_name(path.relative_to(made.root))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}", encoding="utf-8")
+
+
+def test_a_copy_that_fits_is_not_refused(made: SyntheticStudy) -> None:
+    assert find_outdated(made.layout) == []
+    assert find_contradicted(made.layout) == {}
+    assert check_start(made.layout) == {}
+
+
+@pytest.mark.parametrize("how", ["cell", "code", "data", "truncated", "edited", "no-history", "no-predictions"])
+def test_a_copy_that_does_not_fit_is_refused_as_collection_judges(made: SyntheticStudy, how: Damage) -> None:
+    check_start(made.layout)  # what was found in order once is not taken for granted
+    made.damage(PLACE, how)
+    assert set(check_start(made.layout)) == {metrics_of(made)}
+    assert set(find_contradicted(made.layout)) == {metrics_of(made)}
+
+
+@pytest.mark.parametrize("how", ["cell", "code", "data", "truncated"])
+def test_what_a_run_here_made_is_marked_to_be_made_again(
+    made: SyntheticStudy, how: Damage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(made)
+    made.damage(PLACE, how)
+    marked: list[Path] = []
+    monkeypatch.setattr(start, "mark", lambda wanted, known, root: marked.extend(wanted))
+    assert check_start(made.layout) == {}
+    assert marked == [metrics_of(made)]
+
+
+def test_a_copied_study_may_be_enlarged(made: SyntheticStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked: list[Path] = []
+    monkeypatch.setattr(start, "mark", lambda wanted, known, root: marked.extend(wanted))
+    made.layout.study_file.write_text("{}", encoding="utf-8")
+    assert check_start(made.layout) == {}
+    assert marked == [made.layout.study_file]
+
+
+def test_cells_are_not_judged_while_their_images_are_not_there(made: SyntheticStudy) -> None:
+    (made.layout.dataset / "dataset.json").unlink()
+    assert find_outdated(made.layout) == []
+    made.damage(PLACE, "cell")
+    assert find_outdated(made.layout) == [metrics_of(made)]
+
+
+def test_times_in_the_order_of_copying_are_put_right(made: SyntheticStudy) -> None:
+    for number, path in enumerate(
+        [metrics_of(made), made.layout.subset_of(100, 0), made.layout.dataset / "dataset.json"]
+    ):
+        os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
+    check_start(made.layout)
+    cell = metrics_of(made).stat().st_mtime_ns
+    assert made.layout.subset_of(100, 0).stat().st_mtime_ns <= cell
+    assert (made.layout.dataset / "dataset.json").stat().st_mtime_ns <= cell
+
+
+def test_copies_are_found_in_the_store_by_what_they_were_made_from(made: SyntheticStudy) -> None:
+    (made.layout.dataset / "dataset.json").unlink()
+    made.damage("n50/non/seed0", "edited")
+    data = str(made.metrics(PLACE)["data_fingerprint"])
+    assert keep_copied(made.layout) == len(made.study.cells) - 1
+    entry = StoreEntry(made.root / STORE / store_key(made.study.cell(PLACE).value, data, CODE_FINGERPRINT))
+    assert entry.is_finished
+    assert (entry.finished / "metrics.json").read_bytes() == metrics_of(made).read_bytes()
+    assert keep_copied(made.layout) == 0
+
+
+def test_marks_are_taken_back_but_never_those_of_snakemake(tmp_path: Path) -> None:
+    first, second = Path("results/a.json"), Path("results/b.json")
+    own = tmp_path / FOLDER / "incomplete" / record_name(second)
+    own.parent.mkdir(parents=True)
+    own.write_text('{"external_jobid": "17"}', encoding="utf-8")
+    mark([first, second], [first, second], tmp_path)
+    assert (tmp_path / FOLDER / "incomplete" / record_name(first)).exists()
+    mark([], [first, second], tmp_path)
+    assert not (tmp_path / FOLDER / "incomplete" / record_name(first)).exists()
+    assert own.read_text(encoding="utf-8") == '{"external_jobid": "17"}'
+
+
+def test_long_names_are_recorded_as_snakemake_does() -> None:
+    from snakemake.persistence.file import FilePersistence
+
+    books = FilePersistence.__new__(FilePersistence)
+    books._max_len = None
+    for path in ("results/a/metrics.json", "results/" + "b" * 300 + "/metrics.json", "results/" + "c" * 180):
+        theirs = books._record_path("/tmp", path)
+        assert Path("/tmp") / record_name(Path(path)) == Path(theirs)

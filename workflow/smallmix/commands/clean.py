@@ -1,0 +1,30 @@
+"""`clean`: remove what runs made, file by file; everything else stays, wherever it lies."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "remove what runs made: results, arrays, logs and reports of studies; your own files stay"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where, and whether to remove or only to list."""
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, remove nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove, and say what was left."""
+    from smallmix.planning.made_files import find_made_files, remove_made_files
+
+    made = find_made_files(arguments.root)
+    if arguments.dry_run:
+        for path in made:
+            print(f"would be removed: {path}")
+        return 0
+    left = remove_made_files(made, arguments.root)
+    print(f"removed {len(made):,} files that runs made")
+    for path in left:
+        print(f"left: {path} (not made by a run)")
+    return 0

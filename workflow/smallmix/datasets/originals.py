@@ -1,0 +1,263 @@
+"""What a dataset's arrays were made from: the settings, and the user's own files as they were read.
+
+The record lies beside the arrays, as made_from.json. At each start it is compared with the configuration and with the
+files: what Snakemake remembers does not tell whether images were replaced, and --touch makes it forget what changed.
+Sizes and times are compared first, and only files where they differ are read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smallmix.atomic_files import write_text
+from smallmix.datasets.description import DESCRIPTION_FILE
+from smallmix.datasets.image_list_table import read_image_list
+from smallmix.datasets.list_faults import ListFaults
+from smallmix.errors import DatasetError
+from smallmix.fingerprints import fingerprint_file
+from smallmix.study.layout import DATASET_FILES
+
+RECORD_FILE = "made_from.json"
+FORMAT = 1
+LISTS = ("train.csv", "test.csv")
+TABLE_HEADER = "row,label,class"
+KEY = "dataset.image-list.folder"
+COMPARED = ("title", "image_size", "color")
+
+Seen = tuple[int, int, int, str]  # size in bytes, times of content and of attributes in ns, sha256
+
+
+@dataclass(frozen=True)
+class Originals:
+    """What was read: the settings that decide the arrays, and each of the user's files by its path in the folder."""
+
+    settings: Mapping[str, Any]
+    files: Mapping[str, Seen]
+
+
+def begin_record(folder: Path) -> None:
+    """Mark `folder` as smallmix's own before anything is written there.
+
+    Raises DatasetError where it holds files of the names that would be written, and smallmix did not make them.
+    """
+    explain_foreign(folder)
+    if not (folder / RECORD_FILE).exists():  # else it tells of the dataset.json that is still there
+        write_text(folder / RECORD_FILE, json.dumps({"format": FORMAT}) + "\n")
+
+
+def explain_foreign(folder: Path) -> None:
+    """Raise DatasetError where `folder` holds the user's own files under the names of a dataset's."""
+    if foreign := _foreign_files(folder):
+        raise DatasetError(
+            f"{folder} holds {', '.join(foreign)}, and smallmix did not make {'it' if len(foreign) == 1 else 'them'}; "
+            "the data set would be written over it. Move your files into a folder of their own, such as "
+            "data/my-images, or give your images another dataset.image-list.identifier."
+        )
+
+
+def is_own_folder(folder: Path) -> bool:
+    """Whether smallmix made what lies in `folder` under the names of a dataset's files."""
+    known = (folder / RECORD_FILE).is_file() or _is_our_description(folder / DESCRIPTION_FILE)
+    return known and not _foreign_files(folder)
+
+
+def note_originals(settings: Mapping[str, Any]) -> Originals:
+    """Read the user's files (none for the other kinds), before they are decoded. Faults are left to the decoding."""
+    kept = _settings_of(settings)
+    if settings.get("name") != "image-list":
+        return Originals(kept, {})
+    folder = Path(str(kept["folder"]))
+    files: dict[str, Seen] = {}
+    for name in LISTS:
+        rows = read_image_list(folder / name, ListFaults())
+        for path in dict.fromkeys([name, *(row.path for row in rows)]):
+            with contextlib.suppress(OSError):
+                files.setdefault(path, _see(folder / path))
+    return Originals(kept, files)
+
+
+def keep_record(folder: Path, originals: Originals) -> None:
+    """Write the record of a dataset that was just written into `folder`."""
+    value = {
+        "format": FORMAT,
+        "dataset": fingerprint_file(folder / DESCRIPTION_FILE),
+        "settings": dict(originals.settings),
+        "files": originals.files,
+    }
+    write_text(folder / RECORD_FILE, json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def find_changes(settings: Mapping[str, Any], folder: Path) -> str | None:
+    """Why the dataset in `folder` must be made anew for `settings` (a study's `dataset` section), in words.
+
+    None where it fits, or where there is none. Where the user's folder is out of reach, the arrays stand for it as
+    long as the settings are unchanged; else DatasetError is raised, because they would be taken for other images.
+    """
+    try:
+        description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # Snakemake misses the file, or reading it says what is wrong
+    if not isinstance(description, dict):
+        return None
+    record = _read_record(folder)
+    reason = _other_settings(settings, record, description)
+    lost = [name for name in DATASET_FILES if not (folder / name).exists()]
+    if lost:
+        reason = f"{', '.join(lost)} was lost"
+    if settings.get("name") != "image-list":
+        return reason
+    images = Path(str(settings["image-list"]["folder"]))
+    if not _in_reach(images):
+        if reason is None:
+            return None
+        what = "train.csv and test.csv are not in that folder" if os.path.isdir(images) else "there is no such folder"
+        raise DatasetError(
+            f"{KEY}: found {str(images)!r}; {what}, and the arrays in {folder}/ were made otherwise ({reason}). Mend "
+            "the path or bring the folder back. ~ is not expanded: write the path in full."
+        )
+    if reason or record is None:
+        return reason or _changed_lists(images, description)
+    return _changed_files(folder, images, record)
+
+
+def _in_reach(images: Path) -> bool:
+    return all(os.path.isfile(images / name) for name in LISTS)
+
+
+def _settings_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    name = settings.get("name")
+    section = settings.get("image-list")
+    if name != "image-list" or not isinstance(section, Mapping):
+        return {"name": name}
+    folder = str(section.get("folder"))
+    return {
+        "name": name,
+        "folder": folder,
+        "resolved": os.path.realpath(folder),
+        **{key: section.get(key) for key in COMPARED},
+    }
+
+
+def _other_settings(
+    settings: Mapping[str, Any], record: Mapping[str, Any] | None, description: Mapping[str, Any]
+) -> str | None:
+    """The first setting under which the arrays were made otherwise. The folder counts only where it is out of reach."""
+    wanted = _settings_of(settings)
+    made = record["settings"] if record else _settings_by_description(description)
+    for key in ("name", *COMPARED):
+        if key in made and key in wanted and made[key] != wanted[key]:
+            return f"{key} was {made[key]!r}, now it is {wanted[key]!r}"
+    if wanted["name"] != "image-list" or _in_reach(Path(wanted["folder"])):
+        return None
+    if record and made["folder"] != wanted["folder"] and made["resolved"] != wanted["resolved"]:
+        return f"folder was {made['folder']!r}"
+    if not record and made["folder"] != Path(wanted["resolved"]).name:
+        return f"folder was named {made['folder']!r}"
+    return None
+
+
+def _settings_by_description(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What dataset.json alone tells of the settings: of datasets that were made before there was a record."""
+    if description.get("name") != "image-list":
+        return {"name": description.get("name")}
+    shape, source = description.get("image_shape"), description.get("source")
+    known: dict[str, Any] = {"name": "image-list", "title": description.get("title"), "folder": None}
+    if isinstance(source, dict):
+        known["folder"] = source.get("folder")
+    if isinstance(shape, list) and len(shape) == 3:
+        known |= {"image_size": shape[0], "color": {3: "rgb", 1: "grey"}.get(shape[2])}
+    return known
+
+
+def _changed_lists(images: Path, description: Mapping[str, Any]) -> str | None:
+    source = description.get("source")
+    sums = source if isinstance(source, dict) else {}
+    told = {name: sums.get(f"{Path(name).stem}_list_sha256") for name in LISTS}
+    changed = [name for name, sha256 in told.items() if sha256 and _sha256(images / name) != sha256]
+    return f"{', '.join(changed)} changed since" if changed else None
+
+
+def _changed_files(folder: Path, images: Path, record: Mapping[str, Any]) -> str | None:
+    """Which of the user's files are not those that were read; where only their times differ, these are noted anew."""
+    files: dict[str, Any] = record["files"]
+    changed, missing, moved = [], [], False
+    for path, seen in files.items():
+        try:
+            now = os.stat(images / path)
+        except OSError:
+            missing.append(path)
+            continue
+        if [now.st_size, now.st_mtime_ns, now.st_ctime_ns] == seen[:3]:
+            continue
+        if now.st_size == seen[0] and _sha256(images / path) == seen[3]:
+            files[path], moved = [now.st_size, now.st_mtime_ns, now.st_ctime_ns, seen[3]], True
+        else:
+            changed.append(path)
+    if len(missing) == len(files.keys() - set(LISTS)) and not changed:
+        missing = []  # the lists are there, the images are put away: nothing contradicts the arrays
+    if changed or missing:
+        first = (changed or missing)[0]
+        what = "list" if first in LISTS else "images"
+        return f"the {what} changed since: {_count(len(changed) + len(missing))} (first: {first!r})"
+    if moved:
+        with contextlib.suppress(Exception):  # a folder that cannot be written: they are compared again next time
+            write_text(folder / RECORD_FILE, json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+    return None
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    """The record of the very dataset.json that lies there; None for any other, and for damaged ones."""
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        if record["format"] != FORMAT or record["dataset"] != fingerprint_file(folder / DESCRIPTION_FILE):
+            return None
+        if not all(len(seen) == 4 for seen in record["files"].values()) or "name" not in record["settings"]:
+            return None
+        return dict(record)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _foreign_files(folder: Path) -> list[str]:
+    present = [name for name in DATASET_FILES if os.path.lexists(folder / name)]
+    if (folder / RECORD_FILE).is_file() or _is_our_description(folder / DESCRIPTION_FILE):
+        return [name for name in present if name == "train.csv" and not _is_our_table(folder / name)]
+    return present
+
+
+def _is_our_description(path: Path) -> bool:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(value, dict) and {"format", "checksums", "train_count"} <= value.keys()
+
+
+def _is_our_table(path: Path) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.readline(200).decode("utf-8", "replace").strip() in (TABLE_HEADER, "")
+    except OSError:
+        return False
+
+
+def _see(path: Path) -> Seen:
+    before = os.stat(path)  # before the reading: what is replaced meanwhile is noticed next time
+    return before.st_size, before.st_mtime_ns, before.st_ctime_ns, fingerprint_file(path)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return fingerprint_file(path)
+    except OSError:
+        return None
+
+
+def _count(number: int) -> str:
+    return "1 file" if number == 1 else f"{number:,} files"

@@ -1,0 +1,101 @@
+"""Which files on the disk were made from something else than what the study asks for now, by what they say themselves.
+
+Snakemake compares with its own records, and these may be missing (copied results), switched off (rerun-triggers of a
+user's profile) or wrong (--touch). So every start asks the files: study.json, the subsets, and each metrics.json.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from smallmix.errors import SmallmixError
+from smallmix.fingerprints import fingerprint_code
+from smallmix.planning.cell_states import TRAINING_CODE, known_data
+from smallmix.study.layout import Layout
+
+
+def find_outdated(layout: Layout) -> list[Path]:
+    """study.json and every metrics.json that belong to another configuration, other data or other code.
+
+    Where the images are not there, a cell's data are not judged. A metrics.json that is no such file is outdated.
+    """
+    return [*_outdated_study(layout), *outdated_cells(layout)]
+
+
+def find_contradicted(layout: Layout) -> dict[Path, str]:
+    """As `collect-metrics` judges: every outdated or damaged metrics.json, and edited numbers; each with the reason.
+
+    Reads all files of all cells. Where the images are not there, no cell is judged.
+    """
+    from smallmix.collection.collect import collect
+
+    found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
+    for record in collect(layout.study, layout, fingerprint_code(TRAINING_CODE)).records:
+        metrics = layout.cell(record.cell) / "metrics.json"
+        known = known_data(layout.subset(record.cell), layout.dataset) is not None
+        if record.status != "current" and metrics.exists() and known:
+            found[metrics] = record.reason
+    return found
+
+
+def outdated_cells(layout: Layout) -> list[Path]:
+    """Every metrics.json that belongs to another cell, other data or other code."""
+    code = fingerprint_code(TRAINING_CODE)
+    data: dict[Path, str | None] = {}
+    outdated: list[Path] = []
+    for cell in layout.study.cells:
+        path = layout.cell(cell) / "metrics.json"
+        metrics = read_metrics(path)
+        if metrics is None:
+            continue
+        subset = layout.subset(cell)
+        if subset not in data:
+            data[subset] = known_data(subset, layout.dataset)
+        if (
+            metrics.get("cell_fingerprint") != cell.value.fingerprint
+            or metrics.get("code_fingerprint") != code
+            or (data[subset] is not None and metrics.get("data_fingerprint") != data[subset])
+        ):
+            outdated.append(path)
+    return outdated
+
+
+def outdated_subsets(layout: Layout) -> list[Path]:
+    """The subsets on the disk that are not what the study's rule gives; none where the data set is not there.
+
+    Where Snakemake runs without numpy (its jobs bring their own environment), subsets are checked by the training.
+    """
+    try:
+        from smallmix.training.matching_data import explain_other_subset
+    except ImportError:
+        return []
+    tables = {layout.subset(cell): cell.value.subset for cell in layout.study.cells}
+    outdated = []
+    for path, rule in tables.items():
+        try:
+            if path.exists() and explain_other_subset(rule, layout.dataset, path):
+                outdated.append(path)
+        except SmallmixError:
+            continue  # the data set is not whole, or the rule cannot be met: the extraction says so
+    return outdated
+
+
+def read_metrics(path: Path) -> dict[str, Any] | None:
+    """The content of a metrics.json: None where there is none, empty where it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _outdated_study(layout: Layout) -> list[Path]:
+    try:
+        written_for = layout.study_file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return []
+    return [] if written_for == layout.study.to_json() else [layout.study_file]

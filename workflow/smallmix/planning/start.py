@@ -1,0 +1,187 @@
+"""What is looked at before anything runs: do the files on the disk belong to what the study asks for now?
+
+Whatever differs is made again, as if it were incomplete, or refused. It is never shown as the configured study.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from smallmix.datasets.originals import explain_foreign, find_changes
+from smallmix.errors import SmallmixError
+from smallmix.fingerprints import fingerprint_code
+from smallmix.planning.cell_states import TRAINING_CODE, known_data
+from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
+from smallmix.planning.snakemake_records import has_record, mark
+from smallmix.planning.verified import Verified
+from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
+from smallmix.study.study import StudyCell
+from smallmix.training.store import StoreEntry, store_key
+
+SHOWN = 10
+DATASET_FILE = "dataset.json"
+
+
+def check_start(layout: Layout) -> dict[Path, str]:
+    """Have Snakemake make again what is outdated; return what is refused, with the reason where it needs one.
+
+    Refused are results that Snakemake has no record of having made (copied, cloned, unpacked) and that do not fit:
+    they may be all that there is of a training. Such results that fit are taken over, whatever their times.
+    Raises DatasetError where the user's folder is out of reach and the arrays are not those of the configuration, and
+    where the dataset's folder holds the user's own files.
+    """
+    explain_foreign(layout.dataset)
+    changed = find_changes(layout.study.configuration["dataset"], layout.dataset)
+    verified = Verified(layout.root)
+    outdated = find_outdated(layout)
+    # study.json is written again from the configuration; nothing is lost with it.
+    refused = {path: "" for path in outdated if path != layout.study_file and not _is_recorded(layout, path)}
+    copied = [cell for cell in layout.study.cells if _is_copied(layout, cell) and _metrics(layout, cell) not in refused]
+    refused |= _contradicted(layout, copied, verified)
+    if not refused:
+        again = [*outdated, *_other_subsets(layout, verified)]
+        if changed:
+            again.append(layout.dataset / DATASET_FILE)
+        else:
+            _order_times(layout, copied)
+        _mark(layout, again)
+    verified.keep()
+    return refused
+
+
+def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path], package: Path) -> str:
+    """Which files are not current, and the command after which the same Snakemake call makes them again."""
+    more, files = len(refused) - SHOWN, " ".join(map(str, configuration_files))
+    lines = [
+        f"{len(refused)} result{'s' if len(refused) > 1 else ''} on the disk belong to another configuration, other "
+        "data or other code, or contradict themselves, and Snakemake has no record of having made them (were they "
+        "copied?):",
+        *(f"  {path}{': ' if reason else ''}{reason}" for path, reason in list(refused.items())[:SHOWN]),
+        *([f"  ... and {more} more"] if more > 0 else []),
+        "They must not be shown as current. Discard them (the store of trained cells stays), then run the same command "
+        "again; it makes them anew:",
+        f"  PYTHONPATH={os.path.relpath(package)} python -m smallmix discard-outdated --configfile {files}",
+    ]
+    return "\n".join(lines)
+
+
+def keep_copied(layout: Layout) -> int:
+    """Put copied results into the store, so that they are found whatever becomes of their places; return how many.
+
+    Their data may not be there yet: the store's key names the data that they were made from.
+    """
+    try:
+        from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
+    except ImportError:  # Snakemake without numpy cannot judge them
+        return 0
+    code, kept = fingerprint_code(TRAINING_CODE), 0
+    for cell in layout.study.cells:
+        metrics = read_metrics(_metrics(layout, cell)) if _is_copied(layout, cell) else None
+        if not metrics or metrics.get("code_fingerprint") != code:
+            continue
+        data = str(metrics.get("data_fingerprint"))
+        entry = StoreEntry(layout.root / STORE / store_key(cell.value, data, code))
+        if entry.is_finished or entry.has_checkpoint:
+            continue
+        folder = layout.cell(cell)
+        if read_cell_record(cell, folder, WantedFingerprints(code, data)).status != "current":
+            continue
+        with contextlib.suppress(SmallmixError, OSError):  # another process, a full disk: it stays where it is
+            entry.acquire()
+            try:
+                entry.finish({name: (folder / name).read_bytes() for name in CELL_FILES})
+                entry.log("taken over from results that were copied here")
+                kept += 1
+            finally:
+                entry.release()
+    return kept
+
+
+def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verified) -> dict[Path, str]:
+    """Copied cells whose files are damaged or contradict each other; each is read whole once."""
+    found: dict[Path, str] = {}
+    code = fingerprint_code(TRAINING_CODE)
+    for cell in copied:
+        files = [layout.cell(cell) / name for name in CELL_FILES]
+        if verified.knows(files, cell.value.fingerprint, code):
+            continue
+        try:
+            from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
+        except ImportError:  # Snakemake without numpy: collection judges them
+            break
+        metrics = read_metrics(_metrics(layout, cell)) or {}
+        wanted = WantedFingerprints(code, str(metrics.get("data_fingerprint")))
+        record = read_cell_record(cell, layout.cell(cell), wanted)
+        if record.status == "current":
+            verified.note(files, cell.value.fingerprint, code)
+        else:
+            found[_metrics(layout, cell)] = record.reason
+    return found
+
+
+def _other_subsets(layout: Layout, verified: Verified) -> list[Path]:
+    """Subsets that are not what the rule gives; each is drawn again once for a dataset, a rule and the code."""
+    code = fingerprint_code("smallmix.science.subsets")
+    description = layout.dataset / DATASET_FILE
+    rules: dict[Path, str] = {}
+    for cell in layout.study.cells:
+        rules.setdefault(layout.subset(cell), layout.study.subset_rule(cell.size, cell.seed))
+    checks = {
+        path: rule
+        for path, rule in rules.items()
+        if path.exists() and not verified.knows([path, description], rule, code)
+    }
+    outdated = outdated_subsets(layout) if checks and description.exists() else []
+    for path, rule in checks.items():
+        if path not in outdated and description.exists():
+            verified.note([path, description], rule, code)
+    return outdated
+
+
+def _order_times(layout: Layout, copied: Sequence[StudyCell]) -> None:
+    """Make what copied cells were made from no newer than they are: copying gives times in the order of copying."""
+    earliest: dict[Path, int] = {}
+    for cell in copied:
+        if known_data(layout.subset(cell), layout.dataset) is None:
+            continue
+        with contextlib.suppress(OSError):
+            time = min(os.stat(layout.cell(cell) / name).st_mtime_ns for name in CELL_FILES)
+            subset = layout.subset(cell)
+            earliest[subset] = min(time, earliest.get(subset, time))
+    for subset, time in earliest.items():
+        _set_back(subset, time)
+    for name in DATASET_FILES if earliest else ():
+        _set_back(layout.dataset / name, min(earliest.values()))
+
+
+def _set_back(path: Path, time: int) -> None:
+    with contextlib.suppress(OSError):  # another user's file: Snakemake then finds the cells in the store
+        now = os.stat(path)
+        if now.st_mtime_ns > time:
+            os.utime(path, ns=(now.st_atime_ns, time))
+
+
+def _mark(layout: Layout, again: Sequence[Path]) -> None:
+    known = [
+        layout.dataset / DATASET_FILE,
+        layout.study_file,
+        *(_metrics(layout, cell) for cell in layout.study.cells),
+        *(layout.subset(cell) for cell in layout.study.cells),
+    ]
+    mark(again, known, layout.root)
+
+
+def _is_copied(layout: Layout, cell: StudyCell) -> bool:
+    path = _metrics(layout, cell)
+    return path.exists() and not _is_recorded(layout, path)
+
+
+def _is_recorded(layout: Layout, path: Path) -> bool:
+    return has_record(path.relative_to(layout.root) if layout.root != Path() else path, layout.root)
+
+
+def _metrics(layout: Layout, cell: StudyCell) -> Path:
+    return layout.cell(cell) / "metrics.json"
