@@ -25,6 +25,7 @@ from smallmix.errors import ConfigurationError, Interrupted, SmallmixError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CARDS_OVERRIDE = "SMALLMIX_CARDS"
+TICKET_NAME = re.compile(r"[0-9]{12,}")
 CARD_NAME = re.compile(r"\d+|(GPU|MIG)-.+")
 # What batch systems call a job's identity. Each hands out cards itself and may number them from 0 in every job.
 BATCH_JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf", "JOB_ID": "sge"}
@@ -195,7 +196,7 @@ class _Ticket:
     def __init__(self, queue: Path, mutex: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
         self._queue = queue
         with mutex():
-            last = max((int(path.name) for path in queue.iterdir()), default=0)
+            last = max((int(path.name) for path in _numbered(queue)), default=0)
             self._path = queue / f"{last + 1:012d}"
             self._stream = _open(self._path)
             _try_lock(self._stream)
@@ -209,23 +210,41 @@ class _Ticket:
     def waiting_before(self) -> int:
         """How many living owners stand further ahead. Removes the tickets of dead ones. Needs the mutex."""
         waiting = 0
-        for path in sorted(self._queue.iterdir()):
-            if path >= self._path:
+        for path in _numbered(self._queue):
+            if int(path.name) >= int(self._path.name):
                 break
-            with _open(path) as stream:
-                if _try_lock(stream):
-                    path.unlink(missing_ok=True)
-                else:
+            try:
+                stream = _open(path)
+            except SmallmixError:
+                continue  # not to be told whether its owner lives: it must starve nobody
+            with stream:
+                if not _try_lock(stream):
                     waiting += 1
+                    continue
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
         return waiting
 
     def leave(self) -> None:
         """Give the place up."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
         self._stream.close()
 
 
+def _numbered(queue: Path) -> list[Path]:
+    """What has a ticket's name, in order. Whatever else lies in the folder (.nfs..., an editor's copies) has none."""
+    return sorted(
+        (path for path in queue.iterdir() if TICKET_NAME.fullmatch(path.name)), key=lambda path: int(path.name)
+    )
+
+
 def _open(path: Path) -> IO[str]:
+    if path.exists() and not path.is_file():
+        raise SmallmixError(
+            f"the place of the lock file {path} is taken by something that is no file. Remove that, then run the same "
+            "command again."
+        )
     try:
         return open(path, "a", encoding="utf-8")  # closing it releases the lock
     except OSError as fault:
