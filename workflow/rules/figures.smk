@@ -9,7 +9,7 @@ rule plot_figures:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
-        published=STUDY.configuration["published"] or [],
+        published=lambda wildcards: STUDY.configuration["published"] or [],
         subsets=SUBSETS,
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
@@ -37,4 +37,4 @@ rule plot_figures:
     message:
         "drawing {output.svg}"
     shell:
-        "python -m smallmix plot-figures --study {input.study} > {log} 2>&1"
+        "{SMALLMIX} plot-figures --study {input.study} > {log} 2>&1"

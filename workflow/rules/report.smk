@@ -8,7 +8,7 @@ rule render_report:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
-        published=STUDY.configuration["published"] or [],
+        published=lambda wildcards: STUDY.configuration["published"] or [],
         subsets=SUBSET_TABLE,
         tables=expand(
             "{folder}/{table}",
@@ -35,9 +35,9 @@ rule render_report:
     message:
         "rendering {output}"
     shell:
-        "python -m smallmix render-report --study {input.study} --output {output} > {log} 2>&1"
+        "{SMALLMIX} render-report --study {input.study} --output {output} > {log} 2>&1"
 
 
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    shell("python -m smallmix report-so-far --configuration {STUDY_TEXT:q}")
+    shell("{SMALLMIX} report-so-far --configuration {STUDY_ARGUMENT}")

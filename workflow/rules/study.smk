@@ -1,5 +1,6 @@
 """The study: the configuration resolved into cells, and the paths of everything."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,14 +13,18 @@ sys.path.insert(0, str(PACKAGE_FOLDER))
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
-from smallmix.interpreter import lead_commands_here
+from smallmix.interpreter import explain_encoding, rule_command, shield_commands
 from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
+from smallmix.study.handed_over import hand_over
 from smallmix.study.layout import COLLECTED_TABLES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
 
-lead_commands_here()
+# Rules with software environments of their own (--sdm conda, apptainer, ...) bring their own Python.
+OWN_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
+SMALLMIX = rule_command(OWN_ENVIRONMENTS)
+shield_commands(OWN_ENVIRONMENTS)
 
 # As they were merged: the Snakefile's own file first, then those of the command line.
 CONFIGURATION_FILES = [Path(file) for file in ("config.yaml", *workflow.overwrite_configfiles) if os.path.exists(file)]
@@ -30,6 +35,10 @@ except ConfigurationError as fault:
     raise WorkflowError(str(fault)) from None
 
 STUDY_TEXT = STUDY.to_json()
+ENCODING_FAULT = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()], ensure_ascii=False))
+if ENCODING_FAULT:
+    raise WorkflowError(ENCODING_FAULT)
+STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
@@ -64,7 +73,7 @@ onstart:
         hold_run_lock(STUDY.name)
     except SmallmixError as fault:
         raise WorkflowError(str(fault)) from None
-    shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")
+    shell("{SMALLMIX} plan --brief --configuration {STUDY_ARGUMENT}")
 
 
 rule resolve_study:
@@ -77,9 +86,10 @@ rule resolve_study:
     conda:
         "../../envs/analysis.yaml"
     params:
-        configuration=STUDY_TEXT,
+        # A function's text is taken as it is: braces in a title are no wildcards.
+        configuration=lambda wildcards: STUDY_TEXT,
     shell:
-        "python -m smallmix resolve-study --configuration {params.configuration:q} --output {output} > {log} 2>&1"
+        "{SMALLMIX} resolve-study --configuration {STUDY_ARGUMENT} --output {output} > {log} 2>&1"
 
 
 rule plan:
@@ -89,7 +99,5 @@ rule plan:
     localrule: True
     conda:
         "../../envs/training.yaml"
-    params:
-        configuration=STUDY_TEXT,
     shell:
-        "python -m smallmix plan --configuration {params.configuration:q} 2>&1 | tee {log}"
+        "{SMALLMIX} plan --configuration {STUDY_ARGUMENT} 2>&1 | tee {log}"
