@@ -26,10 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     from smallmix.planning.plan import brief_plan, full_plan
+    from smallmix.study.handed_over import take_over
     from smallmix.study.study import Study
 
     if arguments.configuration:
-        study = Study.from_json(arguments.configuration)
+        study = Study.from_json(take_over(arguments.configuration))
     else:
         from smallmix.study.configuration import load_study
 
