@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from smallmix.study.faults import Fault, KeyPath, listed, show
 RESERVED_STUDIES = ("store", "partial")
 RESERVED_IDENTIFIERS = ("cifar10", "digits", "store", "partial")
 MOST_CELLS = 200_000
+WILDCARD = re.compile(r"\{[^{}]*\w.*\}")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Sound:
 def cross_faults(configuration: dict[str, Any], faulty: set[KeyPath]) -> list[Fault]:
     """All faults between keys. `faulty` are the paths that are known to be wrong already."""
     sound = Sound(configuration, faulty)
-    rules = (_names, _dataset, _sizes, _subsets, _methods, _recipe, _budgets, _last_batch, _cell_count, _published)
+    rules = (_names, _dataset, _sizes, _subsets, _methods, _recipe, _budgets, _last_batch, _cell_count, _published, _braces)
     return [fault for rule in rules for fault in rule(sound)]
 
 
@@ -205,6 +207,15 @@ def _published(sound: Sound) -> Iterator[Fault]:
             f"there is no file {show(published)} (seen from the current folder); mend the path, or write null for none"
         )
         yield Fault(("published",), told)
+
+
+def _braces(sound: Sound) -> Iterator[Fault]:
+    """Snakemake takes {word} in the path of a step's input for a wildcard, and knows no way to write the word itself."""
+    for path in (("dataset", "image-list", "folder"), ("published",)):
+        value = sound.get(*path)
+        if isinstance(value, str) and WILDCARD.search(value):
+            told = f"found {show(value)}; a path with braces cannot be an input of the workflow. Rename it, or give a link"
+            yield Fault(path, told)
 
 
 def _image_size(sound: Sound) -> int | None:
