@@ -14,6 +14,7 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import explain_encoding, rule_command, shield_commands
+from smallmix.planning.plan import Room, brief_plan
 from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
@@ -62,6 +63,26 @@ if BUSY:
     print(f"smallmix: {BUSY}", file=sys.stderr)
 
 
+def snakemake_limit(name):
+    """A limit of this run, such as --cores or --resources gpu=2, as a number; None where there is none."""
+    limit = workflow.global_resources.get(name)
+    value = getattr(limit, "value", limit)
+    return value if isinstance(value, int) else None
+
+
+def room_of_this_run():
+    """What this run may use: cores and cards here, or jobs elsewhere."""
+    if workflow.local_exec:
+        return Room.here(snakemake_limit("_cores"), snakemake_limit("gpu"))
+    return Room(snakemake_limit("_cores") or 1, 0, workflow.executor_plugin.name, snakemake_limit("_nodes") or 1)
+
+
+def plan_options():
+    """The same for the command `plan`."""
+    limits = {"--cores": snakemake_limit("_cores"), "--gpu": snakemake_limit("gpu")}
+    return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
+
+
 wildcard_constraints:
     size="|".join(map(str, STUDY.sizes)),
     method="|".join(STUDY.methods),
@@ -73,7 +94,17 @@ onstart:
         hold_run_lock(STUDY.name)
     except SmallmixError as fault:
         raise WorkflowError(str(fault)) from None
-    shell("{SMALLMIX} plan --brief --configuration {STUDY_ARGUMENT}")
+    rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if rules_to_run != {"plan"}:  # which says it better
+        chosen = {
+            f"n{job.wildcards.size}/{job.wildcards.method}/seed{job.wildcards.seed}"
+            for job in workflow.dag.needrun_jobs()
+            if job.rule.name == "train_cell"
+        }
+        room = room_of_this_run()
+        print(brief_plan(STUDY, Path(), room, chosen), flush=True)
+        if chosen and room.on_cards and not OWN_ENVIRONMENTS:
+            shell("{SMALLMIX} plan --check-cards")
 
 
 rule resolve_study:
@@ -99,5 +130,7 @@ rule plan:
     localrule: True
     conda:
         "../../envs/training.yaml"
+    params:
+        options=lambda wildcards: plan_options(),
     shell:
-        "{SMALLMIX} plan --configuration {STUDY_ARGUMENT} 2>&1 | tee {log}"
+        "{SMALLMIX} plan {params.options} --configuration {STUDY_ARGUMENT} 2>&1 | tee {log}"

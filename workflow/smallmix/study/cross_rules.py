@@ -70,7 +70,19 @@ class Sound:
 def cross_faults(configuration: dict[str, Any], faulty: set[KeyPath]) -> list[Fault]:
     """All faults between keys. `faulty` are the paths that are known to be wrong already."""
     sound = Sound(configuration, faulty)
-    rules = (_names, _dataset, _sizes, _subsets, _methods, _recipe, _budgets, _last_batch, _cell_count, _published, _braces)
+    rules = (
+        _names,
+        _dataset,
+        _sizes,
+        _subsets,
+        _methods,
+        _recipe,
+        _budgets,
+        _last_batch,
+        _cell_count,
+        _published,
+        _braces,
+    )
     return [fault for rule in rules for fault in rule(sound)]
 
 
@@ -210,11 +222,11 @@ def _published(sound: Sound) -> Iterator[Fault]:
 
 
 def _braces(sound: Sound) -> Iterator[Fault]:
-    """Snakemake takes {word} in the path of a step's input for a wildcard, and knows no way to write the word itself."""
+    """Snakemake takes {word} in the path of an input for a wildcard, and knows no way to write the word itself."""
     for path in (("dataset", "image-list", "folder"), ("published",)):
         value = sound.get(*path)
         if isinstance(value, str) and WILDCARD.search(value):
-            told = f"found {show(value)}; a path with braces cannot be an input of the workflow. Rename it, or give a link"
+            told = f"found {show(value)}; a path with braces cannot be an input of a step. Rename it, or give a link"
             yield Fault(path, told)
 
 

@@ -62,6 +62,20 @@ def batch_job(environment: Mapping[str, str] = os.environ) -> str | None:
     return None
 
 
+def cards_of_this_process(
+    environment: Mapping[str, str] = os.environ, report: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """The cards that a training started here would choose from; `report` is told where a batch job was given none."""
+    job = batch_job(environment)
+    if job is not None and VISIBLE not in environment and CARDS_OVERRIDE not in environment:
+        report(
+            f"the batch system gave job {job} no card ({VISIBLE} is not set), so this cell trains on the CPU; "
+            f"request a card, or set {VISIBLE} where the site hands out whole nodes"
+        )
+        return []
+    return list_cards(environment)
+
+
 @contextlib.contextmanager
 def lease_card(
     folder: Path,
@@ -87,7 +101,7 @@ def lease_card(
             f"--cells-per-card must be 1 or more and --gpus 0 or more (given: {cells_per_card} and {gpus})."
         )
     job = batch_job(environment)
-    cards = _cards_given(environment, job, report) if gpus else []
+    cards = cards_of_this_process(environment, report) if gpus else []
     if not cards:
         with _set(environment, {VISIBLE: ""}):
             yield None
@@ -103,16 +117,6 @@ def lease_card(
         with _set(environment, {VISIBLE: slot.card, **order}):
             report(f"card {slot.card}, slot {slot.number + 1} of {cells_per_card}")
             yield slot
-
-
-def _cards_given(environment: Mapping[str, str], job: str | None, report: Callable[[str], None]) -> list[str]:
-    if job is not None and VISIBLE not in environment and CARDS_OVERRIDE not in environment:
-        report(
-            f"the batch system gave job {job} no card ({VISIBLE} is not set), so this cell trains on the CPU; "
-            f"request a card, or set {VISIBLE} where the site hands out whole nodes"
-        )
-        return []
-    return list_cards(environment)
 
 
 def _pool_folder(folder: Path, job: str | None) -> Path:
