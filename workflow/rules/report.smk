@@ -40,4 +40,9 @@ rule render_report:
 
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    shell("{SMALLMIX} report-so-far --configuration {STUDY_ARGUMENT}")
+    made_by = run_command(
+        CONFIGURATION_FILES,
+        workflow.config_settings.config,
+        options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
+    )
+    shell("{SMALLMIX} report-so-far --configuration {STUDY_ARGUMENT} --command {made_by:q}")

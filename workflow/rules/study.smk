@@ -19,6 +19,7 @@ from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
+from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.layout import COLLECTED_TABLES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
 
