@@ -11,7 +11,7 @@ import yaml
 
 from tests.workflow.study_run import StudyRun
 
-FOLDER = "100 % {sizes} 2026-11-25T10:00 größer"
+FOLDER = "100 % (sizes) 2026-11-25T10:00 größer"
 TITLE = "Is {wildcards} 50 % better than {size}, or $HOME `date` 'so' \\ so?"
 OWN_SCRIPTS = ("random", "statistics", "csv", "yaml", "json", "types")
 
@@ -51,6 +51,15 @@ def test_a_hostile_place_gives_the_same_study(
     for table in ("metrics.csv", "history.csv", "comparison.csv"):
         ours, theirs = (one.folder / "results/tiny" / table for one in (finished_study, study))
         assert ours.read_bytes() == theirs.read_bytes(), table
+
+
+def test_braces_in_the_projects_path_are_told_before_anything_runs(tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "run {sizes}")
+    done = study.snakemake("--cores", "1")
+    assert done.returncode != 0
+    assert "has braces in its path" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (study.folder / "results").exists()
 
 
 def test_names_that_the_locale_cannot_write_are_told_before_anything_runs(

@@ -8,20 +8,25 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
-sys.path.insert(0, str(PACKAGE_FOLDER))
+# Snakemake put the Snakefile's folder first, where a user's random.py would take the library's place.
+sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != str(PACKAGE_FOLDER.parent))]
 
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
-from smallmix.interpreter import explain_encoding, rule_command, shield_commands
+from smallmix.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.plan import Room, brief_plan
 from smallmix.planning.unrecorded import explain_unrecorded, find_unrecorded
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
-from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.layout import COLLECTED_TABLES, DATASET_FILES, STORE, Layout
+from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.study import Study
+
+FOLDER_FAULT = explain_project_folder(PACKAGE_FOLDER)
+if FOLDER_FAULT:
+    raise WorkflowError(FOLDER_FAULT)
 
 # Rules with software environments of their own (--sdm conda, apptainer, ...) bring their own Python.
 OWN_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)

@@ -53,6 +53,16 @@ def explain_encoding(names: str) -> str | None:
     )
 
 
+def explain_project_folder(folder: Path = PACKAGE_FOLDER) -> str | None:
+    """Why the project cannot lie where it does; None where it can. Snakemake fills in braces in its rules' paths."""
+    if not set("{}") & set(str(folder)):
+        return None
+    return (
+        f"the project's folder, {folder.parent}, has braces in its path, which Snakemake takes for names to fill in. "
+        "Rename or move it, or go there by a link without braces, and run the same command again."
+    )
+
+
 def _absolute(path: str) -> str:
     """An absolute path; links are kept, since a virtual environment's interpreter is one."""
     return os.path.abspath(path)
