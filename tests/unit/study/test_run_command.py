@@ -18,6 +18,12 @@ def test_the_files_that_made_a_study_are_named_in_their_order() -> None:
     assert words[3:] == ["--configfile", "workflow/studies/laptop.yaml", "my own/lap top.yaml"]
 
 
+def test_files_in_the_working_folder_are_named_as_seen_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [Path("config.yaml"), tmp_path / "config.yaml", tmp_path / "studies" / "a.yaml", Path("/elsewhere/b.yaml")]
+    assert run_command(files) == "snakemake --cores all --configfile studies/a.yaml /elsewhere/b.yaml"
+
+
 @pytest.mark.parametrize(
     "settings",
     [

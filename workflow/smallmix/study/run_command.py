@@ -13,7 +13,7 @@ FIRST_FILE = Path("config.yaml")  # which the Snakefile names itself
 
 def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None, more: Sequence[str] = ()) -> str:
     """The call for configuration files in the order of merging, `--config` settings, and further options as typed."""
-    overlays = [str(path) for path in files if path != FIRST_FILE]
+    overlays = [str(path) for path in map(_seen_from_here, files) if path != FIRST_FILE]
     parts = ["snakemake", "--cores", "all", *more]
     if overlays:
         parts += ["--configfile", *overlays]
@@ -30,6 +30,12 @@ def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
         if name in names:
             found += [argument] if sign else list(arguments[place : place + 2])
     return found
+
+
+def _seen_from_here(path: Path) -> Path:
+    """Snakemake makes all paths absolute; those in the working folder are typed without it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
 
 
 def _as_typed(value: Any) -> str:
