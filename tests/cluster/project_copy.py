@@ -133,7 +133,11 @@ class Project:
             with contextlib.suppress(OSError):
                 if folder.name.isdigit() and (folder / "cwd").resolve() == self.folder.resolve():
                     command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                    if "train-cell" in command and "smallmix" in command and place in "".join(command):
+                    if (
+                        "train-cell" in command
+                        and str(self.folder / "workflow") in command
+                        and place in "".join(command)
+                    ):
                         found.append(int(folder.name))
         return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ import pytest
 from smallmix import run_lock
 from smallmix.errors import SmallmixError
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
+
+PACKAGE = Path(__file__).resolve().parents[2] / "workflow"
 
 
 @contextmanager
@@ -68,12 +72,97 @@ def test_another_study_may_run_beside_it_and_clears_nothing(folder: Path) -> Non
         run_lock._held.pop().close()
 
 
-def test_locks_of_another_machine_are_left_alone(folder: Path) -> None:
+def leave_lock(folder: Path, name: str, holder: str, *, seconds_older: float) -> Path:
+    """A lock file that nobody holds, as old as given against Snakemake's marks."""
+    path = folder / "smallmix-runs" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(holder)
+    marked = (folder / "locks" / "0.input.lock").stat().st_mtime
+    os.utime(path, (marked - seconds_older, marked - seconds_older))
+    return path
+
+
+@pytest.mark.parametrize("study", ["article", "demo"])
+def test_locks_of_another_machine_are_left_alone(folder: Path, study: str) -> None:
     """A file system may keep locks to one machine: what is free here may be held there."""
-    (folder / "smallmix-runs").mkdir()
-    (folder / "smallmix-runs" / "article.lock").write_text("process 1 on another-machine")
+    leave_lock(folder, f"{study}.lock", "process 1 on another-machine, kernel 1-2-3", seconds_older=-1)
     assert clear_stale_locks("article", folder) is None
     assert (folder / "locks" / "0.input.lock").exists()
+
+
+@pytest.mark.parametrize("holder", ["process 7 on old-container", "process 7 on laptop.home, kernel 1-2-3"])
+@pytest.mark.parametrize("study", ["article", "demo"])
+def test_marks_younger_than_another_machines_run_are_not_its_own(folder: Path, study: str, holder: str) -> None:
+    leave_lock(folder, f"{study}.lock", holder, seconds_older=60)
+    assert clear_stale_locks("article", folder) is None
+    assert not (folder / "locks").exists()
+
+
+def test_another_host_name_on_this_very_machine_is_known(folder: Path) -> None:
+    """Containers have host names of their own, and laptops change theirs; the running kernel is the same."""
+    kernel = run_lock.BOOT_ID.read_text().strip()
+    leave_lock(folder, "article.lock", f"process 7 on a1b2c3, kernel {kernel}", seconds_older=-1)
+    assert clear_stale_locks("article", folder) is None
+    assert not (folder / "locks").exists()
+
+
+def test_a_run_that_ended_well_leaves_no_name(folder: Path) -> None:
+    """So the next host name finds nothing to be careful about."""
+    program = (
+        "import sys; from pathlib import Path; from smallmix.run_lock import hold_run_lock; "
+        "folder = Path(sys.argv[1]); hold_run_lock('article', folder); "
+        "print((folder / 'smallmix-runs' / 'article.lock').read_text())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("process ")
+    assert (folder / "smallmix-runs" / "article.lock").read_text() == ""
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "leftover", "binary", "dangling link", "another user's"])
+def test_strange_files_among_the_locks_stop_nobody(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks = folder / "smallmix-runs"
+    locks.mkdir()
+    strange = locks / ("demo.lock" if kind != "leftover" else ".nfs00000001234")
+    if kind == "folder":
+        strange.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(strange)
+    elif kind == "dangling link":
+        strange.symlink_to(locks / "nowhere")
+    elif kind == "another user's":
+        leave_lock(folder, strange.name, "process 3 on here", seconds_older=60)
+        monkeypatch.setattr(run_lock, "_open", lambda path, create=False: only_for_others(path, strange))
+    else:
+        strange.write_bytes(b"\xff\xfe\x00 on \x80")
+        os.utime(strange, (0, 0))
+    assert clear_stale_locks("article", folder) is None
+    assert not (folder / "locks").exists()
+    monkeypatch.undo()
+    hold_run_lock("article", folder)
+    run_lock._held.pop().close()
+
+
+def only_for_others(path: Path, strange: Path) -> None:
+    if path == strange:
+        raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_something_strange_in_the_locks_own_place_stops_nobody(folder: Path, kind: str) -> None:
+    place = folder / "smallmix-runs" / "article.lock"
+    place.parent.mkdir()
+    place.mkdir() if kind == "folder" else os.mkfifo(place)
+    hold_run_lock("article", folder)
+    assert clear_stale_locks("article", folder) is None
+
+
+def test_leftovers_among_snakemakes_marks_stay_and_stop_nobody(folder: Path) -> None:
+    (folder / "locks" / "odd").mkdir()
+    assert clear_stale_locks("article", folder) is None
+    assert [path.name for path in (folder / "locks").iterdir()] == ["odd"]
 
 
 def test_looking_does_not_keep_a_run_from_starting(folder: Path) -> None:

@@ -21,7 +21,7 @@ rule collect_metrics:
     params:
         code=fingerprint_code("smallmix.collection.collect", "smallmix.training.train_cell"),
     shell:
-        "python -m smallmix collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
+        "{SMALLMIX} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 
 
 rule compare_methods:
@@ -39,7 +39,7 @@ rule compare_methods:
     params:
         code=fingerprint_code("smallmix.statistics.comparison"),
     shell:
-        "python -m smallmix compare-methods --study {input.study} --output {output} > {log} 2>&1"
+        "{SMALLMIX} compare-methods --study {input.study} --output {output} > {log} 2>&1"
 
 
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
@@ -54,7 +54,8 @@ rule judge_claims:
     """Hold the published numbers and claims against the results, and those of collected studies to compare with."""
     input:
         study=STUDY_FILE,
-        published=PUBLISHED,
+        # As a function's value: braces in a file's name are no wildcards there.
+        published=lambda wildcards: PUBLISHED,
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
         comparison=f"{RESULTS}/comparison.csv",
@@ -70,4 +71,4 @@ rule judge_claims:
     params:
         code=fingerprint_code("smallmix.statistics.claims"),
     shell:
-        "python -m smallmix judge-claims --study {input.study} --output {output} > {log} 2>&1"
+        "{SMALLMIX} judge-claims --study {input.study} --output {output} > {log} 2>&1"

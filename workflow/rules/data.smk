@@ -12,7 +12,8 @@ rule fetch_dataset:
     """Bring the data set into resources/<dataset>/ as checked arrays; the only rule that reads foreign files."""
     input:
         # Their times do not count: at each start their content is compared with what the arrays were made from.
-        lists=ancient(OWN_LISTS),
+        # As a function's value: braces in a folder's name are no wildcards there.
+        lists=ancient(lambda wildcards: OWN_LISTS),
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:
@@ -22,7 +23,7 @@ rule fetch_dataset:
         "../../envs/training.yaml"
     params:
         folder=subpath(output[0], parent=True),
-        settings=canonical_json(STUDY.configuration["dataset"]),
+        settings=lambda wildcards: canonical_json(STUDY.configuration["dataset"]),
         code=fingerprint_code("smallmix.datasets.fetch"),
     shell:
-        "python -m smallmix fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        "{SMALLMIX} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"

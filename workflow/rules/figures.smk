@@ -9,7 +9,8 @@ rule plot_figures:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
-        published=PUBLISHED,
+        # As a function's value: braces in a file's name are no wildcards there.
+        published=lambda wildcards: PUBLISHED,
         subsets=SUBSETS,
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
@@ -37,4 +38,4 @@ rule plot_figures:
     message:
         "drawing {output.svg}"
     shell:
-        "python -m smallmix plot-figures --study {input.study} > {log} 2>&1"
+        "{SMALLMIX} plot-figures --study {input.study} > {log} 2>&1"

@@ -8,7 +8,8 @@ rule render_report:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
-        published=PUBLISHED,
+        # As a function's value: braces in a file's name are no wildcards there.
+        published=lambda wildcards: PUBLISHED,
         subsets=SUBSET_TABLE,
         tables=expand(
             "{folder}/{table}",
@@ -35,9 +36,14 @@ rule render_report:
     message:
         "rendering {output}"
     shell:
-        "python -m smallmix render-report --study {input.study} --output {output} > {log} 2>&1"
+        "{SMALLMIX} render-report --study {input.study} --output {output} > {log} 2>&1"
 
 
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    shell("python -m smallmix report-so-far --configuration {STUDY_TEXT:q}")
+    made_by = run_command(
+        CONFIGURATION_FILES,
+        workflow.config_settings.config,
+        options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
+    )
+    shell("{SMALLMIX} report-so-far --configuration {STUDY_ARGUMENT} --command {made_by:q}")

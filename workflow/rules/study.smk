@@ -1,5 +1,6 @@
 """The study: the configuration resolved into cells, and the paths of everything."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,20 +11,31 @@ from snakemake.exceptions import WorkflowError
 PACKAGE_FOLDER = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
 if not PACKAGE_FOLDER.is_dir():
     raise WorkflowError(f"smallmix runs from a copy on this machine: clone {PACKAGE_FOLDER} and name its Snakefile.")
-sys.path.insert(0, str(PACKAGE_FOLDER))
+# Snakemake put the Snakefile's folder first, where a user's random.py would take the library's place.
+sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != str(PACKAGE_FOLDER.parent))]
 
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
-from smallmix.interpreter import lead_commands_here
+from smallmix.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
+from smallmix.planning.plan import Room, brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
+from smallmix.study.handed_over import hand_over
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
 from smallmix.study.published import find_published
+from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.study import Study
 
-lead_commands_here()
+FOLDER_FAULT = explain_project_folder(PACKAGE_FOLDER)
+if FOLDER_FAULT:
+    raise WorkflowError(FOLDER_FAULT)
+
+# Rules with software environments of their own (--sdm conda, apptainer, ...) bring their own Python.
+OWN_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
+SMALLMIX = rule_command(OWN_ENVIRONMENTS)
+shield_commands(OWN_ENVIRONMENTS)
 
 # What is included gives Snakemake no default target: it would only say that nothing is to be done.
 INCLUDED = workflow.modifier.is_main_snakefile() and len(workflow.included_stack) > 2 and not workflow.default_target
@@ -46,6 +58,10 @@ except ConfigurationError as fault:
     raise WorkflowError(str(fault)) from None
 
 STUDY_TEXT = STUDY.to_json()
+ENCODING_FAULT = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()], ensure_ascii=False))
+if ENCODING_FAULT:
+    raise WorkflowError(ENCODING_FAULT)
+STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
@@ -75,6 +91,26 @@ if BUSY:
     print(f"smallmix: {BUSY}", file=sys.stderr)
 
 
+def snakemake_limit(name):
+    """A limit of this run, such as --cores or --resources gpu=2, as a number; None where there is none."""
+    limit = workflow.global_resources.get(name)
+    value = getattr(limit, "value", limit)
+    return value if isinstance(value, int) else None
+
+
+def room_of_this_run():
+    """What this run may use: cores and cards here, or jobs elsewhere."""
+    if workflow.local_exec:
+        return Room.here(snakemake_limit("_cores"), snakemake_limit("gpu"))
+    return Room(snakemake_limit("_cores") or 1, 0, workflow.executor_plugin.name, snakemake_limit("_nodes") or 1)
+
+
+def plan_options():
+    """The same for the command `plan`."""
+    limits = {"--cores": snakemake_limit("_cores"), "--gpu": snakemake_limit("gpu")}
+    return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
+
+
 wildcard_constraints:
     size="|".join(map(str, STUDY.sizes)),
     method="|".join(STUDY.methods),
@@ -87,7 +123,17 @@ onstart:
     except SmallmixError as fault:
         raise WorkflowError(str(fault)) from None
     keep_copied(LAYOUT)
-    shell("python -m smallmix plan --brief --configuration {STUDY_TEXT:q}")
+    rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if rules_to_run != {"plan"}:  # which says it better
+        chosen = {
+            f"n{job.wildcards.size}/{job.wildcards.method}/seed{job.wildcards.seed}"
+            for job in workflow.dag.needrun_jobs()
+            if job.rule.name == "train_cell"
+        }
+        room = room_of_this_run()
+        print(brief_plan(STUDY, Path(), room, chosen), flush=True)
+        if chosen and room.on_cards and not OWN_ENVIRONMENTS:
+            shell("{SMALLMIX} plan --check-cards")
 
 
 rule resolve_study:
@@ -100,9 +146,10 @@ rule resolve_study:
     conda:
         "../../envs/analysis.yaml"
     params:
-        configuration=STUDY_TEXT,
+        # A function's text is taken as it is: braces in a title are no wildcards.
+        configuration=lambda wildcards: STUDY_TEXT,
     shell:
-        "python -m smallmix resolve-study --configuration {params.configuration:q} --output {output} > {log} 2>&1"
+        "{SMALLMIX} resolve-study --configuration {STUDY_ARGUMENT} --output {output} > {log} 2>&1"
 
 
 rule plan:
@@ -113,6 +160,6 @@ rule plan:
     conda:
         "../../envs/training.yaml"
     params:
-        configuration=STUDY_TEXT,
+        options=lambda wildcards: plan_options(),
     shell:
-        "python -m smallmix plan --configuration {params.configuration:q} 2>&1 | tee {log}"
+        "{SMALLMIX} plan {params.options} --configuration {STUDY_ARGUMENT} 2>&1 | tee {log}"

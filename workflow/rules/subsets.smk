@@ -19,7 +19,7 @@ rule extract_subset:
         rule=lambda wildcards: STUDY.subset_rule(int(wildcards.size), int(wildcards.get("seed", STUDY.seeds[0]))),
         code=fingerprint_code("smallmix.science.subsets"),
     shell:
-        "python -m smallmix extract-subset --dataset {params.dataset} --rule {params.rule:q} --output {output} > {log} 2>&1"
+        "{SMALLMIX} extract-subset --dataset {params.dataset} --rule {params.rule:q} --output {output} > {log} 2>&1"
 
 
 rule tabulate_subsets:
@@ -38,4 +38,4 @@ rule tabulate_subsets:
     params:
         code=fingerprint_code("smallmix.collection.subset_table"),
     shell:
-        "python -m smallmix tabulate-subsets --study {input.study} --output {output} > {log} 2>&1"
+        "{SMALLMIX} tabulate-subsets --study {input.study} --output {output} > {log} 2>&1"

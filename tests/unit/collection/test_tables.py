@@ -168,3 +168,13 @@ def test_clean_readings_may_be_absent(tmp_path: Path) -> None:
     written = write(made, tmp_path / "out")
     assert len(rows(written["metrics.csv"])) == 3
     assert {row["final_clean_train_loss"] for row in rows(written["metrics.csv"])} == {""}
+
+
+def test_cells_that_could_not_use_a_counted_card_are_noted(made: SyntheticStudy) -> None:
+    """In days of computing the log's first lines are forgotten; the report's notes are not."""
+    place = "n250/non/seed1"
+    here = made.metrics(place)["environment"]
+    made.edit_metrics(place, environment={**here, "card": "counted, but not usable: the driver is too old"})
+    (note,) = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))["notes"]
+    assert note.startswith("1 cell was trained on the CPU, although a card was there")
+    assert "the driver is too old" in note

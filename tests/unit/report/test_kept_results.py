@@ -80,7 +80,9 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     assert "wrote 10 files" in capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {*kept(finished), "whole.yaml"}
     assert (folder / "whole.yaml").read_bytes() == configuration.read_bytes()
-    assert f"snakemake --cores all --configfile {configuration}" in (folder / "README.md").read_text(encoding="utf-8")
+    assert f"snakemake --cores all --configfile {folder / configuration.name}" in (folder / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_an_unfinished_study_is_not_kept(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of, write_all_tables
 
 VOID = frozenset({"meta", "br", "input", "path", "use", "rect", "image", "hr", "img", "link"})
+COMMAND = "snakemake --cores all --configfile my/lap.yaml"
 HOSTILE = ('<script>alert("x")</script>', "\"quoted\" 'name' & <b>", "abc\u202egpj.exe", "قطة", "</svg></style>")
 
 
@@ -65,7 +66,7 @@ def render(made: SyntheticStudy, tables: StudyTables | None = None, names: tuple
     folder = made.root / "figures"
     for name in names:
         plot_figure(name, tables, made.root, folder)
-    return render_page(tables, folder)
+    return render_page(tables, folder, command=COMMAND)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,7 @@ def test_troubled_runs_are_named_with_reason_log_and_remedy(html: str) -> None:
     assert "2 of 3 (1 not run)" in runs
     command = re.search(r"<code>(snakemake [^<]+)</code>", runs)
     assert command is not None
-    assert "--cores all" in command[1]
+    assert command[1].startswith(f"{COMMAND} --forcerun results/")
     assert "results/synthetic/cells/n100/data-mix/seed1/metrics.json" in command[1]
     assert "n500/non/seed2" not in command[1]
 
@@ -304,7 +305,7 @@ def test_a_claim_of_every_colour(tmp_path: Path) -> None:
 
 
 def test_same_inputs_give_the_same_bytes(troubled: SyntheticStudy, html: str) -> None:
-    assert render_page(tables_of(troubled), troubled.root / "figures") == html
+    assert render_page(tables_of(troubled), troubled.root / "figures", command=COMMAND) == html
 
 
 def test_the_page_is_small(html: str) -> None:
@@ -389,9 +390,12 @@ def test_a_study_without_any_run_is_rendered(tmp_path: Path) -> None:
 
 def test_a_study_without_any_table_is_rendered(tmp_path: Path) -> None:
     made = build_study_with_tables(tmp_path / "a", sizes=[100], seeds=[0])
-    text = render_page(load_tables(made.study, tmp_path / "b"), tmp_path / "nothing")
+    tables = load_tables(made.study, tmp_path / "b")
+    text = render_page(tables, tmp_path / "nothing", command=COMMAND)
     assert "No run is finished yet" in text
-    assert "snakemake --cores all" in text
+    assert f"<code>{COMMAND}</code>" in text
+    unknown = render_page(tables, tmp_path / "nothing")
+    assert "<code>snakemake" not in unknown, "no command is made up where nobody knows the files"
 
 
 def test_a_thousand_runs_stay_compact(tmp_path: Path) -> None:

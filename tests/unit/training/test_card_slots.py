@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from smallmix.errors import ConfigurationError, Interrupted, SmallmixError
@@ -29,6 +30,7 @@ PACKAGE = Path(__file__).resolve().parents[3] / "workflow"
 HOLDER = """
 import os, sys, time
 from pathlib import Path
+from typing import Any
 from smallmix.training.card_slots import lease_card
 
 def alive(process):
@@ -313,3 +315,51 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SmallmixError, match="--slots"):
         lease_here(tmp_path / "file", {"SMALLMIX_CARDS": "0"})
+
+
+STRANGE = [".nfs000000000001", "notes.txt", "000000000001~", "12", "٣" * 12]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_files_in_the_queue_stop_and_starve_nobody(tmp_path: Path, name: str) -> None:
+    """A file system's leftovers, an editor's copies, somebody's notes."""
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    queue = next(tmp_path.glob("*/queue"))
+    (queue / name).write_text("?")
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert [path.name for path in queue.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["000000000001", "999999999999", "999999999999999"])
+@pytest.mark.parametrize("kind", ["folder", "left by a dead job"])
+def test_what_looks_like_a_ticket_starves_nobody(tmp_path: Path, name: str, kind: str) -> None:
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    queue = next(tmp_path.glob("*/queue"))
+    (queue / name).mkdir() if kind == "folder" else (queue / name).touch()
+    for _ in range(2):
+        assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+
+
+def test_a_ticket_that_cannot_be_opened_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's, on a shared machine."""
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    foreign = next(tmp_path.glob("*/queue")) / "000000000001"
+    foreign.touch()
+    real = open
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path) == str(foreign):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+
+
+def test_something_else_in_a_slots_place_is_named(tmp_path: Path) -> None:
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    slot = next(tmp_path.glob("*/card-0.0"))
+    slot.unlink()
+    slot.mkdir()
+    with pytest.raises(SmallmixError, match=r"card-0\.0 is taken by something that is no file"):
+        lease_here(tmp_path, {"SMALLMIX_CARDS": "0"})

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from smallmix.training.devices import bfloat16_support, choose_memory_format, warn_of_emulation
+from smallmix.training.devices import (
+    bfloat16_support,
+    choose_memory_format,
+    explain_unusable_cards,
+    warn_of_emulation,
+)
 
 from tests.tiny_cell import TinyData, tiny_cell
 
@@ -68,3 +74,46 @@ def test_the_layout_goes_by_instructions_and_width(
 ) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
     assert choose_memory_format(CPU, width) == chosen
+
+
+@pytest.mark.parametrize(
+    ("cuda", "failure", "words"),
+    [
+        (None, None, "is a build for the CPU alone; install one for CUDA"),
+        ("13.0", RuntimeError("The NVIDIA driver on your system is too old (found version 11040).\nMore"), "too old"),
+        ("13.0", RuntimeError("Found no NVIDIA driver on your system."), "no NVIDIA driver"),
+        ("13.0", None, "finds no card it can use"),
+    ],
+)
+def test_a_counted_card_that_cannot_be_used_is_explained(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, failure: Exception | None, words: str
+) -> None:
+    def start() -> None:
+        if failure is not None:
+            raise failure
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", start)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", None)
+    told = explain_unusable_cards(["0", "1"])
+    assert told is not None
+    assert told.startswith("2 cards are counted here (0, 1) but cannot be used, so cells train on the CPU")
+    assert words in told
+    assert "\n" not in told
+    assert explain_unusable_cards([]) is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert explain_unusable_cards(["0"]) is None
+
+
+def test_a_training_without_its_counted_card_says_so_in_log_and_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    data = TinyData.write(tmp_path)
+    output, lines = data.train(tiny_cell(), tmp_path / "with", cards=("0",))
+    assert any(line.startswith("warning: 1 card is counted here (0) but cannot be used") for line in lines)
+    assert "not usable" in json.loads((output / "metrics.json").read_text())["environment"]["card"]
+    output, lines = data.train(tiny_cell("images"), tmp_path / "without")
+    assert not any("counted" in line for line in lines)
+    assert "card" not in json.loads((output / "metrics.json").read_text())["environment"]

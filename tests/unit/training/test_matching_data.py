@@ -32,7 +32,7 @@ def cell_of(rule: SubsetValue) -> Cell:
 
 def subset_of(digits: Path, rule: SubsetValue, path: Path) -> Path:
     """The table that a rule gives."""
-    extract_subset(rule, digits / "train.csv", 10, path)
+    extract_subset(rule, digits / "train.csv", [str(digit) for digit in range(10)], path)
     return path
 
 

@@ -42,7 +42,11 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
         "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in collection.current),
         "code_fingerprints": sorted({str((record.metrics or {})["code_fingerprint"]) for record in collection.current}),
         "environments": environments,
-        "notes": [*_notes([group["environment"] for group in environments]), *_note_moves(collection.current)],
+        "notes": [
+            *_notes([group["environment"] for group in environments]),
+            *_note_moves(collection.current),
+            *_note_unusable_cards(environments),
+        ],
         "failures": [
             {"cell": record.cell.place, "reason": record.reason, "log_tail": list(record.log_tail)}
             for record in collection.records
@@ -86,6 +90,15 @@ def _note_moves(records: Sequence[CellRecord]) -> list[str]:
     return [
         f"Begun on one machine or version and continued on another: {', '.join(moved)}. Such a cell need not equal one "
         "that was trained in one place."
+    ]
+
+
+def _note_unusable_cards(environments: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"{len(group['cells'])} cell{'s were' if len(group['cells']) > 1 else ' was'} trained on the CPU, although a "
+        f"card was there: {group['environment']['card']}"
+        for group in environments
+        if "card" in group["environment"]
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 SUMMARY = "put a finished study's numbers, configuration and report into a small folder, to be kept in version control"
@@ -24,18 +23,19 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.report.kept_results import kept_files
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
+    from smallmix.study.run_command import FIRST_FILE, run_command
 
     study = load_study(arguments.configfile)
     layout = Layout(study, arguments.root)
-    overlays = [path for path in arguments.configfile if path != Path("config.yaml")]
-    named = ["--configfile", *map(str, overlays)] if overlays else []
-    usual = shlex.join(["snakemake", "--cores", "all", *named])
-    tables = load_tables(study, arguments.root)
-    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
+    overlays = [path for path in arguments.configfile if path != FIRST_FILE]
+    folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
     brought = (arguments.root / "workflow" / "studies").resolve()
-    files |= {path.name: path.read_bytes() for path in overlays if path.resolve().parent != brought}
-    folder = arguments.output or arguments.root / "reports" / "reference" / study.name
+    along = [path for path in overlays if path.resolve().parent != brought]
+    usual = run_command([folder / path.name if path in along else path for path in overlays])
+    tables = load_tables(study, arguments.root)
+    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
+    files |= {path.name: path.read_bytes() for path in along}
     for name, content in files.items():
         write_bytes(folder / name, content)
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")

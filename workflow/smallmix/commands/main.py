@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from types import ModuleType
@@ -35,6 +36,7 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit code. Errors meant for people are printed without a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
+    _prepare_process()
     parser, chosen = _build_parser(given)
     parsed = parser.parse_args(given)
     if chosen is None:
@@ -52,6 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"smallmix {parsed.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _prepare_process() -> None:
+    """Let no setting of a notebook or a terminal make a command fail: labels print anywhere, figures need no window."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    os.environ["MPLBACKEND"] = "agg"
 
 
 def _build_parser(given: list[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:

@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--tables", type=Path, help="the folder of the study's tables (default: beside study.json)")
     parser.add_argument("--figures", type=Path, help="the folder of the figures (default: reports/<study>/figures)")
+    parser.add_argument("--command", dest="made_by", help="the call that runs the study, for a page of unfinished runs")
     parser.add_argument("--output", type=Path, help="the page (default: reports/<study>/report.html)")
 
 
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     layout = Layout(study, arguments.root)
     tables = load_tables(study, arguments.root, arguments.tables or arguments.study.parent)
     output = arguments.output or layout.report / "report.html"
-    write_text(output, render_page(tables, arguments.figures or layout.report / "figures"))
+    figures = arguments.figures or layout.report / "figures"
+    write_text(output, render_page(tables, figures, command=getattr(arguments, "made_by", None)))
     print(f"wrote {output}")
     return 0

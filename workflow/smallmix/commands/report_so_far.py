@@ -17,7 +17,8 @@ FOLDER = "so-far"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study."""
     parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
-    parser.add_argument("--configuration", help="the resolved configuration as JSON, instead of files")
+    parser.add_argument("--configuration", help="the resolved configuration as JSON (or @FILE), instead of files")
+    parser.add_argument("--command", dest="made_by", help="the call that runs the study (default: by the files)")
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
 
 
@@ -34,11 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from smallmix.errors import SmallmixError
     from smallmix.study.configuration import load_study
+    from smallmix.study.handed_over import take_over
     from smallmix.study.layout import Layout
+    from smallmix.study.run_command import run_command
     from smallmix.study.study import Study
 
     known = arguments.configuration
-    layout = Layout(Study.from_json(known) if known else load_study(arguments.configfile), arguments.root)
+    layout = Layout(Study.from_json(take_over(known)) if known else load_study(arguments.configfile), arguments.root)
     tables, pages = layout.results / FOLDER, layout.report / FOLDER
     study_file = tables / "study.json"
     resolve_study.run(
@@ -56,5 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
             step.run(Namespace(**shared, **options))
         except SmallmixError as fault:
             print(f"left out: {fault}", file=sys.stderr)
-    render_report.run(Namespace(**shared, tables=tables, figures=pages / "figures", output=pages / "report.html"))
+    made_by = arguments.made_by or (None if known else run_command(arguments.configfile))
+    render_report.run(
+        Namespace(**shared, tables=tables, figures=pages / "figures", output=pages / "report.html", made_by=made_by)
+    )
     return 0

@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="configuration files; each later one states what differs (default: config.yaml)",
     )
     parser.add_argument(
-        "--configuration", metavar="JSON", help="a resolved configuration as text, in place of files (for workflows)"
+        "--configuration",
+        metavar="JSON",
+        help="a resolved configuration as text, or @ and a file that holds it, in place of files (for workflows)",
     )
     parser.add_argument(
         "--output", default="-", metavar="FILE", help="where to write study.json; - prints YAML for reading (default)"
@@ -36,12 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.atomic_files import write_text
     from smallmix.errors import ConfigurationError
     from smallmix.study.configuration import load_study, resolve_configuration
+    from smallmix.study.handed_over import take_over
     from smallmix.study.published import find_published, load_published
     from smallmix.study.study import Study
 
     if arguments.configuration is not None:
         try:
-            resolved = json.loads(arguments.configuration)
+            resolved = json.loads(take_over(arguments.configuration))
             resolved = {**resolved, "methods": dict(resolved["methods"])}
         except (ValueError, KeyError, TypeError) as fault:
             raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault!r}") from fault

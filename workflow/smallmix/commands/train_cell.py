@@ -54,12 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Train; messages go to standard error, which Snakemake keeps as the job's log."""
     # Must be set before CUDA starts; deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from smallmix.training.card_slots import lease_card
+    from smallmix.training.card_slots import cards_of_this_process, lease_card
     from smallmix.training.interruption import StopRequest
 
     stop = StopRequest().listen()
     cell = _read_cell(arguments)
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
+    cards = cards_of_this_process() if gpus else []
     with lease_card(
         arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
     ):
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             version=VERSION,
             device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
+            cards=tuple(cards),
         )
         refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
         _wait_while_busy(lambda: train_cell(job, stop, report=_say), stop, arguments.wait_for_lock)

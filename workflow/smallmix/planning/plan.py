@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,43 @@ from smallmix.planning.cost import (
     result_bytes,
     training_flops,
 )
+from smallmix.planning.pace import Pace, known_pace, note_pace
 from smallmix.study.cell import Cell
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
+from smallmix.training.card_slots import cards_of_this_process
 
-# Operations a second of one cell, where nothing was measured: seen on one core of a server, and on a large GPU.
-ASSUMED_FLOPS_CPU_CORE = 6.0e10
-ASSUMED_FLOPS_GPU = 5.0e13
 DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a run may use: cores, and cells that train on cards at once (0: all train on the CPU).
+
+    `executor` names the system that runs the cells as jobs elsewhere, `jobs` at once; None where they run here.
+    """
+
+    cores: int
+    on_cards: int = 0
+    executor: str | None = None
+    jobs: int = 1
+
+    @classmethod
+    def here(cls, cores: int | None = None, gpu_limit: int | None = None) -> Room:
+        """The cores (by default those that this process may use) and the cards as a training counts them.
+
+        `gpu_limit` is Snakemake's limit of the resource `gpu`: how many cells it starts on cards at once.
+        """
+        cards = len(cards_of_this_process())
+        on_cards = cards if gpu_limit is None else (gpu_limit if cards else 0)
+        return cls(usable_cores() if cores is None else cores, on_cards)
+
+    def at_once(self, threads: int) -> int:
+        """How many cells of so many threads train side by side."""
+        if self.executor is not None:
+            return max(1, self.jobs)
+        by_cores = max(1, self.cores // threads)
+        return min(by_cores, self.on_cards) if self.on_cards else by_cores
 
 
 @dataclass(frozen=True)
@@ -56,17 +86,15 @@ class StudyPlan:
         """The cells that a run would train or continue."""
         return [cell for cell in self.layout.study.cells if self.states[cell.place] in ("missing", "resumable")]
 
-    def parallel_cells(self, cores: int, cards: int) -> int:
-        """Cells trained at once."""
-        threads = self.layout.study.configuration["recipe"]["cpu_threads"]
-        at_once = cards if cards else max(1, cores // threads)
-        return max(1, min(at_once, len(self.to_train)))
+    def at_once(self, room: Room, cells: Sequence[StudyCell]) -> int:
+        """How many of the cells train side by side."""
+        threads = int(self.layout.study.configuration["recipe"]["cpu_threads"])
+        return max(1, min(room.at_once(threads), len(cells)))
 
-    def seconds(self, flops_a_second: float, parallel: int) -> float:
-        """Estimated time of everything that is to be trained."""
-        total = sum(operations(cell.value, self.images) for cell in self.to_train)
-        longest = max((operations(cell.value, self.images) for cell in self.to_train), default=0)
-        return max(total / parallel, longest) / flops_a_second
+    def seconds(self, pace: Pace, cells: Sequence[StudyCell], at_once: int) -> float:
+        """Estimated time of the cells, starts and readings included."""
+        each = [pace.cell_seconds(cell.value, self.images) for cell in cells]
+        return max(sum(each) / at_once, max(each, default=0.0))
 
 
 def operations(cell: Cell, images: ImagesInNumbers) -> int:
@@ -74,44 +102,57 @@ def operations(cell: Cell, images: ImagesInNumbers) -> int:
     return training_flops(cell, images) + evaluation_flops(cell, images)
 
 
-def count_cards() -> int:
-    """CUDA cards that this process may use, without starting CUDA."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([card for card in visible.split(",") if card.strip() not in ("", "-1")])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+def usable_cores() -> int:
+    """The cores that this process may use, as `--cores all` counts them."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
 
 
-def brief_plan(study: Study, root: Path, cores: int) -> str:
-    """One line: cells to train, device, a rough estimate from assumed speeds."""
+def brief_plan(study: Study, root: Path, room: Room, chosen: Collection[str] | None = None) -> str:
+    """One line: cells to train, device, an estimate by what is known of this machine.
+
+    `chosen` are the places of the cells that this run asks for; None stands for the whole study.
+    """
     plan = StudyPlan.of(study, root)
-    cards = count_cards()
-    states = Counter(plan.states.values())
     if not plan.to_train:
         return f"smallmix: study {study.name}: all {len(study.cells)} cells are trained."
-    parallel = plan.parallel_cells(cores, cards)
-    assumed = ASSUMED_FLOPS_GPU if cards else ASSUMED_FLOPS_CPU_CORE * study.configuration["recipe"]["cpu_threads"]
-    seconds = plan.seconds(assumed, parallel)
-    where = f"{cards} GPU{'s' if cards > 1 else ''}" if cards else f"CPU ({parallel} at once)"
-    resumable = f" ({states['resumable']} of them continue from a checkpoint)" if states["resumable"] else ""
-    advice = "" if seconds < DAY else " `snakemake --cores 1 plan` measures it and names smaller studies."
-    return (
-        f"smallmix: study {study.name}: {len(plan.to_train)} of {len(study.cells)} cells to train{resumable} on "
-        f"{where}; roughly {describe_duration(seconds)}.{advice}"
-    )
+    cells = [cell for cell in plan.to_train if chosen is None or cell.place in chosen]
+    asked, cells = cells, cells or plan.to_train
+    resumable = sum(plan.states[cell.place] == "resumable" for cell in cells)
+    at_once = plan.at_once(room, cells)
+    if room.executor is not None:
+        where = f"as jobs of {room.executor} (up to {at_once} at once); how long they take depends on the nodes."
+    else:
+        pace = known_pace(cells[0].value, plan.images, root, on_card=bool(room.on_cards))
+        seconds = plan.seconds(pace, cells, at_once)
+        device = f"{room.on_cards} GPU{'s' if room.on_cards > 1 else ''}" if room.on_cards else "CPU"
+        device += f" ({at_once} at once)" if not room.on_cards or at_once != room.on_cards else ""
+        source = "as `plan` measured it" if pace.measured else "by assumed speeds"
+        where = f"on {device}; {'' if asked else 'a full run takes '}roughly {describe_duration(seconds)}, {source}."
+        if seconds >= DAY:
+            measure = "names" if pace.measured else "measures it and names"
+            where += f" `snakemake plan --cores all` {measure} smaller studies."
+    of_all = f"{len(study.cells)} cells"
+    if 0 < len(asked) < len(plan.to_train):
+        of_all = f"the {len(plan.to_train)} cells that are not trained yet, {len(study.cells)} in all,"
+    continued = f" ({resumable} of them continue from a checkpoint)" if resumable else ""
+    return f"smallmix: study {study.name}: {len(cells)} of {of_all} to train{continued} {where}"
 
 
-def full_plan(study: Study, root: Path, cores: int, studies: Sequence[str]) -> str:
-    """The plan for people: a table by size, and totals measured by a short probe."""
+def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> str:
+    """The plan for people: a table by size, and totals by the steps that a short probe measured."""
     from smallmix.planning.probe import advise_on_precision, probe
+    from smallmix.training.devices import explain_unusable_cards
 
     plan = StudyPlan.of(study, root)
-    cards = count_cards()
-    parallel = plan.parallel_cells(cores, cards)
     everything = study.cells
-    sample = (plan.to_train or list(everything))[0].value
+    cells = plan.to_train
+    sample = (cells or list(everything))[0].value
     measured = probe(sample, plan.images)
-    speed = measured.flops_a_second
+    unusable = explain_unusable_cards(cards_of_this_process()) if room.on_cards else None
+    pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_card=bool(room.on_cards))
     lines = [
         f"Study {study.name}: {study.title}",
         f"Data set {study.dataset}: {'fetched' if plan.fetched else 'not fetched yet'}",
@@ -120,33 +161,44 @@ def full_plan(study: Study, root: Path, cores: int, studies: Sequence[str]) -> s
         f"{'iterations a cell':>18} {'PFLOP a cell':>13} {'time a cell':>14}",
     ]
     for size in study.sizes:
-        cells = [cell for cell in everything if cell.size == size]
-        states = Counter(plan.states[cell.place] for cell in cells)
-        value = cells[0].value
-        work = operations(value, plan.images)
+        of_size = [cell for cell in everything if cell.size == size]
+        states = Counter(plan.states[cell.place] for cell in of_size)
+        value = of_size[0].value
+        work, seconds = operations(value, plan.images), pace.cell_seconds(value, plan.images)
         lines.append(
-            f"{size:>8,} {len(cells):>6} {states['done']:>6} {states['stored']:>7} {states['resumable']:>10} "
-            f"{states['missing']:>8} {value.iterations:>18,} {work / 1e15:>13.3g} {describe_duration(work / speed):>14}"
+            f"{size:>8,} {len(of_size):>6} {states['done']:>6} {states['stored']:>7} {states['resumable']:>10} "
+            f"{states['missing']:>8} {value.iterations:>18,} {work / 1e15:>13.3g} {describe_duration(seconds):>14}"
         )
-    seconds = plan.seconds(speed, parallel)
-    running = max((checkpoint_bytes(cell.value, plan.images) for cell in plan.to_train), default=0) * parallel
-    disk = sum(result_bytes(cell.value, plan.images) for cell in plan.to_train) + running
+    at_once = plan.at_once(room, cells)
+    seconds = plan.seconds(pace, cells, at_once)
+    running = max((checkpoint_bytes(cell.value, plan.images) for cell in cells), default=0) * at_once
+    disk = sum(result_bytes(cell.value, plan.images) for cell in cells) + running
     disk += 0 if plan.fetched else dataset_bytes(plan.images)
-    total_iterations = sum(cell.value.iterations for cell in plan.to_train)
-    total_work = sum(operations(cell.value, plan.images) for cell in plan.to_train)
+    total_iterations = sum(cell.value.iterations for cell in cells)
+    training = sum(training_flops(cell.value, plan.images) for cell in cells)
+    reading = sum(evaluation_flops(cell.value, plan.images) for cell in cells)
     lines += [
         "",
-        f"To train: {len(plan.to_train)} of {len(everything)} cells, {total_iterations:,} iterations, "
-        f"{total_work / 1e15:,.3g} PFLOP.",
-        f"Measured here: {1000 * measured.seconds_a_step:,.1f} ms a step, {speed / 1e9:,.0f} GFLOP/s a cell, on "
-        f"{measured.device} (a probe of a few steps).",
-        f"Estimated time: {describe_duration(seconds)} with {parallel} {'cells' if parallel > 1 else 'cell'} at once.",
-        f"Disk: about {describe_bytes(disk)} more.",
+        f"To train: {len(cells)} of {len(everything)} cells, {total_iterations:,} iterations, "
+        f"{(training + reading) / 1e15:,.3g} PFLOP ({training / 1e15:,.3g} for training, {reading / 1e15:,.3g} for "
+        "evaluations).",
+        f"Measured here: {1000 * measured.seconds_a_step:,.1f} ms a step, {measured.flops_a_second / 1e9:,.0f} GFLOP/s "
+        f"a cell, on {measured.device} (a probe of a few steps).",
+        f"Estimated time: {describe_duration(seconds)} with {at_once} {'cells' if at_once > 1 else 'cell'} at once, "
+        "starts and evaluations included.",
     ]
+    all_cores = dataclasses.replace(room, cores=usable_cores())
+    if cells and plan.at_once(all_cores, cells) > at_once:
+        more = plan.at_once(all_cores, cells)
+        faster = describe_duration(plan.seconds(pace, cells, more))
+        lines.append(f"With --cores all: {faster} with {more} cells at once.")
+    lines.append(f"Disk: about {describe_bytes(disk)} more.")
+    if unusable is not None:
+        lines.append(f"Warning: {unusable}")
     done = [cell for cell in everything if plan.states[cell.place] == "done"]
     warnings = (warn_of_small_batches(study), warn_of_early_losses(plan.layout, done, plan.images.classes))
     lines += [warning for warning in warnings if warning is not None]
-    advice = advise_on_precision(sample, plan.images, measured) if plan.to_train else None
+    advice = advise_on_precision(sample, plan.images, measured) if cells else None
     if advice is not None:
         lines.append(advice)
     if seconds > DAY:

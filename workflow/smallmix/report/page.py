@@ -71,10 +71,11 @@ def render_page(
     figures: Path,
     templates: Path = TEMPLATE_FOLDER,
     left_out: Mapping[str, str] = MappingProxyType({}),
+    command: str | None = None,
 ) -> str:
     """The page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named.
 
-    `left_out` maps figures that must not be shown to the reason.
+    `left_out` maps figures that must not be shown to the reason. `command` is the call that runs the study.
     """
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -111,7 +112,7 @@ def render_page(
             loss_floors=floor_sentences(tables.study),
             loss_comparisons=comparison_sentences(tables.study),
             numbers=numbers_view(tables),
-            runs=compose_runs(tables),
+            runs=compose_runs(tables, command),
             protocol=compose_protocol(tables),
             hardware=hardware_sentences(tables),
             deviations=compose_deviations(tables),

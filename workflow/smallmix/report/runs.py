@@ -16,7 +16,6 @@ STATUSES = ("current", "stale", "failed", "missing")
 STATUS_NAMES = {"current": "finished", "stale": "stale", "failed": "failed", "missing": "not run"}
 STATUS_MARKS = {"current": "good", "stale": "warn", "failed": "bad", "missing": "quiet"}
 CELLS_NAMED = 20
-ARTICLE_STUDY = "article"
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Runs:
     command: str | None
 
 
-def compose_runs(tables: StudyTables) -> Runs:
-    """All about the runs from cells.csv, metrics.csv and provenance.json."""
+def compose_runs(tables: StudyTables, command: str | None = None) -> Runs:
+    """All about the runs from cells.csv, metrics.csv and provenance.json; `command` is the call that runs the study."""
     statuses = _statuses(tables)
     counts = Counter(status for status, _ in statuses.values())
     return Runs(
@@ -49,7 +48,7 @@ def compose_runs(tables: StudyTables) -> Runs:
         matrix=_matrix(tables, statuses),
         troubles=tuple(_troubles(tables, statuses)),
         every=_every(tables, statuses),
-        command=finish_command(tables, statuses),
+        command=finish_command(tables, statuses, command),
     )
 
 
@@ -73,22 +72,22 @@ def _place(place: Place) -> str:
     return f"n{place[0]}/{place[1]}/seed{place[2]}"
 
 
-def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> str | None:
-    """What to type to finish the study; None where nothing is left. Stale and failed runs are asked for by name."""
-    if all(status == "current" for status, _ in statuses.values()):
+def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]], command: str | None) -> str | None:
+    """What to type to finish the study: `command`, and stale and failed runs by name.
+
+    None where nothing is left, and where nobody knows the files that made the study: a made-up name helps nobody.
+    """
+    if command is None or all(status == "current" for status, _ in statuses.values()):
         return None
     name = tables.study.name
-    parts = ["snakemake", "--cores", "all"]
-    if name != ARTICLE_STUDY:
-        parts += ["--configfile", f"workflow/studies/{name}.yaml"]
     again = [
         f"results/{name}/cells/{_place(place)}/metrics.json"
         for place, (status, _) in statuses.items()
         if status in ("stale", "failed")
     ]
     if again:
-        parts += ["--forcerun", *(again if len(again) <= CELLS_NAMED else ["train_cell"])]
-    return shlex.join(parts)
+        command += " --forcerun " + shlex.join(again if len(again) <= CELLS_NAMED else ["train_cell"])
+    return command
 
 
 def _matrix(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> TableView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ MOST_CELLS = 200_000
 # Images of up to so many pixels a side end in maps of one pixel, whose statistics a lone image cannot give.
 SMALLEST_MAPS = 8
 LEAST_IMAGE_PER_BORDER = 4  # an image is at least so many times as wide as the border around it
+WILDCARD = re.compile(r"\{[^{}]*\w.*\}")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def cross_faults(configuration: dict[str, Any], faulty: set[KeyPath]) -> list[Fa
         _readings,
         _cell_count,
         _published,
+        _braces,
     )
     return [fault for rule in rules for fault in rule(sound)]
 
@@ -269,6 +272,15 @@ def _published(sound: Sound) -> Iterator[Fault]:
             f"there is no file {show(published)} (seen from the current folder); mend the path, or write null for none"
         )
         yield Fault(("published",), told)
+
+
+def _braces(sound: Sound) -> Iterator[Fault]:
+    """Snakemake takes {word} in the path of an input for a wildcard, and knows no way to write the word itself."""
+    for path in (("dataset", "image-list", "folder"), ("published",)):
+        value = sound.get(*path)
+        if isinstance(value, str) and WILDCARD.search(value):
+            told = f"found {show(value)}; a path with braces cannot be an input of a step. Rename it, or give a link"
+            yield Fault(path, told)
 
 
 def _image_size(sound: Sound) -> int | None:

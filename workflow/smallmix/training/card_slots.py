@@ -25,6 +25,7 @@ from smallmix.errors import ConfigurationError, Interrupted, SmallmixError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CARDS_OVERRIDE = "SMALLMIX_CARDS"
+TICKET_NAME = re.compile(r"[0-9]{12,}")
 CARD_NAME = re.compile(r"\d+|(GPU|MIG)-.+")
 # What batch systems call a job's identity. Each hands out cards itself and may number them from 0 in every job.
 BATCH_JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf", "JOB_ID": "sge"}
@@ -61,6 +62,20 @@ def batch_job(environment: Mapping[str, str] = os.environ) -> str | None:
     return None
 
 
+def cards_of_this_process(
+    environment: Mapping[str, str] = os.environ, report: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """The cards that a training started here would choose from; `report` is told where a batch job was given none."""
+    job = batch_job(environment)
+    if job is not None and VISIBLE not in environment and CARDS_OVERRIDE not in environment:
+        report(
+            f"the batch system gave job {job} no card ({VISIBLE} is not set), so this cell trains on the CPU; "
+            f"request a card, or set {VISIBLE} where the site hands out whole nodes"
+        )
+        return []
+    return list_cards(environment)
+
+
 @contextlib.contextmanager
 def lease_card(
     folder: Path,
@@ -86,7 +101,7 @@ def lease_card(
             f"--cells-per-card must be 1 or more and --gpus 0 or more (given: {cells_per_card} and {gpus})."
         )
     job = batch_job(environment)
-    cards = _cards_given(environment, job, report) if gpus else []
+    cards = cards_of_this_process(environment, report) if gpus else []
     if not cards:
         with _set(environment, {VISIBLE: ""}):
             yield None
@@ -102,16 +117,6 @@ def lease_card(
         with _set(environment, {VISIBLE: slot.card, **order}):
             report(f"card {slot.card}, slot {slot.number + 1} of {cells_per_card}")
             yield slot
-
-
-def _cards_given(environment: Mapping[str, str], job: str | None, report: Callable[[str], None]) -> list[str]:
-    if job is not None and VISIBLE not in environment and CARDS_OVERRIDE not in environment:
-        report(
-            f"the batch system gave job {job} no card ({VISIBLE} is not set), so this cell trains on the CPU; "
-            f"request a card, or set {VISIBLE} where the site hands out whole nodes"
-        )
-        return []
-    return list_cards(environment)
 
 
 def _pool_folder(folder: Path, job: str | None) -> Path:
@@ -195,7 +200,7 @@ class _Ticket:
     def __init__(self, queue: Path, mutex: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
         self._queue = queue
         with mutex():
-            last = max((int(path.name) for path in queue.iterdir()), default=0)
+            last = max((int(path.name) for path in _numbered(queue)), default=0)
             self._path = queue / f"{last + 1:012d}"
             self._stream = _open(self._path)
             _try_lock(self._stream)
@@ -209,23 +214,41 @@ class _Ticket:
     def waiting_before(self) -> int:
         """How many living owners stand further ahead. Removes the tickets of dead ones. Needs the mutex."""
         waiting = 0
-        for path in sorted(self._queue.iterdir()):
-            if path >= self._path:
+        for path in _numbered(self._queue):
+            if int(path.name) >= int(self._path.name):
                 break
-            with _open(path) as stream:
-                if _try_lock(stream):
-                    path.unlink(missing_ok=True)
-                else:
+            try:
+                stream = _open(path)
+            except SmallmixError:
+                continue  # not to be told whether its owner lives: it must starve nobody
+            with stream:
+                if not _try_lock(stream):
                     waiting += 1
+                    continue
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
         return waiting
 
     def leave(self) -> None:
         """Give the place up."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
         self._stream.close()
 
 
+def _numbered(queue: Path) -> list[Path]:
+    """What has a ticket's name, in order. Whatever else lies in the folder (.nfs..., an editor's copies) has none."""
+    return sorted(
+        (path for path in queue.iterdir() if TICKET_NAME.fullmatch(path.name)), key=lambda path: int(path.name)
+    )
+
+
 def _open(path: Path) -> IO[str]:
+    if path.exists() and not path.is_file():
+        raise SmallmixError(
+            f"the place of the lock file {path} is taken by something that is no file. Remove that, then run the same "
+            "command again."
+        )
     try:
         return open(path, "a", encoding="utf-8")  # closing it releases the lock
     except OSError as fault:

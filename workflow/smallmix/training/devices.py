@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,26 @@ def choose_device(choice: DeviceChoice) -> torch.device:
             "or use --device auto."
         )
     return torch.device("cuda" if available else "cpu")
+
+
+def explain_unusable_cards(cards: Sequence[str]) -> str | None:
+    """Why a training goes to the CPU although `cards` were counted; None where one can be used, or none was counted."""
+    if not cards or torch.cuda.is_available():
+        return None
+    version = torch.__version__
+    if torch.version.cuda is None and torch.version.hip is None:
+        reason = f"PyTorch {version} is a build for the CPU alone; install one for CUDA"
+    else:
+        try:
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+            reason = f"PyTorch {version} finds no card it can use"
+        except (RuntimeError, AssertionError) as fault:
+            reason = f"PyTorch {version} says: {str(fault).strip().splitlines()[0]}"
+    counted = f"{len(cards)} card{'s are' if len(cards) > 1 else ' is'} counted here ({', '.join(cards)})"
+    return (
+        f"{counted} but cannot be used, so cells train on the CPU, many times slower. {reason.rstrip('.')}. "
+        "Check `nvidia-smi` and the driver, or set SMALLMIX_CARDS= (empty) where the CPU is meant."
+    )
 
 
 def describe_device(device: torch.device) -> str:

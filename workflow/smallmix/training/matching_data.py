@@ -55,7 +55,7 @@ def explain_other_subset(rule: SubsetValue, dataset: Path, subset: Path) -> str 
     """
     arrays = load_dataset(dataset, verify=False)
     labels = numpy.asarray(arrays.train_labels)
-    wanted = choose_rows(rule, labels, len(arrays.description.classes))
+    wanted = choose_rows(rule, labels, arrays.description.classes)
     told = f"{subset} does not belong to {dataset} and size {rule.size}"
     try:
         rows, written = read_subset(subset)

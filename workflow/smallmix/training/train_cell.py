@@ -33,6 +33,7 @@ from smallmix.training.devices import (
     choose_memory_format,
     describe_device,
     describe_processor,
+    explain_unusable_cards,
     fix_arithmetic,
     warn_of_emulation,
 )
@@ -60,6 +61,7 @@ class TrainingJob:
     version: str  # of smallmix, for the record
     device: DeviceChoice = "auto"
     checkpoint_seconds: float = 60.0
+    cards: tuple[str, ...] = ()  # that were counted where it runs; a training that cannot use them says so
 
 
 def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> None:
@@ -152,6 +154,10 @@ def _train_record(
     device = choose_device(job.device)
     memory_format = choose_memory_format(device, cell.model.width)
     environment = describe_environment(cell, device, memory_format, job.version)
+    unusable = explain_unusable_cards(job.cards) if device.type == "cpu" else None
+    if unusable is not None:
+        log(f"warning: {unusable}")
+        environment["card"] = f"counted, but not usable: {unusable}"
     for warning in (warn_of_emulation(cell.recipe.precision, device), warn_of_remainder(cell)):
         if warning is not None:
             log(warning)

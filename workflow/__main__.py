@@ -1,0 +1,10 @@
+"""`python workflow COMMAND …`: the package from the folder that it lies in, whatever PYTHONPATH says.
+
+A folder that is run puts itself first in sys.path, and never the working folder.
+"""
+
+import sys
+
+from smallmix.commands.main import main
+
+sys.exit(main())

@@ -1,0 +1,47 @@
+"""A resolved configuration handed from Snakemake to the commands that it starts: by a file, not on the command line.
+
+Linux takes no argument above 128 kB, which a study of some ten thousand seeds is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from smallmix import atomic_files
+from smallmix.errors import ConfigurationError, SmallmixError
+from smallmix.fingerprints import fingerprint_value
+from smallmix.study.study import Study
+
+HANDED_OVER = Path(".snakemake/smallmix-studies")
+FILE_MARK = "@"
+
+
+def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
+    """Write the resolved configuration into `folder`; return the argument that names the file.
+
+    The name holds a fingerprint of the content, so two runs with different configurations do not disturb each other. A
+    folder that cannot be written is told by the command that wants the file.
+    """
+    text = study.to_json()
+    path = folder / f"{study.name}-{fingerprint_value(text)[:16]}.json"
+    if not path.exists():
+        with contextlib.suppress(SmallmixError):
+            atomic_files.write_text(path, text + "\n")
+    return f"{FILE_MARK}{path}"
+
+
+def take_over(argument: str) -> str:
+    """The resolved configuration's text of an argument: the text itself, or @ and the file that holds it.
+
+    Raises ConfigurationError where the file cannot be read.
+    """
+    if not argument.startswith(FILE_MARK):
+        return argument
+    path = Path(argument.removeprefix(FILE_MARK))
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as fault:
+        raise ConfigurationError(
+            f"--configuration: cannot read {path} ({fault}). Make its folder writable, and start the run again."
+        ) from fault
