@@ -298,7 +298,7 @@ def _metrics(
         "final_test_accuracy": last[-1],
         "best_test_accuracy": accuracies[best],
         "best_iteration": history[best][0],
-        "last10_test_accuracy": float(np.median(late)),
+        "last_tenth_test_accuracy": float(np.median(late)),
         "last_tenth_readings": len(late),
         "final_test_loss": last[6],
         "final_train_loss": last[3],

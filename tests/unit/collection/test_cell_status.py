@@ -133,7 +133,7 @@ def test_cells_without_a_folder_are_missing(made: SyntheticStudy) -> None:
     [
         "final_test_accuracy",
         "best_test_accuracy",
-        "last10_test_accuracy",
+        "last_tenth_test_accuracy",
         "last_tenth_readings",
         "best_iteration",
         "iterations",
@@ -186,7 +186,7 @@ def test_an_accuracy_edited_in_both_tables_is_found_by_the_predictions(made: Syn
         final_test_accuracy=0.99,
         best_test_accuracy=0.99,
         best_iteration=int(lines[-1].split(",")[0]),
-        last10_test_accuracy=float(np.median(accuracies[-2:])),
+        last_tenth_test_accuracy=float(np.median(accuracies[-2:])),
     )
     assert record(made).status == "stale"
     assert "by predictions.npz" in record(made).reason

@@ -44,7 +44,7 @@ def rows(content: bytes) -> list[dict[str, str]]:
 def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy, tmp_path: Path) -> None:
     content = write(made, tmp_path / "out")["metrics.csv"]
     assert content.splitlines()[0].decode() == (
-        "study,dataset,size,method,seed,iterations,final_test_accuracy,best_test_accuracy,last10_test_accuracy,"
+        "study,dataset,size,method,seed,iterations,final_test_accuracy,best_test_accuracy,last_tenth_test_accuracy,"
         "last_tenth_readings,final_test_loss,best_iteration,final_train_loss,final_clean_train_loss,final_clean_train_accuracy,"
         "expected_calibration_error,calibration_gap,brier_score,negative_log_likelihood,"
         "largest_early_loss,largest_early_loss_iteration,calibration_error_by_chance"

@@ -32,7 +32,7 @@ SEEDS = range(6)
 METHODS = {"non": {"mix": "none", "beta": None}, "label-mix": {"mix": "images-and-labels", "beta": [1.0, 1.0]}}
 
 
-def find(rows: list[Comparison], size: int | None, selection: str = "last10") -> Comparison:
+def find(rows: list[Comparison], size: int | None, selection: str = "last_tenth") -> Comparison:
     (row,) = [one for one in rows if one.size == size and one.selection == selection]
     return row
 
@@ -68,14 +68,14 @@ def test_all_sizes_are_averaged_within_each_seed(rows: list[Comparison]) -> None
 def test_one_hypothesis_is_declared_and_the_rest_is_corrected(rows: list[Comparison]) -> None:
     declared = [row for row in rows if row.role == "declared"]
     assert [(row.size, row.selection, row.method, row.reference) for row in declared] == [
-        (None, "last10", "label-mix", "non")
+        (None, "last_tenth", "label-mix", "non")
     ]
     assert declared[0].holm_p_value is None
     assert "declared in advance" in declared[0].note
     secondary = [row for row in rows if row.role == "secondary"]
     assert all("secondary" in row.note and row.holm_p_value is not None for row in secondary)
     # The two single sizes are one family; the row over all sizes, which sums them up, is another.
-    for selection in ("last10", "best"):
+    for selection in ("last_tenth", "best"):
         assert find(rows, 500, selection).holm_p_value == pytest.approx(2 * 2 / 2**6)
         assert find(rows, 500, selection).holm_rows == 2
     assert find(rows, None, "best").holm_p_value == pytest.approx(2 / 2**6)
@@ -202,14 +202,14 @@ def test_a_size_without_results_leaves_no_mean_over_all_sizes() -> None:
 
 def test_the_three_selections_are_read_from_their_columns() -> None:
     study = make_study(sizes=(500,), seeds=(0,), methods=METHODS)
-    names = ("best_test_accuracy", "final_test_accuracy", "last10_test_accuracy")
+    names = ("best_test_accuracy", "final_test_accuracy", "last_tenth_test_accuracy")
     results = (
         Result(500, "non", 0, dict(zip(names, (0.5, 0.4, 0.3), strict=True))),
         Result(500, "label-mix", 0, dict(zip(names, (0.6, 0.6, 0.6), strict=True))),
     )
     rows = compare_methods(study, results)
     found = {row.selection: row.interval.mean for row in rows if row.size == 500 and row.interval}
-    assert found == pytest.approx({"best": 0.1, "last": 0.2, "last10": 0.3})
+    assert found == pytest.approx({"best": 0.1, "last": 0.2, "last_tenth": 0.3})
 
 
 def test_the_table_is_written_for_people_and_programs(rows: list[Comparison], tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ def rows(moments: list[int], accuracies: list[float]) -> list[HistoryRow]:
 def test_with_a_hundred_readings_it_is_that_of_the_last_ten() -> None:
     accuracies = [(37 * number % 100) / 100 for number in range(100)]
     found = summarize(rows(list(range(8, 801, 8)), accuracies))
-    assert found["last10_test_accuracy"] == statistics.median(accuracies[-10:])
+    assert found["last_tenth_test_accuracy"] == statistics.median(accuracies[-10:])
     assert found["last_tenth_readings"] == 10
 
 
 def test_with_few_readings_it_is_not_the_middle_of_the_learning_curve() -> None:
     found = summarize(rows([100, 200, 300, 400, 500], [0.1, 0.2, 0.3, 0.5, 0.9]))
-    assert found["last10_test_accuracy"] == 0.9
+    assert found["last_tenth_test_accuracy"] == 0.9
     assert found["last_tenth_readings"] == 1
 
 
@@ -33,5 +33,5 @@ def test_only_what_was_read_in_the_last_tenth_counts(late: list[int]) -> None:
     moments = [100, 200, 300, 400, 450, *late]
     accuracies = [0.1] * 5 + [0.5 + 0.01 * number for number in range(len(late))]
     found = summarize(rows(moments, accuracies))
-    assert found["last10_test_accuracy"] == statistics.median(accuracies[5:])
+    assert found["last_tenth_test_accuracy"] == statistics.median(accuracies[5:])
     assert found["last_tenth_readings"] == len(late)

@@ -29,7 +29,7 @@ NUMBERS = (
     "iterations",
     "final_test_accuracy",
     "best_test_accuracy",
-    "last10_test_accuracy",
+    "last_tenth_test_accuracy",
     "last_tenth_readings",
     "final_test_loss",
     "best_iteration",

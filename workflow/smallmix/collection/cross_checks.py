@@ -59,7 +59,7 @@ def _against_history(metrics: dict[str, Any], history: CellHistory, iterations: 
         "final_test_accuracy": (accuracies[-1], ACCURACY_TOLERANCE),
         "best_test_accuracy": (accuracies[best], ACCURACY_TOLERANCE),
         "best_iteration": (columns["iteration"][best], 0.0),
-        "last10_test_accuracy": (median(late or accuracies[-1:]), ACCURACY_TOLERANCE),
+        "last_tenth_test_accuracy": (median(late or accuracies[-1:]), ACCURACY_TOLERANCE),
         "last_tenth_readings": (len(late), 0.0),
         "final_test_loss": (columns["test_loss"][-1], _loss_tolerance(columns["test_loss"][-1])),
         "final_train_loss": (columns["train_loss"][-1], _loss_tolerance(columns["train_loss"][-1])),

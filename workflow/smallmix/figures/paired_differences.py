@@ -26,7 +26,7 @@ from smallmix.figures.style import (
 PANELS_A_ROW = 3
 MOST_PANELS = 9
 LONGEST_NAME = 22  # letters above a panel
-SELECTION_NAMES = {"best": "best of the run", "last": "end of the run", "last10": "median of the last ten"}
+SELECTION_NAMES = {"best": "best of the run", "last": "end of the run", "last_tenth": "median of the last tenth"}
 
 
 def differences_by_size(tables: StudyTables) -> pd.DataFrame:

@@ -28,7 +28,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "iterations",
         "final_test_accuracy",
         "best_test_accuracy",
-        "last10_test_accuracy",
+        "last_tenth_test_accuracy",
         "last_tenth_readings",
         "final_test_loss",
         "best_iteration",

@@ -12,7 +12,7 @@ from smallmix.report.table_view import Entry, TableView, number_entry, size_entr
 SELECTIONS = (
     ("best_test_accuracy", "best"),
     ("final_test_accuracy", "last"),
-    ("last10_test_accuracy", "last ten"),
+    ("last_tenth_test_accuracy", "last tenth"),
 )
 
 
@@ -74,7 +74,7 @@ def sensitivity_view(tables: StudyTables) -> TableView:
         name="table-sensitivity",
         caption="Test accuracy in percent by the rule that selects the moment; the gap is best minus last, in points; "
         "the last column says how far into the budget the best reading stood.",
-        columns=("Training images", "Method", "Best", "Last", "Median of last ten", "Gap", "Best at"),
+        columns=("Training images", "Method", "Best", "Last", "Median of last tenth", "Gap", "Best at"),
         rows=tuple(rows),
         sortable=True,
     )

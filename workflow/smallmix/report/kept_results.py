@@ -23,8 +23,8 @@ LARGEST = 5_000_000  # bytes, all files together
 COPIED = ("study.json", "metrics.csv", "comparison.csv", "claims.csv", "subset_table.csv", "provenance.json")
 SHOWS_IMAGES = "methods_preview"
 SELECTION = (
-    "*Best* is the highest test accuracy of the run, chosen on the test set, as the article chose it; *last ten* is "
-    "the median of the last ten readings, which nobody chose."
+    "*Best* is the highest test accuracy of the run, chosen on the test set, as the article chose it; *last tenth* is "
+    "the median of the readings in the last tenth of the budget, which nobody chose."
 )
 
 
@@ -81,7 +81,7 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         "|---|---|",
         *(f"| {name} | {_cell(value)} |" for name, value in rows.items()),
         "",
-        f"Test accuracy in percent, best / last ten, mean over {len(study.seeds)} "
+        f"Test accuracy in percent, best / last tenth, mean over {len(study.seeds)} "
         f"seed{'s' if len(study.seeds) > 1 else ''}. {SELECTION}",
         "",
         "| training images | " + " | ".join(_cell(method) for method in study.methods) + " |",
@@ -118,7 +118,7 @@ def _accuracy_row(tables: StudyTables, size: int) -> str:
     entries = []
     for method in tables.study.methods:
         runs = tables.seeds_of(size, method)
-        best, last = (float(runs[f"{rule}_test_accuracy"].mean()) for rule in ("best", "last10"))
+        best, last = (float(runs[f"{rule}_test_accuracy"].mean()) for rule in ("best", "last_tenth"))
         entries.append(NO_NUMBER if math.isnan(best) else f"{100 * best:.2f} / {100 * last:.2f}")
     return f"| {size:,} | " + " | ".join(entries) + " |"
 

@@ -28,7 +28,7 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     recipe = cell.recipe
     return [
         ("Selection", "Accuracies are the best reading of a run unless a table says otherwise: the article's rule, "
-         "chosen on the test images. Last and last-ten-median accuracies of the same runs stand beside it. "
+         "chosen on the test images. Last and last-tenth-median accuracies of the same runs stand beside it. "
          + _choices(tables)),
         ("Seeds", _seeds(tables)),
         ("Images", f"{title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),

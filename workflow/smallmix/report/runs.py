@@ -131,7 +131,7 @@ def _every(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> Table
     for place, (status, _) in statuses.items():
         row = numbers.get(place, {})
         accuracies = [
-            _percent(row, key) for key in ("best_test_accuracy", "final_test_accuracy", "last10_test_accuracy")
+            _percent(row, key) for key in ("best_test_accuracy", "final_test_accuracy", "last_tenth_test_accuracy")
         ]
         best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(_place(place), math.nan)
         rows.append(
@@ -151,7 +151,7 @@ def _every(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> Table
         caption="Every run; test accuracies in percent. The files of a run lie in "
         f"results/{tables.study.name}/cells/n<size>/<method>/seed<seed>/.",
         columns=(
-            "Images", "Method", "Seed", "Status", "Best", "Last", "Last ten", "Best at iteration",
+            "Images", "Method", "Seed", "Status", "Best", "Last", "Last tenth", "Best at iteration",
             "Clean training, last", "Time",
         ),
         rows=tuple(rows),

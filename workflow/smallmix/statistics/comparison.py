@@ -26,7 +26,7 @@ from smallmix.statistics.results import SELECTIONS, Result, by_seed
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
 from smallmix.study.study import Study
 
-DECLARED_SELECTION = "last10"
+DECLARED_SELECTION = "last_tenth"
 LEVEL = 0.05
 FEWEST_FOR_A_RATIO = 3  # two seeds give variances that say next to nothing
 ALL_SIZES = "all"

@@ -22,7 +22,7 @@ from smallmix.study.study import Study
 
 # The meaning of the names under which the article publishes; a study's own names are free.
 PUBLISHED_MIXES: dict[str, Mix] = {"non": "none", "data-mix": "images", "label-mix": "images-and-labels"}
-SELECTION_NAMES = {"best": "best", "final": "last", "last10": "last10"}
+SELECTION_NAMES = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
 
 
 @dataclass(frozen=True)

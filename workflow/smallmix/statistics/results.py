@@ -11,11 +11,11 @@ from pathlib import Path
 from smallmix.errors import SmallmixError
 
 # How an accuracy is chosen from a training: by the best reading (the article's rule, chosen on the test images), by
-# the last one, or by the median of the last ten.
+# the last one, or by the median of the last tenth.
 SELECTIONS = {
     "best": "best_test_accuracy",
     "last": "final_test_accuracy",
-    "last10": "last10_test_accuracy",
+    "last_tenth": "last_tenth_test_accuracy",
 }
 _NAMES = frozenset({"study", "dataset", "method"})
 

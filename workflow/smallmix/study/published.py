@@ -83,10 +83,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Published:
-    """Everything a source reports. `selection` is how its accuracies were chosen: best, final or last10."""
+    """Everything a source reports. `selection` is how its accuracies were chosen: best, final or last_tenth."""
 
     source: Source
-    selection: Literal["best", "final", "last10"]
+    selection: Literal["best", "final", "last_tenth"]
     class_counts: tuple[ClassCounts, ...]
     accuracies: tuple[Accuracies, ...]
     figures: tuple[PublishedFigure, ...]

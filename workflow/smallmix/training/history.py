@@ -38,7 +38,7 @@ def history_csv(rows: list[HistoryRow]) -> bytes:
 
 
 def summarize(rows: list[HistoryRow]) -> dict[str, float | int]:
-    """The accuracies kept apart: final; best, with the iteration that first reached it; median of the last ten.
+    """The accuracies kept apart: final; best, with the iteration that first reached it; median of the last tenth.
 
     That median is over the readings in the last tenth of the budget, the final one at least; their number stands
     beside. `rows` end with the end of the budget.
@@ -52,7 +52,7 @@ def summarize(rows: list[HistoryRow]) -> dict[str, float | int]:
         "final_test_accuracy": last.test_accuracy,
         "best_test_accuracy": best.test_accuracy,
         "best_iteration": best.iteration,
-        "last10_test_accuracy": statistics.median(late),
+        "last_tenth_test_accuracy": statistics.median(late),
         "last_tenth_readings": len(late),
         "final_test_loss": last.test_loss,
         "final_train_loss": last.train_loss,
