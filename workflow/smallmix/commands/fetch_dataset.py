@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Fetch, check, write; tell in one line what came."""
     from smallmix.datasets.description import load_description
     from smallmix.datasets.fetch import fetch_dataset
-    from smallmix.datasets.originals import begin_record, keep_record, note_originals
+    from smallmix.datasets.originals import keep_record, note_originals
     from smallmix.errors import ConfigurationError
 
     try:
@@ -32,7 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--settings is not JSON: {fault}") from fault
     if not isinstance(settings, dict):
         raise ConfigurationError("--settings must be a JSON object: the dataset section of a resolved configuration")
-    begin_record(arguments.output)
     originals = note_originals(settings)
     fetch_dataset(settings, arguments.output)
     keep_record(arguments.output, originals)

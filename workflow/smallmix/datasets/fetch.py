@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.datasets.array_writing import DatasetArrays, write_dataset
+from smallmix.datasets.originals import begin_record, explain_foreign
 from smallmix.errors import ConfigurationError
 
 DOWNLOADS = "downloads"  # beside the dataset's folder, so that deleting a dataset does not cost its download
@@ -18,7 +19,11 @@ def fetch_dataset(dataset_configuration: Mapping[str, Any], folder: Path) -> Non
     Relative paths in the configuration start at the current folder. Downloads are kept in `folder`/../downloads.
     Raises DatasetError or ConfigurationError with a message for people.
     """
-    write_dataset(_read(dataset_configuration, Path(folder)), Path(folder))
+    folder = Path(folder)
+    explain_foreign(folder)
+    arrays = _read(dataset_configuration, folder)
+    begin_record(folder)
+    write_dataset(arrays, folder)
 
 
 def _read(configuration: Mapping[str, Any], folder: Path) -> DatasetArrays:

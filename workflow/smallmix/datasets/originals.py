@@ -70,7 +70,7 @@ def is_own_folder(folder: Path) -> bool:
 def note_originals(settings: Mapping[str, Any]) -> Originals:
     """Read the user's files (none for the other kinds), before they are decoded. Faults are left to the decoding."""
     kept = _settings_of(settings)
-    if settings.get("name") != "image-list":
+    if "folder" not in kept:
         return Originals(kept, {})
     folder = Path(str(kept["folder"]))
     files: dict[str, Seen] = {}
