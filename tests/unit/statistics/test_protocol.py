@@ -51,6 +51,16 @@ def test_overlays_differ_as_they_say(overlay: str, text: str, decisive: bool, mo
     assert text in explain(differences)
 
 
+@pytest.mark.parametrize(
+    ("network", "decisive"), [("preact-resnet18-mixup", False), ("preact-resnet18-without-final-norm", True)]
+)
+def test_another_network_is_a_difference(network: str, decisive: bool) -> None:
+    configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
+    study = Study.from_configuration({**configuration, "model": {**configuration["model"], "name": network}})
+    found = [(one.text, one.decisive) for one in differences_from_article(Evidence(study, ()))]
+    assert (f"the network {network} instead of preact-resnet18", decisive) in found
+
+
 def test_the_longer_study_differs_where_it_trains_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     study = load("longer", monkeypatch).study
     assert [one.text for one in differences_of_cell(study, 1000, "non")] == [

@@ -21,6 +21,9 @@ CIFAR10_LABELS = (
     "fc48d9ecfdbeacce2dacf004498170f2df12e75e3485475017d2663b587a92f3",
 )
 CIFAR10_SHAPE = (32, "rgb")
+NETWORK = "preact-resnet18"
+# The article may have used the mixup repository's network as well: its numbers are compared, with a note.
+COMPARABLE_NETWORKS = ("preact-resnet18-mixup",)
 WIDTH = 64
 BLOCKS = (2, 2, 2, 2)
 RECIPE: dict[str, Any] = {
@@ -58,6 +61,9 @@ def differences_from_article(evidence: Evidence) -> list[Difference]:
     value = study.cells[0].value if study.cells else None
     found = differences_of_images(evidence)
     if value is not None:
+        if value.model.name != NETWORK:
+            text = f"the network {value.model.name} instead of {NETWORK}"
+            found.append(Difference(text, value.model.name not in COMPARABLE_NETWORKS))
         if value.model.width != WIDTH:
             found.append(Difference(f"width {value.model.width} instead of {WIDTH}", True))
         if value.model.blocks != BLOCKS:
