@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from smallmix.commands.configuration_files import files_to_merge
 from smallmix.study.configuration import load_configuration
 from smallmix.study.study import Study
 
@@ -40,6 +41,24 @@ def test_writes_a_study_that_can_be_loaded(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert again.read_bytes() == output.read_bytes()
     assert [path.name for path in output.parent.iterdir()] == ["study.json"]
+
+
+def test_an_overlay_alone_is_merged_with_the_base_as_snakemake_does(tmp_path: Path) -> None:
+    outputs = [tmp_path / name for name in ("alone.json", "both.json", "absolute.json")]
+    named = [[DEMO], ["config.yaml", DEMO], [DEMO, str(PROJECT / "config.yaml")]]
+    for output, files in zip(outputs, named, strict=True):
+        assert resolve_study("--configfile", *files, "--output", str(output)).returncode == 0
+    assert len({output.read_bytes() for output in outputs}) == 1
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_base_is_that_of_the_folder_or_else_the_projects_own(tmp_path: Path, own: bool) -> None:
+    overlay = tmp_path / "my-study.yaml"
+    if own:
+        (tmp_path / "config.yaml").touch()
+    base = tmp_path / "config.yaml" if own else PROJECT / "config.yaml"
+    assert files_to_merge([overlay], tmp_path) == [base, overlay]
+    assert files_to_merge([], tmp_path) == [base]
 
 
 def test_prints_what_can_be_used_as_a_configuration(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from smallmix.commands.configuration_files import add_configfile, files_to_merge
+
 SUMMARY = "remove results that do not belong to the configuration, data and code; the next run makes them again"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study, and whether to remove or only to list."""
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    add_configfile(parser)
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--dry-run", action="store_true", help="list them, remove nothing")
 
@@ -22,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
 
-    layout = Layout(load_study(arguments.configfile), arguments.root)
+    layout = Layout(load_study(files_to_merge(arguments.configfile, arguments.root)), arguments.root)
     outdated = find_contradicted(layout)
     for path, reason in outdated.items():
         print(f"{'outdated' if arguments.dry_run else 'removed'}: {path}: {reason}")

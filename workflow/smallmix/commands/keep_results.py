@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from smallmix.commands.configuration_files import add_configfile, files_to_merge
+
 SUMMARY = "put a finished study's numbers, configuration and report into a small folder, to be kept in version control"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study, and where to."""
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    add_configfile(parser)
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
     parser.add_argument("--command", dest="made_by", help="the command to note (default: snakemake with these files)")
@@ -23,11 +25,12 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.report.kept_results import kept_files
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
-    from smallmix.study.run_command import FIRST_FILE, run_command
+    from smallmix.study.run_command import run_command
 
-    study = load_study(arguments.configfile)
+    files_merged = files_to_merge(arguments.configfile, arguments.root)
+    study = load_study(files_merged)
     layout = Layout(study, arguments.root)
-    overlays = [path for path in arguments.configfile if path != FIRST_FILE]
+    overlays = files_merged[1:]
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
     brought = (arguments.root / "workflow" / "studies").resolve()

@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from smallmix.commands.configuration_files import add_configfile, files_to_merge
+
 SUMMARY = "say what a full run would do here: cells, iterations, time, disk"
 # Small enough for a machine without a GPU, with what each is good for.
 SMALLER_STUDIES = (
@@ -16,7 +18,7 @@ SMALLER_STUDIES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study, and how much to say."""
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    add_configfile(parser)
     parser.add_argument("--configuration", help="the resolved configuration as JSON, instead of files")
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--cores", type=int, help="cores that the run may use (default: all that this process may)")
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         from smallmix.study.configuration import load_study
 
-        study = load_study(arguments.configfile)
+        study = load_study(files_to_merge(arguments.configfile))
     if arguments.brief:
         print(brief_plan(study, arguments.root, room))
     else:

@@ -10,13 +10,15 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from smallmix.commands.configuration_files import add_configfile, files_to_merge
+
 SUMMARY = "render the report of a study as far as it has come: finished, failed and missing cells"
 FOLDER = "so-far"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which study."""
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[Path("config.yaml")])
+    add_configfile(parser)
     parser.add_argument("--configuration", help="the resolved configuration as JSON (or @FILE), instead of files")
     parser.add_argument("--command", dest="made_by", help="the call that runs the study (default: by the files)")
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
@@ -24,13 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do every step from collection to report; a step that cannot be done leaves its part of the report empty."""
+    from smallmix.atomic_files import write_text
     from smallmix.commands import (
         collect_metrics,
         compare_methods,
         judge_claims,
         plot_figures,
         render_report,
-        resolve_study,
         tabulate_subsets,
     )
     from smallmix.errors import SmallmixError
@@ -41,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.study.study import Study
 
     known = arguments.configuration
-    layout = Layout(Study.from_json(take_over(known)) if known else load_study(arguments.configfile), arguments.root)
+    files = files_to_merge(arguments.configfile, arguments.root)
+    study = Study.from_json(take_over(known)) if known else load_study(files)
+    layout = Layout(study, arguments.root)
     tables, pages = layout.results / FOLDER, layout.report / FOLDER
     study_file = tables / "study.json"
-    resolve_study.run(
-        Namespace(configfile=arguments.configfile, configuration=arguments.configuration, output=str(study_file))
-    )
+    write_text(study_file, study.to_json() + "\n")
     shared = {"study": study_file, "root": arguments.root}
     collect_metrics.run(Namespace(**shared, output=tables, require_complete=False))
     for step, options in (
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             step.run(Namespace(**shared, **options))
         except SmallmixError as fault:
             print(f"left out: {fault}", file=sys.stderr)
-    made_by = arguments.made_by or (None if known else run_command(arguments.configfile))
+    made_by = arguments.made_by or (None if known else run_command(files[1:]))
     render_report.run(
         Namespace(**shared, tables=tables, figures=pages / "figures", output=pages / "report.html", made_by=made_by)
     )

@@ -6,19 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from smallmix.commands.configuration_files import add_configfile, files_to_merge
+
 SUMMARY = "check a configuration and write it with every default filled in"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--configfile",
-        nargs="+",
-        type=Path,
-        default=[Path("config.yaml")],
-        metavar="FILE",
-        help="configuration files; each later one states what differs (default: config.yaml)",
-    )
+    add_configfile(parser)
     parser.add_argument(
         "--configuration",
         metavar="JSON",
@@ -50,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault!r}") from fault
         study = Study.from_configuration(resolve_configuration(resolved))
     else:
-        study = load_study(arguments.configfile)
+        study = load_study(files_to_merge(arguments.configfile))
     if study.configuration["published"] is not None:
         load_published(find_published(study.configuration["published"]))
     if arguments.output == "-":
