@@ -121,6 +121,11 @@ def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
     [
         ({"iteration_budgets": {"every": 100}}, 500, "every 100 iterations instead of every 390"),
         ({"epoch_budgets": {"every": 5}}, 1000, "every 40 iterations instead of every 8 (an epoch)"),
+        (
+            {"iteration_budgets": {"every": 390, "every_at_end": 39}},
+            500,
+            "every 390 iterations and more often in the last tenth instead of every 390",
+        ),
         ({"epoch_budgets": {"every": 5}}, 500, None),
         ({"iteration_budgets": {"every": 100}}, 1000, None),
     ],

@@ -175,10 +175,12 @@ def _reading_differences(value: Cell) -> list[Difference]:
     """The best of 5 readings and the best of 300 are different numbers of one training."""
     by_epoch = BUDGETS.get(value.size, DEFAULT_BUDGET)[0] == "epochs"
     wanted = value.batches_per_epoch if by_epoch else ITERATIONS_BETWEEN_READINGS
-    if value.evaluation_interval == wanted:
+    at_end = value.evaluation.every_at_end
+    if value.evaluation_interval == wanted and at_end is None:
         return []
     text = (
-        f"test images read every {value.evaluation_interval:,} iterations instead of every {wanted:,}"
+        f"test images read every {value.evaluation_interval:,} iterations"
+        f"{'' if at_end is None else ' and more often in the last tenth'} instead of every {wanted:,}"
         f"{' (an epoch)' if by_epoch else ''}"
     )
     return [Difference(text, True)]
