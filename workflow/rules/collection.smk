@@ -19,9 +19,10 @@ rule collect_metrics:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.collection.collect", "smallmix.training.train_cell"),
     shell:
-        "{SMALLMIX} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
+        "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 
 
 rule compare_methods:
@@ -37,9 +38,10 @@ rule compare_methods:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.comparison"),
     shell:
-        "{SMALLMIX} compare-methods --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} compare-methods --study {input.study} --output {output} > {log} 2>&1"
 
 
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
@@ -69,6 +71,7 @@ rule judge_claims:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.claims"),
     shell:
-        "{SMALLMIX} judge-claims --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} judge-claims --study {input.study} --output {output} > {log} 2>&1"

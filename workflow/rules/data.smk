@@ -22,8 +22,9 @@ rule fetch_dataset:
     conda:
         "../../envs/training.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         folder=subpath(output[0], parent=True),
         settings=lambda wildcards: canonical_json(STUDY.configuration["dataset"]),
         code=fingerprint_code("smallmix.datasets.fetch"),
     shell:
-        "{SMALLMIX} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"

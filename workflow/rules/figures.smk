@@ -34,8 +34,9 @@ rule plot_figures:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.figures.catalogue"),
     message:
         "drawing {output.svg}"
     shell:
-        "{SMALLMIX} plot-figures --study {input.study} > {log} 2>&1"
+        "{params.smallmix} plot-figures --study {input.study} > {log} 2>&1"

@@ -31,12 +31,13 @@ rule render_report:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.report.page"),
         templates=fingerprint_value([fingerprint_file(path) for path in TEMPLATES]),
     message:
         "rendering {output}"
     shell:
-        "{SMALLMIX} render-report --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} render-report --study {input.study} --output {output} > {log} 2>&1"
 
 
 onerror:

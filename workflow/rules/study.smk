@@ -18,8 +18,9 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
 from smallmix.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
-from smallmix.planning.plan import Room, brief_plan
+from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
+from smallmix.planning.this_run import plan_options, room_of
 from smallmix.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
@@ -34,6 +35,8 @@ if FOLDER_FAULT:
 
 # Rules with software environments of their own (--sdm conda, apptainer, ...) bring their own Python.
 OWN_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
+# Rules take the command as a parameter, since a module's shell commands see no name of this file. The parameter's function
+# asks for resources: Snakemake does not track such parameters, so a project that moved runs nothing again.
 SMALLMIX = rule_command(OWN_ENVIRONMENTS)
 shield_commands(OWN_ENVIRONMENTS)
 
@@ -91,26 +94,6 @@ if BUSY:
     print(f"smallmix: {BUSY}", file=sys.stderr)
 
 
-def snakemake_limit(name):
-    """A limit of this run, such as --cores or --resources gpu=2, as a number; None where there is none."""
-    limit = workflow.global_resources.get(name)
-    value = getattr(limit, "value", limit)
-    return value if isinstance(value, int) else None
-
-
-def room_of_this_run():
-    """What this run may use: cores and cards here, or jobs elsewhere."""
-    if workflow.local_exec:
-        return Room.here(snakemake_limit("_cores"), snakemake_limit("gpu"))
-    return Room(snakemake_limit("_cores") or 1, 0, workflow.executor_plugin.name, snakemake_limit("_nodes") or 1)
-
-
-def plan_options():
-    """The same for the command `plan`."""
-    limits = {"--cores": snakemake_limit("_cores"), "--gpu": snakemake_limit("gpu")}
-    return " ".join(f"{option} {limit}" for option, limit in limits.items() if limit is not None)
-
-
 wildcard_constraints:
     size="|".join(map(str, STUDY.sizes)),
     method="|".join(STUDY.methods),
@@ -130,7 +113,7 @@ onstart:
             for job in workflow.dag.needrun_jobs()
             if job.rule.name == "train_cell"
         }
-        room = room_of_this_run()
+        room = room_of(workflow)
         print(brief_plan(STUDY, Path(), room, chosen), flush=True)
         if chosen and room.on_cards and not OWN_ENVIRONMENTS:
             shell("{SMALLMIX} plan --check-cards")
@@ -146,10 +129,12 @@ rule resolve_study:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        study=lambda wildcards, resources: STUDY_ARGUMENT,
         # A function's text is taken as it is: braces in a title are no wildcards.
         configuration=lambda wildcards: STUDY_TEXT,
     shell:
-        "{SMALLMIX} resolve-study --configuration {STUDY_ARGUMENT} --output {output} > {log} 2>&1"
+        "{params.smallmix} resolve-study --configuration {params.study} --output {output} > {log} 2>&1"
 
 
 rule plan:
@@ -160,6 +145,8 @@ rule plan:
     conda:
         "../../envs/training.yaml"
     params:
-        options=lambda wildcards: plan_options(),
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        study=lambda wildcards, resources: STUDY_ARGUMENT,
+        options=lambda wildcards: plan_options(workflow),
     shell:
-        "{SMALLMIX} plan {params.options} --configuration {STUDY_ARGUMENT} 2>&1 | tee {log}"
+        "{params.smallmix} plan {params.options} --configuration {params.study} 2>&1 | tee {log}"

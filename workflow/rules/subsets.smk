@@ -15,11 +15,12 @@ rule extract_subset:
     conda:
         "../../envs/training.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         dataset=subpath(input.dataset, parent=True),
         rule=lambda wildcards: STUDY.subset_rule(int(wildcards.size), int(wildcards.get("seed", STUDY.seeds[0]))),
         code=fingerprint_code("smallmix.science.subsets"),
     shell:
-        "{SMALLMIX} extract-subset --dataset {params.dataset} --rule {params.rule:q} --output {output} > {log} 2>&1"
+        "{params.smallmix} extract-subset --dataset {params.dataset} --rule {params.rule:q} --output {output} > {log} 2>&1"
 
 
 rule tabulate_subsets:
@@ -36,6 +37,7 @@ rule tabulate_subsets:
     conda:
         "../../envs/analysis.yaml"
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.collection.subset_table"),
     shell:
-        "{SMALLMIX} tabulate-subsets --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} tabulate-subsets --study {input.study} --output {output} > {log} 2>&1"

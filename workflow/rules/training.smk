@@ -23,6 +23,7 @@ rule train_cell:
         gpu=1,
         cells_per_card=1,
     params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
         dataset=subpath(input.dataset, parent=True),
         store=str(STORE),
         folder=subpath(output.metrics, parent=True),
@@ -35,6 +36,6 @@ rule train_cell:
     shell:
         # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
-        "exec {SMALLMIX} train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
+        "exec {params.smallmix} train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
         "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"
