@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +16,9 @@ from pathlib import Path
 
 import pytest
 from smallmix import run_lock
+from smallmix.commands import clean
 from smallmix.errors import SmallmixError
-from smallmix.run_lock import clear_stale_locks, hold_run_lock
+from smallmix.run_lock import clear_stale_locks, find_holders, hold_run_lock
 
 PACKAGE = Path(__file__).resolve().parents[2] / "workflow"
 
@@ -66,10 +70,43 @@ def test_a_run_of_the_same_study_is_refused_by_name(folder: Path) -> None:
 
 def test_another_study_may_run_beside_it_and_clears_nothing(folder: Path) -> None:
     with another_run("article", folder):
-        assert clear_stale_locks("demo", folder) is None
+        warning = str(clear_stale_locks("demo", folder))
+        assert "study article is being run in this folder too" in warning
+        assert "Do not use --unlock" in warning
         assert (folder / "locks" / "0.input.lock").exists()
         hold_run_lock("demo", folder)
         run_lock._held.pop().close()
+
+
+def test_who_is_at_work_is_found_and_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / ".snakemake"
+    folder.mkdir()
+    cell = tmp_path / "results" / "store" / "0123abcd"
+    cell.mkdir(parents=True)
+    (cell / "lock").write_text("process 7 on there", encoding="utf-8")
+    (folder / "smallmix-runs").mkdir()
+    (folder / "smallmix-runs" / "ended.lock").write_text("process 8 on there", encoding="utf-8")
+    assert find_holders(tmp_path) == []
+    with another_run("tiny", folder) as process, open(cell / "lock", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert find_holders(tmp_path) == [
+            f"study tiny, by process {process} on {socket.gethostname()}",
+            "cell 0123abcd, by process 7 on there",
+        ]
+
+
+def test_cleaning_up_waits_for_whoever_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "results" / "tiny" / "metrics.csv"
+    made.parent.mkdir(parents=True)
+    made.touch()
+    folder = tmp_path / ".snakemake"
+    folder.mkdir()
+    options = argparse.Namespace(root=tmp_path, dry_run=False)
+    with another_run("tiny", folder), pytest.raises(SmallmixError, match=r"nothing was removed.*study tiny"):
+        clean.run(options)
+    assert made.exists()
+    assert clean.run(options) == 0
+    assert not made.exists()
 
 
 def leave_lock(folder: Path, name: str, holder: str, *, seconds_older: float) -> Path:

@@ -114,7 +114,7 @@ def _explain(fault: OSError, path: Path) -> str:
             free = f"{shutil.disk_usage(path.parent).free:,}"
         return (
             f"cannot write {path}: no space left for it (bytes free in {path.parent}: {free}; {fault.strerror}). "
-            "The previous file is untouched. Free some space, then run the same command again."
+            "A previous file of this name is untouched. Free some space, then run the same command again."
         )
     if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (

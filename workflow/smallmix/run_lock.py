@@ -50,6 +50,22 @@ def hold_run_lock(study: str, folder: Path = SNAKEMAKE_FOLDER) -> None:
     atexit.register(_end_well, stream, os.getpid())
 
 
+def find_holders(root: Path) -> list[str]:
+    """Who works in the project's folder `root` now, in words: Snakemakes, and trainers with a cell of the store."""
+    found: list[str] = []
+    locks = [(path, f"study {path.stem}") for path in sorted(_locks(root / SNAKEMAKE_FOLDER).glob("*.lock"))]
+    locks += [(path, f"cell {path.parent.name}") for path in sorted((root / "results" / "store").glob("*/lock"))]
+    for path, what in locks:
+        with contextlib.suppress(OSError):
+            stream = _open(path)
+            if stream is None:
+                continue
+            with stream:
+                if not _try_to_lock(stream):
+                    found.append(f"{what}, by {_holder_of(stream).partition(', kernel ')[0] or 'another process'}")
+    return found
+
+
 def clear_stale_locks(study: str, folder: Path = SNAKEMAKE_FOLDER) -> str | None:
     """Remove what a killed Snakemake left locked; where one is still running `study`, return a sentence that says so.
 
@@ -72,7 +88,10 @@ def clear_stale_locks(study: str, folder: Path = SNAKEMAKE_FOLDER) -> str | None
             holder = _holder_of(stream)
             if not _try_to_lock(stream):
                 alone = False
-                warning = _describe_holder(study, holder) if path.stem == study else warning
+                if path.stem == study or warning is None:
+                    warning = (
+                        _describe_holder(study, holder) if path.stem == study else _describe_other(path.stem, holder)
+                    )
             elif holder and not _is_ours(holder):
                 not_before = max(not_before, began)
         if alone:
@@ -154,6 +173,15 @@ def _describe_holder(study: str, holder: str) -> str:
     return (
         f"study {study} is being run here already, by Snakemake's {holder or 'other process'}. "
         "Wait until it has finished, or stop it; cells that are being trained are continued by the next run."
+    )
+
+
+def _describe_other(study: str, holder: str) -> str:
+    holder = holder.partition(", kernel ")[0]
+    return (
+        f"study {study} is being run in this folder too, by Snakemake's {holder or 'other process'}. "
+        "Where it makes what this run needs as well (the data set), Snakemake says that the folder is locked. Wait "
+        "until it has finished. Do not use --unlock."
     )
 
 

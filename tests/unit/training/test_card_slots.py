@@ -313,7 +313,7 @@ def test_counts_below_one_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SmallmixError, match="--slots"):
+    with pytest.raises(SmallmixError, match="results/slots"):
         lease_here(tmp_path / "file", {"SMALLMIX_CARDS": "0"})
 
 

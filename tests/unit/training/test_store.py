@@ -129,7 +129,7 @@ def test_no_space_for_the_holders_name_does_not_matter(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_used_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SmallmixError, match=r"cannot use the store's folder .*file.*--store"):
+    with pytest.raises(SmallmixError, match=r"cannot use the store's folder .*file.*results/store"):
         StoreEntry(tmp_path / "file" / "entry").acquire()
 
     def no_locks(*_: Any) -> None:

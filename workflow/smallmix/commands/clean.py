@@ -16,15 +16,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove, and say what was left."""
+    from smallmix.errors import SmallmixError
     from smallmix.planning.made_files import find_made_files, remove_made_files
+    from smallmix.run_lock import find_holders
 
     made = find_made_files(arguments.root)
     if arguments.dry_run:
         for path in made:
             print(f"would be removed: {path}")
         return 0
+    holders = find_holders(arguments.root)
+    if holders:
+        raise SmallmixError(
+            f"nothing was removed, because runs are at work here: {'; '.join(holders)}. Stop them or wait until they "
+            "have finished, then run the same command again."
+        )
     left = remove_made_files(made, arguments.root)
-    print(f"removed {len(made):,} files that runs made")
+    stuck = set(made) & set(left)
+    print(f"removed {len(made) - len(stuck):,} files that runs made")
     for path in left:
-        print(f"left: {path} (not made by a run)")
+        print(f"left: {path} ({'no permission to remove it' if path in stuck else 'not made by a run'})")
     return 0

@@ -60,7 +60,8 @@ def remove_made_files(made: Sequence[Path], root: Path) -> list[Path]:
     Files of reports that are kept, and downloads, are not told.
     """
     for path in made:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another user's file: it is among those left
+            path.unlink()
     emptied = {parent for path in made for parent in path.parents if parent not in (root, *root.parents)}
     emptied |= {Path(place) for place, _, _ in os.walk(root / ".snakemake")}
     for place in sorted(emptied, key=lambda path: len(path.parts), reverse=True):

@@ -25,8 +25,8 @@ def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
     """
     text = study.to_json()
     path = folder / f"{study.name}-{fingerprint_value(text)[:16]}.json"
-    if not path.exists():
-        with contextlib.suppress(SmallmixError):
+    with contextlib.suppress(SmallmixError, OSError):
+        if not path.exists():
             atomic_files.write_text(path, text + "\n")
     return f"{FILE_MARK}{path}"
 

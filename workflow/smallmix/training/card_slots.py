@@ -140,8 +140,8 @@ class SlotPool:
             queue.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise SmallmixError(
-                f"cannot use the folder of card slots {self.folder}: {fault.strerror}. Make it writable, or give "
-                "another one with --slots."
+                f"cannot use the folder of card slots {self.folder}: {fault.strerror}. Make it writable for "
+                "this user, or let results/slots be a link to a folder that all users of the cards can write."
             ) from fault
         with _Ticket(queue, self._mutex) as ticket:
             said = False
@@ -252,8 +252,11 @@ def _open(path: Path) -> IO[str]:
     try:
         return open(path, "a", encoding="utf-8")  # closing it releases the lock
     except OSError as fault:
+        with contextlib.suppress(OSError):  # another user's file: reading is enough for a lock
+            return open(path, encoding="utf-8")
         raise SmallmixError(
-            f"cannot use the card slot {path}: {fault.strerror}. Make its folder writable, or give another: --slots."
+            f"cannot use the card slot {path}: {fault.strerror}. Make the file and its folder writable for this user, "
+            "or let results/slots be a link to a folder that all users of the cards can write."
         ) from fault
 
 
@@ -265,7 +268,7 @@ def _try_lock(stream: IO[str]) -> bool:
     except OSError as fault:
         raise SmallmixError(
             f"cannot lock {stream.name}: {fault.strerror}. This file system has no file locks; "
-            "give --slots a folder on a local disk, the same for all jobs of this machine."
+            "let results/slots be a link to a folder on a local disk, the same for all jobs of this machine."
         ) from fault
     return True
 

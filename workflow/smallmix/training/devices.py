@@ -43,7 +43,7 @@ def explain_unusable_cards(cards: Sequence[str]) -> str | None:
     counted = f"{len(cards)} card{'s are' if len(cards) > 1 else ' is'} counted here ({', '.join(cards)})"
     return (
         f"{counted} but cannot be used, so cells train on the CPU, many times slower. {reason.rstrip('.')}. "
-        "Check `nvidia-smi` and the driver, or set SMALLMIX_CARDS= (empty) where the CPU is meant."
+        "Check `nvidia-smi` and the driver, or set CUDA_VISIBLE_DEVICES= (empty) where the CPU is meant."
     )
 
 

@@ -151,7 +151,7 @@ class StoreEntry:
         except OSError as fault:
             raise SmallmixError(
                 f"cannot use the store's folder {self.folder}: {fault.strerror}. Make it writable for this user, or "
-                "free some space, or name another store with --store."
+                "free some space, or let results/store be a link to a folder of your own."
             ) from fault
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,7 +163,7 @@ class StoreEntry:
             stream.close()
             raise SmallmixError(
                 f"cannot lock {self.folder / 'lock'}: {fault.strerror}. The store must lie on a file system with file "
-                "locks; name another one with --store."
+                "locks; let results/store be a link to a folder on one."
             ) from fault
         if not _is_the_file_at(stream, self.folder / "lock"):
             stream.close()  # the folder was removed between opening and locking: lock the new one
