@@ -40,8 +40,9 @@ def test_an_incomplete_study_is_refused_and_nothing_is_written(made: SyntheticSt
     message = str(raised.value)
     assert "n100/non/seed3: stale: the training code changed since" in message
     assert "n100/label-mix/seed0: missing: not trained yet" in message
+    assert "type your last Snakemake command once more, with this at its end" in message
     assert message.splitlines()[-1].strip() == (
-        "snakemake results/synthetic/metrics.csv --cores all --forcerun "
+        "--forcerun "
         "results/synthetic/cells/n100/non/seed3/metrics.json results/synthetic/cells/n100/label-mix/seed0/metrics.json"
     )
     assert not (made.layout.results / "metrics.csv").exists()

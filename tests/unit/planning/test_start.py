@@ -6,13 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from smallmix.errors import ConfigurationError
 from smallmix.planning import outdated, start
 from smallmix.planning.outdated import find_contradicted, find_outdated
 from smallmix.planning.snakemake_records import FOLDER, RECORDS, mark, record_name
-from smallmix.planning.start import check_start, keep_copied
-from smallmix.study.layout import DATASET_FILES, STORE
+from smallmix.planning.start import check_start, keep_copied, refuse_too_large
+from smallmix.study.layout import DATASET_FILES, STORE, Layout
+from smallmix.study.study import Study
 from smallmix.training.store import StoreEntry, store_key
 
+from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import CODE_FINGERPRINT, Damage, SyntheticStudy, build_synthetic_study
 
 PLACE = "n100/non/seed0"
@@ -41,6 +44,41 @@ def record(made: SyntheticStudy) -> None:
         file = made.root / RECORDS / record_name(path.relative_to(made.root))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}", encoding="utf-8")
+
+
+def list_study(root: Path, images: int, size: int) -> Layout:
+    """A study of `size` training images on a list of `images`; nothing is fetched."""
+    folder = root / "photos"
+    folder.mkdir()
+    rows = "".join(f"{number}.png,{number % 2}\n" for number in range(images))
+    (folder / "train.csv").write_text(f"path,label\n{rows}", encoding="utf-8")
+    configuration = build_configuration(sizes=(size,), dataset="image-list")
+    settings = {**configuration["dataset"]["image-list"], "folder": str(folder)}
+    configuration["dataset"] = {"name": "image-list", "image-list": settings}
+    return Layout(Study.from_configuration(configuration), root)
+
+
+def test_more_images_than_were_fetched_are_refused_before_anything_runs(made: SyntheticStudy) -> None:
+    study = Study.from_configuration(build_configuration(sizes=(5000, 50), seeds=(0,)))
+    with pytest.raises(ConfigurationError, match=r"subsets\.sizes: 5,000: the data set has only 100 training images"):
+        refuse_too_large(Layout(study, made.root), fetched=True)
+    refuse_too_large(Layout(study, made.root), fetched=False)  # the arrays are another data set's
+
+
+def test_more_images_than_the_list_names_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"subsets\.sizes: 13: the data set has only 12 training images"):
+        refuse_too_large(list_study(tmp_path, images=12, size=13), fetched=True)
+
+
+def test_as_many_images_as_the_list_names_are_enough(tmp_path: Path) -> None:
+    refuse_too_large(list_study(tmp_path, images=12, size=12), fetched=True)
+
+
+def test_a_missing_folder_is_named_by_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = list_study(tmp_path, images=12, size=13)
+    (tmp_path / "photos" / "train.csv").unlink()
+    refuse_too_large(layout, fetched=True)
+    assert f"dataset.image-list.folder: there is no {tmp_path / 'photos' / 'train.csv'}" in capsys.readouterr().err
 
 
 def test_a_copy_that_fits_is_not_refused(made: SyntheticStudy) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smallmix.collection.collect import Collection
-    from smallmix.study.layout import Layout
 
 SUMMARY = "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json"
 TRAINING_MODULE = "smallmix.training.train_cell"
@@ -40,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     layout = Layout(study, arguments.root)
     collection = collect(study, layout, fingerprint_code(TRAINING_MODULE))
     if arguments.require_complete and collection.not_current:
-        raise SmallmixError(explain_incomplete(collection, layout))
+        raise SmallmixError(explain_incomplete(collection))
     folder = arguments.output or layout.results
     write_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
@@ -58,21 +57,21 @@ def list_cells(collection: Collection) -> list[str]:
     return lines if more <= 0 else [*lines, f"  ... and {more} more"]
 
 
-def explain_incomplete(collection: Collection, layout: Layout) -> str:
+def explain_incomplete(collection: Collection) -> str:
     """What is wrong with which cells, and the command that trains them again."""
     return "\n".join(
         [
             f"{collection.summary()}. No tables were written, because these cells are not current:",
             *list_cells(collection),
             "(`collect-metrics` without --require-complete lists all of them in cells.csv.)",
-            "Train them again with the options of your last call (--configfile, --profile) and",
-            f"  {retraining_command(collection, layout)}",
+            "Train them again: type your last Snakemake command once more, with this at its end:",
+            f"  {retraining_options(collection)}",
         ]
     )
 
 
-def retraining_command(collection: Collection, layout: Layout) -> str:
-    """The Snakemake call that makes the cells which are not current again.
+def retraining_options(collection: Collection) -> str:
+    """What to add to a Snakemake call so that it makes the cells which are not current again.
 
     Files given to --forcerun are made again whatever Snakemake knows of them, which is needed where results were
     copied or edited. Where they are many, the rule stands for them: cells that are trained already are then taken
@@ -82,4 +81,4 @@ def retraining_command(collection: Collection, layout: Layout) -> str:
     forced = [f"results/{collection.study.name}/cells/{cell.place}/metrics.json" for cell in again]
     if len(forced) > CELLS_SHOWN:
         forced = [TRAINING_RULE]
-    return f"snakemake results/{layout.study.name}/metrics.csv --cores all --forcerun {' '.join(forced)}"
+    return f"--forcerun {' '.join(forced)}"

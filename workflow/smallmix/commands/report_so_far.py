@@ -6,7 +6,8 @@ Written beside the full results (results/<study>/so-far, reports/<study>/so-far)
 from __future__ import annotations
 
 import argparse
-import sys
+import contextlib
+import io
 from argparse import Namespace
 from pathlib import Path
 
@@ -51,18 +52,22 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(study_file, study.to_json() + "\n")
     shared = {"study": study_file, "root": arguments.root}
     collect_metrics.run(Namespace(**shared, output=tables, require_complete=False))
-    for step, options in (
-        (tabulate_subsets, {"output": tables / "subset_table.csv"}),
-        (compare_methods, {"metrics": tables / "metrics.csv", "output": None}),
-        (judge_claims, {"tables": tables, "published": None, "compare_with": None, "output": None}),
-        (plot_figures, {"tables": tables, "figures": None, "output_dir": pages / "figures"}),
-    ):
-        try:
-            step.run(Namespace(**shared, **options))
-        except SmallmixError as fault:
-            print(f"left out: {fault}", file=sys.stderr)
-    made_by = arguments.made_by or (None if known else run_command(files[1:]))
-    render_report.run(
-        Namespace(**shared, tables=tables, figures=pages / "figures", output=pages / "report.html", made_by=made_by)
-    )
+    left_out: list[str] = []
+    page = pages / "report.html"
+    # Why a run failed stands above. What the steps print would push it out of sight, and their remedies are for others.
+    with contextlib.redirect_stdout(io.StringIO()):
+        for what, step, options in (
+            ("the subsets", tabulate_subsets, {"output": tables / "subset_table.csv"}),
+            ("the comparison", compare_methods, {"metrics": tables / "metrics.csv", "output": None}),
+            ("the claims", judge_claims, {"tables": tables, "published": None, "compare_with": None, "output": None}),
+            ("the figures", plot_figures, {"tables": tables, "figures": None, "output_dir": pages / "figures"}),
+        ):
+            try:
+                step.run(Namespace(**shared, **options))
+            except SmallmixError:
+                left_out.append(what)
+        made_by = arguments.made_by or (None if known else run_command(files[1:]))
+        render_report.run(Namespace(**shared, tables=tables, figures=pages / "figures", output=page, made_by=made_by))
+    without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""
+    print(f"what there is so far: {page}{without}")
     return 0

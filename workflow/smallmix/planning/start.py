@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from smallmix.datasets.originals import explain_foreign, find_changes
-from smallmix.errors import SmallmixError
+from smallmix.datasets.description import load_description
+from smallmix.datasets.image_list_table import read_image_list
+from smallmix.datasets.list_faults import ListFaults
+from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
+from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_code
 from smallmix.planning.cell_states import TRAINING_CODE, known_data
 from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
@@ -35,6 +39,7 @@ def check_start(layout: Layout) -> dict[Path, str]:
     """
     explain_foreign(layout.dataset)
     changed = find_changes(layout.study.configuration["dataset"], layout.dataset)
+    refuse_too_large(layout, fetched=not changed)
     verified = Verified(layout.root)
     outdated = find_outdated(layout)
     # study.json is written again from the configuration; nothing is lost with it.
@@ -50,6 +55,35 @@ def check_start(layout: Layout) -> dict[Path, str]:
         _mark(layout, again)
     verified.keep()
     return refused
+
+
+def refuse_too_large(layout: Layout, fetched: bool) -> None:
+    """Raise ConfigurationError where sizes exceed the training images, as far as their number is known.
+
+    It is that of the arrays, where they are `fetched` as the configuration asks, or else of the user's list.
+    Where a folder of own images is not there and nothing was fetched from it, say so: Snakemake names files alone.
+    """
+    settings = layout.study.configuration["dataset"]
+    known: int | None = None
+    with contextlib.suppress(SmallmixError):
+        known = load_description(layout.dataset).train_count if fetched else None
+    if known is None and settings["name"] == "image-list":
+        path = Path(settings["image-list"]["folder"]) / LISTS[0]
+        if not path.exists():
+            print(
+                f"smallmix: dataset.image-list.folder: there is no {path} (in {Path.cwd()}, from where relative paths "
+                "start). Mend the path, or bring the images there.",
+                file=sys.stderr,
+            )
+            return
+        faults = ListFaults()
+        known = len(read_image_list(path, faults)) or None
+    larger = [size for size in layout.study.sizes if known is not None and size > known]
+    if larger:
+        raise ConfigurationError(
+            f"subsets.sizes: {', '.join(f'{size:,}' for size in larger)}: the data set has only {known:,} training "
+            f"images. Remove the size, or lower it to at most {known}."
+        )
 
 
 def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path], package: Path) -> str:

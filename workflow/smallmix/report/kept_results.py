@@ -28,6 +28,12 @@ SELECTION = (
 )
 
 
+def _waiting(waiting: int, cells: int) -> str:
+    if not cells:
+        return "its results have not been collected yet"
+    return f"{waiting} of {cells} cells have no current result"
+
+
 def kept_files(tables: StudyTables, source: Path, figures: Path, command: str) -> dict[str, bytes]:
     """The files to keep, by name. `source` is the study's folder of tables, `figures` that of its drawn figures.
 
@@ -36,8 +42,8 @@ def kept_files(tables: StudyTables, source: Path, figures: Path, command: str) -
     waiting = tables.cells[tables.cells["status"] != "current"]
     if len(waiting) or tables.metrics.empty:
         raise SmallmixError(
-            f"study {tables.study.name} is not finished ({len(waiting)} of {len(tables.cells)} cells have no current "
-            "result). Run it to its report first."
+            f"study {tables.study.name} is not finished ({_waiting(len(waiting), len(tables.cells))}). Run it to its "
+            "report first."
         )
     files = {name: _read(source / name) for name in COPIED if (source / name).exists()}
     files["history.csv"] = thin_history(tables.history).to_csv(index=False, lineterminator="\n").encode()
