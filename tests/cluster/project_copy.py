@@ -102,8 +102,8 @@ class Project:
         found: Results = {}
         for metrics in sorted((self.folder / "results" / STUDY / "cells").glob("*/*/*/metrics.json")):
             content = json.loads(metrics.read_text(encoding="utf-8"))
-            for key in ("environment", "timing"):
-                del content[key]
+            for key in ("environment", "earlier_environments", "timing"):
+                content.pop(key, None)
             found[str(metrics.parent.relative_to(self.folder))] = {
                 "metrics": content,
                 "history.csv": (metrics.parent / "history.csv").read_bytes(),

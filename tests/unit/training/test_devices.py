@@ -98,7 +98,7 @@ def test_a_counted_card_that_cannot_be_used_is_explained(
     monkeypatch.setattr(torch.version, "hip", None)
     told = explain_unusable_cards(["0", "1"])
     assert told is not None
-    assert told.startswith("2 cards are counted here (0, 1) but cannot be used, so cells train on the CPU")
+    assert told.startswith("2 cards are counted here but cannot be used, so cells train on the CPU")
     assert words in told
     assert "\n" not in told
     assert explain_unusable_cards([]) is None
@@ -112,7 +112,7 @@ def test_a_training_without_its_counted_card_says_so_in_log_and_record(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     data = TinyData.write(tmp_path)
     output, lines = data.train(tiny_cell(), tmp_path / "with", cards=("0",))
-    assert any(line.startswith("warning: 1 card is counted here (0) but cannot be used") for line in lines)
+    assert any(line.startswith("warning: 1 card is counted here but cannot be used") for line in lines)
     assert "not usable" in json.loads((output / "metrics.json").read_text())["environment"]["card"]
     output, lines = data.train(tiny_cell("images"), tmp_path / "without")
     assert not any("counted" in line for line in lines)

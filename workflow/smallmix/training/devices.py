@@ -40,7 +40,8 @@ def explain_unusable_cards(cards: Sequence[str]) -> str | None:
             reason = f"PyTorch {version} finds no card it can use"
         except (RuntimeError, AssertionError) as fault:
             reason = f"PyTorch {version} says: {str(fault).strip().splitlines()[0]}"
-    counted = f"{len(cards)} card{'s are' if len(cards) > 1 else ' is'} counted here ({', '.join(cards)})"
+    # Without their names: the note is part of a result's environment, and another card is not another environment.
+    counted = f"{len(cards)} card{'s are' if len(cards) > 1 else ' is'} counted here"
     return (
         f"{counted} but cannot be used, so cells train on the CPU, many times slower. {reason.rstrip('.')}. "
         "Check `nvidia-smi` and the driver, or set CUDA_VISIBLE_DEVICES= (empty) where the CPU is meant."
