@@ -18,6 +18,7 @@ FLOORS = {
     "version": 0,
     "interpreter": 0,
     "run_lock": 0,
+    "file_locks": 0,
     "datasets": 1,
     "science": 2,
     "training": 3,
