@@ -41,10 +41,10 @@ cluster: install  ## the long form of the cluster tests, on a real Slurm on this
 
 gpu: install  ## what needs a CUDA card: its tests, then its part of the benchmark (under 9 minutes)
 	$(BIN)/python -m pytest tests/gpu -m "not long"
-	PYTHONPATH=workflow $(BIN)/python -m smallmix benchmark --only gpu --output reports/bench
+	$(BIN)/python -m benchmarks --only gpu
 
 bench: install  ## measure speed against a reference, side by side; writes reports/bench
-	PYTHONPATH=workflow $(BIN)/python -m smallmix benchmark --output reports/bench
+	$(BIN)/python -m benchmarks
 
 audit: install  ## known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt

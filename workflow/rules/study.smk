@@ -17,11 +17,11 @@ sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != st
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
-from smallmix.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
+from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.planning.this_run import plan_options, room_of
-from smallmix.run_lock import clear_stale_locks, hold_run_lock
+from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout

@@ -131,7 +131,8 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
-    flock, removed = fcntl.flock, []
+    flock = fcntl.flock
+    removed: list[int] = []
 
     def remove_first(descriptor: int, how: int) -> None:
         if not removed:

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Remove, and say what was left."""
     from smallmix.errors import SmallmixError
-    from smallmix.planning.made_files import find_made_files, remove_made_files
-    from smallmix.run_lock import find_holders
+    from smallmix.snakemake_files.made_files import find_made_files, remove_made_files
+    from smallmix.snakemake_files.run_lock import find_holders
 
     made = find_made_files(arguments.root)
     if arguments.dry_run:

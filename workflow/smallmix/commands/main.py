@@ -29,7 +29,6 @@ COMMANDS = {
     "keep-results": "keep_results",
     "discard-outdated": "discard_outdated",
     "clean": "clean",
-    "benchmark": "benchmark",
 }
 
 

@@ -19,8 +19,8 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_code
 from smallmix.planning.cell_states import TRAINING_CODE, known_data
 from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
-from smallmix.planning.snakemake_records import has_record, mark
 from smallmix.planning.verified import Verified
+from smallmix.snakemake_files.records import has_record, mark
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.store import StoreEntry, store_key

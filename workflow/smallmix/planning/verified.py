@@ -10,7 +10,7 @@ from pathlib import Path
 
 from smallmix.atomic_files import write_text
 from smallmix.fingerprints import fingerprint_value
-from smallmix.planning.snakemake_records import FOLDER
+from smallmix.snakemake_files.records import FOLDER
 
 FILE = "smallmix-verified.json"
 

@@ -1,4 +1,4 @@
-"""What Snakemake itself costs: deciding what to do for a study, against a bare workflow with as many jobs and files.
+"""Snakemake's own cost: deciding what to do for a study, against a bare workflow with as many jobs and files.
 
 The study's files are made empty and declared up to date with `snakemake --touch`, so that nothing is trained; the bare
 workflow is treated alike. Both run in scratch folders.
@@ -15,20 +15,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-
-from smallmix.benchmark.interleaved import Comparison, compare
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import fingerprint_code
 from smallmix.planning.cell_states import TRAINING_CODE, known_data
-from smallmix.planning.snakemake_records import RECORDS, record_name
+from smallmix.snakemake_files.records import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
-from smallmix.study.layout import DATASET_FILES, Layout
+from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
 from smallmix.study.study import Study
 
-PROJECT = Path(__file__).resolve().parents[3]
+from benchmarks.comparison import Comparison, compare
+
+PROJECT = Path(__file__).resolve().parents[1]
 BARE = "bare workflow"
 OURS = "smallmix"
-CELL_FILES = ("history.csv", "predictions.npz", "metrics.json")
 
 BARE_SNAKEFILE = """
 CELLS = [f"{{size}}-{{method}}-{{seed}}" for size in range(8) for method in range(3) for seed in range({seeds})]
@@ -69,7 +68,7 @@ rule report:
 
 
 def measure_snakemake(rounds_by_cells: dict[int, int]) -> list[Comparison]:
-    """Dry run of everything, no-op run, and the dry run of one lost cell, for studies of so many cells (24 x seeds)."""
+    """Compare a dry run of everything, a no-op run and a dry run of one lost cell, for studies of so many cells."""
     comparisons = []
     for cells, rounds in rounds_by_cells.items():
         with tempfile.TemporaryDirectory() as scratch:
@@ -96,7 +95,7 @@ def measure_snakemake(rounds_by_cells: dict[int, int]) -> list[Comparison]:
 
 
 def bare_cells(seeds: int) -> list[str]:
-    """The cells of the bare workflow, in its own order."""
+    """Return the cells of the bare workflow, in its own order."""
     return [f"{size}-{method}-{seed}" for size in range(8) for method in range(3) for seed in range(seeds)]
 
 
@@ -113,7 +112,7 @@ def _with(run: Run, arguments: list[str]) -> Callable[[], None]:
 
 
 def _study_folder(folder: Path, seeds: int) -> Study:
-    """A copy of what a run reads from the project's top, with the article's study and so many seeds."""
+    """Make a folder with what a run reads from the project's top, for the article's study with so many seeds."""
     configuration = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     configuration["seeds"] = list(range(seeds))
     for part in ("Snakefile", "workflow"):
@@ -130,7 +129,7 @@ def _bare_folder(folder: Path, seeds: int) -> None:
 
 
 def _touch(study: Study, folder: Path) -> None:
-    """Empty files in place of all that a run of the study makes, as Snakemake lists them."""
+    """Write empty files in place of all that a run of the study makes, as Snakemake lists them."""
     layout = Layout(study, folder)
     _write(layout.study_file, study.to_json())
     for name in DATASET_FILES:

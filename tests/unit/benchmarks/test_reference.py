@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from smallmix.benchmark.reference_model import UsualNetwork
-from smallmix.benchmark.workload import ARTICLE, CLASSES, DEMO, Workload
 from smallmix.science.model import build_model, count_parameters
+
+from benchmarks.reference import UsualNetwork
+from benchmarks.workload import ARTICLE, CLASSES, DEMO, Workload
 
 
 @pytest.mark.parametrize("workload", [DEMO, ARTICLE], ids=["demo", "article"])

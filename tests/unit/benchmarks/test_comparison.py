@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from smallmix.benchmark.interleaved import AGAIN, Comparison, compare
-from smallmix.benchmark.pages import write_pages
+
+from benchmarks.comparison import AGAIN, Comparison, compare
+from benchmarks.pages import write_pages
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def test_contenders_take_turns_and_each_begins_a_round() -> None:
 
 
 def test_the_pages_hold_every_ratio_and_what_was_not_measured(comparison: Comparison, tmp_path: Path) -> None:
-    write_pages(tmp_path, {"torch": "9.9"}, [comparison], {"A job": {"seconds": 4.5}}, ["a card, there is none"])
+    write_pages(tmp_path, {"torch": "9.9"}, [comparison], {"A job": {"seconds": 4.5}}, ["a GPU, there is none"])
     page = (tmp_path / "bench.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if "a loop" in line)
     assert [cell.strip() for cell in row.split("|")[5:10]] == ["2 s", "3.00", "2.00 to 3.00", "1.00", "3"]
     assert "| seconds | 4.5 |" in page
-    assert "Not measured: a card, there is none." in page
+    assert "Not measured: a GPU, there is none." in page
     data = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert data["comparisons"][0]["times_as_long_as_ours"] == {"other": 3.0, "ours (again)": 1.0}

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from smallmix.benchmark.card_sharing import CONTROL, multi_process_service
-from smallmix.benchmark.crew import crew
 from smallmix.errors import SmallmixError
+
+from benchmarks.gpu_sharing import CONTROL, multi_process_service
+from benchmarks.worker_pool import worker_pool
 
 
 def noting(folder: Path) -> Callable[[int], None]:
@@ -36,7 +37,7 @@ def failing(at: str) -> Callable[[int], None]:
 
 def test_every_process_takes_its_steps_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORD", raising=False)
-    with crew(noting, (tmp_path,), 2, {"WORD": "shared"}) as take:
+    with worker_pool(noting, (tmp_path,), 2, {"WORD": "shared"}) as take:
         take(3)
         take(4)
     files = list(tmp_path.iterdir())
@@ -50,8 +51,8 @@ def test_every_process_takes_its_steps_in_its_environment(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("at", ["the start", "its work"])
-def test_a_process_that_ends_early_is_told(at: str) -> None:
-    with crew(failing, (at,), 2, {}) as take, pytest.raises(SmallmixError, match="ended early"):
+def test_a_process_that_ends_early_is_reported(at: str) -> None:
+    with worker_pool(failing, (at,), 2, {}) as take, pytest.raises(SmallmixError, match="ended early"):
         take(1)
 
 

@@ -1,13 +1,12 @@
-"""What is measured: random images, and cells with the article's recipe at a given size of image and network."""
+"""The workloads: random images, and cells with the article's recipe at a given size of image and network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy
+import numpy as np
 import torch
 from numpy.typing import NDArray
-
 from smallmix.science.augmentation import Normalization, crop_windows
 from smallmix.science.training_step import TrainingImages
 from smallmix.study.cell import (
@@ -46,7 +45,7 @@ class Workload:
     images: int
 
     def cell(self, precision: Precision = "fp32", executor: Executor = "eager", threads: int = 1) -> Cell:
-        """label-mix with a budget that no measurement reaches the end of."""
+        """Return a label-mix cell with a budget that no measurement reaches the end of."""
         return Cell(
             dataset=DatasetValue("cifar10"),
             subset=SubsetValue("head", self.images),
@@ -70,28 +69,28 @@ class Workload:
             evaluation=EvaluationValue("iterations", 10_000_000, 1),
         )
 
-    def pixels(self) -> NDArray[numpy.uint8]:
-        """The images, uint8 [N, H, W, C]."""
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the images, uint8 [N, H, W, C]."""
         shape = (self.images, self.side, self.side, self.channels)
-        return numpy.random.default_rng(0).integers(0, 256, shape, dtype=numpy.uint8)
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
-    def labels(self) -> NDArray[numpy.int64]:
-        """Their labels, int64 [N]."""
-        return numpy.random.default_rng(1).integers(0, CLASSES, self.images, dtype=numpy.int64)
+    def labels(self) -> NDArray[np.int64]:
+        """Return their labels, int64 [N]."""
+        return np.random.default_rng(1).integers(0, CLASSES, self.images, dtype=np.int64)
 
     def training_data(self, device: torch.device, memory_format: torch.memory_format) -> TrainingData:
-        """The images on the device, as a training reads them."""
+        """Return the images on the device, as a training takes them."""
         normalization = Normalization.of([0.5] * self.channels, [0.25] * self.channels, device)
         pixels = torch.from_numpy(self.pixels().transpose(0, 3, 1, 2).copy()).to(device)
         labels = torch.from_numpy(self.labels()).to(device)
         training = TrainingImages(crop_windows(pixels, self.padding), labels, normalization, memory_format)
-        reading = EvaluationImages(pixels[:1], labels[:1], normalization, memory_format)
-        return TrainingData(training, reading, reading, (self.side, self.side, self.channels), CLASSES)
+        evaluated = EvaluationImages(pixels[:1], labels[:1], normalization, memory_format)
+        return TrainingData(training, evaluated, evaluated, (self.side, self.side, self.channels), CLASSES)
 
     def begin(
         self, device: torch.device, precision: Precision = "fp32", executor: Executor = "eager", threads: int = 1
     ) -> StepExecutor:
-        """A training of this workload before its first step, on the device."""
+        """Return the step executor of a training of this workload before its first step, on the device."""
         data = self.training_data(device, choose_memory_format(device, self.width))
         state = TrainingState.fresh(self.cell(precision, executor, threads), data, device)
         state.model.train()

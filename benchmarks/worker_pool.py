@@ -1,4 +1,4 @@
-"""Processes that wait to be told how many steps to take: what a study, or a shared card, has running at once."""
+"""A pool of worker processes that take steps on demand: the trainings of a study, or those that share a GPU."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ TakeSteps = Callable[[int], None]
 
 
 @contextlib.contextmanager
-def crew(
+def worker_pool(
     build: Callable[..., TakeSteps], arguments: tuple[Any, ...], count: int, environment: Mapping[str, str]
 ) -> Iterator[TakeSteps]:
-    """`count` processes, each with the steps that `build(*arguments)` makes there; yields what sets all to work.
+    """Run `count` processes, each with the steps that `build(*arguments)` returns there; yield what runs them all.
 
-    `take(n)` lets every process take n steps and returns when the last is done; the first call waits until all are
-    ready. It raises SmallmixError where a process ended instead. `environment` is added to that of the processes.
+    `take(n)` lets every process take n steps and returns when the last is done. The first call also waits until all
+    are ready. It raises SmallmixError where a process ended instead. `environment` is added to that of the processes.
     """
     context = multiprocessing.get_context("spawn")
-    lines, processes = [], []
+    connections, processes = [], []
     try:
         with _added_to_environment(environment):
             for _ in range(count):
@@ -33,34 +33,34 @@ def crew(
                 process = context.Process(target=_serve, args=(there, build, arguments))
                 process.start()
                 there.close()
-                lines.append(here)
+                connections.append(here)
                 processes.append(process)
 
         def take(steps: int) -> None:
             try:
-                for line in lines:
-                    line.send(steps)
-                for line in lines:
-                    line.recv()
-            except (EOFError, OSError) as fault:
-                raise SmallmixError("a process of the benchmark ended early; its message stands above") from fault
+                for connection in connections:
+                    connection.send(steps)
+                for connection in connections:
+                    connection.recv()
+            except (EOFError, OSError) as error:
+                raise SmallmixError("a process of the benchmark ended early; its message stands above") from error
 
         yield take
     finally:
-        for line in lines:
+        for connection in connections:
             with contextlib.suppress(OSError):
-                line.send(STOP)
+                connection.send(STOP)
         for process in processes:
             process.join(30)
             process.kill()
 
 
-def _serve(line: Connection[Any, Any], build: Callable[..., TakeSteps], arguments: tuple[Any, ...]) -> None:
+def _serve(connection: Connection[Any, Any], build: Callable[..., TakeSteps], arguments: tuple[Any, ...]) -> None:
     take = build(*arguments)
     with contextlib.suppress(EOFError):
-        while (steps := line.recv()) != STOP:
+        while (steps := connection.recv()) != STOP:
             take(steps)
-            line.send(steps)
+            connection.send(steps)
 
 
 @contextlib.contextmanager

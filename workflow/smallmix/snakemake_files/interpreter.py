@@ -12,7 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
-PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
+PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 
 
 def rule_command(own_environments: bool = False) -> str:

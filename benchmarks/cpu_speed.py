@@ -1,37 +1,34 @@
-"""On the CPU: the whole training loop, and data and augmentation alone, against the reference."""
+"""Speed on the CPU against the reference: the training loop, data and augmentation alone, and a study on all cores."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Callable
 
 import torch
-
-from smallmix.benchmark.interleaved import Block, Comparison, compare
-from smallmix.benchmark.reference import ReferenceTraining, batches_without_end
-from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.study.cell import Precision
 from smallmix.training.devices import bfloat16_support, choose_memory_format, fix_arithmetic
 from smallmix.training.step_executor import row_of, upload
+
+from benchmarks.comparison import Block, Comparison, compare
+from benchmarks.machine import cores
+from benchmarks.reference import ReferenceTraining, batches_without_end
+from benchmarks.worker_pool import TakeSteps, worker_pool
+from benchmarks.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
 
 CPU = torch.device("cpu")
 OURS = "smallmix"
 WORKER_COUNTS = (0, 2)
 
 
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def reference_name(workers: int) -> str:
-    """The contender's name."""
+    """Return the contender's name."""
     return f"reference, {workers} workers"
 
 
 def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
-    """A block run under smallmix's settings or under PyTorch's defaults, which the reference keeps."""
+    """Return the block run under smallmix's settings, or under PyTorch's defaults, which the reference keeps."""
 
     def run() -> None:
         if ours:
@@ -46,7 +43,7 @@ def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
 
 
 def our_steps(workload: Workload, threads: int, count: int, precision: Precision = "fp32") -> Block:
-    """A block of `count` steps of smallmix's own loop, tables drawn as they are needed."""
+    """Return a block of `count` steps of smallmix's own loop; tables are drawn as they are needed."""
     executor = workload.begin(CPU, precision, threads=threads)
 
     def block() -> None:
@@ -65,7 +62,7 @@ def compare_loops(
     worker_counts: tuple[int, ...] = WORKER_COUNTS,
     precision: Precision = "fp32",
 ) -> Comparison:
-    """The whole loop without readings: data, forward, backward, optimiser, loss on the host.
+    """Compare whole loops without evaluations: data, forward, backward, optimiser, loss on the host.
 
     The reference keeps PyTorch's default precision, float32.
     """
@@ -79,7 +76,7 @@ def compare_loops(
 
 
 def compare_data(workload: Workload, batches: int, rounds: int) -> Comparison:
-    """Tables, gathering, crop, flip and normalisation on one thread, against DataLoader and transforms on all cores."""
+    """Compare tables, gathering and augmentation on one thread with DataLoader and transforms on all cores."""
     cell = workload.cell()
     images = workload.training_data(CPU, choose_memory_format(CPU, workload.width)).training
     plan, drawn = BatchPlan(cell), [0]
@@ -114,9 +111,9 @@ def compare_data(workload: Workload, batches: int, rounds: int) -> Comparison:
 
 
 def measure_loops(rounds: int) -> list[Comparison]:
-    """Both networks' whole loops; a step of the article's network takes seconds, so its blocks are one step.
+    """Compare whole loops of both networks, the wide one also in bfloat16 where the processor computes in it.
 
-    The wide one also in bfloat16, where the processor computes in it.
+    A step of the article's network takes seconds, so its blocks are one step.
     """
     precisions: tuple[Precision, ...] = ("fp32", "bf16") if bfloat16_support(CPU) == "native" else ("fp32",)
     wide = [compare_loops(ARTICLE, cores(), 1, rounds, (0,), precision) for precision in precisions]
@@ -124,8 +121,45 @@ def measure_loops(rounds: int) -> list[Comparison]:
 
 
 def measure_data(rounds: int) -> list[Comparison]:
-    """Data alone at both image sizes."""
+    """Compare data alone at both image sizes."""
     return [compare_data(DEMO, 12, rounds), compare_data(ARTICLE, 12, rounds)]
+
+
+def compare_studies(workload: Workload, steps: int, rounds: int) -> Comparison:
+    """Compare seconds a step over all trainings, each contender in turn with every core to itself.
+
+    One training alone says little of a study: the reference's workers use cores on which smallmix trains more cells.
+    """
+    count = cores()
+    with contextlib.ExitStack() as running:
+
+        def block(workers: int | None, trainings: int) -> Block:
+            take = running.enter_context(worker_pool(single_threaded, (workload, workers), trainings, {}))
+            return lambda: take(max(1, steps // trainings))
+
+        blocks = {
+            f"{OURS}, a cell a core": block(None, count),
+            "reference, a training a core, 0 workers": block(0, count),
+            "reference, a training a core, 2 workers": block(2, count),
+            "reference, one training, 2 workers": block(2, 1),
+        }
+        title = f"a study on {count} core{'s' if count > 1 else ''}, {workload.name}, batch {BATCH_SIZE}"
+        return compare(title, "step", steps, blocks, rounds)
+
+
+def single_threaded(workload: Workload, workers: int | None) -> TakeSteps:
+    """Return the steps of smallmix's loop (`workers` None) or of the reference's, on one thread of this process."""
+    if workers is not None:
+        torch.set_num_threads(1)
+        return ReferenceTraining(workload, workers, CPU).steps
+    fix_arithmetic(1)
+    step = our_steps(workload, 1, 1)
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            step()
+
+    return take
 
 
 def _bound(steps: Callable[[int], None], count: int) -> Block:

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from smallmix import run_lock
+from smallmix import file_locks
 from smallmix.commands import clean
 from smallmix.errors import SmallmixError
-from smallmix.run_lock import clear_stale_locks, find_holders, hold_run_lock
+from smallmix.snakemake_files import run_lock
+from smallmix.snakemake_files.run_lock import clear_stale_locks, find_holders, hold_run_lock
 
-PACKAGE = Path(__file__).resolve().parents[2] / "workflow"
+PACKAGE = Path(__file__).resolve().parents[3] / "workflow"
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def test_what_a_killed_one_left_is_cleared(folder: Path) -> None:
     assert clear_stale_locks("article", folder) is None
     assert not (folder / "locks").exists()
     hold_run_lock("article", folder)
-    run_lock._held.pop().close()
+    run_lock._held.pop().release()
 
 
 def test_a_run_of_the_same_study_is_refused_by_name(folder: Path) -> None:
@@ -75,7 +76,7 @@ def test_another_study_may_run_beside_it_and_clears_nothing(folder: Path) -> Non
         assert "Do not use --unlock" in warning
         assert (folder / "locks" / "0.input.lock").exists()
         hold_run_lock("demo", folder)
-        run_lock._held.pop().close()
+        run_lock._held.pop().release()
 
 
 def test_who_is_at_work_is_found_and_nobody_else(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_another_host_name_on_this_very_machine_is_known(folder: Path) -> None:
 def test_a_run_that_ended_well_leaves_no_name(folder: Path) -> None:
     """So the next host name finds nothing to be careful about."""
     program = (
-        "import sys; from pathlib import Path; from smallmix.run_lock import hold_run_lock; "
+        "import sys; from pathlib import Path; from smallmix.snakemake_files.run_lock import hold_run_lock; "
         "folder = Path(sys.argv[1]); hold_run_lock('article', folder); "
         "print((folder / 'smallmix-runs' / 'article.lock').read_text())"
     )
@@ -171,7 +172,7 @@ def test_strange_files_among_the_locks_stop_nobody(folder: Path, kind: str, monk
         strange.symlink_to(locks / "nowhere")
     elif kind == "another user's":
         leave_lock(folder, strange.name, "process 3 on here", seconds_older=60)
-        monkeypatch.setattr(run_lock, "_open", lambda path, create=False: only_for_others(path, strange))
+        monkeypatch.setattr(file_locks, "_open", lambda path, create: only_for_others(path, strange))
     else:
         strange.write_bytes(b"\xff\xfe\x00 on \x80")
         os.utime(strange, (0, 0))
@@ -179,12 +180,13 @@ def test_strange_files_among_the_locks_stop_nobody(folder: Path, kind: str, monk
     assert not (folder / "locks").exists()
     monkeypatch.undo()
     hold_run_lock("article", folder)
-    run_lock._held.pop().close()
+    run_lock._held.pop().release()
 
 
-def only_for_others(path: Path, strange: Path) -> None:
+def only_for_others(path: Path, strange: Path) -> int:
     if path == strange:
         raise PermissionError(13, "Permission denied")
+    return os.open(path, os.O_RDWR)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
@@ -205,4 +207,4 @@ def test_leftovers_among_snakemakes_marks_stay_and_stop_nobody(folder: Path) -> 
 def test_looking_does_not_keep_a_run_from_starting(folder: Path) -> None:
     clear_stale_locks("article", folder)
     hold_run_lock("article", folder)
-    run_lock._held.pop().close()
+    run_lock._held.pop().release()

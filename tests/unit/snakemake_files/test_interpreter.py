@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from smallmix import interpreter
 from smallmix.errors import ConfigurationError
-from smallmix.interpreter import explain_encoding, rule_command
+from smallmix.snakemake_files import interpreter
+from smallmix.snakemake_files.interpreter import explain_encoding, rule_command
 from smallmix.study.configuration import load_study
 from smallmix.study.handed_over import hand_over, take_over
 from smallmix.study.study import Study
 from smallmix.version import VERSION
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 OWN_MODULES = ("random", "statistics", "csv", "yaml", "json", "jsonschema", "smallmix", "argparse", "torch")
 
 

@@ -1,4 +1,4 @@
-"""Measuring side by side: blocks of the contenders take turns, so that what slows the machine slows all of them."""
+"""Interleaved measurement: blocks of the contenders take turns, so that what slows the machine slows all of them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class Comparison:
 
     @property
     def others(self) -> list[str]:
-        """The contenders that smallmix is held against."""
+        """Return the contenders that smallmix is compared with."""
         return [name for name in self.seconds if name not in (self.ours, self.ours + AGAIN)]
 
     def median(self, name: str) -> float:
-        """The median of seconds a unit."""
+        """Return the median of seconds a unit."""
         return statistics.median(self.seconds[name]) / self.unit_count
 
     def ratios(self, name: str) -> list[float]:
-        """How many times longer `name` took than ours, round by round, sorted."""
+        """Return how many times longer `name` took than ours in each round, sorted."""
         pairs = zip(self.seconds[name], self.seconds[self.ours], strict=True)
         return sorted(theirs / mine for theirs, mine in pairs)
 
     def ratio(self, name: str) -> float:
-        """The median of the paired ratios."""
+        """Return the median of the paired ratios."""
         return statistics.median(self.ratios(name))
 
     def summary(self) -> dict[str, object]:
-        """Everything, as JSON types."""
+        """Return everything as JSON types."""
         return {
             "title": self.title,
             "unit": self.unit,
@@ -60,7 +60,7 @@ def compare(
     """Time `rounds` rounds of all blocks; the first of `blocks` is ours and runs twice a round.
 
     Each round begins with another contender, so that none always follows the same one. A block must not return before
-    its work is done (on a card: synchronise).
+    its work is done (on a GPU: synchronize).
     """
     ours = next(iter(blocks))
     contenders = {**blocks, ours + AGAIN: blocks[ours]}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from smallmix import atomic_files
-from smallmix.benchmark.interleaved import AGAIN, Comparison
+
+from benchmarks.comparison import AGAIN, Comparison
 
 SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 

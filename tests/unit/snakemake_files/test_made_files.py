@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from smallmix.planning.made_files import find_made_files, remove_made_files
+from smallmix.snakemake_files.made_files import find_made_files, remove_made_files
 
 MADE = (
     "results/store/0a1b/finished/metrics.json",

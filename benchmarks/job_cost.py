@@ -1,4 +1,4 @@
-"""What a cell's job costs beside its steps: from the start of the process to its end with one step, and its memory."""
+"""The cost of a cell's job beside its steps: from the start of the process to its end with one step, and its memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from smallmix.benchmark.workload import DEMO
 from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.digits import digits_dataset
 from smallmix.errors import SmallmixError
 from smallmix.science.subsets import extract_subset
 from smallmix.study.cell import BudgetValue, DatasetValue, EvaluationValue
+
+from benchmarks.workload import DEMO
 
 # A process tells its own peak: what the system tells its parent counts the parent's memory, too.
 PEAK = "print(next((line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')), 0))"
@@ -26,7 +27,7 @@ JOB = f"import sys; from smallmix.commands.main import main; code = main(sys.arg
 
 
 def measure_job(repetitions: int = 3) -> dict[str, float]:
-    """Seconds of a job of one step and of importing PyTorch alone (medians), and a job's peak memory in bytes."""
+    """Return seconds of a job of one step and of importing PyTorch alone (medians), and the job's peak bytes."""
     seconds, imports, processor, peaks = [], [], [], []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -57,14 +58,14 @@ def measure_job(repetitions: int = 3) -> dict[str, float]:
 
 
 def _processor_seconds() -> float:
-    """What finished child processes have used: unlike the clock's seconds, a busy machine changes it little."""
+    """Return the processor time of finished child processes, which a busy machine changes little."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _run(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak resident bytes of a process."""
-    package = str(Path(__file__).resolve().parents[2])
+    """Run a process; return its seconds and peak resident bytes."""
+    package = str(Path(__file__).resolve().parents[1] / "workflow")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
     began = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What bounds a step on a card: its arithmetic at a large product's rate, its memory traffic at a large copy's rate."""
+"""The roofline of a step on a GPU: its arithmetic at the rate of a large product, its traffic at a large copy's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-
 from smallmix.science.network_shape import NETWORK_FORMS, block_shapes, forward_flops, needs_projection, parameter_count
 from smallmix.study.cell import ModelValue
 
@@ -24,22 +23,22 @@ PASSES_OF_A_WEIGHT = 5
 
 
 @dataclass(frozen=True)
-class Ceilings:
-    """Of a card, in the run in which steps are timed: operations a second, and bytes a second read and written."""
+class Roofline:
+    """Peak rates of a GPU, measured in the run in which steps are timed: operations a second, bytes a second."""
 
     bf16_product: float
     copy: float
 
 
 def step_flops(model: ModelValue, side: int, channels: int, classes: int, batch_size: int) -> int:
-    """Floating-point operations of a training step: three forward passes."""
+    """Return the floating-point operations of a training step: three forward passes."""
     return 3 * batch_size * forward_flops(model, side, channels, classes)
 
 
 def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_size: int) -> int:
-    """Bytes that a training step in bfloat16 must move, were each of its kernels ideal but none fused with the next.
+    """Return the bytes that a training step in bfloat16 moves if each kernel is ideal but none is fused with the next.
 
-    Between batch normalisation and convolution every map goes through memory: its statistics must be known first.
+    Every map goes through memory between batch normalisation and convolution: its statistics must be known first.
     """
     elements = PASSES_OF_AN_OUTPUT * model.width * side**2  # the stem, whose input needs no gradient
     for channels_in, channels_out, stride in block_shapes(model.width, model.blocks):
@@ -56,15 +55,15 @@ def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_
     return BYTES_BF16 * batch_size * elements + weights
 
 
-def measure_ceilings() -> Ceilings:
-    """Of the current card: a bfloat16 product of 8192 x 8192 matrices, and a copy of a gibibyte."""
+def measure_roofline() -> Roofline:
+    """Measure the current GPU: a bfloat16 product of 8192 x 8192 matrices, a gibibyte read and written."""
     side = 8192
     left, right = (torch.randn(side, side, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     source = torch.zeros(1 << 30, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     product = _seconds(lambda: left @ right)
     copy = _seconds(lambda: target.copy_(source))
-    return Ceilings(2 * side**3 / product, 2 * source.numel() / copy)
+    return Roofline(2 * side**3 / product, 2 * source.numel() / copy)
 
 
 def _seconds(work: Callable[[], object], repetitions: int = 20, rounds: int = 5) -> float:

@@ -1,13 +1,14 @@
-"""Protects the floors that a card's steps are held against: operations and bytes of a step, counted by hand."""
+"""Protects the roofline that steps on a GPU are compared with: operations and bytes of a step, counted by hand."""
 
 from __future__ import annotations
 
 import torch
-from smallmix.benchmark.ceilings import step_bytes, step_flops
-from smallmix.benchmark.workload import ARTICLE, CLASSES
 from smallmix.science.model import build_model
 from smallmix.study.cell import ModelValue
 from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.roofline import step_bytes, step_flops
+from benchmarks.workload import ARTICLE, CLASSES
 
 
 def test_operations_are_those_that_pytorch_counts() -> None:
