@@ -120,7 +120,7 @@ def test_a_notebooks_or_a_desktops_backend_does_not_matter(tmp_path: Path, backe
     done = run_in_bash(f"{rule_command()} plot-figures --study nothing.json", tmp_path, MPLBACKEND=backend)
     assert "cannot read the study in nothing.json" in done.stderr
     program = (
-        "from smallmix.commands.main import main; main(['plan', '--check-cards']); "
+        "from smallmix.commands.main import main; main(['plan', '--check-gpus']); "
         "import matplotlib.pyplot as pyplot; pyplot.figure()"
     )
     done = run_in_bash(

@@ -9,7 +9,7 @@ import pytest
 from smallmix.collection.collect import collect
 from smallmix.collection.tables import write_tables
 from smallmix.figures.study_tables import load_tables
-from smallmix.planning.cautions import warn_of_early_losses, warn_of_small_batches
+from smallmix.planning.plan import warn_of_early_losses, warn_of_small_batches
 from smallmix.report.answer import compose_answer
 from smallmix.report.protocol import compose_deviations, compose_protocol
 from smallmix.study.study import Study
