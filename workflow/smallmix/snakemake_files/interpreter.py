@@ -1,4 +1,4 @@
-"""Which Python, and which smallmix, the shell commands of the rules start: never what the environment happens to name.
+"""How the shell commands of the rules start: by this Python and this package, whatever the environment names.
 
 Between Snakemake and a command stands bash, which reads BASH_ENV first: a module system or conda may change PATH and
 PYTHONPATH there, or define a function called python. A folder's name may hold a colon, at which PATH and PYTHONPATH are
@@ -16,7 +16,7 @@ PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 
 
 def rule_command(own_environments: bool = False) -> str:
-    """The start of a rule's shell command, to which a command of smallmix and its arguments are added.
+    """Return the start of a rule's shell command, to which a command of smallmix and its arguments are added.
 
     It starts Snakemake's own interpreter. With `own_environments` (conda, containers, environment modules) it starts
     the `python` that the rule's environment puts first in PATH. Text is UTF-8 whatever the locale says, so that labels
@@ -38,9 +38,9 @@ def shield_commands(own_environments: bool = False) -> None:
 
 
 def explain_encoding(names: str) -> str | None:
-    """Why `names` (a text with the study's paths) cannot be used with this process's encoding of file names.
+    """Explain why `names` (a text with the study's paths) cannot be encoded as file names; None if they can.
 
-    None where all is well. Snakemake reads its files as UTF-8, but file names go by the locale.
+    Snakemake reads its files as UTF-8, but file names go by the locale.
     """
     encoding = sys.getfilesystemencoding()
     if encoding.lower().replace("-", "") == "utf8" or names.isascii():
@@ -54,7 +54,7 @@ def explain_encoding(names: str) -> str | None:
 
 
 def explain_project_folder(folder: Path = PACKAGE_FOLDER) -> str | None:
-    """Why the project cannot lie where it does; None where it can. Snakemake fills in braces in its rules' paths."""
+    """Explain why the project cannot lie where it does; None if it can. Snakemake fills in braces in rules' paths."""
     if not set("{}") & set(str(folder)):
         return None
     return (
@@ -64,5 +64,5 @@ def explain_project_folder(folder: Path = PACKAGE_FOLDER) -> str | None:
 
 
 def _absolute(path: str) -> str:
-    """An absolute path; links are kept, since a virtual environment's interpreter is one."""
+    """Return an absolute path; links are kept, since a virtual environment's interpreter is one."""
     return os.path.abspath(path)

@@ -1,4 +1,4 @@
-"""Which files runs made: by their names at their places, so that cleaning up never takes a file of the user's.
+"""The files that runs made, known by name and folder, so that cleaning up never removes a file of the user's.
 
 Needs the standard library alone: `make clean` works without an environment. Links are removed, never followed.
 """
@@ -35,7 +35,7 @@ ARRAYS = re.compile(rf"({'|'.join(map(re.escape, (*DATASET_FILES, RECORD_FILE)))
 
 
 def find_made_files(root: Path) -> list[Path]:
-    """The files below the project's folder `root` that runs made, sorted. CIFAR-10's archive is not among them.
+    """Return the files below the project's folder `root` that runs made, sorted, without CIFAR-10's archive.
 
     Of resources/ only the arrays in folders that smallmix marked as its own, of reports/ only those of studies.
     """
@@ -57,7 +57,7 @@ def find_made_files(root: Path) -> list[Path]:
 def remove_made_files(made: Sequence[Path], root: Path) -> list[Path]:
     """Remove the files and the folders that they leave empty; return what lies in the cleaned folders all the same.
 
-    Files of reports that are kept, and downloads, are not told.
+    Kept reports and downloads are not listed.
     """
     for path in made:
         with contextlib.suppress(OSError):  # another user's file: it is among those left

@@ -1,4 +1,4 @@
-"""Snakemake's own books in .snakemake: which files it has a record of, and which it is to make again.
+"""Snakemake's own records in .snakemake: which files it knows to have made, and which it is to make again.
 
 A file that is marked as incomplete is made again where a run needs it (`rerun-incomplete` of the default profile), in
 dry runs as well, and whatever the rerun triggers are. The marks made here bear a sign, so that they can be taken back.
@@ -19,12 +19,12 @@ SIGN = "smallmix"
 
 
 def has_record(path: Path, root: Path = Path()) -> bool:
-    """Whether Snakemake has a record of having made a file; `path` as Snakemake names it, below `root`."""
+    """Tell whether Snakemake has a record of having made a file; `path` as Snakemake names it, below `root`."""
     return (root / RECORDS / record_name(path)).exists()
 
 
 def record_name(path: Path) -> Path:
-    """Where Snakemake keeps its record of a file, below the folder of its kind; long names are split."""
+    """Return where Snakemake keeps its record of a file, below the folder of its kind; long names are split."""
     encoded = urlsafe_b64encode(str(path).encode()).decode()
     parts = [encoded[start : start + LONGEST_NAME] for start in range(0, len(encoded), LONGEST_NAME)]
     return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
