@@ -1,4 +1,4 @@
-# Every target is a line or two that README.md also shows by hand.
+# Short names for commands that can also be typed by hand; `make` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
@@ -15,11 +15,11 @@ install: .venv/installed  ## create .venv from the pinned, hashed lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/lock.txt
 	touch $@
 
-demo: install  ## a real study on handwritten digits, in minutes, without any download
+demo: install  ## a real study on handwritten digits: minutes, no download
 	$(SNAKEMAKE) --configfile workflow/studies/demo.yaml
 	@echo "The report: $(CURDIR)/reports/demo/report.html"
 
-reproduce: install  ## the article's study: 24 cells on CIFAR-10; wants a GPU
+reproduce: install  ## the article's study, 24 cells on CIFAR-10; wants a GPU
 	$(SNAKEMAKE)
 	@echo "The report: $(CURDIR)/reports/article/report.html"
 
@@ -30,28 +30,28 @@ test: install  ## everything that continuous integration runs
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" --durations=15
 
-long: install  ## the first hundred steps of the article's network at full width, each method: half an hour on a CPU
+long: install  ## the article's network at full width, a hundred steps of each method: half an hour on a CPU
 	$(BIN)/python -m pytest -m long tests/unit
 
-chaos: install  ## the long form of the chaos tests: kills, full disks, damaged files
+chaos: install  ## kill trainings, fill disks, damage files; results must not change
 	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos
 
-cluster: install  ## the long form of the cluster tests, on a real Slurm on this machine
+cluster: install  ## run and break a study on a real Slurm on this machine
 	$(BIN)/python -m pytest tests/cluster --durations=20
 
-gpu: install  ## what needs a CUDA card: its tests, then its part of the benchmark (under 9 minutes)
+gpu: install  ## what needs a CUDA GPU: its tests, then its part of the benchmark (under 9 minutes)
 	$(BIN)/python -m pytest tests/gpu -m "not long"
-	PYTHONPATH=workflow $(BIN)/python -m smallmix benchmark --only gpu --output reports/bench
+	$(BIN)/python -m benchmarks --only gpu
 
-bench: install  ## measure speed against a reference, side by side; writes reports/bench
-	PYTHONPATH=workflow $(BIN)/python -m smallmix benchmark --output reports/bench
+bench: install  ## measure speed against a reference; writes reports/bench
+	$(BIN)/python -m benchmarks
 
-audit: install  ## known vulnerabilities of the locked packages (asks the package index)
+audit: install  ## look up known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt
 
-lock:  ## resolve the pinned packages anew (needs uv)
+lock:  ## pin the packages of pyproject.toml anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate -o envs/lock.txt
 
-clean:  ## remove what runs made (arrays, results, logs, reports of studies); your files, downloads, .venv stay
+clean:  ## remove what runs made; your files, downloads and .venv stay
 	PYTHONPATH=workflow $(PYTHON) -m smallmix clean

@@ -9,6 +9,10 @@ results/article/cells/n500/label-mix/seed0/metrics.json
 
 import os
 
+from snakemake.utils import min_version
+
+min_version("9.27.1")  # the pinned one; locks and records are read as it keeps them
+
 
 report: "workflow/report/workflow.rst"
 

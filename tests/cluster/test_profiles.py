@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 import yte  # type: ignore[import-untyped]
-from smallmix.training.card_slots import list_cards
+from smallmix.training.gpu_slots import list_gpus
 
 from tests.cluster.project_copy import METHODS, PROJECT, Project
 
@@ -23,12 +23,12 @@ ALLOWED = {
 NAMES = [path.parent.name for path in PROFILES]
 
 
-def evaluate(name: str, monkeypatch: pytest.MonkeyPatch, cards: str | None = None) -> dict[str, Any]:
-    """A profile as Snakemake reads it."""
+def evaluate(name: str, monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]:
+    """Return a profile as Snakemake reads it in that environment."""
     for variable in ("CUDA_VISIBLE_DEVICES", "SMALLMIX_CARDS"):
         monkeypatch.delenv(variable, raising=False)
-    if cards is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", cards)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
     text = (PROJECT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
     found: dict[str, Any] = yte.process_yaml(io.StringIO(text), require_use_yte=True)
     return found
@@ -54,16 +54,36 @@ def test_a_profile_decides_no_result(name: str, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", LOCAL)
 @pytest.mark.parametrize(
-    "cards", [None, "", "-1", "0", "0,1", "3, 1 ", "0,-1,1", "1,1", "GPU-1f2e,MIG-77/1/0", "NoDevFiles", "0,x,2"]
+    "environment",
+    [
+        {},
+        *(
+            {"CUDA_VISIBLE_DEVICES": value}
+            for value in (
+                "",
+                "-1",
+                "0",
+                "0,1",
+                "3, 1 ",
+                "0,-1,1",
+                "1,1",
+                "GPU-1f2e,MIG-77/1/0",
+                "NoDevFiles",
+                "0,x,2",
+                "all",
+            )
+        ),
+        *({"SMALLMIX_CARDS": value} for value in ("", "-1", "0", "0,1", "1, 1", "all", " all ", "GPU-1f2e")),
+        {"CUDA_VISIBLE_DEVICES": "1", "SMALLMIX_CARDS": "all"},
+    ],
 )
-def test_profiles_count_cards_as_the_trainer_does(
-    name: str, cards: str | None, monkeypatch: pytest.MonkeyPatch
+def test_profiles_count_gpus_as_the_trainer_does(
+    name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia3"])
-    profile = evaluate(name, monkeypatch, cards)
-    environment = {} if cards is None else {"CUDA_VISIBLE_DEVICES": cards}
+    profile = evaluate(name, monkeypatch, **environment)
     per_card = profile.get("set-resources", {}).get("train_cell", {}).get("cells_per_card", 1)
-    assert profile["resources"]["gpu"] == len(list_cards(environment)) * per_card
+    assert profile["resources"]["gpu"] == len(list_gpus(environment)) * per_card
 
 
 def test_the_cluster_profiles_ask_for_more_with_each_attempt() -> None:
@@ -87,8 +107,8 @@ def test_cells_of_one_machine_lease_its_cards(
     project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": "0"})
     project.snakemake(*(project.cell("50", method) for method in METHODS[:2]), *cores, profile=profile)
     logs = [project.cell_log("50", method) for method in METHODS[:2]]
-    assert all(re.search(rf"^card 0, slot \d of {slots}$", log, re.MULTILINE) for log in logs), logs
-    assert not [log for log in logs if "waiting for a card" in log]
+    assert all(re.search(rf"^GPU 0, slot \d of {slots}$", log, re.MULTILINE) for log in logs), logs
+    assert not [log for log in logs if "waiting for a GPU" in log]
 
 
 def test_a_machine_without_cards_trains_on_the_cpu(prepared: Project, tmp_path: Path) -> None:

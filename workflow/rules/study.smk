@@ -17,11 +17,11 @@ sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != st
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
-from smallmix.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
+from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
+from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
-from smallmix.planning.this_run import plan_options, room_of
-from smallmix.run_lock import clear_stale_locks, hold_run_lock
+from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
@@ -29,9 +29,9 @@ from smallmix.study.published import find_published
 from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.study import Study
 
-FOLDER_FAULT = explain_project_folder(PACKAGE_FOLDER)
-if FOLDER_FAULT:
-    raise WorkflowError(FOLDER_FAULT)
+FOLDER_PROBLEM = explain_project_folder(PACKAGE_FOLDER)
+if FOLDER_PROBLEM:
+    raise WorkflowError(FOLDER_PROBLEM)
 
 # Rules with software environments of their own (--sdm conda, apptainer, ...) bring their own Python.
 OWN_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
@@ -57,13 +57,13 @@ CONFIGURATION_FILES = (
 
 try:
     STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
-except ConfigurationError as fault:
-    raise WorkflowError(str(fault)) from None
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
 
 STUDY_TEXT = STUDY.to_json()
-ENCODING_FAULT = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()], ensure_ascii=False))
-if ENCODING_FAULT:
-    raise WorkflowError(ENCODING_FAULT)
+ENCODING_PROBLEM = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()], ensure_ascii=False))
+if ENCODING_PROBLEM:
+    raise WorkflowError(ENCODING_PROBLEM)
 STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
@@ -83,8 +83,8 @@ REPORT = f"{REPORTS}/report.html"
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may pass for current.
 try:
     REFUSED = check_start(LAYOUT) if workflow.is_main_process else {}
-except SmallmixError as fault:
-    raise WorkflowError(str(fault)) from None
+except SmallmixError as error:
+    raise WorkflowError(str(error)) from None
 if REFUSED:
     raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES, PACKAGE_FOLDER))
 
@@ -103,8 +103,9 @@ wildcard_constraints:
 onstart:
     try:
         hold_run_lock(STUDY.name)
-    except SmallmixError as fault:
-        raise WorkflowError(str(fault)) from None
+        capacity = Capacity.of(workflow)
+    except SmallmixError as error:
+        raise WorkflowError(str(error)) from None
     keep_copied(LAYOUT)
     rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
     if rules_to_run != {"plan"}:  # which says it better
@@ -113,10 +114,9 @@ onstart:
             for job in workflow.dag.needrun_jobs()
             if job.rule.name == "train_cell"
         }
-        room = room_of(workflow)
-        print(brief_plan(STUDY, Path(), room, chosen), flush=True)
-        if chosen and room.on_cards and not OWN_ENVIRONMENTS:
-            shell("{SMALLMIX} plan --check-cards")
+        print(brief_plan(STUDY, Path(), capacity, chosen), flush=True)
+        if chosen and capacity.on_gpus and not OWN_ENVIRONMENTS:
+            shell("{SMALLMIX} plan --check-gpus")
 
 
 rule resolve_study:

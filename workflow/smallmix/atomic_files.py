@@ -45,8 +45,8 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         os.replace(temporary, path)
         temporary = None
         flush_folder(path.parent)
-    except OSError as fault:
-        raise SmallmixError(_explain(fault, path)) from fault
+    except OSError as error:
+        raise SmallmixError(_explain(error, path)) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -67,9 +67,9 @@ def write_text(path: Path, content: str) -> None:
 def copy_file(source: Path, target: Path) -> None:
     """Copy the content of `source` to `target`, whole or not at all. Raises SmallmixError as `atomic_writer` does."""
     try:
-        origin = open(source, "rb")  # noqa: SIM115 - apart, so that its faults are not taken for the target's
-    except OSError as fault:
-        raise SmallmixError(f"cannot read {source}: {fault.strerror}.") from fault
+        origin = open(source, "rb")  # noqa: SIM115 - apart, so that its errors are not taken for the target's
+    except OSError as error:
+        raise SmallmixError(f"cannot read {source}: {error.strerror}.") from error
     with origin, atomic_writer(target) as stream:
         shutil.copyfileobj(origin, stream, 1 << 20)
 
@@ -107,18 +107,18 @@ def _umask() -> int:
     return mask
 
 
-def _explain(fault: OSError, path: Path) -> str:
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+def _explain(error: OSError, path: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         free = "unknown"
         with contextlib.suppress(OSError):
             free = f"{shutil.disk_usage(path.parent).free:,}"
         return (
-            f"cannot write {path}: no space left for it (bytes free in {path.parent}: {free}; {fault.strerror}). "
+            f"cannot write {path}: no space left for it (bytes free in {path.parent}: {free}; {error.strerror}). "
             "A previous file of this name is untouched. Free some space, then run the same command again."
         )
-    if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
-            f"cannot write {path}: {fault.strerror}. Make the folder {path.parent} writable for this user, "
+            f"cannot write {path}: {error.strerror}. Make the folder {path.parent} writable for this user, "
             "then run the same command again."
         )
-    return f"cannot write {path}: {fault.strerror or fault}"
+    return f"cannot write {path}: {error.strerror or error}"

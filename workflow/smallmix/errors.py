@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class SmallmixError(Exception):
-    """Something the user can mend. The command line prints the message alone and exits with `exit_code`.
+    """A problem that the user can solve. The command line prints the message alone and exits with `exit_code`.
 
     The message says what is wrong, where (file, key, row) and what to do about it.
     """
@@ -13,7 +13,7 @@ class SmallmixError(Exception):
 
 
 class ConfigurationError(SmallmixError):
-    """The configuration has faults; the message lists all of them."""
+    """The configuration has errors; the message lists all of them."""
 
     exit_code = 2
 

@@ -1,1 +1,1 @@
-"""Floor 6: the command line; one module a command."""
+"""The command line: one module a command, which parses arguments and calls the rooms below."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from smallmix.commands.options import add_dry_run, add_root
 
 SUMMARY = "remove what runs made: results, arrays, logs and reports of studies; your own files stay"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where, and whether to remove or only to list."""
-    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, remove nothing")
+    """Add the options: where, and whether to remove or only to list."""
+    add_root(parser)
+    add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove, and say what was left."""
+    """Remove, and print what was left. Raises SmallmixError while a run is at work in the project."""
     from smallmix.errors import SmallmixError
-    from smallmix.planning.made_files import find_made_files, remove_made_files
-    from smallmix.run_lock import find_holders
+    from smallmix.snakemake_files.made_files import find_made_files, remove_made_files
+    from smallmix.snakemake_files.run_lock import find_holders
 
     made = find_made_files(arguments.root)
     if arguments.dry_run:

@@ -1,4 +1,9 @@
-"""The entry point of `python -m smallmix`: finds the command's module, runs it, and turns errors into messages."""
+"""The entry point of `python -m smallmix`: find the command's module, run it, and turn errors into messages.
+
+A command is a module with SUMMARY (one line for the help), `add_arguments(parser)` and `run(arguments)`, which returns
+the exit code. It parses arguments and calls one of the rooms below. What several commands need is in `options`; no
+command imports another. Libraries are imported inside `run`, so that `--help` is quick.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,6 @@ COMMANDS = {
     "keep-results": "keep_results",
     "discard-outdated": "discard_outdated",
     "clean": "clean",
-    "benchmark": "benchmark",
 }
 
 
@@ -44,9 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if not given else 2
     try:
         return int(chosen.run(parsed))
-    except SmallmixError as fault:
-        print(f"smallmix {parsed.command}: {fault}", file=sys.stderr)
-        return fault.exit_code
+    except SmallmixError as error:
+        print(f"smallmix {parsed.command}: {error}", file=sys.stderr)
+        return error.exit_code
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; keep Python from complaining while it closes the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,7 +69,7 @@ def _prepare_process() -> None:
 
 
 def _build_parser(given: list[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
-    """A parser that knows all commands; only the chosen one's module is imported, unless help is wanted."""
+    """Return a parser that knows all commands, and the chosen one's module. The others are imported for help alone."""
     parser = argparse.ArgumentParser(
         prog="python -m smallmix", description="How much does mixup help when you have little training data?"
     )

@@ -1,1 +1,1 @@
-"""What a run would do, before it is started: cells, iterations, time, disk. Decides no result."""
+"""What a run would do and cost, and what must be made again, before anything is started. Decides no result."""

@@ -1,63 +1,37 @@
-"""The plan of a run in words: a line for the impatient, or a table with time and disk."""
+"""The plan of a run: one line as it starts, or a table with time and disk, and warnings."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
+import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from smallmix.datasets.description import DatasetDescription, load_description
 from smallmix.errors import SmallmixError
-from smallmix.planning.cautions import warn_of_early_losses, warn_of_small_batches
+from smallmix.planning.capacity import Capacity, usable_cores
 from smallmix.planning.cell_states import CellState, find_cell_states
 from smallmix.planning.cost import (
     ImagesInNumbers,
+    Pace,
     checkpoint_bytes,
     dataset_bytes,
     evaluation_flops,
+    known_pace,
+    note_pace,
     result_bytes,
     training_flops,
 )
-from smallmix.planning.pace import Pace, known_pace, note_pace
+from smallmix.science.early_loss import alarming_loss
 from smallmix.study.cell import Cell
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
-from smallmix.training.card_slots import cards_of_this_process
+from smallmix.training.gpu_slots import list_gpus
+from smallmix.wording import DAY, duration
 
-DAY = 86_400
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a run may use: cores, and cells that train on cards at once (0: all train on the CPU).
-
-    `executor` names the system that runs the cells as jobs elsewhere, `jobs` at once; None where they run here.
-    """
-
-    cores: int
-    on_cards: int = 0
-    executor: str | None = None
-    jobs: int = 1
-
-    @classmethod
-    def here(cls, cores: int | None = None, gpu_limit: int | None = None) -> Room:
-        """The cores (by default those that this process may use) and the cards as a training counts them.
-
-        `gpu_limit` is Snakemake's limit of the resource `gpu`: how many cells it starts on cards at once.
-        """
-        cards = len(cards_of_this_process())
-        on_cards = cards if gpu_limit is None else (gpu_limit if cards else 0)
-        return cls(usable_cores() if cores is None else cores, on_cards)
-
-    def at_once(self, threads: int) -> int:
-        """How many cells of so many threads train side by side."""
-        if self.executor is not None:
-            return max(1, self.jobs)
-        by_cores = max(1, self.cores // threads)
-        return min(by_cores, self.on_cards) if self.on_cards else by_cores
+CELLS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -71,7 +45,7 @@ class StudyPlan:
 
     @classmethod
     def of(cls, study: Study, root: Path) -> StudyPlan:
-        """Look at what is on the disk."""
+        """Return the plan by what is on the disk below `root`."""
         layout = Layout(study, root)
         description: DatasetDescription | None
         try:
@@ -83,37 +57,29 @@ class StudyPlan:
 
     @property
     def to_train(self) -> list[StudyCell]:
-        """The cells that a run would train or continue."""
+        """Return the cells that a run would train or continue."""
         return [cell for cell in self.layout.study.cells if self.states[cell.place] in ("missing", "resumable")]
 
-    def at_once(self, room: Room, cells: Sequence[StudyCell]) -> int:
-        """How many of the cells train side by side."""
+    def at_once(self, capacity: Capacity, cells: Sequence[StudyCell]) -> int:
+        """Return how many of the cells train side by side."""
         threads = int(self.layout.study.configuration["recipe"]["cpu_threads"])
-        return max(1, min(room.at_once(threads), len(cells)))
+        return max(1, min(capacity.at_once(threads), len(cells)))
 
     def seconds(self, pace: Pace, cells: Sequence[StudyCell], at_once: int) -> float:
-        """Estimated time of the cells, starts and readings included."""
+        """Return the estimated seconds for the cells, starts and evaluations included."""
         each = [pace.cell_seconds(cell.value, self.images) for cell in cells]
         return max(sum(each) / at_once, max(each, default=0.0))
 
 
 def operations(cell: Cell, images: ImagesInNumbers) -> int:
-    """Operations of a cell, training and evaluation."""
+    """Return the operations of a cell, training and evaluation."""
     return training_flops(cell, images) + evaluation_flops(cell, images)
 
 
-def usable_cores() -> int:
-    """The cores that this process may use, as `--cores all` counts them."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+def brief_plan(study: Study, root: Path, capacity: Capacity, chosen: Collection[str] | None = None) -> str:
+    """Return one line: cells to train, device, and an estimate by what is known of this machine.
 
-
-def brief_plan(study: Study, root: Path, room: Room, chosen: Collection[str] | None = None) -> str:
-    """One line: cells to train, device, an estimate by what is known of this machine.
-
-    `chosen` are the places of the cells that this run asks for; None stands for the whole study.
+    `chosen` are the ids of the cells that this run asks for; None stands for the whole study.
     """
     plan = StudyPlan.of(study, root)
     if not plan.to_train:
@@ -121,16 +87,16 @@ def brief_plan(study: Study, root: Path, room: Room, chosen: Collection[str] | N
     cells = [cell for cell in plan.to_train if chosen is None or cell.place in chosen]
     asked, cells = cells, cells or plan.to_train
     resumable = sum(plan.states[cell.place] == "resumable" for cell in cells)
-    at_once = plan.at_once(room, cells)
-    if room.executor is not None:
-        where = f"as jobs of {room.executor} (up to {at_once} at once); how long they take depends on the nodes."
+    at_once = plan.at_once(capacity, cells)
+    if capacity.executor is not None:
+        where = f"as jobs of {capacity.executor} (up to {at_once} at once); how long they take depends on the nodes."
     else:
-        pace = known_pace(cells[0].value, plan.images, root, on_card=bool(room.on_cards))
+        pace = known_pace(cells[0].value, plan.images, root, on_gpu=bool(capacity.on_gpus))
         seconds = plan.seconds(pace, cells, at_once)
-        device = f"{room.on_cards} GPU{'s' if room.on_cards > 1 else ''}" if room.on_cards else "CPU"
-        device += f" ({at_once} at once)" if not room.on_cards or at_once != room.on_cards else ""
+        device = f"{capacity.on_gpus} GPU{'s' if capacity.on_gpus > 1 else ''}" if capacity.on_gpus else "CPU"
+        device += f" ({at_once} at once)" if not capacity.on_gpus or at_once != capacity.on_gpus else ""
         source = "as `plan` measured it" if pace.measured else "by assumed speeds"
-        where = f"on {device}; {'' if asked else 'a full run takes '}roughly {describe_duration(seconds)}, {source}."
+        where = f"on {device}; {'' if asked else 'a full run takes '}roughly {plain_duration(seconds)}, {source}."
         if seconds >= DAY:
             measure = "names" if pace.measured else "measures it and names"
             where += f" `snakemake plan --cores all` {measure} smaller studies."
@@ -141,8 +107,8 @@ def brief_plan(study: Study, root: Path, room: Room, chosen: Collection[str] | N
     return f"smallmix: study {study.name}: {len(cells)} of {of_all} to train{continued} {where}"
 
 
-def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> str:
-    """The plan for people: a table by size, and totals by the steps that a short probe measured."""
+def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[str]) -> str:
+    """Return a table by size, totals by the steps that a short probe measured, and warnings."""
     from smallmix.planning.probe import advise_on_precision, probe
     from smallmix.training.devices import explain_unusable_cards
 
@@ -151,8 +117,8 @@ def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> s
     cells = plan.to_train
     sample = (cells or list(everything))[0].value
     measured = probe(sample, plan.images)
-    unusable = explain_unusable_cards(cards_of_this_process()) if room.on_cards else None
-    pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_card=bool(room.on_cards))
+    unusable = explain_unusable_cards(list_gpus()) if capacity.on_gpus else None
+    pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_gpu=bool(capacity.on_gpus))
     lines = [
         f"Study {study.name}: {study.title}",
         f"Data set {study.dataset}: {'fetched' if plan.fetched else 'not fetched yet'}",
@@ -167,30 +133,30 @@ def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> s
         work, seconds = operations(value, plan.images), pace.cell_seconds(value, plan.images)
         lines.append(
             f"{size:>8,} {len(of_size):>6} {states['done']:>6} {states['stored']:>7} {states['resumable']:>10} "
-            f"{states['missing']:>8} {value.iterations:>18,} {work / 1e15:>13.3g} {describe_duration(seconds):>14}"
+            f"{states['missing']:>8} {value.iterations:>18,} {work / 1e15:>13.3g} {plain_duration(seconds):>14}"
         )
-    at_once = plan.at_once(room, cells)
+    at_once = plan.at_once(capacity, cells)
     seconds = plan.seconds(pace, cells, at_once)
     running = max((checkpoint_bytes(cell.value, plan.images) for cell in cells), default=0) * at_once
     disk = sum(result_bytes(cell.value, plan.images) for cell in cells) + running
     disk += 0 if plan.fetched else dataset_bytes(plan.images)
     total_iterations = sum(cell.value.iterations for cell in cells)
     training = sum(training_flops(cell.value, plan.images) for cell in cells)
-    reading = sum(evaluation_flops(cell.value, plan.images) for cell in cells)
+    evaluating = sum(evaluation_flops(cell.value, plan.images) for cell in cells)
     lines += [
         "",
         f"To train: {len(cells)} of {len(everything)} cells, {total_iterations:,} iterations, "
-        f"{(training + reading) / 1e15:,.3g} PFLOP ({training / 1e15:,.3g} for training, {reading / 1e15:,.3g} for "
-        "evaluations).",
+        f"{(training + evaluating) / 1e15:,.3g} PFLOP ({training / 1e15:,.3g} for training, {evaluating / 1e15:,.3g} "
+        "for evaluations).",
         f"Measured here: {1000 * measured.seconds_a_step:,.1f} ms a step, {measured.flops_a_second / 1e9:,.0f} GFLOP/s "
         f"a cell, on {measured.device} (a probe of a few steps).",
-        f"Estimated time: {describe_duration(seconds)} with {at_once} {'cells' if at_once > 1 else 'cell'} at once, "
+        f"Estimated time: {plain_duration(seconds)} with {at_once} {'cells' if at_once > 1 else 'cell'} at once, "
         "starts and evaluations included.",
     ]
-    all_cores = dataclasses.replace(room, cores=usable_cores())
+    all_cores = dataclasses.replace(capacity, cores=usable_cores())
     if cells and plan.at_once(all_cores, cells) > at_once:
         more = plan.at_once(all_cores, cells)
-        faster = describe_duration(plan.seconds(pace, cells, more))
+        faster = plain_duration(plan.seconds(pace, cells, more))
         lines.append(f"With --cores all: {faster} with {more} cells at once.")
     lines.append(f"Disk: about {describe_bytes(disk)} more.")
     if unusable is not None:
@@ -211,19 +177,48 @@ def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> s
     return "\n".join(lines)
 
 
-def describe_duration(seconds: float) -> str:
-    """A duration for people, in one or two units."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 2 * DAY:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / DAY:,.0f} days"
+def warn_of_small_batches(study: Study) -> str | None:
+    """Return a warning of sizes whose last batch is smaller than an eighth of a batch; None where there are none."""
+    remainders = study.small_remainders
+    if not remainders:
+        return None
+    batch_size = study.configuration["recipe"]["batch_size"]
+    sizes = ", ".join(f"{last} of {batch_size} at {size:,} images" for size, last in remainders.items())
+    return (
+        f"Warning: the last batch of an epoch is small: {sizes}. Steps on the statistics of so few images can cost "
+        "many points or end in NaN. recipe.last_batch: even deals the images out evenly."
+    )
+
+
+def warn_of_early_losses(layout: Layout, finished: Iterable[StudyCell], classes: int) -> str | None:
+    """Return a warning of finished cells whose first steps had an alarming loss; None where there are none."""
+    limit, found = alarming_loss(classes), []
+    for cell in finished:
+        try:
+            metrics = json.loads((layout.cell(cell) / "metrics.json").read_text(encoding="utf-8"))
+            loss, iteration = float(metrics["largest_early_loss"]), int(metrics["largest_early_loss_iteration"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # the cell's own state reports a damaged file
+        if loss > limit:
+            found.append(f"{cell.place} ({loss:.4g} at iteration {iteration:,})")
+    if not found:
+        return None
+    more = f", and {len(found) - CELLS_NAMED} more" if len(found) > CELLS_NAMED else ""
+    count = f"{len(found)} finished cell{'s' if len(found) > 1 else ''}"
+    return (
+        f"Warning: {count} began to diverge, with an early training loss above {limit:.3g}, ten times the loss of "
+        f"guessing: {', '.join(found[:CELLS_NAMED])}{more}. Their accuracy may be far too low; the cells' logs say "
+        "what may help."
+    )
+
+
+def plain_duration(seconds: float) -> str:
+    """Return a duration in ASCII: terminals and logs may know no other characters."""
+    return duration(seconds, space=" ")
 
 
 def describe_bytes(count: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people: 12 MB."""
     amount = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 1000 or unit == "GB":

@@ -1,32 +1,64 @@
-"""What is looked at before anything runs: do the files on the disk belong to what the study asks for now?
+"""The check before anything runs: do the files on the disk belong to what the study asks for now?
 
-Whatever differs is made again, as if it were incomplete, or refused. It is never shown as the configured study.
+What differs is made again, as if it were incomplete, or refused. It is never shown as the configured study.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from smallmix.atomic_files import write_text
 from smallmix.datasets.description import load_description
 from smallmix.datasets.image_list_table import read_image_list
 from smallmix.datasets.list_faults import ListFaults
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
-from smallmix.fingerprints import fingerprint_code
+from smallmix.fingerprints import fingerprint_code, fingerprint_value
 from smallmix.planning.cell_states import TRAINING_CODE, known_data
 from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
-from smallmix.planning.snakemake_records import has_record, mark
-from smallmix.planning.verified import Verified
+from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.store import StoreEntry, store_key
 
 SHOWN = 10
 DATASET_FILE = "dataset.json"
+VERIFIED = FOLDER / "smallmix-verified.json"
+
+
+class Verified:
+    """Files found in order at an earlier start, so that thorough checks are not repeated for what did not change.
+
+    Kept are signatures: of the files' sizes and times, and of what they were compared with.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / VERIFIED
+        self._known: dict[str, str] = {}
+        self._changed = False
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads(self._path.read_text(encoding="utf-8"))
+            self._known = known if isinstance(known, dict) else {}
+
+    def knows(self, files: Sequence[Path], *compared: str) -> bool:
+        """Tell whether these very files were found in order, compared with the same. The first one names the check."""
+        return self._known.get(str(files[0])) == _signature(files, compared)
+
+    def note(self, files: Sequence[Path], *compared: str) -> None:
+        """Remember that the files are in order."""
+        self._known[str(files[0])] = _signature(files, compared)
+        self._changed = True
+
+    def keep(self) -> None:
+        """Write what was noted. If that fails, the next start checks again."""
+        if self._changed:
+            with contextlib.suppress(Exception):
+                write_text(self._path, json.dumps(self._known, separators=(",", ":")) + "\n")
 
 
 def check_start(layout: Layout) -> dict[Path, str]:
@@ -61,7 +93,7 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
     """Raise ConfigurationError where sizes exceed the training images, as far as their number is known.
 
     It is that of the arrays, where they are `fetched` as the configuration asks, or else of the user's list.
-    Where a folder of own images is not there and nothing was fetched from it, say so: Snakemake names files alone.
+    If the folder of a custom dataset is missing and nothing was fetched from it, print so: Snakemake names files alone.
     """
     settings = layout.study.configuration["dataset"]
     known: int | None = None
@@ -72,12 +104,12 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
         if not path.exists():
             print(
                 f"smallmix: dataset.image-list.folder: there is no {path} (in {Path.cwd()}, from where relative paths "
-                "start). Mend the path, or bring the images there.",
+                "start). Correct the path, or bring the images there.",
                 file=sys.stderr,
             )
             return
-        faults = ListFaults()
-        known = len(read_image_list(path, faults)) or None
+        found = ListFaults()
+        known = len(read_image_list(path, found)) or None
     larger = [size for size in layout.study.sizes if known is not None and size > known]
     if larger:
         raise ConfigurationError(
@@ -87,7 +119,7 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
 
 
 def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path], package: Path) -> str:
-    """Which files are not current, and the command after which the same Snakemake call makes them again."""
+    """Return a message: which files are not current, and the command that lets the same call make them again."""
     more, files = len(refused) - SHOWN, " ".join(map(str, configuration_files))
     lines = [
         f"{len(refused)} result{'s' if len(refused) > 1 else ''} on the disk belong to another configuration, other "
@@ -103,7 +135,7 @@ def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[P
 
 
 def keep_copied(layout: Layout) -> int:
-    """Put copied results into the store, so that they are found whatever becomes of their places; return how many.
+    """Put copied results into the store, so that they are found if their files go; return how many.
 
     Their data may not be there yet: the store's key names the data that they were made from.
     """
@@ -135,7 +167,7 @@ def keep_copied(layout: Layout) -> int:
 
 
 def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verified) -> dict[Path, str]:
-    """Copied cells whose files are damaged or contradict each other; each is read whole once."""
+    """Return copied cells whose files are damaged or contradict each other; each is read whole once."""
     found: dict[Path, str] = {}
     code = fingerprint_code(TRAINING_CODE)
     for cell in copied:
@@ -157,7 +189,7 @@ def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verifie
 
 
 def _other_subsets(layout: Layout, verified: Verified) -> list[Path]:
-    """Subsets that are not what the rule gives; each is drawn again once for a dataset, a rule and the code."""
+    """Return subsets that are not what the rule gives; each is drawn again once for a dataset, a rule and the code."""
     code = fingerprint_code("smallmix.science.subsets")
     description = layout.dataset / DATASET_FILE
     rules: dict[Path, str] = {}
@@ -219,3 +251,12 @@ def _is_recorded(layout: Layout, path: Path) -> bool:
 
 def _metrics(layout: Layout, cell: StudyCell) -> Path:
     return layout.cell(cell) / "metrics.json"
+
+
+def _signature(files: Sequence[Path], compared: Sequence[str]) -> str:
+    stats = []
+    for path in files:
+        with contextlib.suppress(OSError):
+            now = os.stat(path)
+            stats.append([now.st_size, now.st_mtime_ns, now.st_ctime_ns])
+    return fingerprint_value([stats, list(compared)])

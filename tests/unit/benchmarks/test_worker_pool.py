@@ -1,0 +1,86 @@
+"""Protects measurements of several processes: all work at once, none is lost sight of, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from smallmix.errors import SmallmixError
+
+from benchmarks.gpu_sharing import CONTROL, multi_process_service
+from benchmarks.worker_pool import worker_pool
+
+
+def noting(folder: Path) -> Callable[[int], None]:
+    """Steps that leave a line each: the process, a word of its environment, how many steps."""
+    path = folder / str(os.getpid())
+
+    def take(steps: int) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{os.environ.get('WORD', '-')} {steps}\n")
+
+    return take
+
+
+def failing(at: str) -> Callable[[int], None]:
+    def take(steps: int) -> None:
+        os._exit(3)
+
+    if at == "the start":
+        raise RuntimeError("this process cannot begin")
+    return take
+
+
+def test_every_process_takes_its_steps_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORD", raising=False)
+    with worker_pool(noting, (tmp_path,), 2, {"WORD": "shared"}) as take:
+        take(3)
+        take(4)
+    files = list(tmp_path.iterdir())
+    assert len(files) == 2
+    assert {file.read_text(encoding="utf-8") for file in files} == {"shared 3\nshared 4\n"}
+    assert "WORD" not in os.environ
+    deadline = time.monotonic() + 60
+    while any(Path("/proc", file.name).exists() for file in files) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [file for file in files if Path("/proc", file.name).exists()]
+
+
+@pytest.mark.parametrize("at", ["the start", "its work"])
+def test_a_process_that_ends_early_is_reported(at: str) -> None:
+    with worker_pool(failing, (at,), 2, {}) as take, pytest.raises(SmallmixError, match="ended early"):
+        take(1)
+
+
+def test_the_multi_process_service_is_begun_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for NVIDIA's program, which notes how it is called."""
+    program, notes = tmp_path / CONTROL, tmp_path / "notes"
+    program.write_text(
+        f'#!/bin/sh\necho "arguments [$*] folder $CUDA_MPS_PIPE_DIRECTORY" >> {notes}\n'
+        f'test "$1" = -d || {{ echo "heard $(cat)" >> {notes}; }}\n',
+        encoding="utf-8",
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with multi_process_service() as environment:
+        assert environment is not None
+        folder = environment["CUDA_MPS_PIPE_DIRECTORY"]
+        assert Path(folder).is_dir()
+        assert notes.read_text(encoding="utf-8") == f"arguments [-d] folder {folder}\n"
+    assert notes.read_text(encoding="utf-8").splitlines()[1:] == [f"arguments [] folder {folder}", "heard quit"]
+    assert not Path(folder).exists()
+
+
+def test_without_the_service_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with multi_process_service() as environment:
+        assert environment is None
+    refusing = tmp_path / CONTROL
+    refusing.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    refusing.chmod(0o755)
+    with multi_process_service() as environment:
+        assert environment is None

@@ -1,1 +1,0 @@
-"""How fast smallmix is, against a reference measured in the same run. Decides no result; nothing else imports it."""

@@ -1,0 +1,146 @@
+"""Locks on files that the kernel drops when their holder ends, in whatever way.
+
+The locks are `flock`'s, by the standard library alone: `make clean` runs without an environment, Snakemake may run
+without PyTorch and what comes with it, and a lock file that another user wrote (a container's root, say) can be locked
+although it can only be read. The package filelock offers none of the three.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+LONGEST_HOLDER = 1000  # bytes
+MODE = 0o666  # less the umask, so that a group's users can share a folder
+
+
+class LockTakenError(Exception):
+    """Another process holds the lock. `holder` is what it wrote about itself, possibly nothing."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(holder or "another process")
+        self.holder = holder
+
+
+class FileLock:
+    """An exclusive lock on the file `path`, from `acquire` to `release` or to the end of this process.
+
+    On a file system without locks, a `required` lock raises OSError, any other counts as acquired. With `create`, the
+    file and its folder are made where they are missing.
+    """
+
+    def __init__(self, path: Path, *, required: bool = True, create: bool = True) -> None:
+        self.path = path
+        self._required = required
+        self._create = create
+        self._descriptor: int | None = None
+
+    def acquire(self, wait_seconds: float = 0.0, poll_seconds: float = 0.05) -> bool:
+        """Take the lock, trying for `wait_seconds`; return whether it is held now.
+
+        Raises OSError where the file cannot be opened, or where something that is no file has its name.
+        """
+        deadline = time.monotonic() + wait_seconds
+        while not self._try():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(poll_seconds)
+        return True
+
+    def release(self) -> None:
+        """Give the lock up, if it is held. The file stays: removing it would let two processes hold one name."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
+
+    def read_holder(self) -> str:
+        """Return what the last holder wrote about itself; empty where it wrote nothing or cannot be read."""
+        try:
+            descriptor = _open(self.path, create=False)
+        except OSError:
+            return ""
+        try:
+            return os.pread(descriptor, LONGEST_HOLDER, 0).decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+        finally:
+            os.close(descriptor)
+
+    def write_holder(self, holder: str) -> None:
+        """Write who holds the lock, for people to read. A full disk, or a file that cannot be written, is let pass."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, holder.encode(), 0)
+
+    def _try(self) -> bool:
+        if self._descriptor is not None:
+            return True
+        if self._create:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _open(self.path, create=self._create)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError as error:
+            if self._required:
+                os.close(descriptor)
+                raise OSError(error.errno, "this file system has no file locks", str(self.path)) from error
+        if not _is_the_file_at(descriptor, self.path):
+            os.close(descriptor)  # it was removed between opening and locking: the lock guards no name
+            return False if not self._create else self._try()
+        self._descriptor = descriptor
+        return True
+
+
+@contextlib.contextmanager
+def locked(
+    path: Path, *, holder: str = "", wait_seconds: float = 0.0, poll_seconds: float = 0.05, required: bool = True
+) -> Iterator[FileLock]:
+    """Hold the lock on `path` while the block runs; `holder` is written into the file for people to read.
+
+    Raises LockTakenError where another process still holds it after `wait_seconds`, and OSError as `FileLock` does.
+    """
+    lock = FileLock(path, required=required)
+    if not lock.acquire(wait_seconds, poll_seconds):
+        raise LockTakenError(lock.read_holder())
+    try:
+        if holder:
+            lock.write_holder(holder)
+        yield lock
+    finally:
+        lock.release()
+
+
+def _open(path: Path, create: bool) -> int:
+    """Open for writing, or for reading where that is all this user may. Raises OSError for what is no regular file."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "something that is no file takes the place of a lock file", str(path))
+    try:
+        return os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), MODE)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        try:
+            return os.open(path, os.O_RDONLY)
+        except OSError:
+            raise error from None
+
+
+def _is_the_file_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
