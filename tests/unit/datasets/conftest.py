@@ -20,24 +20,20 @@ MakeArchive = Callable[..., tuple[Path, ExpectedFile]]
 
 @pytest.fixture
 def make_archive(tmp_path: Path) -> MakeArchive:
-    """Write an archive of `members` (and `specials`, tar headers); return its path and what is expected of it."""
+    """Write a small archive in CIFAR-10's format; return its path and what is expected of it."""
 
-    def make(
-        members: dict[str, bytes] | None = None, specials: tuple[tarfile.TarInfo, ...] = (), name: str = "small.tar.gz"
-    ) -> tuple[Path, ExpectedFile]:
-        path = tmp_path / name
+    def make() -> tuple[Path, ExpectedFile]:
+        path = tmp_path / "small.tar.gz"
         with tarfile.open(path, "w:gz") as tar:
             folder = tarfile.TarInfo(FOLDER)
             folder.type = tarfile.DIRTYPE
             tar.addfile(folder)
-            for member, content in (small_members() if members is None else members).items():
+            for member, content in small_members().items():
                 header = tarfile.TarInfo(member)
                 header.size = len(content)
                 tar.addfile(header, io.BytesIO(content))
-            for header in specials:
-                tar.addfile(header)
         content = path.read_bytes()
-        return path, ExpectedFile(name, hashlib.sha256(content).hexdigest(), len(content))
+        return path, ExpectedFile(path.name, hashlib.sha256(content).hexdigest(), len(content))
 
     return make
 

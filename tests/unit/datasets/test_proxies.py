@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from smallmix.datasets.proxies import proxy_for
+from smallmix.datasets.addresses import proxies_for
 from smallmix.errors import DatasetError
 
 from tests.unit.datasets.test_download import CONTENT, Serve, fetch
@@ -136,14 +136,13 @@ def test_a_host_beside_the_proxy_is_not_blamed_on_it(
 def test_each_scheme_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("all_proxy", "http://other:3128")
-    found = proxy_for("https://example.invalid/x")
-    assert found is not None
-    assert found.in_words == "the proxy http://proxy:3128 (of https_proxy)"
-    assert found.fault() is None
-    assert proxy_for("http://example.invalid/x") is None
+    found = proxies_for("https://example.invalid/x")
+    assert found.keys() == {"https"}
+    assert found["https"].description == "the proxy http://proxy:3128 (of https_proxy)"
+    assert found["https"].problem() is None
 
 
 def test_an_address_with_a_port_of_letters_is_told_once(tmp_path: Path) -> None:
     told = message(tmp_path, "http://example.invalid:port/x")
-    assert told.count("http://example.invalid:port/x: the address cannot be read: nonnumeric port: 'port'") == 1
+    assert told.count("http://example.invalid:port/x: is not an http or https address") == 1
     assert "cut off" not in told
