@@ -108,12 +108,12 @@ def test_a_bad_source_gives_way_to_the_next_and_is_named(
 ) -> None:
     server = serve(CONTENT)
     assert fetch(tmp_path, server.address(manners), server.address("good")).read_bytes() == CONTENT
-    told = capsys.readouterr().err
-    assert server.address(manners) in told
-    assert reason in told
+    message = capsys.readouterr().err
+    assert server.address(manners) in message
+    assert reason in message
 
 
-def test_after_the_last_source_one_message_tells_all(serve: Serve, tmp_path: Path) -> None:
+def test_after_the_last_source_one_message_lists_all(serve: Serve, tmp_path: Path) -> None:
     server = serve(CONTENT)
     sources = [server.address("404"), server.address("wrong"), "http://127.0.0.1:9/x", "file:///etc/hosts", "nonsense"]
     with pytest.raises(DatasetError) as caught:
@@ -150,7 +150,7 @@ def test_a_name_that_does_not_resolve_is_no_connection(tmp_path: Path) -> None:
         fetch(tmp_path, "http://no-such-host.invalid/x")
 
 
-def test_too_little_space_is_told_before_anything_is_asked(
+def test_too_little_space_is_reported_before_anything_is_asked(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(CONTENT)
@@ -166,7 +166,7 @@ def test_a_disk_that_fills_up_on_the_way_ends_with_a_message(serve: Serve, tmp_p
     (tmp_path / f"{FILE.name}.partial").symlink_to("/dev/full")
     with pytest.raises(DatasetError, match=r"No space left on device.*free some space"):
         fetch(tmp_path, server.address("good"), server.address("good"))
-    assert len(server.requests) == 1, "no other address is asked: the fault is here"
+    assert len(server.requests) == 1, "no other address is asked: the error is here"
 
 
 def test_two_downloads_of_one_file_do_not_mix(serve: Serve, tmp_path: Path) -> None:

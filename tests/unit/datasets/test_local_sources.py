@@ -76,9 +76,9 @@ def test_what_cannot_be_read_gives_way_to_the_next_source_and_is_named(
     os.mkfifo(tmp_path / "pipe")
     address = address.replace("TMP", str(tmp_path))
     assert fetch(tmp_path / "downloads", address, f"file://{there}").read_bytes() == CONTENT
-    told = capsys.readouterr().err
-    assert f"{address}: {reason}" in told
-    assert told.count(f"{address}: ") == 1, "what is wrong with a file does not pass by trying again"
+    message = capsys.readouterr().err
+    assert f"{address}: {reason}" in message
+    assert message.count(f"{address}: ") == 1, "what is wrong with a file does not pass by trying again"
 
 
 def test_after_the_last_source_the_message_names_the_file_and_what_to_do(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Brings the dataset of a configuration into its folder, whichever of the three kinds it is."""
+"""Bring the dataset of a configuration into its folder, whichever of the three kinds it is."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _read(configuration: Mapping[str, Any], folder: Path) -> DatasetArrays:
 
         return cifar10_dataset(_section(configuration, "cifar10"), folder.parent / DOWNLOADS)
     if name == "image-list":
-        from smallmix.datasets.image_list import image_list_dataset
+        from smallmix.datasets.custom_dataset import custom_dataset
 
-        return image_list_dataset(_section(configuration, "image-list"))
+        return custom_dataset(_section(configuration, "image-list"))
     raise ConfigurationError(f"dataset.name is {name!r}; it must be cifar10, digits or image-list")
 
 
