@@ -15,7 +15,7 @@ class BadServer:
     good: answers ranges. ignores-range: always sends all. cut: sends at most a third, then closes. no-progress: closes
     at once. stall: sends a third, then nothing. trickle: a byte now and then. wrong: other bytes of the same size.
     short and long: another size, announced. endless: sends too much, unannounced. other-range: answers a range not
-    asked for. refuses-range: 416 to every range. redirect: to good, or to `redirect_to`. Numbers: that HTTP status.
+    asked for. page: a short page whatever is asked. refuses-range: 416 to every range. redirect: to good, or to `redirect_to`. Numbers: that HTTP status.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -55,7 +55,9 @@ class BadServer:
             return self._head(handler, 302, {"Location": self.redirect_to or self.address("good")})
         if manners == "refuses-range" and asked:
             return handler.send_error(416)
-        if manners == "wrong":
+        if manners == "page":
+            content, asked = b"<html>Log in first</html>", None
+        elif manners == "wrong":
             content = bytes(len(content))
         elif manners == "short":
             content = content[:-1]

@@ -70,6 +70,17 @@ def test_a_part_that_does_not_fit_is_thrown_away(serve: Serve, tmp_path: Path, p
     assert fetch(tmp_path, serve(CONTENT).address("good")).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("manners", ["page", "short", "404", "503"])
+def test_an_answer_that_is_not_the_file_costs_nothing_of_what_has_arrived(
+    serve: Serve, tmp_path: Path, manners: str
+) -> None:
+    part = tmp_path / f"{FILE.name}.partial"
+    part.write_bytes(CONTENT[:1000])
+    with pytest.raises(DatasetError):
+        fetch(tmp_path, serve(CONTENT).address(manners))
+    assert part.read_bytes() == CONTENT[:1000]
+
+
 def test_a_complete_part_needs_no_network(tmp_path: Path) -> None:
     (tmp_path / f"{FILE.name}.partial").write_bytes(CONTENT)
     assert fetch(tmp_path, "http://127.0.0.1:9/unreachable").read_bytes() == CONTENT

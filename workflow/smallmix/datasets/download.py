@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import http.client
 import os
-import re
 import shutil
 import sys
 import time
@@ -175,9 +174,8 @@ class _Download:
         sha256 = hashlib.file_digest(self._partial, "sha256").hexdigest()  # type: ignore[arg-type]
         if sha256 != self._expected.sha256:
             self._partial.truncate(0)
-            if resumed:
-                raise _AttemptError("the file, resumed from an earlier part, has a wrong sha256; deleted", again=True)
-            raise _AttemptError(f"delivers a file with the wrong sha256 {sha256}; deleted")
+            part = ", resumed from an earlier part," if resumed else ""
+            raise _AttemptError(f"the file{part} has the wrong sha256 {sha256}; deleted", again=resumed)
         os.fsync(self._partial.fileno())
         os.replace(f"{self._target}.partial", self._target)
         flush_folder(self._target.parent)
@@ -206,46 +204,41 @@ class _Download:
             ):
                 self._check_response(response)
                 self._append(response.raw.read1, source)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:  # the errors of requests are OSErrors
             raise self._explain(error) from error
 
     def _explain(self, error: Exception) -> _AttemptError:
-        """Return what a failed request means: where it failed, and whether asking again may help."""
+        """Return what went wrong with a request, and whether asking again may help."""
         cause = _innermost(error)
-        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | ValueError):
+        if isinstance(error, ValueError):  # requests refuses the address
             return _AttemptError(f"is not an http or https address ({error})")
-        if isinstance(error, requests.TooManyRedirects):
-            return _AttemptError(str(error))
-        if isinstance(cause, http.client.BadStatusLine) and not isinstance(cause, http.client.RemoteDisconnected):
-            return _AttemptError("what answers there does not speak HTTP")
         if isinstance(error, requests.Timeout):
             return _AttemptError(f"no answer within {self._limits.stall_seconds:g} s", again=True)
         if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
             return self._stalled()
         if isinstance(cause, http.client.RemoteDisconnected):
             return _AttemptError("the connection was closed without an answer", again=True)
+        if isinstance(cause, http.client.BadStatusLine):
+            return _AttemptError("what answers there does not speak HTTP")
         if isinstance(error, requests.RequestException):
             return _AttemptError(f"no connection: {cause}")
         return self._cut(str(cause))
 
     def _check_response(self, response: requests.Response) -> None:
-        """Judge by status and header whether the answer can be the file; forget the part where it starts over."""
-        status, offset, length = response.status_code, self._size, response.headers.get("Content-Length", "")
-        if status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
+        """Check by status and header whether the answer can be the file; empty the partial file if it starts over."""
+        status, offset = response.status_code, self._size
+        total, span = response.headers.get("Content-Length", ""), response.headers.get("Content-Range", "")
+        if status == http.HTTPStatus.PARTIAL_CONTENT and span.startswith(f"bytes {offset}-"):
+            total = span.rpartition("/")[2]
+        elif offset and status in (http.HTTPStatus.PARTIAL_CONTENT, http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
             self._partial.truncate(0)
-            raise _AttemptError("cannot continue the part received so far (HTTP 416); from the start", again=True)
-        if status not in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
+            raise _AttemptError(f"cannot continue the part received so far (HTTP {status}); from the start", again=True)
+        elif status != http.HTTPStatus.OK:
             raise _AttemptError(f"HTTP {status} {response.reason}", status in TRANSIENT_STATUSES)
-        if status == http.HTTPStatus.PARTIAL_CONTENT:
-            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-            if span is None or int(span[1]) != offset:
-                self._partial.truncate(0)
-                raise _AttemptError("answers with another range than the one asked for; from the start", again=True)
-            length = span[2]
-        elif offset:
+        if total.isdecimal():
+            self._check_size(int(total), "offers")
+        if status == http.HTTPStatus.OK and offset:
             self._partial.truncate(0)
-        if length.isdecimal():
-            self._check_size(int(length), "offers")
 
     def _check_size(self, size: int, verb: str) -> None:
         if size != self._expected.size:
