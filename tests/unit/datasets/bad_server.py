@@ -14,8 +14,9 @@ class BadServer:
 
     good: answers ranges. ignores-range: always sends all. cut: sends at most a third, then closes. no-progress: closes
     at once. stall: sends a third, then nothing. trickle: a byte now and then. wrong: other bytes of the same size.
-    short and long: another size, announced. endless: sends too much, unannounced. other-range: answers a range not
-    asked for. page: a short page whatever is asked. refuses-range: 416 to every range. redirect: to good, or to `redirect_to`. Numbers: that HTTP status.
+    short and long: another size, announced. page: a short page, whatever is asked. endless: sends too much,
+    unannounced. other-range: answers a range not asked for. refuses-range: 416 to every range. redirect: to good, or
+    to `redirect_to`. Numbers: that HTTP status.
     """
 
     def __init__(self, content: bytes) -> None:
