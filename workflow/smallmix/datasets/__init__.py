@@ -1,1 +1,1 @@
-"""Floor 1: images from outside, verified and brought to one form. Only this room opens the network or foreign files."""
+"""Turn images from outside into verified arrays of one form. Only this package opens the network or foreign files."""
