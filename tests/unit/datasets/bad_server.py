@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import ssl
 import threading
 import time
 from typing import Any
@@ -19,7 +20,7 @@ class BadServer:
     to `redirect_to`. Numbers: that HTTP status.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, tls: ssl.SSLContext | None = None) -> None:
         self.content = content
         self.requests: list[tuple[str, str | None]] = []
         self.released = threading.Event()
@@ -36,11 +37,14 @@ class BadServer:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     def address(self, manners: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{manners}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/{manners}"
 
     def close(self) -> None:
         self.released.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import ssl
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,12 +40,12 @@ def make_archive(tmp_path: Path) -> MakeArchive:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[bytes], BadServer]]:
+def serve() -> Iterator[Callable[..., BadServer]]:
     """Start a server of a content; it stops with the test."""
     servers: list[BadServer] = []
 
-    def start(content: bytes) -> BadServer:
-        servers.append(BadServer(content))
+    def start(content: bytes, tls: ssl.SSLContext | None = None) -> BadServer:
+        servers.append(BadServer(content, tls))
         return servers[-1]
 
     yield start

@@ -69,7 +69,7 @@ class DecodedImage:
 def decode_images(
     paths: Sequence[str], size: int, color: str, report: Callable[[int], None] = lambda done: None
 ) -> DecodedImages:
-    """Decode all images, on all cores; an error of one does not keep the others from being judged.
+    """Decode all images, on all cores; an error of one does not keep the others from being decoded.
 
     `color` is rgb or grey. `report` is called with the number of images done so far. Raises MemoryError.
     """

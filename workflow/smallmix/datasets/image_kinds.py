@@ -49,9 +49,9 @@ MIDDLE = (128, 127)
 
 def describe_unread(content: bytes, formats: tuple[str, ...]) -> str:
     """Return what is wrong with a file that opens as none of `formats`, to stand behind its name: 'is …'."""
-    for start, name, judge in READ_FORMATS:
+    for start, name, kind_of in READ_FORMATS:
         if content.startswith(start) and (name != "WEBP" or content[8:12] == b"WEBP"):
-            kind = judge(content)
+            kind = kind_of(content)
             if kind:
                 return f"is a {name} {UNUSUAL} ({kind}); {SAVE_AS}"
             return f"begins like a {name}, but cannot be read as one; the file is damaged"
