@@ -143,6 +143,15 @@ def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images[4], images[0])
 
 
+def test_links_to_images_on_another_disk_are_followed(tmp_path: Path) -> None:
+    elsewhere = make_image_folder(tmp_path / "elsewhere")
+    folder = make_image_folder(tmp_path / "images", TRAIN + "link.png,cat\nlinked/a.png,cat\nlinked/b.png,dog\n")
+    (folder / "link.png").symlink_to(elsewhere / "b.png")
+    (folder / "linked").symlink_to(elsewhere)
+    images = read_image_folder(folder).train_images
+    np.testing.assert_array_equal(images[3:], images[[1, 0, 1]])
+
+
 def test_a_folder_that_is_a_link_itself_is_read(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(make_image_folder(tmp_path / "images"))
     assert read_image_folder(tmp_path / "link").source["folder"] == "images"

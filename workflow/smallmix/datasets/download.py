@@ -222,7 +222,7 @@ class _Download:
             return _AttemptError("what answers there does not speak HTTP")
         if isinstance(error, requests.RequestException):
             return _AttemptError(f"no connection: {cause}")
-        return self._cut(str(cause))
+        return self._cut(str(cause) or type(cause).__name__)
 
     def _check_response(self, response: requests.Response) -> None:
         """Check by status and header whether the answer can be the file; empty the partial file if it starts over."""

@@ -5,6 +5,7 @@ Needs the standard library alone. Everything that is wrong with a list is collec
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -24,7 +25,6 @@ FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surr
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 PROBLEMS_SHOWN = 20
 ABSENT = "does not exist"
-LEADS_OUT = "leads out of the list's folder by a symbolic link"
 
 
 class Problems:
@@ -98,18 +98,17 @@ def read_image_list(path: Path, problems: Problems | None = None) -> list[ListRo
 def find_listed_files(rows: Sequence[ListRow], list_name: str, folder: Path, problems: Problems) -> list[str]:
     """Return the paths of a list's rows, in order, as strings (a million Path objects take their time).
 
-    Paths that do not exist, are no regular files, or lie outside of `folder` are added to `problems`. A symbolic link
-    is followed as long as it stays within the folder.
+    Paths that do not exist or are no regular files are added to `problems`. Symbolic links are followed.
     """
-    inside = _Inside(folder)
+    listed = _ListedFolder(folder)
     found: list[str] = []
     for row in rows:
-        path = inside.prefix + row.path
-        problem = inside.problem_of(path)
+        path = listed.prefix + row.path
+        problem = listed.problem_of(path)
         if problem:
             hint = "; folders are separated by /" if "\\" in row.path else ""
             if problem == ABSENT and not hint and len(problems) < PROBLEMS_SHOWN:
-                hint = inside.look_alike(row.path)
+                hint = listed.look_alike(row.path)
             problems.add(f"{list_name} line {row.line}: {row.path!r} {problem}{hint}")
         found.append(path)
     return found
@@ -203,34 +202,27 @@ def _path_problem(path: str) -> str | None:
     if path[0] in "/\\" or DRIVE.match(path):
         return f"the path {path!r} is absolute; paths start at the list's own folder"
     if ".." in path and ".." in path.replace("\\", "/").split("/"):
-        return f"the path {path!r} holds '..'; images must lie in the list's folder or below it"
+        return f"the path {path!r} holds '..'; paths name what is in the list's folder or below it"
     return None
 
 
-class _Inside:
-    """Judges paths below a folder; a folder of many images is read once, so that long lists are quick."""
+class _ListedFolder:
+    """The files below a list's folder. Each folder is read once, so that lists of a million images are quick."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = os.path.realpath(folder)
-        self.prefix = os.path.join(self.root, "")
-        self._regular_files: dict[str, frozenset[str] | None] = {}
+        self.prefix = os.path.join(os.path.realpath(folder), "")
+        self._regular_files: dict[str, frozenset[str]] = {}
         self._looks: dict[str, dict[str, str]] = {}
 
     def problem_of(self, path: str) -> str | None:
+        """Return why there is no image file at `path`, or None."""
         parent, _, name = path.rpartition("/")
         if parent not in self._regular_files:
-            self._regular_files[parent] = self._list(parent)
-        regular_files = self._regular_files[parent]
-        if regular_files is None:
-            return LEADS_OUT
-        if name in regular_files:
+            self._regular_files[parent] = _regular_files_in(parent)
+        if name in self._regular_files[parent]:
             return None
         try:
-            mode = os.lstat(path).st_mode
-            if stat.S_ISLNK(mode):
-                if not self._holds(os.path.realpath(path)):
-                    return LEADS_OUT
-                mode = os.stat(path).st_mode
+            mode = os.stat(path).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return ABSENT
         except OSError as error:
@@ -241,7 +233,7 @@ class _Inside:
 
     def look_alike(self, path: str) -> str:
         """Return a hint on an existing file or folder whose name looks like the missing one of `path`, or nothing."""
-        folder = self.root
+        folder = self.prefix
         for part in path.split("/"):
             if os.path.lexists(os.path.join(folder, part)):
                 folder = os.path.join(folder, part)
@@ -249,30 +241,23 @@ class _Inside:
             similar = self._looks_in(folder).get(look(part))
             if similar is None:
                 return ""
-            where = os.path.relpath(folder, self.root)
-            place = "the folder" if where == "." else f"the folder {where!r}"
-            return f"; {place} holds {similar!r}, which differs only {difference(part, similar)}"
+            where = os.path.relpath(folder, self.prefix)
+            holder = "the folder" if where == "." else f"the folder {where!r}"
+            return f"; {holder} holds {similar!r}, which differs only {difference(part, similar)}"
         return ""
 
     def _looks_in(self, folder: str) -> dict[str, str]:
         """Return the names in a folder by how they look; the folder is read once."""
         if folder not in self._looks:
-            try:
-                names = sorted(os.listdir(folder)) if self._holds(os.path.realpath(folder)) else []
-            except OSError:
-                names = []
+            names: list[str] = []
+            with contextlib.suppress(OSError):
+                names = sorted(os.listdir(folder))
             self._looks[folder] = {look(name): name for name in names}
         return self._looks[folder]
 
-    def _list(self, parent: str) -> frozenset[str] | None:
-        """Return the names of a folder's regular files, without links; None where the folder lies elsewhere."""
-        if not self._holds(os.path.realpath(parent)):
-            return None
-        try:
-            with os.scandir(parent) as entries:
-                return frozenset(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-        except OSError:
-            return frozenset()  # each of its files then gets its own message
 
-    def _holds(self, resolved: str) -> bool:
-        return resolved == self.root or resolved.startswith(self.prefix)
+def _regular_files_in(folder: str) -> frozenset[str]:
+    """Return the names of a folder's regular files, without links; no names where the folder cannot be read."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return frozenset(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+    return frozenset()
