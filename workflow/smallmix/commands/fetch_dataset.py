@@ -21,9 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, check, write; report in one line what came."""
-    from smallmix.datasets.description import load_description
     from smallmix.datasets.fetch import fetch_dataset
-    from smallmix.datasets.originals import keep_record, note_originals
     from smallmix.errors import ConfigurationError
 
     try:
@@ -32,10 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--settings is not JSON: {error}") from error
     if not isinstance(settings, dict):
         raise ConfigurationError("--settings must be a JSON object: the dataset section of a resolved configuration")
-    originals = note_originals(settings)
-    fetch_dataset(settings, arguments.output)
-    keep_record(arguments.output, originals)
-    description = load_description(arguments.output)
+    description = fetch_dataset(settings, arguments.output)
     height, width, channels = description.image_shape
     for warning in description.warnings:
         print(f"warning: {warning}")

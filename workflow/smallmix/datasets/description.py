@@ -11,7 +11,7 @@ from typing import Any
 
 from smallmix.errors import DatasetError
 
-FORMAT = 1
+DESCRIPTION_FORMAT = 1
 DESCRIPTION_FILE = "dataset.json"
 TABLE_FILE, TABLE_HEADER = "train.csv", ("row", "label", "class")
 
@@ -41,7 +41,7 @@ class DatasetDescription:
 
     def to_json(self) -> str:
         """Return the text of dataset.json. Class names stand there unchanged, whatever they hold."""
-        value = {"format": FORMAT, **dataclasses.asdict(self)}
+        value = {"format": DESCRIPTION_FORMAT, **dataclasses.asdict(self)}
         return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -50,8 +50,8 @@ class DatasetDescription:
 
         Raises KeyError, TypeError, ValueError or AttributeError where it is not one.
         """
-        if value["format"] != FORMAT:
-            raise ValueError(f"its format is {value['format']!r}, this program reads format {FORMAT}")
+        if value["format"] != DESCRIPTION_FORMAT:
+            raise ValueError(f"its format is {value['format']!r}, this program reads format {DESCRIPTION_FORMAT}")
         height, width, channels = (int(side) for side in value["image_shape"])
         description = cls(
             name=str(value["name"]),

@@ -29,7 +29,7 @@ from smallmix.fingerprints import fingerprint_file
 from smallmix.study.layout import DATASET_FILES
 
 RECORD_FILE = "made_from.json"
-FORMAT = 1
+RECORD_FORMAT = 1
 LISTS = (TRAIN_LIST, TEST_LIST)
 KEY = "dataset.image-list.folder"
 COMPARED = ("title", "image_size", "color")
@@ -52,7 +52,7 @@ def begin_record(folder: Path) -> None:
     """
     explain_foreign(folder)
     if not (folder / RECORD_FILE).exists():  # else it belongs to the dataset.json that is still there
-        write_text(folder / RECORD_FILE, json.dumps({"format": FORMAT}) + "\n")
+        write_text(folder / RECORD_FILE, json.dumps({"format": RECORD_FORMAT}) + "\n")
 
 
 def explain_foreign(folder: Path) -> None:
@@ -90,7 +90,7 @@ def note_originals(settings: Mapping[str, Any]) -> Originals:
 def keep_record(folder: Path, originals: Originals) -> None:
     """Write the record of a dataset that was just written into `folder`."""
     value = {
-        "format": FORMAT,
+        "format": RECORD_FORMAT,
         "dataset": fingerprint_file(folder / DESCRIPTION_FILE),
         "settings": dict(originals.settings),
         "files": originals.files,
@@ -220,7 +220,7 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     """Return the record of the very dataset.json that lies there; None for any other, and for damaged ones."""
     try:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        if record["format"] != FORMAT or record["dataset"] != fingerprint_file(folder / DESCRIPTION_FILE):
+        if record["format"] != RECORD_FORMAT or record["dataset"] != fingerprint_file(folder / DESCRIPTION_FILE):
             return None
         if not all(len(noted) == 4 for noted in record["files"].values()) or "name" not in record["settings"]:
             return None
