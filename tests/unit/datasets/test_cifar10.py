@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pickle
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,17 @@ def test_a_missing_archive_names_path_key_and_hash(tmp_path: Path) -> None:
         cifar10_dataset({"archive": str(tmp_path / "none.tar.gz"), "sources": []}, tmp_path)
     for part in (str(tmp_path / "none.tar.gz"), "No such file", "dataset.cifar10.archive", ARCHIVE.sha256):
         assert part in str(caught.value)
+
+
+def test_a_local_archive_needs_no_network_library(
+    make_archive: MakeArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("requests", "urllib3", "filelock"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("download", "addresses"):
+        monkeypatch.delitem(sys.modules, f"smallmix.datasets.{name}", raising=False)
+    path, expected = make_archive()
+    assert cifar10_dataset({"archive": str(path), "sources": []}, tmp_path, expected).name == "cifar10"
 
 
 def test_from_the_network_to_arrays_and_again_without_it(

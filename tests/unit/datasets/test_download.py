@@ -188,6 +188,20 @@ def test_two_downloads_of_one_file_do_not_mix(serve: Serve, tmp_path: Path) -> N
     assert fetch(tmp_path, server.address("good")).read_bytes() == CONTENT
 
 
+def test_a_file_that_another_process_finishes_meanwhile_is_taken(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, acquire = serve(CONTENT), FileLock.acquire
+
+    def acquire_late(lock: FileLock, **options: Any) -> Any:
+        (tmp_path / FILE.name).write_bytes(CONTENT)
+        return acquire(lock, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", acquire_late)
+    assert fetch(tmp_path, server.address("good")).read_bytes() == CONTENT
+    assert server.requests == []
+
+
 def test_a_file_system_without_locks_is_no_reason_to_stop(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallmix.datasets.array_writing import DatasetArrays
-from smallmix.datasets.download import download
 from smallmix.datasets.expected_file import ExpectedFile, open_verified
 
 ARCHIVE = ExpectedFile(
@@ -41,6 +40,8 @@ def cifar10_dataset(settings: Mapping[str, Any], downloads: Path, expected: Expe
     """
     if settings.get("archive"):
         return read_cifar10(Path(settings["archive"]), expected)
+    from smallmix.datasets.download import download  # a local archive needs no network library
+
     advice = (
         f"To place the file by hand, save it as {downloads / expected.name}, or name its path under "
         "dataset.cifar10.archive in the configuration"

@@ -1,6 +1,6 @@
-"""Make a data set of a custom dataset's images: a folder with train.csv and test.csv, which list paths and labels.
+"""Turn a custom dataset into arrays: a folder of images with train.csv and test.csv, which list paths and labels.
 
-The lists are checked whole before any image is decoded, and the images whole before anything is written.
+Both lists are checked before any image is decoded, and all images before anything is written.
 """
 
 from __future__ import annotations
