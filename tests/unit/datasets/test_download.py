@@ -202,13 +202,15 @@ def test_a_file_that_another_process_finishes_meanwhile_is_taken(
     assert server.requests == []
 
 
+@pytest.mark.parametrize("reason", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_no_reason_to_stop(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
 ) -> None:
     def refuse(*arguments: Any) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(reason, "no locks here")
 
     monkeypatch.setattr("fcntl.flock", refuse)
+    (tmp_path / LOCK).write_bytes(b"")  # as a killed download leaves it
     assert fetch(tmp_path, serve(CONTENT).address("good")).read_bytes() == CONTENT
 
 

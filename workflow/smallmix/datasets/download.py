@@ -70,7 +70,8 @@ def download(
     if not sources:
         raise DatasetError(f"{expected.name} is not there, and there is no address to fetch it from. {manual}")
     partial_path = target.with_name(f"{target.name}.partial")
-    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    # A soft lock (a file that exists) would outlive a killed download on another machine.
+    lock = FileLock(target.with_name(f".{target.name}.lock"), fallback_to_soft=False)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _acquire(lock, target)
