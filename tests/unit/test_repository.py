@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "workflow" / "smallmix"
@@ -39,6 +41,19 @@ def test_conda_environments_pin_what_the_lock_pins(file: Path) -> None:
             locked for locked, marker in locked_versions(package) if "python_full_version >= '3.12'" not in marker
         ]
         assert for_this_python == [version], f"{file.name}: {requirement}"
+
+
+def test_the_lock_pins_what_the_package_depends_on() -> None:
+    """A dependency added to pyproject.toml is missing in the lock until it is resolved anew (`make lock`)."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for line in [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]:
+        requirement = Requirement(line)
+        locked = locked_versions(requirement.name.lower())
+        assert locked, f"{line} is not in envs/lock.txt"
+        assert all(version in requirement.specifier for version, _ in locked), f"{line}: the lock has {locked}"
 
 
 def test_the_lock_names_no_address_and_hashes_everything() -> None:

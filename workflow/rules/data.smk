@@ -1,8 +1,8 @@
 """Stage 1: images from outside become verified arrays."""
 
-OWN_IMAGES = STUDY.configuration["dataset"]["image-list"]["folder"]
-OWN_LISTS = (
-    [f"{OWN_IMAGES}/train.csv", f"{OWN_IMAGES}/test.csv"]
+CUSTOM_FOLDER = STUDY.configuration["dataset"]["image-list"]["folder"]
+CUSTOM_LISTS = (
+    [f"{CUSTOM_FOLDER}/train.csv", f"{CUSTOM_FOLDER}/test.csv"]
     if STUDY.configuration["dataset"]["name"] == "image-list"
     else []
 )
@@ -13,7 +13,7 @@ rule fetch_dataset:
     input:
         # Their times do not count: at each start their content is compared with what the arrays were made from.
         # As a function's value: braces in a folder's name are no wildcards there.
-        lists=ancient(lambda wildcards: OWN_LISTS),
+        lists=ancient(lambda wildcards: CUSTOM_LISTS),
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:

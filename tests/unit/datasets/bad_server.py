@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import ssl
 import threading
 import time
 from typing import Any
@@ -14,11 +15,12 @@ class BadServer:
 
     good: answers ranges. ignores-range: always sends all. cut: sends at most a third, then closes. no-progress: closes
     at once. stall: sends a third, then nothing. trickle: a byte now and then. wrong: other bytes of the same size.
-    short and long: another size, announced. endless: sends too much, unannounced. other-range: answers a range not
-    asked for. refuses-range: 416 to every range. redirect: to good, or to `redirect_to`. Numbers: that HTTP status.
+    short and long: another size, announced. page: a short page, whatever is asked. endless: sends too much,
+    unannounced. other-range: answers a range not asked for. refuses-range: 416 to every range. redirect: to good, or
+    to `redirect_to`. Numbers: that HTTP status.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, tls: ssl.SSLContext | None = None) -> None:
         self.content = content
         self.requests: list[tuple[str, str | None]] = []
         self.released = threading.Event()
@@ -35,11 +37,14 @@ class BadServer:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     def address(self, manners: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{manners}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/{manners}"
 
     def close(self) -> None:
         self.released.set()
@@ -55,7 +60,9 @@ class BadServer:
             return self._head(handler, 302, {"Location": self.redirect_to or self.address("good")})
         if manners == "refuses-range" and asked:
             return handler.send_error(416)
-        if manners == "wrong":
+        if manners == "page":
+            content, asked = b"<html>Log in first</html>", None
+        elif manners == "wrong":
             content = bytes(len(content))
         elif manners == "short":
             content = content[:-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import ssl
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,35 +21,31 @@ MakeArchive = Callable[..., tuple[Path, ExpectedFile]]
 
 @pytest.fixture
 def make_archive(tmp_path: Path) -> MakeArchive:
-    """Write an archive of `members` (and `specials`, tar headers); return its path and what is expected of it."""
+    """Write a small archive in CIFAR-10's format; return its path and what is expected of it."""
 
-    def make(
-        members: dict[str, bytes] | None = None, specials: tuple[tarfile.TarInfo, ...] = (), name: str = "small.tar.gz"
-    ) -> tuple[Path, ExpectedFile]:
-        path = tmp_path / name
+    def make() -> tuple[Path, ExpectedFile]:
+        path = tmp_path / "small.tar.gz"
         with tarfile.open(path, "w:gz") as tar:
             folder = tarfile.TarInfo(FOLDER)
             folder.type = tarfile.DIRTYPE
             tar.addfile(folder)
-            for member, content in (small_members() if members is None else members).items():
+            for member, content in small_members().items():
                 header = tarfile.TarInfo(member)
                 header.size = len(content)
                 tar.addfile(header, io.BytesIO(content))
-            for header in specials:
-                tar.addfile(header)
         content = path.read_bytes()
-        return path, ExpectedFile(name, hashlib.sha256(content).hexdigest(), len(content))
+        return path, ExpectedFile(path.name, hashlib.sha256(content).hexdigest(), len(content))
 
     return make
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[bytes], BadServer]]:
+def serve() -> Iterator[Callable[..., BadServer]]:
     """Start a server of a content; it stops with the test."""
     servers: list[BadServer] = []
 
-    def start(content: bytes) -> BadServer:
-        servers.append(BadServer(content))
+    def start(content: bytes, tls: ssl.SSLContext | None = None) -> BadServer:
+        servers.append(BadServer(content, tls))
         return servers[-1]
 
     yield start

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from smallmix.datasets.array_writing import DatasetArrays
-from smallmix.datasets.image_list import image_list_dataset
+from smallmix.datasets.custom_dataset import custom_dataset
 
 TRAIN = "path,label\na.png,cat\nb.png,dog\nc.png,cat\n"
 TEST = "path,label\nd.png,dog\ne.png,cat\n"
@@ -28,4 +28,4 @@ def make_image_folder(folder: Path, train: str | bytes = TRAIN, test: str | byte
 def read_image_folder(images: Path, /, **settings: Any) -> DatasetArrays:
     """The folder's dataset at 8 x 8 in colour, unless `settings` say otherwise."""
     defaults = {"folder": str(images), "identifier": "mine", "title": "My images", "image_size": 8, "color": "rgb"}
-    return image_list_dataset({**defaults, **settings})
+    return custom_dataset({**defaults, **settings})

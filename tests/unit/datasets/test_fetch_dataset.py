@@ -49,14 +49,14 @@ def test_other_digits_are_not_taken_for_them(monkeypatch: pytest.MonkeyPatch) ->
         digits_dataset()
 
 
-def test_the_command_tells_in_one_line_what_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_in_one_line_what_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"name": "digits"}, tmp_path / "digits") == 0
     last = capsys.readouterr().out.splitlines()[-1]
     for part in ("1,297 training", "500 test images", "8 x 8 x 1", "10 classes", str(tmp_path / "digits")):
         assert part in last
 
 
-def test_the_command_tells_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = make_image_folder(tmp_path / "images", test="path,label\nd.png,dog\n")
     section = {"folder": str(images), "identifier": "mine", "title": "Mine", "image_size": 8, "color": "grey"}
     assert run({"name": "image-list", "image-list": section}, tmp_path / "mine") == 0

@@ -20,7 +20,7 @@ COLORS = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uin
 
 def decoded(path: Path, size: int = SIZE, color: str = "rgb") -> NDArray[np.uint8]:
     result = decode_images([str(path)], size, color)
-    assert result.faults == {}
+    assert result.errors == {}
     pixels: NDArray[np.uint8] = result.pixels[0]
     return pixels
 
@@ -197,7 +197,7 @@ def test_the_limit_holds_for_this_work_only(tmp_path: Path) -> None:
 def test_files_of_more_than_the_limit_are_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "x.png", "wb") as stream:
         stream.truncate(image_decoding.LARGEST_FILE + 1)
-    assert decode_images([str(tmp_path / "x.png")], SIZE, "rgb").faults == {0: "is a file of more than 512 MiB"}
+    assert decode_images([str(tmp_path / "x.png")], SIZE, "rgb").errors == {0: "is a file of more than 512 MiB"}
 
 
 def test_any_number_of_threads_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +212,6 @@ def test_any_number_of_threads_gives_the_same(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(image_decoding, "_threads", lambda paths, threads=threads: threads)
         results.append(decode_images(paths, SIZE, "rgb"))
     np.testing.assert_array_equal(results[0].pixels, results[1].pixels)
-    assert results[0].faults == results[1].faults
-    assert list(results[0].faults) == [0, 50, 100, 150, 200, 250]
+    assert results[0].errors == results[1].errors
+    assert list(results[0].errors) == [0, 50, 100, 150, 200, 250]
     assert results[0].digests == results[1].digests

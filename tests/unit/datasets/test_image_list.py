@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from smallmix.datasets.array_writing import write_dataset
+from smallmix.datasets.arrays import load_dataset
+from smallmix.datasets.custom_dataset import sorted_classes
 from smallmix.datasets.description import load_description
-from smallmix.datasets.image_list_table import FORBIDDEN_CATEGORIES, ListRow, read_image_list
-from smallmix.datasets.list_faults import ListFaults
-from smallmix.datasets.list_findings import sorted_classes
-from smallmix.datasets.train_table import read_train_table
+from smallmix.datasets.image_list import FORBIDDEN_CATEGORIES, ListRow, Problems, read_image_list
 
 from tests.unit.datasets.image_folder import TEST, TRAIN, make_image_folder, read_image_folder
 
@@ -25,9 +24,9 @@ from tests.unit.datasets.image_folder import TEST, TRAIN, make_image_folder, rea
 def rows_of(tmp_path: Path, content: str | bytes) -> list[tuple[str, str]]:
     path = tmp_path / "list.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    faults = ListFaults()
-    rows = read_image_list(path, faults)
-    faults.raise_if_any("the list")
+    problems = Problems()
+    rows = read_image_list(path, problems)
+    problems.raise_if_any("the list")
     return [(row.path, row.label) for row in rows]
 
 
@@ -108,7 +107,7 @@ def test_labels_of_any_text_are_kept_as_they_are(tmp_path: Path) -> None:
     write_dataset(read_image_folder(folder), output)
     description = load_description(output)
     assert set(description.classes) == set(STRANGE_LABELS)
-    assert [row.class_name for row in read_train_table(output)] == STRANGE_LABELS
+    assert [description.classes[label] for label in load_dataset(output).train_labels] == STRANGE_LABELS
     with open(output / "train.csv", encoding="utf-8", newline="") as stream:
         cells = [row["class"] for row in csv.DictReader(stream)]
     assert cells == [f"'{label}" if label[0] in "=+-@" else label for label in STRANGE_LABELS]
@@ -142,6 +141,15 @@ def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
     images = read_image_folder(folder).train_images
     np.testing.assert_array_equal(images[3], images[0])
     np.testing.assert_array_equal(images[4], images[0])
+
+
+def test_links_to_images_on_another_disk_are_followed(tmp_path: Path) -> None:
+    elsewhere = make_image_folder(tmp_path / "elsewhere")
+    folder = make_image_folder(tmp_path / "images", TRAIN + "link.png,cat\nlinked/a.png,cat\nlinked/b.png,dog\n")
+    (folder / "link.png").symlink_to(elsewhere / "b.png")
+    (folder / "linked").symlink_to(elsewhere)
+    images = read_image_folder(folder).train_images
+    np.testing.assert_array_equal(images[3:], images[[1, 0, 1]])
 
 
 def test_a_folder_that_is_a_link_itself_is_read(tmp_path: Path) -> None:
@@ -239,9 +247,9 @@ def test_any_text_survives_the_list(
     writer.writerows(rows)
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(stream.getvalue().encode("utf-8-sig" if mark else "utf-8"))
-    faults = ListFaults()
-    read = read_image_list(path, faults)
-    faults.raise_if_any("the list")
+    problems = Problems()
+    read = read_image_list(path, problems)
+    problems.raise_if_any("the list")
     assert [row[1:] for row in read] == [(name.strip(), label.strip()) for name, label in rows]
     assert [row.line for row in read] == list(range(2, 2 + len(rows)))
 
@@ -251,10 +259,10 @@ def test_any_text_survives_the_list(
     content=st.binary(max_size=200)
     | st.text(max_size=200).map(lambda text: ("path,label\n" + text).encode("utf-8", "replace"))
 )
-def test_any_file_ends_in_rows_or_faults(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_file_ends_in_rows_or_problems(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(content)
-    faults = ListFaults()
-    rows = read_image_list(path, faults)
+    problems = Problems()
+    rows = read_image_list(path, problems)
     assert all(isinstance(row, ListRow) and row.path and row.label for row in rows)
-    assert rows or len(faults) or not content.decode("utf-8-sig").strip().split("\n", 1)[1:]
+    assert rows or len(problems) or not content.decode("utf-8-sig").strip().split("\n", 1)[1:]

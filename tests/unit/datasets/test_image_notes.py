@@ -21,7 +21,7 @@ CUT = "look like JPEG files that were cut off and closed: what is missing is gre
 
 def decode(path: Path, color: str = "rgb") -> DecodedImages:
     result = decode_images([str(path)], 8, color)
-    assert result.faults == {}
+    assert result.errors == {}
     return result
 
 

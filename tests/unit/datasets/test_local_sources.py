@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from smallmix.errors import DatasetError
 
-from tests.unit.datasets.test_download import ADVICE, CONTENT, FILE, Serve, fetch
+from tests.unit.datasets.test_download import ADVICE, CONTENT, FILE, Serve, fetch, files_in
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_file_is_copied_and_verified(there: Path, tmp_path: Path, start: str) 
     path = fetch(tmp_path / "downloads", start + quote(str(there)))
     assert path.read_bytes() == CONTENT
     assert there.read_bytes() == CONTENT
-    assert [entry.name for entry in path.parent.iterdir()] == [FILE.name]
+    assert files_in(path.parent) == [FILE.name]
 
 
 def test_hashes_and_question_marks_may_stand_as_they_are(there: Path, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_file_of_the_right_size_and_other_content_is_refused(tmp_path: Path) -
     (tmp_path / "x").write_bytes(bytes(len(CONTENT)))
     with pytest.raises(DatasetError, match=r"wrong sha256"):
         fetch(tmp_path / "downloads", f"file://{tmp_path}/x")
-    assert list((tmp_path / "downloads").iterdir()) == []
+    assert files_in(tmp_path / "downloads") == []
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_what_cannot_be_read_gives_way_to_the_next_source_and_is_named(
     os.mkfifo(tmp_path / "pipe")
     address = address.replace("TMP", str(tmp_path))
     assert fetch(tmp_path / "downloads", address, f"file://{there}").read_bytes() == CONTENT
-    told = capsys.readouterr().err
-    assert f"{address}: {reason}" in told
-    assert told.count(f"{address}: ") == 1, "what is wrong with a file does not pass by trying again"
+    message = capsys.readouterr().err
+    assert f"{address}: {reason}" in message
+    assert message.count(f"{address}: ") == 1, "what is wrong with a file does not pass by trying again"
 
 
 def test_after_the_last_source_the_message_names_the_file_and_what_to_do(tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_no_server_leads_to_a_file_by_redirection(serve: Serve, there: Path, tmp
     server.redirect_to = f"file://{there}"
     with pytest.raises(DatasetError, match=r"redirect"):
         fetch(tmp_path / "downloads", server.address("redirect"))
-    assert list((tmp_path / "downloads").iterdir()) == []
+    assert files_in(tmp_path / "downloads") == []

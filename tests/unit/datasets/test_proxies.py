@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from smallmix.datasets.proxies import proxy_for
+from smallmix.datasets.addresses import proxies_for
 from smallmix.errors import DatasetError
 
 from tests.unit.datasets.test_download import CONTENT, Serve, fetch
@@ -64,9 +64,9 @@ def test_a_proxy_that_does_not_answer_is_named_with_its_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "http://127.0.0.1:9")
-    told = message(tmp_path, UNREACHABLE)
-    assert re.search(rf"no connection: .* \(asked through the proxy http://127\.0\.0\.1:9 \(of {name}\)", told)
-    assert f"correct or unset {name}, or name the host in no_proxy" in told
+    reported = message(tmp_path, UNREACHABLE)
+    assert re.search(rf"no connection: .* \(asked through the proxy http://127\.0\.0\.1:9 \(of {name}\)", reported)
+    assert f"correct or unset {name}, or name the host in no_proxy" in reported
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_a_proxy_that_does_not_answer_is_named_with_its_setting(
         ("http://[::1", "it is not an address"),
     ],
 )
-def test_a_proxy_that_cannot_be_one_is_told_once_and_nothing_is_asked(
+def test_a_proxy_that_cannot_be_one_is_reported_once_and_nothing_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ) -> None:
     monkeypatch.setenv("http_proxy", address)
-    told = message(tmp_path, UNREACHABLE)
-    assert told.count(reason) == 1
-    assert f"the proxy {address} (of http_proxy) cannot be used: {reason}" in told
-    assert "cut off" not in told
+    reported = message(tmp_path, UNREACHABLE)
+    assert reported.count(reason) == 1
+    assert f"the proxy {address} (of http_proxy) cannot be used: {reason}" in reported
+    assert "cut off" not in reported
 
 
 def test_names_and_passwords_stay_out_of_the_message(
@@ -94,10 +94,10 @@ def test_names_and_passwords_stay_out_of_the_message(
 ) -> None:
     for address in ("http://me:s3cret@127.0.0.1:9", "me:s3cret@127.0.0.1:port", "http://me:s3c/ret@127.0.0.1:9"):
         monkeypatch.setenv("http_proxy", address)
-        told = message(tmp_path, UNREACHABLE) + capsys.readouterr().err
-        assert "127.0.0.1" in told
+        reported = message(tmp_path, UNREACHABLE) + capsys.readouterr().err
+        assert "127.0.0.1" in reported
         for secret in ("me:", "s3c", "ret@"):
-            assert secret not in told, address
+            assert secret not in reported, address
 
 
 @pytest.mark.parametrize("status", [b"403 Forbidden", b"407 Proxy Authentication Required"])
@@ -108,19 +108,19 @@ def test_a_proxy_that_refuses_is_named(
     monkeypatch.setenv("http_proxy", f"http://{place}")
     monkeypatch.setenv("https_proxy", place)
     for source in (UNREACHABLE, UNREACHABLE.replace("http:", "https:")):
-        told = message(tmp_path, source)
-        assert status.decode() in told
-        assert place in told
+        reported = message(tmp_path, source)
+        assert status.decode() in reported
+        assert place in reported
 
 
-def test_a_proxy_that_speaks_something_else_is_not_told_as_a_file_cut_off(
+def test_a_proxy_that_speaks_something_else_is_not_reported_as_a_file_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answering: Callable[[bytes], str]
 ) -> None:
     place = answering(b"SSH-2.0-OpenSSH_9.6\r\n")
     monkeypatch.setenv("http_proxy", place)
-    told = message(tmp_path, UNREACHABLE)
-    assert told.count("what answers there does not speak HTTP (asked through the proxy") == 1
-    assert "cut off" not in told
+    reported = message(tmp_path, UNREACHABLE)
+    assert reported.count("what answers there does not speak HTTP (asked through the proxy") == 1
+    assert "cut off" not in reported
 
 
 def test_a_host_beside_the_proxy_is_not_blamed_on_it(
@@ -136,14 +136,13 @@ def test_a_host_beside_the_proxy_is_not_blamed_on_it(
 def test_each_scheme_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("all_proxy", "http://other:3128")
-    found = proxy_for("https://example.invalid/x")
-    assert found is not None
-    assert found.in_words == "the proxy http://proxy:3128 (of https_proxy)"
-    assert found.fault() is None
-    assert proxy_for("http://example.invalid/x") is None
+    found = proxies_for("https://example.invalid/x")
+    assert found.keys() == {"https"}
+    assert found["https"].description == "the proxy http://proxy:3128 (of https_proxy)"
+    assert found["https"].problem() is None
 
 
-def test_an_address_with_a_port_of_letters_is_told_once(tmp_path: Path) -> None:
-    told = message(tmp_path, "http://example.invalid:port/x")
-    assert told.count("http://example.invalid:port/x: the address cannot be read: nonnumeric port: 'port'") == 1
-    assert "cut off" not in told
+def test_an_address_with_a_port_of_letters_is_reported_once(tmp_path: Path) -> None:
+    reported = message(tmp_path, "http://example.invalid:port/x")
+    assert reported.count("http://example.invalid:port/x: is not an http or https address") == 1
+    assert "cut off" not in reported

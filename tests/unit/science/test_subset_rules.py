@@ -108,7 +108,9 @@ def test_a_balanced_subset_that_a_class_cannot_fill_is_refused() -> None:
 def test_a_balanced_subset_that_lacks_the_odd_image_is_refused_as_well() -> None:
     """Eight over three classes are 2, 3 and 3: with 2, 2 and 10 at hand, two classes cannot give the third image."""
     labels = numpy.array([0] * 2 + [1] * 2 + [2] * 10, dtype=numpy.int64)
-    with pytest.raises(DatasetError, match=r"Each class needs 3 .* of 'a' \(2\), 'b' \(2\)\. Use smaller sizes"):
+    with pytest.raises(
+        DatasetError, match=r"Each class needs 3 .* of 'a' \(2\), 'b' \(2\)\. Use smaller sizes .*, or mend the labels"
+    ):
         choose_rows(SubsetValue("balanced", 8, 0), labels, ("a", "b", "c"))
 
 

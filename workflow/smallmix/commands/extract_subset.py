@@ -10,14 +10,14 @@ SUMMARY = "write the table (row,label,class) of the training images of one size"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The data set, the rule and the output."""
+    """Declare the dataset, the rule and the output."""
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--rule", required=True, help='JSON such as {"rule": "head", "size": 500, "seed": null}')
     parser.add_argument("--output", type=Path, required=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Extract and say what was written."""
+    """Extract the subset and report what was written."""
     from smallmix.datasets.description import load_description
     from smallmix.science.subsets import extract_subset, missing_classes
     from smallmix.study.cell import SubsetValue

@@ -1,4 +1,4 @@
-"""smallmix fetch-dataset: bring a dataset into its folder of verified arrays."""
+"""`fetch-dataset`: bring a dataset into its folder of verified arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SUMMARY = "bring a dataset into its folder of verified arrays"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The dataset's settings and the folder to write."""
+    """Declare the dataset's settings and the folder to write."""
     parser.add_argument(
         "--settings", required=True, metavar="JSON", help="the dataset section of a resolved configuration"
     )
@@ -20,22 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch, check, write; tell in one line what came."""
-    from smallmix.datasets.description import load_description
+    """Fetch, check, write; report in one line what came."""
     from smallmix.datasets.fetch import fetch_dataset
-    from smallmix.datasets.originals import keep_record, note_originals
     from smallmix.errors import ConfigurationError
 
     try:
         settings = json.loads(arguments.settings)
-    except ValueError as fault:
-        raise ConfigurationError(f"--settings is not JSON: {fault}") from fault
+    except ValueError as error:
+        raise ConfigurationError(f"--settings is not JSON: {error}") from error
     if not isinstance(settings, dict):
         raise ConfigurationError("--settings must be a JSON object: the dataset section of a resolved configuration")
-    originals = note_originals(settings)
-    fetch_dataset(settings, arguments.output)
-    keep_record(arguments.output, originals)
-    description = load_description(arguments.output)
+    description = fetch_dataset(settings, arguments.output)
     height, width, channels = description.image_shape
     for warning in description.warnings:
         print(f"warning: {warning}")

@@ -1,13 +1,15 @@
-"""A dataset's folder written: arrays, the table of training images, and the description that vouches for them.
+"""Write a dataset's folder: arrays, the table of training images, and the description with everybody's checksums.
 
-Apart from the reading, so that a change here retrains nothing: what training depends on are the files.
+Reading stands apart, in `arrays`, so that a change here retrains nothing: training depends on the files.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
-from collections.abc import Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,11 +19,12 @@ from numpy.typing import NDArray
 
 from smallmix.atomic_files import atomic_writer, remove_stale_temporaries, write_bytes, write_text
 from smallmix.datasets.arrays import ARRAY_FILES, check_pair
-from smallmix.datasets.description import DESCRIPTION_FILE, DatasetDescription
-from smallmix.datasets.train_table import TABLE_FILE, train_table_bytes
+from smallmix.datasets.description import DESCRIPTION_FILE, TABLE_FILE, TABLE_HEADER, DatasetDescription
 from smallmix.errors import DatasetError
 
 IMAGES_PER_COUNT = 1024  # images counted at once, which bounds the memory that counting takes
+# Spreadsheets take these for the start of a formula; some of them accept the full-width forms as well.
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def write_dataset(arrays: DatasetArrays, folder: Path) -> DatasetDescription:
             f"training images have the shape {list(arrays.train_images.shape[1:])}, "
             f"test images {list(arrays.test_images.shape[1:])}"
         )
-    # While the arrays are replaced, nothing may vouch for them.
+    # dataset.json says that all files are whole, so it goes first while they are replaced.
     with contextlib.suppress(OSError):
         (folder / DESCRIPTION_FILE).unlink()
     remove_stale_temporaries(folder)
@@ -97,7 +100,7 @@ def write_dataset(arrays: DatasetArrays, folder: Path) -> DatasetDescription:
 
 
 def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and (population) standard deviation per channel of pixel/255, for uint8 images [N, H, W, C].
+    """Return mean and (population) standard deviation per channel of pixel/255, for uint8 images [N, H, W, C].
 
     Pixels are counted by value and summed as integers, so that the result is exact up to the last division and no
     floating-point copy of the images is made.
@@ -118,8 +121,22 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tu
     return tuple(means), tuple(deviations)
 
 
+def train_table_bytes(labels: Iterable[int], classes: Sequence[str]) -> bytes:
+    """Return the content of train.csv (UTF-8): one row a training image, in the order of the arrays.
+
+    In the column class, a single quote goes before names that a spreadsheet would run as a formula. dataset.json holds
+    the names as they are.
+    """
+    cells = [f"'{name}" if name.startswith(FORMULA_STARTS) else name for name in classes]
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(TABLE_HEADER)
+    writer.writerows((row, label, cells[label]) for row, label in enumerate(labels))
+    return stream.getvalue().encode("utf-8")
+
+
 class _HashingWriter:
-    """Passes bytes on to a file and hashes them on the way."""
+    """Writes bytes to a file and hashes them on the way."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.datasets.description import DatasetDescription, load_description, remedy
-from smallmix.datasets.train_table import TABLE_FILE
+from smallmix.datasets.description import TABLE_FILE, DatasetDescription, load_description, remedy
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 

@@ -1,4 +1,4 @@
-"""What dataset.json says about a dataset; reading it needs neither numpy nor the images."""
+"""Read dataset.json, the description of a dataset. Needs neither numpy nor the images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 
 from smallmix.errors import DatasetError
 
-FORMAT = 1
+DESCRIPTION_FORMAT = 1
 DESCRIPTION_FILE = "dataset.json"
+TABLE_FILE, TABLE_HEADER = "train.csv", ("row", "label", "class")
 
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """A dataset in words and numbers.
+    """The content of dataset.json.
 
     `name` is cifar10, digits or image-list; `identifier` names the folder and `title` is for people. `image_shape` is
     height, width, channels. `mean` and `deviation` are per channel, of pixel/255 over all training images. `checksums`
@@ -39,15 +40,18 @@ class DatasetDescription:
     warnings: tuple[str, ...]
 
     def to_json(self) -> str:
-        """The text of dataset.json; class names stand there unchanged, whatever they hold."""
-        value = {"format": FORMAT, **dataclasses.asdict(self)}
+        """Return the text of dataset.json. Class names stand there unchanged, whatever they hold."""
+        value = {"format": DESCRIPTION_FORMAT, **dataclasses.asdict(self)}
         return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_value(cls, value: Mapping[str, Any]) -> DatasetDescription:
-        """The description of a parsed dataset.json. Raises KeyError, TypeError or ValueError where it is not one."""
-        if value["format"] != FORMAT:
-            raise ValueError(f"its format is {value['format']!r}, this program reads format {FORMAT}")
+        """Return the description of a parsed dataset.json.
+
+        Raises KeyError, TypeError, ValueError or AttributeError where it is not one.
+        """
+        if value["format"] != DESCRIPTION_FORMAT:
+            raise ValueError(f"its format is {value['format']!r}, this program reads format {DESCRIPTION_FORMAT}")
         height, width, channels = (int(side) for side in value["image_shape"])
         description = cls(
             name=str(value["name"]),
@@ -69,24 +73,24 @@ class DatasetDescription:
 
 
 def load_description(folder: Path) -> DatasetDescription:
-    """The description of the dataset in `folder`, without looking at its images.
+    """Return the description of the dataset in `folder`, without looking at its images.
 
     Raises DatasetError where dataset.json is missing, damaged or of another format.
     """
     path = Path(folder) / DESCRIPTION_FILE
     try:
         return DatasetDescription.from_value(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as fault:
+    except FileNotFoundError as error:
         raise DatasetError(
             f"there is no whole dataset in {folder}: {DESCRIPTION_FILE}, which is written last, is missing. "
             f"{remedy(folder)}"
-        ) from fault
-    except KeyError as fault:
-        raise DatasetError(f"{path} is damaged: the key {fault} is missing. {remedy(folder)}") from fault
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as fault:
-        raise DatasetError(f"{path} cannot be used: {fault}. {remedy(folder)}") from fault
+        ) from error
+    except KeyError as error:
+        raise DatasetError(f"{path} is damaged: the key {error} is missing. {remedy(folder)}") from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DatasetError(f"{path} cannot be used: {error}. {remedy(folder)}") from error
 
 
 def remedy(folder: Path) -> str:
-    """What to do about a dataset folder that is not whole, in words for people."""
+    """Return the sentence of messages that says what to do about a dataset folder that is not whole."""
     return f"Delete the folder {folder} and run again."

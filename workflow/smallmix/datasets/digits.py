@@ -13,7 +13,7 @@ DARKEST = 16
 
 
 def digits_dataset() -> DatasetArrays:
-    """The digits in scikit-learn's order: the first 1,297 for training, the last 500 for testing.
+    """Return the digits in scikit-learn's order: the first 1,297 for training, the last 500 for testing.
 
     Grey values 0 to 16 become round(value * 255 / 16); images are uint8 [N, 8, 8, 1]. Source: E. Alpaydin and C.
     Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998 (its test part).

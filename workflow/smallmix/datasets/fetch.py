@@ -1,4 +1,4 @@
-"""Brings the dataset of a configuration into its folder, whichever of the three kinds it is."""
+"""Bring the dataset of a configuration into its folder, whichever of the three kinds it is."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.datasets.array_writing import DatasetArrays, write_dataset
-from smallmix.datasets.originals import begin_record, explain_foreign
+from smallmix.datasets.description import DatasetDescription
+from smallmix.datasets.originals import begin_record, explain_foreign, keep_record, note_originals
 from smallmix.errors import ConfigurationError
 
 DOWNLOADS = "downloads"  # beside the dataset's folder, so that deleting a dataset does not cost its download
 
 
-def fetch_dataset(dataset_configuration: Mapping[str, Any], folder: Path) -> None:
-    """Write the six files of the dataset that `dataset_configuration` (a study's `dataset` section) names.
+def fetch_dataset(settings: Mapping[str, Any], folder: Path) -> DatasetDescription:
+    """Write the dataset that `settings` (a study's `dataset` section) names into `folder`; return its description.
 
-    Relative paths in the configuration start at the current folder. Downloads are kept in `folder`/../downloads.
-    Raises DatasetError or ConfigurationError with a message for people.
+    Written are the six files and the record of what they were made from. Relative paths in the settings start at the
+    current folder. Downloads are kept in `folder`/../downloads. Raises DatasetError or ConfigurationError.
     """
     folder = Path(folder)
     explain_foreign(folder)
-    arrays = _read(dataset_configuration, folder)
+    originals = note_originals(settings)
+    arrays = _read(settings, folder)
     begin_record(folder)
-    write_dataset(arrays, folder)
+    description = write_dataset(arrays, folder)
+    keep_record(folder, originals)
+    return description
 
 
-def _read(configuration: Mapping[str, Any], folder: Path) -> DatasetArrays:
-    name = configuration.get("name")
+def _read(settings: Mapping[str, Any], folder: Path) -> DatasetArrays:
+    name = settings.get("name")
     # Each kind is imported where it is needed: its libraries are large, and the others do not depend on its code.
     if name == "digits":
         from smallmix.datasets.digits import digits_dataset
@@ -36,16 +40,16 @@ def _read(configuration: Mapping[str, Any], folder: Path) -> DatasetArrays:
     if name == "cifar10":
         from smallmix.datasets.cifar10 import cifar10_dataset
 
-        return cifar10_dataset(_section(configuration, "cifar10"), folder.parent / DOWNLOADS)
+        return cifar10_dataset(_section(settings, "cifar10"), folder.parent / DOWNLOADS)
     if name == "image-list":
-        from smallmix.datasets.image_list import image_list_dataset
+        from smallmix.datasets.custom_dataset import custom_dataset
 
-        return image_list_dataset(_section(configuration, "image-list"))
+        return custom_dataset(_section(settings, "image-list"))
     raise ConfigurationError(f"dataset.name is {name!r}; it must be cifar10, digits or image-list")
 
 
-def _section(configuration: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = configuration.get(name)
+def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = settings.get(name)
     if not isinstance(section, Mapping):
         raise ConfigurationError(f"dataset.{name} is missing: dataset.name is {name}, so its settings must stand there")
     return section

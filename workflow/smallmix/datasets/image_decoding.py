@@ -1,4 +1,4 @@
-"""Turns image files of many kinds into pixels of one shape, the same on every machine with the same Pillow.
+"""Turn image files of many kinds into pixels of one shape, the same on every machine with the same Pillow.
 
 In this order: the EXIF orientation is applied; transparent pixels are composited on black; grey of 16 bits is scaled to
 8 (round(value / 257)); colours become RGB or grey (ITU-R 601-2 luma); an image of another size is cut to its central
@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from smallmix.datasets.jpeg_structure import was_cut
-from smallmix.datasets.unread_files import name_fault, name_unread
+from smallmix.datasets.image_kinds import describe_error, describe_unread, was_cut
 
 # Only formats that Pillow decodes by itself: others start outside programs (EPS) or have no signature (TGA). JPEG
 # brings MPO along, the JPEG files of some cameras; their second picture is no animation.
@@ -40,8 +39,8 @@ FAINT_SPREAD = 3  # of 255: what differs by no more is hardly to be seen; masks 
 SIGNED, SAMPLE_FORMAT = 2, 339  # a value and the number of a TIFF's tag
 
 
-class ImageFault(Exception):
-    """An image that cannot be used; the message says why and is told with its place in the list."""
+class ImageError(Exception):
+    """An image that cannot be used; the message says why, and is shown behind its line in the list."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class DecodedImages:
 
     pixels: NDArray[np.uint8]
     digests: list[bytes]
-    faults: dict[int, str]
+    errors: dict[int, str]
     notes: dict[str, list[int]]
     peaks: dict[int, int] = field(default_factory=dict)
 
@@ -70,14 +69,14 @@ class DecodedImage:
 def decode_images(
     paths: Sequence[str], size: int, color: str, report: Callable[[int], None] = lambda done: None
 ) -> DecodedImages:
-    """Decode all images, on all cores; a fault of one does not keep the others from being judged.
+    """Decode all images, on all cores; an error of one does not keep the others from being decoded.
 
     `color` is rgb or grey. `report` is called with the number of images done so far. Raises MemoryError.
     """
     channels = {"rgb": 3, "grey": 1}[color]
     pixels = np.zeros((len(paths), size, size, channels), dtype=np.uint8)
     digests = [b""] * len(paths)
-    faults: dict[int, str] = {}
+    errors: dict[int, str] = {}
     found: list[tuple[int, str]] = []
     peaks: dict[int, int] = {}
 
@@ -86,8 +85,8 @@ def decode_images(
         for index in range(start, end):
             try:
                 decoded = decode_image(paths[index], size, color)
-            except ImageFault as fault:
-                faults[index] = str(fault)
+            except ImageError as error:
+                errors[index] = str(error)
                 continue
             pixels[index] = decoded.pixels
             digests[index] = hashlib.sha256(pixels[index].reshape(-1)).digest()
@@ -95,7 +94,7 @@ def decode_images(
             if decoded.peak is not None:
                 peaks[index] = decoded.peak
         for index, note in _faint_images(pixels[start:end]):
-            if start + index not in faults:
+            if start + index not in errors:
                 found.append((start + index, note))
         return end
 
@@ -105,18 +104,18 @@ def decode_images(
     notes_by_kind: dict[str, list[int]] = {}
     for index, note in sorted(found):
         notes_by_kind.setdefault(note, []).append(index)
-    return DecodedImages(pixels, digests, dict(sorted(faults.items())), notes_by_kind, dict(sorted(peaks.items())))
+    return DecodedImages(pixels, digests, dict(sorted(errors.items())), notes_by_kind, dict(sorted(peaks.items())))
 
 
 def decode_image(path: str, size: int, color: str) -> DecodedImage:
-    """One image, cut to its central square and brought to `size` pixels a side. Raises ImageFault."""
+    """Return one image, cut to its central square and brought to `size` pixels a side. Raises ImageError."""
     content = _content(path)
     notes: list[str] = []
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
             width, height = opened.size
             if width * height > LARGEST_PIXEL_COUNT:
-                raise ImageFault(_too_large(f"{width:,} x {height:,} pixels"))
+                raise ImageError(_too_large(f"{width:,} x {height:,} pixels"))
             if opened.format != "MPO" and getattr(opened, "is_animated", False):
                 notes.append("hold several frames; the first was used")
                 opened.seek(0)
@@ -134,14 +133,14 @@ def decode_image(path: str, size: int, color: str) -> DecodedImage:
                 notes.append(f"are smaller than {size} x {size} pixels and were enlarged")
             converted, peak = _converted(image, "RGB" if color == "rgb" else "L", deep, notes)
             decoded = np.asarray(_squared(converted, size), dtype=np.uint8).reshape(size, size, -1)
-    except ImageFault:
+    except ImageError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as fault:
-        raise ImageFault(_too_large(str(fault))) from fault
-    except UnidentifiedImageError as fault:
-        raise ImageFault(name_unread(content, FORMATS)) from fault
-    except Exception as fault:  # a damaged image may end in nearly any error
-        raise ImageFault(name_fault(fault)) from fault
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(_too_large(str(error))) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(describe_unread(content, FORMATS)) from error
+    except Exception as error:  # a damaged image may end in nearly any error
+        raise ImageError(describe_error(error)) from error
     return DecodedImage(decoded, notes, peak)
 
 
@@ -149,17 +148,17 @@ def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as stream:
             if os.fstat(stream.fileno()).st_size > LARGEST_FILE:
-                raise ImageFault(f"is a file of more than {LARGEST_FILE >> 20} MiB")
+                raise ImageError(f"is a file of more than {LARGEST_FILE >> 20} MiB")
             content = stream.read()
-    except OSError as fault:
-        raise ImageFault(f"cannot be read ({fault.strerror})") from fault
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror})") from error
     if not content:
-        raise ImageFault("is an empty file")
+        raise ImageError("is an empty file")
     return content
 
 
 def _has_16_bits(opened: Image.Image) -> bool:
-    """Whether the file, opened and not yet loaded, has 16 bits a channel, of which Pillow may keep the upper 8."""
+    """Return whether a file that is not yet loaded has 16 bits a channel. Pillow may keep the upper 8 of them."""
     if opened.format not in ("PNG", "TIFF"):
         return False
     tiles: Sequence[Any] = getattr(opened, "tile", ())
@@ -173,22 +172,25 @@ def _refuse_signed(opened: Image.Image) -> None:
     if SIGNED in getattr(opened, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
         values = np.asarray(opened).view(np.int8)
         if values.min() < 0:
-            raise ImageFault(_signed(int(values.min()), int(values.max())))
+            raise ImageError(_signed(int(values.min()), int(values.max())))
 
 
 def _converted(image: Image.Image, mode: str, deep: bool, notes: list[str]) -> tuple[Image.Image, int | None]:
-    """The image in `mode`, and the largest value (to 65,535) where the file has 16 bits a channel; adds to `notes`."""
+    """Return the image in `mode`, and the largest value (to 65,535) where the file has 16 bits a channel.
+
+    Adds to `notes` what had to be done.
+    """
     peak: int | None = None
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image).astype(np.int64)
         peak = int(values.max())
         if values.min() < 0:
-            raise ImageFault(_signed(int(values.min()), peak))
+            raise ImageError(_signed(int(values.min()), peak))
         if peak > 65535:
-            raise ImageFault("has pixels of more than 16 bits; save it with 8 or 16 bits a channel")
+            raise ImageError("has pixels of more than 16 bits; save it with 8 or 16 bits a channel")
         image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     elif image.mode == "F":
-        raise ImageFault("has floating-point pixels, whose range is unknown; save it with 8 or 16 bits a channel")
+        raise ImageError("has floating-point pixels, whose range is unknown; save it with 8 or 16 bits a channel")
     elif image.has_transparency_data:
         colors = image.convert("RGBA")
         if colors.getchannel("A").getextrema()[0] != 255:
@@ -201,7 +203,7 @@ def _converted(image: Image.Image, mode: str, deep: bool, notes: list[str]) -> t
 
 
 def _faint_images(pixels: NDArray[np.uint8]) -> Iterator[tuple[int, str]]:
-    """Index and note of those of the images, uint8 [n, size, size, channels], that show (nearly) nothing."""
+    """Yield index and note of those of the images, uint8 [n, size, size, channels], that show (nearly) nothing."""
     values = pixels.reshape(len(pixels), -1, pixels.shape[3])
     # Most images are cleared by two of their pixels; only the others are looked at whole.
     near = (np.abs(values[:, 0].astype(np.int16) - values[:, values.shape[1] // 2]) <= FAINT_SPREAD).all(axis=1)
@@ -247,7 +249,7 @@ def _signed(least: int, largest: int) -> str:
 
 
 def _threads(paths: Sequence[str]) -> int:
-    """How many threads decode these images fastest; the pixels are the same for any number."""
+    """Return how many threads decode these images fastest; the pixels are the same for any number."""
     sizes = [os.path.getsize(path) for path in paths[:FILES_SAMPLED] if os.path.exists(path)]
     if sum(sizes) < SMALL_FILE * len(sizes):
         return 1

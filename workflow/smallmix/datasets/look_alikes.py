@@ -1,4 +1,4 @@
-"""Texts that people read as one and programs as two: labels and file names that look alike."""
+"""Compare texts that people read as one and programs as two: labels and file names that look alike."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 VARIATION_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 # Letters of the Cyrillic and the Greek alphabet that are drawn like Latin ones.
-LATIN_TWINS = str.maketrans(
+LATIN_LOOK_ALIKES = str.maketrans(
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408"
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d"
     "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf",
     "ABEKMHOPCTYXSIJaeopcyxsijhdqwABEZHIKMNOPTYXo",
 )
-PUNCTUATION_TWINS = str.maketrans(
+PUNCTUATION_LOOK_ALIKES = str.maketrans(
     "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2018\u2019\u201b\u02bc\u201c\u201d\u201f", "-------''''\"\"\""
 )
 NUMBER = re.compile(r"([+-]?)([0-9]*)(?:[.,]([0-9]*))?")
@@ -24,7 +24,7 @@ BETWEEN_WORDS = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 
 
 def look(text: str) -> str:
-    """A key that is equal for texts that look alike or mean the same number; it is for comparing only."""
+    """Return a key that is equal for texts that look alike or mean the same number; it is for comparing only."""
     if not text.isascii():
         for step in (_form, _without_invisible, _latin, _punctuation):
             text = step(text)
@@ -33,19 +33,18 @@ def look(text: str) -> str:
 
 
 def difference(one: str, other: str) -> str:
-    """What two texts of equal look differ in, in words, with the first characters that differ."""
-    alone = next((words for words, step in STEPS if step(one) == step(other)), None)
+    """Return in what two texts of equal look differ, with the first characters that differ."""
+    alone = next((reason for reason, step in STEPS if step(one) == step(other)), None)
     reason = alone or "in more than one way (case, spaces, invisible characters, the encoding of characters)"
     if alone == "in case" or (one.isascii() and other.isascii()):
         return reason
-    place = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
-    if place is None:
-        place = min(len(one), len(other))
-    return f"{reason}: character {place + 1} is {_code_point(one, place)} or {_code_point(other, place)}"
+    differing = (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1])
+    at = next(differing, min(len(one), len(other)))
+    return f"{reason}: character {at + 1} is {_code_point(one, at)} or {_code_point(other, at)}"
 
 
-def _code_point(text: str, place: int) -> str:
-    return f"U+{ord(text[place]):04X}" if place < len(text) else "missing"
+def _code_point(text: str, at: int) -> str:
+    return f"U+{ord(text[at]):04X}" if at < len(text) else "missing"
 
 
 def _case(text: str) -> str:
@@ -71,11 +70,11 @@ def _spaces(text: str) -> str:
 
 
 def _latin(text: str) -> str:
-    return text.translate(LATIN_TWINS)
+    return text.translate(LATIN_LOOK_ALIKES)
 
 
 def _punctuation(text: str) -> str:
-    return text.translate(PUNCTUATION_TWINS)
+    return text.translate(PUNCTUATION_LOOK_ALIKES)
 
 
 def _words(text: str) -> str:
@@ -83,7 +82,7 @@ def _words(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    """A decimal number without the sign +, zeros in front and zeros behind the point; other texts as they are."""
+    """Return a decimal number without the sign + and needless zeros. Return other texts as they are."""
     digits = "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
     match = NUMBER.fullmatch(digits)
     if match is None or not (match[2] or match[3]):

@@ -1,8 +1,8 @@
-"""What a dataset's arrays were made from: the settings, and the user's own files as they were read.
+"""Record what a dataset's arrays were made from, and find what has changed since: settings, lists, images.
 
-The record lies beside the arrays, as made_from.json. At each start it is compared with the configuration and with the
-files: what Snakemake remembers does not tell whether images were replaced, and --touch makes it forget what changed.
-Sizes and times are compared first, and only files where they differ are read again.
+The record lies beside the arrays, as made_from.json. It is compared with the configuration and the files at each start,
+because Snakemake does not notice replaced images, and --touch makes it forget what changed. Sizes and times are
+compared first; only files where they differ are read again. Needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -16,29 +16,33 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.atomic_files import write_text
-from smallmix.datasets.description import DESCRIPTION_FILE
-from smallmix.datasets.image_list_table import read_image_list
-from smallmix.datasets.list_faults import ListFaults
+from smallmix.datasets.description import (
+    DESCRIPTION_FILE,
+    TABLE_FILE,
+    TABLE_HEADER,
+    DatasetDescription,
+    load_description,
+)
+from smallmix.datasets.image_list import TEST_LIST, TRAIN_LIST, read_image_list
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 from smallmix.study.layout import DATASET_FILES
 
 RECORD_FILE = "made_from.json"
-FORMAT = 1
-LISTS = ("train.csv", "test.csv")
-TABLE_HEADER = "row,label,class"
+RECORD_FORMAT = 1
+LISTS = (TRAIN_LIST, TEST_LIST)
 KEY = "dataset.image-list.folder"
 COMPARED = ("title", "image_size", "color")
 
-Seen = tuple[int, int, int, str]  # size in bytes, times of content and of attributes in ns, sha256
+FileState = tuple[int, int, int, str]  # size in bytes, times of content and of attributes in ns, sha256
 
 
 @dataclass(frozen=True)
 class Originals:
-    """What was read: the settings that decide the arrays, and each of the user's files by its path in the folder."""
+    """The settings that decide the arrays, and the state of each file that was read, by its path in the folder."""
 
     settings: Mapping[str, Any]
-    files: Mapping[str, Seen]
+    files: Mapping[str, FileState]
 
 
 def begin_record(folder: Path) -> None:
@@ -47,8 +51,8 @@ def begin_record(folder: Path) -> None:
     Raises DatasetError where it holds files of the names that would be written, and smallmix did not make them.
     """
     explain_foreign(folder)
-    if not (folder / RECORD_FILE).exists():  # else it tells of the dataset.json that is still there
-        write_text(folder / RECORD_FILE, json.dumps({"format": FORMAT}) + "\n")
+    if not (folder / RECORD_FILE).exists():  # else it belongs to the dataset.json that is still there
+        write_text(folder / RECORD_FILE, json.dumps({"format": RECORD_FORMAT}) + "\n")
 
 
 def explain_foreign(folder: Path) -> None:
@@ -62,30 +66,31 @@ def explain_foreign(folder: Path) -> None:
 
 
 def is_own_folder(folder: Path) -> bool:
-    """Whether smallmix made what lies in `folder` under the names of a dataset's files."""
-    known = (folder / RECORD_FILE).is_file() or _is_our_description(folder / DESCRIPTION_FILE)
-    return known and not _foreign_files(folder)
+    """Return whether smallmix made what lies in `folder` under the names of a dataset's files."""
+    return _is_marked(folder) and not _foreign_files(folder)
 
 
 def note_originals(settings: Mapping[str, Any]) -> Originals:
-    """Read the user's files (none for the other kinds), before they are decoded. Faults are left to the decoding."""
+    """Note the state of the user's files before they are decoded (none for the other kinds of datasets).
+
+    What is wrong with the list or the files is left to the decoding.
+    """
     kept = _settings_of(settings)
     if "folder" not in kept:
         return Originals(kept, {})
     folder = Path(str(kept["folder"]))
-    files: dict[str, Seen] = {}
+    files: dict[str, FileState] = {}
     for name in LISTS:
-        rows = read_image_list(folder / name, ListFaults())
-        for path in dict.fromkeys([name, *(row.path for row in rows)]):
+        for path in dict.fromkeys([name, *(row.path for row in read_image_list(folder / name))]):
             with contextlib.suppress(OSError):
-                files.setdefault(path, _see(folder / path))
+                files.setdefault(path, _state_of(folder / path))
     return Originals(kept, files)
 
 
 def keep_record(folder: Path, originals: Originals) -> None:
     """Write the record of a dataset that was just written into `folder`."""
     value = {
-        "format": FORMAT,
+        "format": RECORD_FORMAT,
         "dataset": fingerprint_file(folder / DESCRIPTION_FILE),
         "settings": dict(originals.settings),
         "files": originals.files,
@@ -94,17 +99,15 @@ def keep_record(folder: Path, originals: Originals) -> None:
 
 
 def find_changes(settings: Mapping[str, Any], folder: Path) -> str | None:
-    """Why the dataset in `folder` must be made anew for `settings` (a study's `dataset` section), in words.
+    """Return why the dataset in `folder` must be made anew for `settings` (a study's `dataset` section), as a message.
 
     None where it fits, or where there is none. Where the user's folder is out of reach, the arrays stand for it as
     long as the settings are unchanged; else DatasetError is raised, because they would be taken for other images.
     """
     try:
-        description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # Snakemake misses the file, or reading it says what is wrong
-    if not isinstance(description, dict):
-        return None
+        description = load_description(folder)
+    except DatasetError:
+        return None  # Snakemake misses the file, or the step that needs it reports what is wrong
     record = _read_record(folder)
     reason = _other_settings(settings, record, description)
     lost = [name for name in DATASET_FILES if not (folder / name).exists()]
@@ -145,9 +148,12 @@ def _settings_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _other_settings(
-    settings: Mapping[str, Any], record: Mapping[str, Any] | None, description: Mapping[str, Any]
+    settings: Mapping[str, Any], record: Mapping[str, Any] | None, description: DatasetDescription
 ) -> str | None:
-    """The first setting under which the arrays were made otherwise. The folder counts only where it is out of reach."""
+    """Return the first setting under which the arrays were made otherwise.
+
+    The folder counts only where it is out of reach.
+    """
     wanted = _settings_of(settings)
     made = record["settings"] if record else _settings_by_description(description)
     for key in ("name", *COMPARED):
@@ -162,41 +168,40 @@ def _other_settings(
     return None
 
 
-def _settings_by_description(description: Mapping[str, Any]) -> dict[str, Any]:
-    """What dataset.json alone tells of the settings: of datasets that were made before there was a record."""
-    if description.get("name") != "image-list":
-        return {"name": description.get("name")}
-    shape, source = description.get("image_shape"), description.get("source")
-    known: dict[str, Any] = {"name": "image-list", "title": description.get("title"), "folder": None}
-    if isinstance(source, dict):
-        known["folder"] = source.get("folder")
-    if isinstance(shape, list) and len(shape) == 3:
-        known |= {"image_size": shape[0], "color": {3: "rgb", 1: "grey"}.get(shape[2])}
-    return known
+def _settings_by_description(description: DatasetDescription) -> dict[str, Any]:
+    """Return the settings that dataset.json shows, for datasets that were made before there was a record."""
+    if description.name != "image-list":
+        return {"name": description.name}
+    height, _width, channels = description.image_shape
+    return {
+        "name": "image-list",
+        "title": description.title,
+        "folder": description.source.get("folder"),
+        "image_size": height,
+        "color": {3: "rgb", 1: "grey"}.get(channels),
+    }
 
 
-def _changed_lists(images: Path, description: Mapping[str, Any]) -> str | None:
-    source = description.get("source")
-    sums = source if isinstance(source, dict) else {}
-    told = {name: sums.get(f"{Path(name).stem}_list_sha256") for name in LISTS}
-    changed = [name for name, sha256 in told.items() if sha256 and _sha256(images / name) != sha256]
+def _changed_lists(images: Path, description: DatasetDescription) -> str | None:
+    noted = {name: description.source.get(f"{Path(name).stem}_list_sha256") for name in LISTS}
+    changed = [name for name, sha256 in noted.items() if sha256 and _sha256(images / name) != sha256]
     return f"{', '.join(changed)} changed since" if changed else None
 
 
 def _changed_files(folder: Path, images: Path, record: Mapping[str, Any]) -> str | None:
-    """Which of the user's files are not those that were read; where only their times differ, these are noted anew."""
+    """Return which of the user's files are not those that were read. Where only times differ, these are noted anew."""
     files: dict[str, Any] = record["files"]
     changed, missing, moved = [], [], False
-    for path, seen in files.items():
+    for path, noted in files.items():
         try:
             now = os.stat(images / path)
         except OSError:
             missing.append(path)
             continue
-        if [now.st_size, now.st_mtime_ns, now.st_ctime_ns] == seen[:3]:
+        if [now.st_size, now.st_mtime_ns, now.st_ctime_ns] == noted[:3]:
             continue
-        if now.st_size == seen[0] and _sha256(images / path) == seen[3]:
-            files[path], moved = [now.st_size, now.st_mtime_ns, now.st_ctime_ns, seen[3]], True
+        if now.st_size == noted[0] and _sha256(images / path) == noted[3]:
+            files[path], moved = [now.st_size, now.st_mtime_ns, now.st_ctime_ns, noted[3]], True
         else:
             changed.append(path)
     if len(missing) == len(files.keys() - set(LISTS)) and not changed:
@@ -212,12 +217,12 @@ def _changed_files(folder: Path, images: Path, record: Mapping[str, Any]) -> str
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
-    """The record of the very dataset.json that lies there; None for any other, and for damaged ones."""
+    """Return the record of the very dataset.json that lies there; None for any other, and for damaged ones."""
     try:
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        if record["format"] != FORMAT or record["dataset"] != fingerprint_file(folder / DESCRIPTION_FILE):
+        if record["format"] != RECORD_FORMAT or record["dataset"] != fingerprint_file(folder / DESCRIPTION_FILE):
             return None
-        if not all(len(seen) == 4 for seen in record["files"].values()) or "name" not in record["settings"]:
+        if not all(len(noted) == 4 for noted in record["files"].values()) or "name" not in record["settings"]:
             return None
         return dict(record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -226,28 +231,30 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
 
 def _foreign_files(folder: Path) -> list[str]:
     present = [name for name in DATASET_FILES if os.path.lexists(folder / name)]
-    if (folder / RECORD_FILE).is_file() or _is_our_description(folder / DESCRIPTION_FILE):
-        return [name for name in present if name == "train.csv" and not _is_our_table(folder / name)]
+    if _is_marked(folder):
+        return [name for name in present if name == TABLE_FILE and not _is_our_table(folder / name)]
     return present
 
 
-def _is_our_description(path: Path) -> bool:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(value, dict) and {"format", "checksums", "train_count"} <= value.keys()
+def _is_marked(folder: Path) -> bool:
+    """Return whether a record or a description says that smallmix writes into `folder`."""
+    if (folder / RECORD_FILE).is_file():
+        return True
+    with contextlib.suppress(DatasetError):
+        load_description(folder)
+        return True
+    return False
 
 
 def _is_our_table(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
-            return stream.readline(200).decode("utf-8", "replace").strip() in (TABLE_HEADER, "")
+            return stream.readline(200).decode("utf-8", "replace").strip() in (",".join(TABLE_HEADER), "")
     except OSError:
         return False
 
 
-def _see(path: Path) -> Seen:
+def _state_of(path: Path) -> FileState:
     before = os.stat(path)  # before the reading: what is replaced meanwhile is noticed next time
     return before.st_size, before.st_mtime_ns, before.st_ctime_ns, fingerprint_file(path)
 

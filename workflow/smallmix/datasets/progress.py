@@ -1,4 +1,4 @@
-"""Tells people on the standard error stream how far something long has come, and how fast it goes."""
+"""Show people on the standard error stream how far something long has come, and how fast it goes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Progress:
         self._start: int | None = None
 
     def show(self, done: int) -> None:
-        """Tell that `done` of the total are done, if the last telling is long enough ago."""
+        """Show that `done` of the total are done, unless the last line is too young."""
         now = time.monotonic()
         if self._start is None:
             self._start = done
@@ -35,16 +35,14 @@ class Progress:
         rate = (done - self._start) / (now - self._started)
         remaining = f", {(self._total - done) / rate:,.0f} s left" if rate > 0 else ""
         digits = 0 if self._scale == 1 else 1
-        self._write(
+        line = (
             f"{self._what}: {done / self._scale:,.{digits}f} of {self._total / self._scale:,.{digits}f} {self._unit} "
             f"({100 * done / self._total:.0f} %), {rate / self._scale:,.{digits}f} {self._unit}/s{remaining}"
         )
-
-    def close(self) -> None:
-        """Leave the rewritten line standing."""
-        if self._terminal:
-            print(file=self._stream)
-
-    def _write(self, line: str) -> None:
         print(f"\r\033[K{line}" if self._terminal else line, end="" if self._terminal else "\n", file=self._stream)
         self._stream.flush()
+
+    def close(self) -> None:
+        """End the line that was rewritten."""
+        if self._terminal:
+            print(file=self._stream)

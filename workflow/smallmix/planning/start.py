@@ -14,8 +14,7 @@ from pathlib import Path
 
 from smallmix.atomic_files import write_text
 from smallmix.datasets.description import load_description
-from smallmix.datasets.image_list_table import read_image_list
-from smallmix.datasets.list_faults import ListFaults
+from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_code, fingerprint_value
@@ -108,8 +107,7 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
                 file=sys.stderr,
             )
             return
-        found = ListFaults()
-        known = len(read_image_list(path, found)) or None
+        known = len(read_image_list(path)) or None
     larger = [size for size in layout.study.sizes if known is not None and size > known]
     if larger:
         raise ConfigurationError(

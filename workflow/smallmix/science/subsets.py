@@ -71,7 +71,7 @@ def _balanced_rows(
         told = _named([f"{classes[label]!r} ({at_hand[label]:,})" for label in scarce[numpy.argsort(at_hand[scarce])]])
         raise DatasetError(
             f"subsets.sizes: {size:,} images cannot be balanced. Each class needs {wanted:,} training images, too few "
-            f"are there of {told}. Use smaller sizes, or subsets.rule: random."
+            f"are there of {told}. Use smaller sizes or subsets.rule: random, or mend the labels if they are misspelt."
         )
     return chosen
 

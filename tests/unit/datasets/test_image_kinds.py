@@ -16,8 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from smallmix.datasets.image_decoding import decode_images
 
 
-def fault_of(path: Path) -> str:
-    return decode_images([str(path)], 8, "rgb").faults[0]
+def error_of(path: Path) -> str:
+    return decode_images([str(path)], 8, "rgb").errors[0]
 
 
 def tiff(
@@ -60,7 +60,7 @@ def tiff(
 def test_signed_pixels_are_named_with_their_range(tmp_path: Path, kind: str, least: int, largest: int) -> None:
     values = np.linspace(least, largest, 64).astype(kind).reshape(8, 8, 1)
     (tmp_path / "x.tif").write_bytes(tiff(values, 2))
-    assert fault_of(tmp_path / "x.tif") == (
+    assert error_of(tmp_path / "x.tif") == (
         f"has signed pixels (from {least:,} to {largest:,}), of which black and white are unknown; "
         "save it with 8 or 16 unsigned bits a channel"
     )
@@ -83,26 +83,26 @@ def test_signed_types_without_negative_pixels_are_read(tmp_path: Path) -> None:
         (np.int16, 3, 2, "3 channels of 16 bits, signed, raw"),
     ],
 )
-def test_a_tiff_of_a_kind_that_is_not_read_is_told_as_one(
+def test_a_tiff_of_a_kind_that_is_not_read_is_named_as_one(
     tmp_path: Path, kind: type[np.generic], channels: int, sample_format: int, words: str, order: Literal["<", ">"]
 ) -> None:
     (tmp_path / "x.tif").write_bytes(tiff(np.zeros((8, 8, channels), kind), sample_format, order))
-    fault = fault_of(tmp_path / "x.tif")
-    assert fault.startswith("is a TIFF of a kind that is not read (")
+    error = error_of(tmp_path / "x.tif")
+    assert error.startswith("is a TIFF of a kind that is not read (")
     for part in words.split(" of ")[0], words.split(", ")[1]:
-        assert part in fault
+        assert part in error
     if order == "<":
-        assert words in fault
-    assert "save it as PNG" in fault
+        assert words in error
+    assert "save it as PNG" in error
 
 
-def test_a_jpeg_of_12_bits_is_told_as_one(tmp_path: Path) -> None:
+def test_a_jpeg_of_12_bits_is_named_as_one(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (8, 8)).save(stream, "JPEG")
     content = bytearray(stream.getvalue())
     content[content.index(b"\xff\xc0") + 4] = 12
     (tmp_path / "x.jpg").write_bytes(content)
-    assert fault_of(tmp_path / "x.jpg").startswith("is a JPEG of a kind that is not read (12 bits a channel)")
+    assert error_of(tmp_path / "x.jpg").startswith("is a JPEG of a kind that is not read (12 bits a channel)")
 
 
 def png_with_text(characters: int) -> bytes:
@@ -124,25 +124,25 @@ def png_with_a_large_profile() -> bytes:
 
 
 @pytest.mark.parametrize("content", [png_with_text(2 << 20), png_with_a_large_profile()], ids=["text", "profile"])
-def test_large_texts_and_profiles_of_a_png_are_named_and_no_damage_is_told(tmp_path: Path, content: bytes) -> None:
+def test_large_texts_and_profiles_of_a_png_are_named_and_no_damage_is_claimed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.png").write_bytes(content)
-    fault = fault_of(tmp_path / "x.png")
-    assert fault.startswith("holds text or a colour profile of more than 1 MiB")
-    assert fault.endswith("save it without metadata")
-    assert "damaged" not in fault
+    error = error_of(tmp_path / "x.png")
+    assert error.startswith("holds text or a colour profile of more than 1 MiB")
+    assert error.endswith("save it without metadata")
+    assert "damaged" not in error
 
 
 def test_a_text_below_the_limit_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(png_with_text(1 << 19))
-    assert decode_images([str(tmp_path / "x.png")], 8, "rgb").faults == {}
+    assert decode_images([str(tmp_path / "x.png")], 8, "rgb").errors == {}
 
 
 @pytest.mark.parametrize("start", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"II*\0", b"MM\0*"])
 def test_a_file_of_which_only_the_beginning_is_an_image_is_damaged(tmp_path: Path, start: bytes) -> None:
     (tmp_path / "x").write_bytes(start + b"\x07" * 40)
-    fault = fault_of(tmp_path / "x")
-    assert "the file is damaged" in fault
-    assert "not an image of a known format" not in fault
+    error = error_of(tmp_path / "x")
+    assert "the file is damaged" in error
+    assert "not an image of a known format" not in error
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def test_what_is_no_image_of_a_known_format_is_named_where_it_is_known(
     tmp_path: Path, content: bytes, words: str
 ) -> None:
     (tmp_path / "x.png").write_bytes(content)
-    fault = fault_of(tmp_path / "x.png")
-    assert re.match(rf"is not an image of a known format \(JPEG, .*\); it is {words}", fault)
+    error = error_of(tmp_path / "x.png")
+    assert re.match(rf"is not an image of a known format \(JPEG, .*\); it is {words}", error)
 
 
 def test_what_is_not_known_at_all_is_not_guessed(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"no image")
-    assert fault_of(tmp_path / "x.png").endswith("PPM)")
+    assert error_of(tmp_path / "x.png").endswith("PPM)")
