@@ -12,15 +12,15 @@ import matplotlib
 import numpy as np
 import pytest
 from smallmix.errors import SmallmixError
-from smallmix.figures.accuracy_by_size import describe_accuracy_by_size, small_sizes
+from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
 from smallmix.figures.figure_files import svg_text
 from smallmix.figures.loss_curves import draw_loss_curves, grid_sizes
-from smallmix.figures.mixed_examples import mixed_examples
+from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.figures.study_tables import load_tables, read_table
 from smallmix.study.layout import Layout
+from smallmix.tables.study_tables import load_tables, read_table
 
 from tests.synthetic_configuration import METHODS
 from tests.synthetic_study import SyntheticStudy
@@ -164,7 +164,7 @@ def test_the_grid_of_losses_follows_the_article_where_it_can(ordinary: Synthetic
 
 def test_small_sizes_end_at_ten_thousand(tmp_path: Path) -> None:
     made = build_study_with_tables(tmp_path, sizes=[20000, 10000, 100], seeds=[0])
-    assert small_sizes(tables_of(made)) == [100, 10000]
+    assert tables_of(made).small_sizes == [100, 10000]
 
 
 def test_the_preview_mixes_as_the_weights_say(ordinary: SyntheticStudy) -> None:
