@@ -25,6 +25,25 @@ rule collect_metrics:
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 
 
+rule summarize_cells:
+    """Means over seeds with intervals, by size, method and metric: the numbers that figures and report show."""
+    input:
+        study=STUDY_FILE,
+        metrics=f"{RESULTS}/metrics.csv",
+    output:
+        f"{RESULTS}/summary.csv",
+    log:
+        f"{LOGS}/summarize_cells.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        code=fingerprint_code("smallmix.statistics.summary"),
+    shell:
+        "{params.smallmix} summarize-cells --study {input.study} --output {output} > {log} 2>&1"
+
+
 rule compare_methods:
     """Paired differences between methods, by size and over all sizes, with intervals."""
     input:

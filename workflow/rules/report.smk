@@ -17,6 +17,7 @@ rule render_report:
             table=[
                 "metrics.csv",
                 "cells.csv",
+                "summary.csv",
                 "comparison.csv",
                 "claims.csv",
                 "provenance.json",

@@ -15,6 +15,7 @@ from smallmix.statistics.claims import judge_claims, write_claims
 from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.evidence import load_evidence
 from smallmix.statistics.results import read_results
+from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
 from smallmix.tables.study_tables import StudyTables, load_tables
 
@@ -39,12 +40,13 @@ def build_study_with_tables(root: Path, *, images: bool = False, **choices: Any)
 
 
 def write_all_tables(made: SyntheticStudy) -> None:
-    """Collect, tabulate, compare and judge."""
+    """Collect, tabulate, summarize, compare and judge."""
     folder, study = made.layout.results, made.study
     collection = collect(study, made.layout, made.code_fingerprint)
     write_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
+    write_summary(summarize(study, read_results(folder / "metrics.csv")), folder / "summary.csv")
     write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")
     named = study.configuration["published"]
     evidence = load_evidence(study, made.root)

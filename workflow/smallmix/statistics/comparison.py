@@ -20,7 +20,7 @@ from pathlib import Path
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
 from smallmix.statistics.asked_pairs import asked_pairs
-from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
+from smallmix.statistics.intervals import MeanInterval, mean_interval, number_text, t_test
 from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.results import SELECTIONS, Result, by_seed
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
@@ -231,8 +231,3 @@ def _fields(row: Comparison) -> list[str]:
         "" if row.holm_rows is None else str(row.holm_rows),
         number_text(row.variance_ratio),
     ]
-
-
-def number_text(value: float | None) -> str:
-    """Nine significant digits, the same on every machine; empty for None."""
-    return "" if value is None else f"{value:.9g}"

@@ -29,6 +29,10 @@ class Result:
     seed: int
     numbers: dict[str, float]
 
+    def number(self, column: str) -> float:
+        """Return a column's number, or NaN where the run has none."""
+        return self.numbers.get(column, math.nan)
+
 
 HISTORY_FRONT = ("study", "size", "method", "seed")
 
