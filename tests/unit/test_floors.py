@@ -34,7 +34,14 @@ FLOORS = {
 }
 # Two floors have an inner order: statistics read the tables of collection, planning judges cells as collection does,
 # the report shows the figures.
-INNER_STAIRS = {("statistics", "collection"), ("planning", "collection"), ("report", "figures")}
+INNER_STAIRS = {
+    ("statistics", "collection"),
+    ("tables", "statistics"),
+    ("planning", "collection"),
+    ("report", "figures"),
+}
+# What the report may take from the figures: pictures. Numbers come from the tables, wording from the ground floor.
+PICTURES = {"smallmix.figures.names", "smallmix.figures.inline"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
@@ -69,6 +76,35 @@ def test_imports_only_from_below(path: Path) -> None:
         other = room_of(name)
         allowed = other == room or FLOORS[other] < FLOORS[room] or FLOORS[other] == 0 or (room, other) in INNER_STAIRS
         assert allowed, f"{path}:{line}: {room} (floor {FLOORS[room]}) imports {other} (floor {FLOORS[other]})"
+
+
+def test_the_report_takes_only_pictures_from_the_figures() -> None:
+    found = {
+        name.rpartition(".")[0] if name.rpartition(".")[0] in PICTURES else name
+        for path in (PACKAGE / "report").glob("*.py")
+        for name, _ in imports_of(path)
+        if room_of(name) == "figures"
+    }
+    assert found <= PICTURES
+
+
+def test_figures_and_report_compute_no_statistics() -> None:
+    """Means and intervals come from summary.csv, paired differences from comparison.csv."""
+    for path in (*(PACKAGE / "figures").glob("*.py"), *(PACKAGE / "report").glob("*.py")):
+        libraries = {
+            str(name).partition(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        assert not libraries & {"scipy", "seaborn"}, path
+        used = {name for name, _ in imports_of(path) if name.startswith("smallmix.statistics.")}
+        assert not used & {"smallmix.statistics.intervals", "smallmix.statistics.summary"}, path
 
 
 def test_the_ground_floor_needs_no_heavy_library() -> None:

@@ -26,11 +26,10 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         counts = f": {int(dataset['train_count']):,} training and {int(dataset['test_count']):,} test images"
         counts += f" in {count_of(len(dataset.get('classes', [])), 'class', 'classes')}"
     recipe = cell.recipe
-    rule = "the article's rule, " if tables.published else ""
+    chosen = ": the article's rule, chosen" if tables.published else ", chosen"
     return [
-        ("Selection", "Accuracies are the best evaluation of a run unless a table says otherwise: "
-         f"{rule}chosen on the test images. Last and last-tenth-median "
-         f"accuracies of the same runs stand beside it. {_choices(tables)}"),
+        ("Selection", f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test "
+         "images. Last and last-tenth-median accuracies of the same runs stand beside it. " + _choices(tables)),
         ("Seeds", _seeds(tables)),
         ("Images", f"{title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
