@@ -13,9 +13,9 @@ from smallmix.report import tests_of_differences
 from smallmix.report.answer import compose_answer
 from smallmix.report.tests_of_differences import comparison_view, declared_sentences, pairing_sentence
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.statistics.results import SELECTIONS
+from smallmix.statistics.study_results import SELECTIONS
 
-from tests.unit.statistics.made_up_evidence import make_results, make_study
+from tests.unit.statistics.made_up_results import make_results, make_study
 
 PLAIN = {"mix": "none", "beta": None}
 MINUS = "\N{MINUS SIGN}"

@@ -17,7 +17,7 @@ from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.study_tables import StudyTables, load_tables
 from smallmix.report.page import TEMPLATE_FOLDER, render_page
-from smallmix.statistics.judgement import Verdict
+from smallmix.statistics.verdicts import Verdict
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of, write_all_tables

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallmix.statistics.evidence import Evidence, class_names, label_checksums
 from smallmix.statistics.protocol import (
     article_method,
     differences_from_article,
@@ -14,27 +13,28 @@ from smallmix.statistics.protocol import (
     explain,
     sizes_with_the_whole_budget,
 )
+from smallmix.statistics.study_results import StudyResults, class_names, label_checksums
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS, build_configuration
-from tests.unit.statistics.made_up_evidence import make_study
+from tests.unit.statistics.made_up_results import make_study
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def load(overlay: str | None, monkeypatch: pytest.MonkeyPatch) -> Evidence:
+def load(overlay: str | None, monkeypatch: pytest.MonkeyPatch) -> StudyResults:
     monkeypatch.chdir(ROOT)  # a configuration names files relative to the project's folder
     files = [ROOT / "config.yaml", *([ROOT / "workflow" / "studies" / f"{overlay}.yaml"] if overlay else [])]
-    return Evidence(load_study(files), ())
+    return StudyResults(load_study(files), ())
 
 
 def test_the_article_study_is_the_articles_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = load(None, monkeypatch)
-    assert differences_from_article(evidence) == []
-    for size in evidence.study.sizes:
-        for method in evidence.study.methods:
-            assert differences_of_cell(evidence.study, size, method) == []
+    results = load(None, monkeypatch)
+    assert differences_from_article(results) == []
+    for size in results.study.sizes:
+        for method in results.study.methods:
+            assert differences_of_cell(results.study, size, method) == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_overlays_differ_as_they_say(overlay: str, text: str, decisive: bool, mo
 def test_another_network_is_a_difference(network: str, decisive: bool) -> None:
     configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
     study = Study.from_configuration({**configuration, "model": {**configuration["model"], "name": network}})
-    found = [(one.text, one.decisive) for one in differences_from_article(Evidence(study, ()))]
+    found = [(one.text, one.decisive) for one in differences_from_article(StudyResults(study, ()))]
     assert (f"the network {network} instead of preact-resnet18", decisive) in found
 
 

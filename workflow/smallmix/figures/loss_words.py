@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smallmix.figures.figure_text import joined, number
-from smallmix.statistics.loss_floor import methods_of_equal_loss, pair_floor
+from smallmix.statistics.loss_claims import methods_of_equal_loss, pair_floor
 from smallmix.study.study import Study
 
 

@@ -10,7 +10,7 @@ from smallmix.figures.paired_differences import differences_by_size
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.missing_classes import missing_class_notes
 from smallmix.report.protocol import early_loss_warning
-from smallmix.statistics.method_roles import first_method
+from smallmix.study.method_roles import first_method
 
 MOST_SPELT_OUT = 4  # mixing methods with a sentence each; more are sorted into groups
 

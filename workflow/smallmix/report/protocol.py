@@ -7,8 +7,8 @@ from typing import Any
 from smallmix.figures.figure_text import count_of, joined
 from smallmix.figures.study_tables import StudyTables, dataset_classes
 from smallmix.science.early_loss import alarming_loss
-from smallmix.statistics.evidence import Evidence, class_names, label_checksums
 from smallmix.statistics.protocol import differences_from_article, differences_of_cell
+from smallmix.statistics.study_results import StudyResults, class_names, label_checksums
 from smallmix.study.cell import Cell
 from smallmix.study.study import Study
 
@@ -55,7 +55,7 @@ def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:
     """
     study = tables.study
     general = differences_from_article(
-        Evidence(study, (), classes=class_names(tables.dataset), label_checksums=label_checksums(tables.dataset))
+        StudyResults(study, (), classes=class_names(tables.dataset), label_checksums=label_checksums(tables.dataset))
     )
     found = [(one.text, one.decisive) for one in general]
     places: dict[tuple[str, bool], list[tuple[int, str]]] = {}

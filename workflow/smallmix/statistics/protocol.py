@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.method_roles import methods_with
+from smallmix.statistics.study_results import StudyResults
 from smallmix.study.cell import Cell, Mix
+from smallmix.study.method_roles import methods_with
 from smallmix.study.study import Study
 
 # sha256 of train_labels.npy and test_labels.npy (int64, format 1.0) with CIFAR-10's labels in their canonical order.
@@ -55,11 +55,11 @@ class Difference:
     decisive: bool
 
 
-def differences_from_article(evidence: Evidence) -> list[Difference]:
+def differences_from_article(results: StudyResults) -> list[Difference]:
     """What differs for every cell of the study: images, their selection, network, recipe, seeds."""
-    study = evidence.study
+    study = results.study
     value = study.cells[0].value if study.cells else None
-    found = differences_of_images(evidence)
+    found = differences_of_images(results)
     if value is not None:
         if value.model.name != NETWORK:
             text = f"the network {value.model.name} instead of {NETWORK}"
@@ -79,14 +79,14 @@ def differences_from_article(evidence: Evidence) -> list[Difference]:
     return found
 
 
-def differences_of_images(evidence: Evidence) -> list[Difference]:
+def differences_of_images(results: StudyResults) -> list[Difference]:
     """What differs in the images and in how subsets are chosen from them.
 
     The head of the list is one draw of many: where each seed has a random draw of its own, the scatter over seeds
     covers that choice, and accuracies can be compared.
     """
-    found = _dataset_differences(evidence)
-    subsets = evidence.study.configuration["subsets"]
+    found = _dataset_differences(results)
+    subsets = results.study.configuration["subsets"]
     if subsets["rule"] == "random" and subsets["redraw_per_seed"]:
         found.append(Difference("subsets drawn at random for each seed instead of the head of the list", False))
     elif subsets["rule"] != "head":
@@ -94,10 +94,10 @@ def differences_of_images(evidence: Evidence) -> list[Difference]:
     return found
 
 
-def differences_of_class_counts(evidence: Evidence) -> list[Difference]:
+def differences_of_class_counts(results: StudyResults) -> list[Difference]:
     """What keeps the published numbers of images by class, which are those of the head of the list, from being ours."""
-    found = _dataset_differences(evidence)
-    rule = evidence.study.configuration["subsets"]["rule"]
+    found = _dataset_differences(results)
+    rule = results.study.configuration["subsets"]["rule"]
     if rule != "head":
         found.append(Difference(f"subsets by the rule {rule} instead of the head of the list", True))
     return found
@@ -186,8 +186,8 @@ def _reading_differences(value: Cell) -> list[Difference]:
     return [Difference(text, True)]
 
 
-def _dataset_differences(evidence: Evidence) -> list[Difference]:
-    study = evidence.study
+def _dataset_differences(results: StudyResults) -> list[Difference]:
+    study = results.study
     dataset = study.configuration["dataset"]
     if dataset["name"] == "cifar10":
         return []
@@ -196,7 +196,7 @@ def _dataset_differences(evidence: Evidence) -> list[Difference]:
     settings = dataset["image-list"]
     text = f"the images of {settings['title'] or study.dataset} instead of the original CIFAR-10"
     # A copy of CIFAR-10 in another format may be compared, with a note, where the study asks for it.
-    is_copy = study.configuration["published"] is not None and evidence.label_checksums == CIFAR10_LABELS
+    is_copy = study.configuration["published"] is not None and results.label_checksums == CIFAR10_LABELS
     found = [Difference(text, not is_copy)]
     if is_copy and (settings["image_size"], settings["color"]) != CIFAR10_SHAPE:
         shape = f"{settings['image_size']} x {settings['image_size']} pixels in {settings['color']}"
