@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +237,8 @@ def test_claims_on_two_studies_are_said_by_the_protocol_of_the_one_they_are_abou
 
 def test_an_unknown_rule_is_told(tmp_path: Path) -> None:
     published = load_published(ARTICLE)
-    published = replace(published, claims=(replace(published.claims[0], judged_by="guess"),))
+    claim = published.claims[0].model_copy(update={"judged_by": "guess"})
+    published = published.model_copy(update={"claims": (claim,)})
     row = judge(published, make_study_results())[0]
     assert row.verdict == "not tested"
     assert "no rule is called guess" in row.reason

@@ -15,10 +15,10 @@ from smallmix.statistics.published_numbers import (
     decide_gain,
     judge_gains,
     judge_numbers,
-    method_for,
     tolerance_at,
 )
 from smallmix.statistics.study_results import StudyResults
+from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published, load_published
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
@@ -160,17 +160,17 @@ def test_a_draw_for_each_seed_is_compared_but_its_class_counts_are_not(published
     assert balanced["accuracy-n50000-non"].verdict == "not tested"
 
 
-def test_methods_are_found_by_meaning() -> None:
+def test_methods_are_found_by_meaning(published: Published) -> None:
     methods = {
         "narrow": {"mix": "images-and-labels", "beta": [0.2, 0.2]},
         "as-published": {"mix": "images-and-labels", "beta": [1.0, 1.0]},
         "data-mix": {"mix": "none", "beta": None},
     }
     study = make_study(methods=methods)
-    assert method_for(study, "label-mix") == "as-published"
-    assert method_for(study, "non") == "data-mix"
-    assert method_for(study, "data-mix") is None
-    assert method_for(study, "narrow") == "narrow"
+    assert method_for(study, "label-mix", published) == "as-published"
+    assert method_for(study, "non", published) == "data-mix"
+    assert method_for(study, "data-mix", published) is None
+    assert method_for(study, "narrow", published) == "narrow"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typing import Any
 
 from smallmix.statistics.comparison import paired_differences
 from smallmix.statistics.intervals import MeanInterval, mean_interval
-from smallmix.statistics.protocol import article_method
 from smallmix.statistics.study_results import SELECTIONS, SMALL_DATA_LIMIT, StudyResults
 from smallmix.statistics.verdicts import Judgement, Measure, all_above, both_signs, not_tested
 from smallmix.study.cell import Cell
@@ -20,8 +19,8 @@ from smallmix.study.study import StudyCell
 def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
     """Is each way of mixing ahead of plain training at every size, in best accuracy, with certainty?"""
     study = results.study
-    plain = article_method(study, "none")
-    mixed = [name for name in (article_method(study, "images"), article_method(study, "images-and-labels")) if name]
+    plain = results.method_that_mixes("none")
+    mixed = results.mixing_methods
     if plain is None or not mixed:
         return not_tested("needs plain training (mix: none) and a method that mixes")
     wanted = [(size, name) for name in mixed for size in study.sizes]
@@ -54,7 +53,7 @@ def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
 def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
     """Is one way of mixing ahead at some size and behind at another, both with certainty?"""
     study = results.study
-    images, labels = article_method(study, "images"), article_method(study, "images-and-labels")
+    images, labels = results.method_that_mixes("images"), results.method_that_mixes("images-and-labels")
     if images is None or labels is None:
         return not_tested("needs both ways of mixing (mix: images and mix: images-and-labels)")
     found = _measures(results, [(size, labels, images) for size in study.sizes])

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
 from smallmix.statistics import accuracy_claims, loss_claims
 from smallmix.statistics.protocol import (
-    Difference,
-    differences_from_article,
+    ProtocolDifference,
     differences_of_cells,
+    differences_of_study,
     explain,
 )
 from smallmix.statistics.published_numbers import judge_gains, judge_numbers
 from smallmix.statistics.study_results import StudyResults
 from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, not_tested, say
-from smallmix.study.published import Claim, Published
+from smallmix.study.published import Published, PublishedClaim
 
 COLUMNS = ("kind", "id", "statement", "published", "found", "difference", "tolerance", "verdict", "reason")
 
@@ -63,6 +63,7 @@ class JudgedClaim:
 
 def judge_claims(published: Published, results: StudyResults, others: Sequence[StudyResults] = ()) -> list[JudgedClaim]:
     """Judge the claims, the numbers, then the gains. `others` are studies that some claims need beside this one."""
+    results, *others = (replace(study, protocol=published.protocol) for study in (results, *others))
     claims = [_judge_claim(claim, published, results, others) for claim in published.claims]
     numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, results)]
     gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, results)]
@@ -75,7 +76,7 @@ def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:
 
 
 def _judge_claim(
-    claim: Claim, published: Published, results: StudyResults, others: Sequence[StudyResults]
+    claim: PublishedClaim, published: Published, results: StudyResults, others: Sequence[StudyResults]
 ) -> JudgedClaim:
     rule = RULES.get(claim.judged_by)
     if rule is None:
@@ -100,13 +101,18 @@ def _judge_claim(
     )
 
 
-def _differences(claim: Claim, published: Published, judgement: Judgement, results: StudyResults) -> list[Difference]:
+def _differences(
+    claim: PublishedClaim, published: Published, judgement: Judgement, results: StudyResults
+) -> list[ProtocolDifference]:
     """In what the study differs from the article; a decisive difference leaves no verdict on the article itself."""
     study = results.study
-    differences = [*differences_from_article(results), *differences_of_cells(study)]
+    differences = [
+        *differences_of_study(study, published.protocol, results.label_checksums),
+        *differences_of_cells(study, published.protocol),
+    ]
     untried = [row.size for row in published.accuracies if row.size not in study.sizes]
     if untried and OF_EVERY_SIZE.get(claim.judged_by) == judgement.outcome:
-        differences.append(Difference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))
+        differences.append(ProtocolDifference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))
     return differences
 
 

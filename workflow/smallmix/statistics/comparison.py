@@ -20,11 +20,11 @@ from pathlib import Path
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
 from smallmix.statistics.intervals import MeanInterval, mean_interval, number_text, t_test
-from smallmix.statistics.protocol import BETA
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
 from smallmix.statistics.study_results import SELECTIONS, Result, by_seed
 from smallmix.study.cell import Mix
-from smallmix.study.method_roles import first_method, methods_with
+from smallmix.study.method_roles import beta_of, first_method, methods_with
+from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
 
 DECLARED_SELECTION = "last_tenth"
@@ -249,10 +249,10 @@ def asked_pairs(study: Study) -> list[tuple[str, str]]:
 
 
 def _standing_for(study: Study, mix: Mix) -> str | None:
-    """The method that stands for a way of mixing: the only one, or the one with the article's distribution."""
+    """Return the method that stands for a way of mixing: the only one, or the one with the article's distribution."""
     candidates = methods_with(study, mix)
     if len(candidates) == 1:
         return candidates[0]
-    beta = BETA[mix]
-    wanted = None if beta is None else list(beta)
-    return next((name for name in candidates if study.configuration["methods"][name]["beta"] == wanted), None)
+    article = article_protocol().method_that_mixes(mix)
+    wanted = None if article is None else article.beta
+    return next((name for name in candidates if beta_of(study, name) == wanted), None)

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from smallmix.statistics.protocol import (
-    article_method,
     differences_of_budgets,
     explain,
     sizes_with_the_whole_budget,
@@ -53,12 +52,8 @@ OfRun = Callable[[History], float | None]
 
 def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
     """Does the training loss of plain training reach its floor early, and that of mixup never?"""
-    plain = article_method(results.study, "none")
-    mixed = [
-        name
-        for name in (article_method(results.study, "images"), article_method(results.study, "images-and-labels"))
-        if name
-    ]
+    plain = results.method_that_mixes("none")
+    mixed = results.mixing_methods
     if plain is None or not mixed:
         return not_tested("needs plain training (mix: none) and a method that mixes")
     sizes, lacking = _sizes_to_judge(results, [plain, *mixed])
@@ -102,8 +97,8 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
 def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     """Does the test loss of both ways of mixing rise again, and does mixing labels end furthest above its floor?"""
     study = results.study
-    plain, images = article_method(study, "none"), article_method(study, "images")
-    labels = article_method(study, "images-and-labels")
+    plain, images = results.method_that_mixes("none"), results.method_that_mixes("images")
+    labels = results.method_that_mixes("images-and-labels")
     if plain is None or images is None or labels is None:
         return not_tested("needs plain training and both ways of mixing (mix: none, images, images-and-labels)")
     sizes, lacking = _sizes_to_judge(results, [plain, images, labels])
@@ -176,9 +171,11 @@ def _sizes_to_judge(results: StudyResults, methods: Sequence[str]) -> tuple[list
     small = [size for size in results.study.sizes if size <= SMALL_DATA_LIMIT]
     if not any(results.histories_of(name) for name in methods) or not small:
         return [], f"needs histories of all methods at a size of {SMALL_DATA_LIMIT:,} images or fewer"
-    whole = [size for size in sizes_with_the_whole_budget(results.study, SMALL_DATA_LIMIT) if size in small]
+    whole = [
+        size for size in sizes_with_the_whole_budget(results.study, results.protocol, SMALL_DATA_LIMIT) if size in small
+    ]
     if not whole:
-        return [], f"needs the article's budgets: {explain(differences_of_budgets(results.study))}"
+        return [], f"needs the article's budgets: {explain(differences_of_budgets(results.study, results.protocol))}"
     sentences = []
     cut = [size for size in small if size not in whole]
     if cut:

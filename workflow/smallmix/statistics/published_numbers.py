@@ -18,22 +18,19 @@ from dataclasses import dataclass
 from smallmix.statistics.comparison import paired_differences
 from smallmix.statistics.intervals import mean_interval, prediction_reach
 from smallmix.statistics.protocol import (
-    Difference,
-    article_method,
-    differences_from_article,
+    ProtocolDifference,
     differences_of_cell,
     differences_of_class_counts,
+    differences_of_study,
     explain,
 )
 from smallmix.statistics.study_results import SELECTIONS, StudyResults
 from smallmix.statistics.verdicts import Measure, Outcome, Verdict, say_of_number, simultaneous
-from smallmix.study.cell import Mix
+from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published
-from smallmix.study.study import Study
 
-# The meaning of the names under which the article publishes; a study's own names are free.
-PUBLISHED_MIXES: dict[str, Mix] = {"non": "none", "data-mix": "images", "label-mix": "images-and-labels"}
-SELECTION_NAMES = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
+# How a source's word for the way it chose its accuracies is called among SELECTIONS.
+SELECTION_OF = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
 
 
 @dataclass(frozen=True)
@@ -55,19 +52,9 @@ def judge_numbers(published: Published, results: StudyResults) -> list[JudgedNum
     return [*_judge_class_counts(published, results), *_judge_accuracies(published, results)]
 
 
-def method_for(study: Study, name: str) -> str | None:
-    """The study's method that means what a published name means: the same mix, the article's distribution if there.
-
-    Names of other publications are looked up as they are.
-    """
-    if name not in PUBLISHED_MIXES:
-        return name if name in study.methods else None
-    return article_method(study, PUBLISHED_MIXES[name])
-
-
 def _judge_class_counts(published: Published, results: StudyResults) -> list[JudgedNumber]:
     found = {row.size: row for row in results.subset_rows}
-    decisive = [one for one in differences_of_class_counts(results) if one.decisive]
+    decisive = [one for one in differences_of_class_counts(results.study, results.label_checksums) if one.decisive]
     judged: list[JudgedNumber] = []
     for wanted in published.class_counts:
         row = found.get(wanted.size)
@@ -99,7 +86,7 @@ def _judge_class_counts(published: Published, results: StudyResults) -> list[Jud
 
 
 def _judge_accuracies(published: Published, results: StudyResults) -> list[JudgedNumber]:
-    general = differences_from_article(results)
+    general = differences_of_study(results.study, published.protocol, results.label_checksums)
     return [
         _judge_accuracy(published, results, general, row.size, name, percent)
         for row in published.accuracies
@@ -108,10 +95,10 @@ def _judge_accuracies(published: Published, results: StudyResults) -> list[Judge
 
 
 def _judge_accuracy(
-    published: Published, results: StudyResults, general: list[Difference], size: int, name: str, percent: float
+    published: Published, results: StudyResults, general: list[ProtocolDifference], size: int, name: str, percent: float
 ) -> JudgedNumber:
-    study, selection = results.study, SELECTION_NAMES[published.selection]
-    method = method_for(study, name)
+    study, selection = results.study, SELECTION_OF[published.selection]
+    method = method_for(study, name, published)
     accuracies = list(results.accuracies(size, method, selection).values()) if method else []
     found = difference = allowed = ""
     verdict: Verdict = "not tested"
@@ -125,7 +112,7 @@ def _judge_accuracy(
         ours = [100 * accuracy for accuracy in accuracies]
         mean, fixed = mean_interval(ours).mean, tolerance_at(size)
         found, difference, allowed = f"{mean:.2f}", f"{mean - percent:+.2f}", f"{fixed.points:.2f}"
-        differences = [*general, *differences_of_cell(study, size, method)]
+        differences = [*general, *differences_of_cell(study, published.protocol, size, method)]
         if any(one.decisive for one in differences):
             reason = f"not comparable: {explain(differences)}"
         else:
@@ -194,30 +181,31 @@ def decide_gain(values: list[float], published: float, tolerance: float, togethe
 def _published_gains(published: Published, results: StudyResults) -> list[_PublishedGain]:
     gains: list[_PublishedGain] = []
     for row in published.accuracies:
-        plain = next((name for name in row.percent if _mix(results, name) == "none"), None)
+        plain = next((name for name in row.percent if _mix(published, results, name) == "none"), None)
         if plain is not None:
             gains += [
                 _PublishedGain(row.size, name, plain, percent - row.percent[plain])
                 for name, percent in row.percent.items()
-                if _mix(results, name) not in ("none", None)
+                if _mix(published, results, name) not in ("none", None)
             ]
     return gains
 
 
-def _mix(results: StudyResults, name: str) -> str | None:
+def _mix(published: Published, results: StudyResults, name: str) -> str | None:
     """What a published method mixes: by the article's names, else by the study's method of that name."""
-    if name in PUBLISHED_MIXES:
-        return PUBLISHED_MIXES[name]
-    method = method_for(results.study, name)
+    meaning = published.protocol.methods.get(name)
+    if meaning is not None:
+        return meaning.mix
+    method = method_for(results.study, name, published)
     return None if method is None else str(results.study.configuration["methods"][method]["mix"])
 
 
 def _our_gains(published: Published, results: StudyResults, gain: _PublishedGain) -> list[float]:
     """Our paired gains in percentage points, by seed."""
-    method, plain = (method_for(results.study, name) for name in (gain.name, gain.reference))
+    method, plain = (method_for(results.study, name, published) for name in (gain.name, gain.reference))
     if method is None or plain is None:
         return []
-    column = SELECTIONS[SELECTION_NAMES[published.selection]]
+    column = SELECTIONS[SELECTION_OF[published.selection]]
     return [100 * one for one in paired_differences(results.runs, gain.size, method, plain, column).values()]
 
 
@@ -225,7 +213,7 @@ def _judge(
     published: Published, results: StudyResults, gain: _PublishedGain, values: list[float], together: int
 ) -> JudgedNumber:
     study = results.study
-    methods = [method_for(study, name) for name in (gain.name, gain.reference)]
+    methods = [method_for(study, name, published) for name in (gain.name, gain.reference)]
     found = difference = allowed = ""
     verdict: Verdict = "not tested"
     if None in methods:
@@ -240,10 +228,11 @@ def _judge(
         tolerance = OF_A_DIFFERENCE * fixed.points
         mean = mean_interval(values).mean
         found, difference, allowed = f"{mean:+.2f}", f"{mean - gain.points:+.2f}", f"{tolerance:.2f}"
-        differences = differences_from_article(results)
+        differences = differences_of_study(results.study, published.protocol, results.label_checksums)
         for method in methods:
             assert method is not None
-            differences += [one for one in differences_of_cell(study, gain.size, method) if one not in differences]
+            of_cell = differences_of_cell(study, published.protocol, gain.size, method)
+            differences += [one for one in of_cell if one not in differences]
         if any(one.decisive for one in differences):
             reason = f"not comparable: {explain(differences)}"
         else:

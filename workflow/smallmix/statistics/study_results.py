@@ -13,7 +13,10 @@ from typing import Any
 from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.errors import SmallmixError
 from smallmix.statistics.intervals import MeanInterval, mean_interval
+from smallmix.study.cell import Mix
 from smallmix.study.layout import Layout
+from smallmix.study.method_roles import method_as_published
+from smallmix.study.published import Protocol, article_protocol
 from smallmix.study.study import Study
 
 # How an accuracy is chosen from a training: by the best reading (the article's rule, chosen on the test images), by
@@ -132,6 +135,7 @@ class StudyResults:
     classes: tuple[str, ...] = ()
     class_counts: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
     label_checksums: tuple[str, ...] = ()
+    protocol: Protocol = field(default_factory=article_protocol)
 
     def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
         """Test accuracies (fractions) by seed."""
@@ -141,6 +145,16 @@ class StudyResults:
         """The mean accuracy over seeds, or None without any cell."""
         values = list(self.accuracies(size, method, selection).values())
         return mean_interval(values) if values else None
+
+    def method_that_mixes(self, mix: Mix) -> str | None:
+        """Return the study's method that stands for the published one of this mix, or None."""
+        return method_as_published(self.study, mix, self.protocol)
+
+    @property
+    def mixing_methods(self) -> list[str]:
+        """Return the methods that stand for the published ways of mixing, as far as the study has them."""
+        mixes: tuple[Mix, ...] = ("images", "images-and-labels")
+        return [name for mix in mixes if (name := self.method_that_mixes(mix)) is not None]
 
     def histories_of(self, method: str, size: int | None = None) -> list[History]:
         """The histories of a method, of one size or of all small ones."""
