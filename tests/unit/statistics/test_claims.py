@@ -235,6 +235,24 @@ def test_claims_on_two_studies_are_said_by_the_protocol_of_the_one_they_are_abou
         assert "117,000 iterations instead" not in rows["2"].reason
 
 
+@pytest.mark.parametrize(("gain", "verdict"), [(0.05, "agrees here"), (-0.05, "disagrees here"), (0, "undecided here")])
+@pytest.mark.parametrize("choices", [{}, {"dataset": "digits"}, {"width": 16}])
+def test_what_the_article_did_not_try_is_never_reproduced(gain: float, verdict: str, choices: dict[str, Any]) -> None:
+    """Claim 3 under `replicated` and `balanced`: the article trained on no balanced subset, whatever the protocol."""
+    studies = [
+        make_study_results(
+            {(size, name): tuple(0.4 + level + noise for noise in noises[::step])
+             for size in (500, 250, 100) for name, noises in NOISE.items()},
+            budgets=ARTICLE_BUDGETS, rule=rule, redraw_per_seed=True, **choices,
+        )
+        for rule, level, step in (("random", 0.0, 1), ("balanced", gain, -1))
+    ]  # fmt: skip
+    for one, other in (studies, studies[::-1]):
+        rows = {row.identifier: row for row in judge(load_published(ARTICLE), one, [other]) if row.kind == "claim"}
+        assert rows["3"].verdict == verdict
+        assert "balanced subsets, which the article did not train on" in rows["3"].reason
+
+
 def test_an_unknown_rule_is_told(tmp_path: Path) -> None:
     published = load_published(ARTICLE)
     claim = published.claims[0].model_copy(update={"judged_by": "guess"})

@@ -46,6 +46,10 @@ OF_EVERY_SIZE: dict[str, Outcome] = {
 }
 
 
+# What the article supposes but did not try. No study reproduces it; the claim agrees or disagrees in that study.
+NOT_TRIED = {"uneven_classes_matter": "balanced subsets, which the article did not train on"}
+
+
 @dataclass(frozen=True)
 class JudgedClaim:
     """One row of claims.csv; kind is `claim`, `number` or `gain`; a claim has no published value and no tolerance."""
@@ -110,6 +114,8 @@ def _differences(
         *differences_of_study(study, published.protocol, results.label_checksums),
         *differences_of_cells(study, published.protocol),
     ]
+    if claim.judged_by in NOT_TRIED:
+        differences.append(ProtocolDifference(NOT_TRIED[claim.judged_by], True))
     untried = [row.size for row in published.accuracies if row.size not in study.sizes]
     if untried and OF_EVERY_SIZE.get(claim.judged_by) == judgement.outcome:
         differences.append(ProtocolDifference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))

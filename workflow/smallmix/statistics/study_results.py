@@ -12,7 +12,6 @@ from typing import Any
 
 from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.errors import SmallmixError
-from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.study.cell import Mix
 from smallmix.study.layout import Layout
 from smallmix.study.method_roles import method_as_published
@@ -140,11 +139,6 @@ class StudyResults:
     def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
         """Test accuracies (fractions) by seed."""
         return by_seed(self.runs, size, method, SELECTIONS[selection])
-
-    def mean_accuracy(self, size: int, method: str, selection: str = "best") -> MeanInterval | None:
-        """The mean accuracy over seeds, or None without any cell."""
-        values = list(self.accuracies(size, method, selection).values())
-        return mean_interval(values) if values else None
 
     def method_that_mixes(self, mix: Mix) -> str | None:
         """Return the study's method that stands for the published one of this mix, or None."""
