@@ -36,7 +36,7 @@ FLOORS = {
 # the report shows the figures.
 INNER_STAIRS = {
     ("statistics", "collection"),
-    ("tables", "statistics"),
+    ("statistics", "tables"),
     ("planning", "collection"),
     ("report", "figures"),
 }
@@ -116,4 +116,6 @@ def test_the_ground_floor_needs_no_heavy_library() -> None:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
                 libraries = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-                assert libraries <= {"smallmix", "yaml", "jsonschema"}, f"{path}: {libraries}"
+                assert libraries <= {"smallmix", "yaml", "jsonschema", "pydantic", "pydantic_core"}, (
+                    f"{path}: {libraries}"
+                )

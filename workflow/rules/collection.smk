@@ -59,6 +59,7 @@ rule compare_methods:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.comparison"),
+        article=ARTICLE_FINGERPRINT,
     shell:
         "{params.smallmix} compare-methods --study {input.study} --output {output} > {log} 2>&1"
 
@@ -92,5 +93,6 @@ rule judge_claims:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.claims"),
+        article=ARTICLE_FINGERPRINT,
     shell:
         "{params.smallmix} judge-claims --study {input.study} --output {output} > {log} 2>&1"

@@ -13,8 +13,7 @@ from smallmix.collection.subset_table import tabulate_subsets, write_subset_tabl
 from smallmix.collection.tables import write_tables
 from smallmix.statistics.claims import judge_claims, write_claims
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.statistics.evidence import load_evidence
-from smallmix.statistics.results import read_results
+from smallmix.statistics.study_results import load_study_results, read_results
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
 from smallmix.tables.study_tables import StudyTables, load_tables
@@ -49,7 +48,7 @@ def write_all_tables(made: SyntheticStudy) -> None:
     write_summary(summarize(study, read_results(folder / "metrics.csv")), folder / "summary.csv")
     write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")
     named = study.configuration["published"]
-    evidence = load_evidence(study, made.root)
+    evidence = load_study_results(study, made.root)
     write_claims(judge_claims(load_published(made.root / named), evidence) if named else [], folder / "claims.csv")
 
 

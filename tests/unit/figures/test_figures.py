@@ -183,7 +183,7 @@ def test_lines_are_drawn_from_the_summary_and_dots_from_the_runs(ordinary: Synth
         next(np.asarray(one.get_offsets()) for one in figure.axes[0].collections if one.get_gid() == "series-0-seeds")
         for figure in (after, before)
     ]
-    np.testing.assert_array_equal(*clouds)
+    np.testing.assert_array_equal(clouds[0], clouds[1])
 
 
 def test_the_articles_rule_is_named_only_where_there_is_an_article(ordinary: SyntheticStudy, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.page import TEMPLATE_FOLDER, render_page
-from smallmix.statistics.judgement import Verdict
+from smallmix.statistics.verdicts import Verdict
 from smallmix.tables.study_tables import StudyTables, load_tables
 
 from tests.synthetic_study import SyntheticStudy

@@ -12,10 +12,10 @@ from smallmix.report import differences_section
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.summary_section import compose_answer
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.statistics.results import SELECTIONS
+from smallmix.statistics.study_results import SELECTIONS
 from smallmix.tables.study_tables import COLUMNS, StudyTables, empty_table, read_table
 
-from tests.unit.statistics.made_up_evidence import make_results, make_study
+from tests.unit.statistics.made_up_results import make_results, make_study
 
 PLAIN = {"mix": "none", "beta": None}
 MINUS = "\N{MINUS SIGN}"

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from smallmix.commands.main import main
 from smallmix.errors import SmallmixError
-from smallmix.statistics.results import Result, read_results
+from smallmix.statistics.study_results import Result, read_results
 from smallmix.statistics.summary import (
     ALL_METHODS,
     COLUMNS,
@@ -23,7 +23,7 @@ from smallmix.statistics.summary import (
 )
 
 from tests.unit.figures.study_with_tables import build_study_with_tables
-from tests.unit.statistics.made_up_evidence import make_study
+from tests.unit.statistics.made_up_results import make_study
 
 STUDY = make_study(sizes=(500, 100), seeds=range(3))
 

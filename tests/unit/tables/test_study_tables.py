@@ -102,7 +102,7 @@ def test_the_gap_of_each_run_is_best_minus_last(tmp_path: Path) -> None:
         method=["non", "non"],
         seed=[0, 1],
         best_test_accuracy=[0.5, 0.4],
-        final_test_accuracy=[0.45, None],
+        final_test_accuracy=[0.45, math.nan],
     )
     chosen = StudyTables(
         study=tables.study,

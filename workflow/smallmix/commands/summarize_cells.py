@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Summarize and write; see `smallmix.statistics.summary`."""
-    from smallmix.statistics.results import read_results
+    from smallmix.statistics.study_results import read_results
     from smallmix.statistics.summary import summarize, write_summary
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from smallmix.science.early_loss import alarming_loss
-from smallmix.statistics.evidence import Evidence, class_names, label_checksums
-from smallmix.statistics.protocol import differences_from_article, differences_of_cell
+from smallmix.statistics.protocol import differences_of_cell, differences_of_study
+from smallmix.statistics.study_results import label_checksums
 from smallmix.study.cell import Cell
+from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import count_of, joined
@@ -54,14 +55,13 @@ def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:
     Differences of single sizes or methods name where they hold; empty where the study follows the article throughout.
     """
     study = tables.study
-    general = differences_from_article(
-        Evidence(study, (), classes=class_names(tables.dataset), label_checksums=label_checksums(tables.dataset))
-    )
+    protocol = article_protocol() if tables.published is None else tables.published.protocol
+    general = differences_of_study(study, protocol, label_checksums(tables.dataset))
     found = [(one.text, one.decisive) for one in general]
     places: dict[tuple[str, bool], list[tuple[int, str]]] = {}
     for size in study.sizes:
         for method in study.methods:
-            for one in differences_of_cell(study, size, method):
+            for one in differences_of_cell(study, protocol, size, method):
                 places.setdefault((one.text, one.decisive), []).append((size, method))
     for (text, decisive), where in places.items():
         found.append((f"{text} ({_where(tables, where)})", decisive))

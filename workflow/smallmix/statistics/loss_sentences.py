@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smallmix.statistics.loss_floor import methods_of_equal_loss, pair_floor
+from smallmix.statistics.loss_claims import methods_of_equal_loss, pair_floor
 from smallmix.study.study import Study
 from smallmix.wording import joined, number
 

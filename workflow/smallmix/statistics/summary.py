@@ -17,7 +17,7 @@ from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
 from smallmix.errors import SmallmixError
 from smallmix.statistics.intervals import MeanInterval, mean_interval, number_text
-from smallmix.statistics.results import Result
+from smallmix.statistics.study_results import Result
 from smallmix.study.study import Study
 
 COLUMNS = (

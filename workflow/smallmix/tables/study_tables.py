@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from smallmix.errors import SmallmixError
-from smallmix.statistics.published_numbers import method_for
 from smallmix.study.layout import Layout
+from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published, find_published, load_published
 from smallmix.study.study import Study
 
@@ -197,7 +197,8 @@ class StudyTables:
         """(size, the study's own method) -> published test accuracy; empty where nothing is published."""
         if self.published is None:
             return {}
-        own = {name: method_for(self.study, name) for row in self.published.accuracies for name in row.percent}
+        names = {name for row in self.published.accuracies for name in row.percent}
+        own = {name: method_for(self.study, name, self.published) for name in names}
         return {
             (row.size, method): value / 100
             for row in self.published.accuracies
