@@ -141,6 +141,7 @@ def test_a_read_only_folder(twins: Twins, ledger: Ledger, tmp_path: Path, mount:
 
 COMMANDS: dict[str, tuple[list[str], str]] = {
     "tables": (["collect-metrics"], "results/*/*.csv"),
+    "summary": (["summarize-cells"], "results/*/summary.csv"),
     "comparison": (["compare-methods"], "results/*/comparison.csv"),
     "figure": (["plot-figures", "--figure", "accuracy_by_size"], "reports/*/figures/*"),
     "report": (["render-report"], "reports/*/report.html"),

@@ -34,6 +34,8 @@ LIGHT = {"smallmix", "yaml", "jsonschema", "pydantic", "pydantic_core", "annotat
 COMMANDS_FOR_ALL = {"smallmix.commands.options", "smallmix.commands.configuration_files"}
 # To be emptied when the rooms that are being rebuilt are in place.
 NOT_YET = {"commands/report_so_far.py", "collection/__init__.py"}
+# What the report may take from the figures: pictures. Numbers come from the tables, wording from the ground floor.
+PICTURES = {"smallmix.figures.names", "smallmix.figures.inline"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
@@ -103,6 +105,35 @@ def test_only_one_room_knows_how_snakemake_keeps_its_books() -> None:
     inside = re.compile(r'"(metadata|incomplete|locks)"|urlsafe_b64encode|import snakemake\b|from snakemake[. ]')
     knowing = {show(path).split("/")[0] for path in MODULES if inside.search(path.read_text(encoding="utf-8"))}
     assert knowing == {"snakemake_files"}
+
+
+def test_the_report_takes_only_pictures_from_the_figures() -> None:
+    found = {
+        name.rpartition(".")[0] if name.rpartition(".")[0] in PICTURES else name
+        for path in (PACKAGE / "report").glob("*.py")
+        for name, _ in imports_of(path)
+        if room_of(name) == "figures"
+    }
+    assert found <= PICTURES
+
+
+def test_figures_and_report_compute_no_statistics() -> None:
+    """Means and intervals come from summary.csv, paired differences from comparison.csv."""
+    for path in (*(PACKAGE / "figures").glob("*.py"), *(PACKAGE / "report").glob("*.py")):
+        libraries = {
+            str(name).partition(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        assert not libraries & {"scipy", "seaborn"}, path
+        used = {name for name, _ in imports_of(path) if name.startswith("smallmix.statistics.")}
+        assert not used & {"smallmix.statistics.intervals", "smallmix.statistics.summary"}, path
 
 
 def test_the_benchmarks_stay_outside() -> None:

@@ -48,7 +48,7 @@ def test_a_hostile_place_gives_the_same_study(
     assert done.returncode == 0, done.stdout + done.stderr
     page = (study.folder / "reports/tiny/report.html").read_text(encoding="utf-8")
     assert "Is {wildcards} 50 % better than {size}, or $HOME `date`" in page
-    for table in ("metrics.csv", "history.csv", "comparison.csv"):
+    for table in ("metrics.csv", "history.csv", "summary.csv", "comparison.csv"):
         ours, theirs = (one.folder / "results/tiny" / table for one in (finished_study, study))
         assert ours.read_bytes() == theirs.read_bytes(), table
 

@@ -51,6 +51,7 @@ def discard(study: StudyRun, *options: str) -> str:
     [
         ("results/tiny/metrics.csv", "collect_metrics"),
         ("results/tiny/provenance.json", "collect_metrics"),
+        ("results/tiny/summary.csv", "summarize_cells"),
         ("results/tiny/comparison.csv", "compare_methods"),
         ("results/tiny/claims.csv", "judge_claims"),
         ("results/tiny/subset_table.csv", "tabulate_subsets"),

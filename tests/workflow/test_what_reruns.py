@@ -16,6 +16,7 @@ AFTER_TRAINING = {
     "resolve_study": 1,
     "tabulate_subsets": 1,
     "collect_metrics": 1,
+    "summarize_cells": 1,
     "compare_methods": 1,
     "judge_claims": 1,
     "plot_figures": 1,
@@ -99,7 +100,7 @@ def test_statistics_code_leaves_cells_alone(study: StudyRun) -> None:
     file.write_text(file.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
     planned = study.planned()
     assert "train_cell" not in planned
-    assert planned["compare_methods"] == 1
+    assert planned["summarize_cells"] == planned["compare_methods"] == 1
 
 
 def test_a_second_studys_results_are_judged_again_and_nothing_else(study: StudyRun) -> None:

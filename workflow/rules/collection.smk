@@ -25,6 +25,25 @@ rule collect_metrics:
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 
 
+rule summarize_cells:
+    """Means over seeds with intervals, by size, method and metric: the numbers that figures and report show."""
+    input:
+        study=STUDY_FILE,
+        metrics=f"{RESULTS}/metrics.csv",
+    output:
+        f"{RESULTS}/summary.csv",
+    log:
+        f"{LOGS}/summarize_cells.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        code=fingerprint_code("smallmix.statistics.summary"),
+    shell:
+        "{params.smallmix} summarize-cells --study {input.study} --output {output} > {log} 2>&1"
+
+
 rule compare_methods:
     """Paired differences between methods, by size and over all sizes, with intervals."""
     input:
@@ -40,6 +59,7 @@ rule compare_methods:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.comparison"),
+        article=ARTICLE_FINGERPRINT,
     shell:
         "{params.smallmix} compare-methods --study {input.study} --output {output} > {log} 2>&1"
 
@@ -73,5 +93,6 @@ rule judge_claims:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.claims"),
+        article=ARTICLE_FINGERPRINT,
     shell:
         "{params.smallmix} judge-claims --study {input.study} --output {output} > {log} 2>&1"

@@ -15,6 +15,7 @@ rule plot_figures:
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
         cells=f"{RESULTS}/cells.csv",
+        summary=f"{RESULTS}/summary.csv",
         comparison=f"{RESULTS}/comparison.csv",
     output:
         svg=[

@@ -17,6 +17,7 @@ rule render_report:
             table=[
                 "metrics.csv",
                 "cells.csv",
+                "summary.csv",
                 "comparison.csv",
                 "claims.csv",
                 "provenance.json",
@@ -33,6 +34,7 @@ rule render_report:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.report.page"),
+        article=ARTICLE_FINGERPRINT,
         templates=fingerprint_value([fingerprint_file(path) for path in TEMPLATES]),
     message:
         "rendering {output}"

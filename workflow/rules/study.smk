@@ -25,7 +25,7 @@ from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
-from smallmix.study.published import find_published
+from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.study import Study
 
@@ -79,6 +79,8 @@ TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
 PUBLISHED = [str(find_published(STUDY.configuration["published"]))] if STUDY.configuration["published"] else []
 REPORT = f"{REPORTS}/report.html"
+# Steps that hold a study against the article's protocol follow its file, whatever published numbers the study names.
+ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may pass for current.
 try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 from smallmix.errors import ConfigurationError
 from smallmix.study.configuration import load_study
-from smallmix.study.published import Published, load_published
+from smallmix.study.published import Published, article_protocol, load_published, schema_text
 
 PROJECT = Path(__file__).resolve().parents[3]
 ARTICLE = PROJECT / "workflow" / "published" / "article.yaml"
@@ -63,8 +66,8 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
     assert [claim.id for claim in article.claims] == [1, 2, 3, 4, 5, 6]
     assert len({claim.judged_by for claim in article.claims}) == 6
     assert [figure.number for figure in article.figures] == [1, 2, 3, 4]
-    decided = {reading.open: reading.decided for reading in article.readings}
-    assert len(decided) == len(article.readings) == 12
+    decided = {reading.open: reading.decided for reading in article.interpretations}
+    assert len(decided) == len(article.interpretations) == 12
     assert "11,171,274 parameters" in decided["the mixup repository's network"]
     assert "usually smaller" in decided["weight decay of the plain training"]
     assert "all 50,000 training images" in decided["constants of the normalisation"]
@@ -81,7 +84,17 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
         ("{size: 20000, percent", "{size: 50000, percent", "50000 a second time"),
         ("selection: best", "selection: bets", "did you mean best"),
         ("claims:", "claims: [", "not valid YAML"),
-        ("source:", "sauce:", "source: is missing"),
+        ("source:", "sauce:", "source: is missing; add it .the publication: its title"),
+        ("width: 64", "width: '64'", r"protocol.width.*line 18.*found '64' .text.; it should be a whole number"),
+        ("flip: true", "flip: 1", "protocol.recipe.flip.*found 1; it should be true or false"),
+        ("mix: images,", "mix: image,", r"protocol.methods.data-mix.mix.*did you mean images\?"),
+        ("default: {epochs: 100}", "default: {epochs: 1, iterations: 1}", "give either epochs or iterations"),
+        ("default: {epochs: 100}", "1000: {epochs: 100}", "budgets need an entry named default"),
+        ("    500: {iter", "    5x: {iter", "protocol.budgets.5x.*should be a number of images, or default"),
+        ("blocks: [2, 2, 2, 2]", "blocks: [2, 2, 2]", r"protocol.blocks \(entry 4\): is missing"),
+        ("learning_rate: 0.1", "learning_rate: .nan", "learning_rate.*found nan; it should be a finite number"),
+        ("language: Japanese", "language: 12", "source.language.*found 12; it should be text"),
+        ("language: Japanese", r'language: "a\0b"', "control characters are not allowed"),
     ],
 )
 def test_a_faulty_file_is_refused(old: str, new: str, words: str, tmp_path: Path) -> None:
@@ -92,3 +105,50 @@ def test_a_faulty_file_is_refused(old: str, new: str, words: str, tmp_path: Path
     with pytest.raises(ConfigurationError, match=words) as caught:
         load_published(path)
     assert "published.yaml" in str(caught.value)
+
+
+def test_all_problems_of_a_file_are_in_one_message(tmp_path: Path) -> None:
+    text = ARTICLE.read_text(encoding="utf-8")
+    for old, new in (("width: 64", "width: 0"), ("non: 95.00,", "non: 195.00,"), ("  - id: 2", "  - id: 1")):
+        text = text.replace(old, new, 1)
+    path = tmp_path / "published.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_published(path)
+    message = str(caught.value)
+    for key in ("has 3 faults", "protocol.width", "accuracies.percent.non (entry 1)", "claims.id (entry 2)"):
+        assert key in message
+
+
+def test_the_protocol_of_the_article_stands_for_a_source_that_states_none(article: Published, tmp_path: Path) -> None:
+    path = tmp_path / "published.yaml"
+    path.write_text("source: {title: x}\naccuracies:\n  - {size: 10, percent: {non: 50}}\n", encoding="utf-8")
+    other = load_published(path)
+    assert other.stated_protocol is None
+    assert other.protocol == article.protocol == article_protocol()
+    assert (other.selection, other.source.language, other.claims) == ("best", "English", ())
+    assert other.percent(10, "non") == 50.0
+
+
+def test_the_articles_budgets(article: Published) -> None:
+    assert article.protocol.budget_at(1000) == ("epochs", 100)
+    assert article.protocol.budget_at(100) == ("iterations", 40_000)
+
+
+def test_the_schema_for_editors_is_the_models() -> None:
+    path = PROJECT / "workflow" / "schemas" / "published.schema.yaml"
+    assert path.read_text(encoding="utf-8") == schema_text(), f"write {path} again, by the command at its head"
+
+
+def test_the_schema_for_editors_is_closed_and_accepts_the_article() -> None:
+    schema = yaml.safe_load(schema_text())
+    Draft202012Validator.check_schema(schema)
+    # In JSON all keys are texts.
+    article = json.loads(json.dumps(yaml.safe_load(ARTICLE.read_text(encoding="utf-8"))))
+    assert list(Draft202012Validator(schema).iter_errors(article)) == []
+    article["protocol"]["recipe"]["bach_size"] = 1
+    article["accuracies"][0]["percent"]["non"] = 101
+    assert len(list(Draft202012Validator(schema).iter_errors(article))) >= 2
+    for each in (schema, *schema["$defs"].values()):
+        assert each["additionalProperties"] is False
+        assert all(key["description"] for key in each["properties"].values())

@@ -13,7 +13,7 @@ from smallmix.study.plain_values import inner_schema, plain_value
 from smallmix.study.schema_rules import allowed, key_table, load_schema, schema_faults, with_defaults
 
 PROJECT = Path(__file__).resolve().parents[3]
-SCHEMAS = ["config.schema.yaml", "published.schema.yaml"]
+SCHEMAS = ["config.schema.yaml"]
 
 
 def objects(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from smallmix.datasets.arrays import load_dataset
 from smallmix.datasets.fetch import fetch_dataset
-from smallmix.statistics.evidence import label_checksums
 from smallmix.statistics.protocol import CIFAR10_LABELS
+from smallmix.statistics.study_results import label_checksums
 
 TABLE_1 = {
     50_000: (5000, 5000),

@@ -11,12 +11,12 @@ from smallmix.collection.collect import collect
 from smallmix.collection.provenance import write_provenance
 from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
 from smallmix.collection.tables import write_tables
-from smallmix.figures.study_tables import StudyTables, load_tables
 from smallmix.statistics.claims import judge_claims, write_claims
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.statistics.evidence import load_evidence
-from smallmix.statistics.results import read_results
+from smallmix.statistics.study_results import load_study_results, read_results
+from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
+from smallmix.tables.study_tables import StudyTables, load_tables
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 
@@ -39,15 +39,16 @@ def build_study_with_tables(root: Path, *, images: bool = False, **choices: Any)
 
 
 def write_all_tables(made: SyntheticStudy) -> None:
-    """Collect, tabulate, compare and judge."""
+    """Collect, tabulate, summarize, compare and judge."""
     folder, study = made.layout.results, made.study
     collection = collect(study, made.layout, made.code_fingerprint)
     write_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
+    write_summary(summarize(study, read_results(folder / "metrics.csv")), folder / "summary.csv")
     write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")
     named = study.configuration["published"]
-    evidence = load_evidence(study, made.root)
+    evidence = load_study_results(study, made.root)
     write_claims(judge_claims(load_published(made.root / named), evidence) if named else [], folder / "claims.csv")
 
 

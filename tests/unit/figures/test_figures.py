@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -12,15 +13,16 @@ import matplotlib
 import numpy as np
 import pytest
 from smallmix.errors import SmallmixError
-from smallmix.figures.accuracy_by_size import describe_accuracy_by_size, small_sizes
+from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
-from smallmix.figures.figure_files import svg_text
+from smallmix.figures.figure_files import FigureTable, FigureText, svg_text
 from smallmix.figures.loss_curves import draw_loss_curves, grid_sizes
-from smallmix.figures.mixed_examples import mixed_examples
+from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.figures.study_tables import load_tables, read_table
+from smallmix.figures.seeds_by_size import seeds_sentence
 from smallmix.study.layout import Layout
+from smallmix.tables.study_tables import load_tables, read_table
 
 from tests.synthetic_configuration import METHODS
 from tests.synthetic_study import SyntheticStudy
@@ -128,6 +130,87 @@ def test_every_seed_is_drawn_as_a_dot(ordinary: SyntheticStudy) -> None:
     assert sum(len(np.asarray(cloud.get_offsets())) for cloud in dots) == 4 * 3 * 3
 
 
+def test_no_drawn_dot_bar_or_line_is_cut_at_the_frame(tmp_path: Path) -> None:
+    """One seed far above and one far below the intervals: every point lies inside the limits, with room around it."""
+    made = build_study_with_tables(tmp_path, sizes=[500, 100])
+    tables = tables_of(made)
+    metrics = tables.metrics.copy()
+    chosen = metrics["method"] == "label-mix"
+    metrics.loc[chosen & (metrics["size"] == 500) & (metrics["seed"] == 0), "best_test_accuracy"] = 0.97
+    metrics.loc[chosen & (metrics["size"] == 100) & (metrics["seed"] == 1), "best_test_accuracy"] = 0.02
+    for name in ("accuracy_by_size", "accuracy_by_size_log", "selection_gap", "calibration"):
+        figure = TABLE_FIGURES[name].draw(dataclasses.replace(tables, metrics=metrics))
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            low, high = axes.get_ylim()
+            # Of the axis' height; the radius of a dot is less. Below zero no calibration error lies.
+            room = 0.02 * (high - low)
+            heights = [
+                *(y for line in axes.lines if "-mean" in str(line.get_gid()) for y in np.asarray(line.get_ydata())),
+                *(y for cloud in axes.collections for _, y in np.ma.getdata(cloud.get_offsets()) if is_cloud(cloud)),
+                *(y for bars in axes.collections for segment in segments_of(bars) for _, y in segment),
+            ]
+            assert len(heights) > 12
+            assert max(heights) <= high - room, name
+            assert min(heights) >= (low if low == 0 else low + room), name
+
+
+def is_cloud(collection: Any) -> bool:
+    return str(collection.get_gid()).endswith("-seeds")
+
+
+def segments_of(collection: Any) -> list[Any]:
+    return list(collection.get_segments()) if hasattr(collection, "get_segments") else []
+
+
+def test_lines_are_drawn_from_the_summary_and_dots_from_the_runs(ordinary: SyntheticStudy) -> None:
+    tables = tables_of(ordinary)
+    summary = tables.summary.copy()
+    changed = (summary["metric"] == "best_test_accuracy") & (summary["size"] == 100) & (summary["method"] == "non")
+    assert changed.sum() == 1
+    summary.loc[changed, ["mean", "low", "high"]] = [0.111, 0.101, 0.131]
+    before, after = (
+        TABLE_FIGURES["accuracy_by_size"].draw(one) for one in (tables, dataclasses.replace(tables, summary=summary))
+    )
+    (line, *_), (old, *_) = (
+        [line for line in figure.axes[0].lines if line.get_gid() == "series-0-mean"] for figure in (after, before)
+    )
+    assert np.asarray(line.get_ydata())[0] == pytest.approx(11.1)
+    assert np.asarray(line.get_ydata())[1:] == pytest.approx(np.asarray(old.get_ydata())[1:])
+    bars = [one for one in after.axes[0].collections if one.get_gid() == "series-0-mean"]
+    assert [y for _, y in segments_of(bars[0])[0]] == pytest.approx([10.1, 13.1])
+    clouds = [
+        next(np.asarray(one.get_offsets()) for one in figure.axes[0].collections if one.get_gid() == "series-0-seeds")
+        for figure in (after, before)
+    ]
+    np.testing.assert_array_equal(clouds[0], clouds[1])
+
+
+def test_the_articles_rule_is_named_only_where_there_is_an_article(ordinary: SyntheticStudy, tmp_path: Path) -> None:
+    other = tables_of(build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0, 1]))
+    for name, maker in TABLE_FIGURES.items():
+        text = maker.describe(other)
+        assert "article" not in f"{text.title} {text.caption} {text.description}", name
+    caption = describe_accuracy_by_size(tables_of(ordinary)).caption
+    assert caption.startswith("Best test accuracy of each run (the article's rule: chosen on the test set,")
+    assert describe_accuracy_by_size(other).caption.startswith("Best test accuracy of each run (chosen on the test set")
+
+
+def test_a_text_survives_its_file() -> None:
+    text = FigureText("A", "B <b>", "C", FigureTable(("x", "y"), (("1", "2"), ("3", "4"))))
+    assert FigureText.from_json(text.to_json()) == text
+
+
+def test_dots_and_bars_are_explained_by_the_seeds_that_there_are(tmp_path: Path) -> None:
+    none = tables_of(build_study_with_tables(tmp_path / "a", sizes=[100], seeds=[0]))
+    assert "no interval" in seeds_sentence(none, "best_test_accuracy", [100])
+    assert seeds_sentence(none, "best_test_accuracy", [50]) == ""
+    missing = ["n100/non/seed1", "n100/non/seed2"]
+    some = tables_of(build_study_with_tables(tmp_path / "b", sizes=[500, 100], seeds=[0, 1, 2], missing=missing))
+    assert "single seed have no bar" in seeds_sentence(some, "best_test_accuracy", [500, 100])
+    assert "single seed" not in seeds_sentence(some, "best_test_accuracy", [500])
+
+
 def test_published_values_are_hollow(ordinary: SyntheticStudy) -> None:
     figure = TABLE_FIGURES["accuracy_by_size"].draw(tables_of(ordinary))
     hollow = [line for line in figure.axes[0].lines if str(line.get_gid()).endswith("-published")]
@@ -164,7 +247,7 @@ def test_the_grid_of_losses_follows_the_article_where_it_can(ordinary: Synthetic
 
 def test_small_sizes_end_at_ten_thousand(tmp_path: Path) -> None:
     made = build_study_with_tables(tmp_path, sizes=[20000, 10000, 100], seeds=[0])
-    assert small_sizes(tables_of(made)) == [100, 10000]
+    assert tables_of(made).small_sizes == [100, 10000]
 
 
 def test_the_preview_mixes_as_the_weights_say(ordinary: SyntheticStudy) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from smallmix.collection.collect import collect
 from smallmix.collection.tables import write_tables
-from smallmix.figures.study_tables import load_tables
 from smallmix.planning.plan import warn_of_early_losses, warn_of_small_batches
-from smallmix.report.answer import compose_answer
-from smallmix.report.protocol import compose_deviations, compose_protocol
+from smallmix.report.method_section import compose_deviations, compose_protocol
+from smallmix.report.summary_section import compose_answer
 from smallmix.study.study import Study
+from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
@@ -102,11 +102,11 @@ def test_the_report_says_what_becomes_of_the_last_batch(made: SyntheticStudy, tm
         assert deviations[f"recipe.last_batch {rule} instead of keep (5,000 images)"] is True
 
 
-def test_the_report_says_how_many_readings_the_last_tenth_has(tmp_path: Path) -> None:
+def test_the_report_says_how_many_evaluations_the_last_tenth_has(tmp_path: Path) -> None:
     configuration = build_configuration(sizes=(500, 100), seeds=(0,), budgets={"default": {"iterations": 500}})
     configuration["evaluation"]["iteration_budgets"] = {"every": 100, "every_at_end": 10}
     made = build_synthetic_study(tmp_path, configuration=configuration, test_images=60)
-    readings = protocol_of(made)["Readings"]
-    assert "every 100 iterations (every 10 iterations in the last tenth of the budget), and at the end" in readings
-    assert "The last tenth of the budget holds 5 readings" in readings
+    evaluation = protocol_of(made)["Evaluation"]
+    assert "every 100 iterations (every 10 iterations in the last tenth of the budget), and at the end" in evaluation
+    assert "The last tenth of the budget holds 5 evaluations" in evaluation
     assert made.metrics("n500/non/seed0")["last_tenth_readings"] == 5

@@ -77,7 +77,7 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     configuration.write_text(json.dumps(values), encoding="utf-8")
     chosen = Namespace(configfile=[configuration], root=finished.root, output=folder, made_by=None)
     assert keep_results.run(chosen) == 0
-    assert "wrote 10 files" in capsys.readouterr().out
+    assert "wrote 11 files" in capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {*kept(finished), "whole.yaml"}
     assert (folder / "whole.yaml").read_bytes() == configuration.read_bytes()
     assert f"snakemake --cores all --configfile {folder / configuration.name}" in (folder / "README.md").read_text(

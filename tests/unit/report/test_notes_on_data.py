@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
-from smallmix.report.answer import compose_answer
-from smallmix.report.missing_classes import missing_class_notes
-from smallmix.report.protocol import compose_protocol
+from smallmix.report.method_section import compose_protocol
+from smallmix.report.summary_section import compose_answer, missing_class_notes
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 from tests.unit.figures.study_with_tables import tables_of

@@ -13,6 +13,7 @@ MADE = (
     "results/slots/card0.lock",
     "results/tiny/study.json",
     "results/tiny/metrics.csv",
+    "results/tiny/summary.csv",
     "results/tiny/claims.csv",
     "results/tiny/subsets/n10-seed3.csv",
     "results/tiny/so-far/cells.csv",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from smallmix.commands import compare_methods, judge_claims
 from smallmix.errors import SmallmixError
 from smallmix.statistics.claims import COLUMNS, OF_EVERY_SIZE, RULES, JudgedClaim
 from smallmix.statistics.claims import judge_claims as judge
-from smallmix.statistics.evidence import load_evidence
+from smallmix.statistics.study_results import load_study_results
 from smallmix.study.published import load_published
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, ARTICLE_SIZES, METHODS
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
-from tests.unit.statistics.made_up_evidence import make_evidence
+from tests.unit.statistics.made_up_results import make_study_results
 
 ARTICLE = Path(__file__).resolve().parents[3] / "workflow" / "published" / "article.yaml"
 
@@ -144,8 +143,8 @@ def words(gains: Mapping[str, Callable[[int], float]], seeds: int = 5, **choices
         for size in sizes
         for name, gain in {"non": lambda size: 0.0, **gains}.items()
     }
-    evidence = make_evidence(accuracies, **{"budgets": ARTICLE_BUDGETS, **choices})
-    return {row.identifier: row for row in judge(load_published(ARTICLE), evidence) if row.kind == "claim"}
+    results = make_study_results(accuracies, **{"budgets": ARTICLE_BUDGETS, **choices})
+    return {row.identifier: row for row in judge(load_published(ARTICLE), results) if row.kind == "claim"}
 
 
 HELPS = {"data-mix": lambda size: 5.0, "label-mix": lambda size: 8.0 if size > 1000 else 3.0}
@@ -215,7 +214,7 @@ def test_what_a_reader_sees_of_a_claim() -> None:
 def test_claims_on_two_studies_are_said_by_the_protocol_of_the_one_they_are_about() -> None:
     """The longer study differs from the article in what the claim is about; the article's own does not."""
     level = {5000: 0.8, 1000: 0.48, 500: 0.45, 100: 0.27}
-    base = make_evidence(
+    base = make_study_results(
         {
             (size, name): tuple(
                 level[size] + noise for noise in (NOISE["label-mix"][::-1] if size == 1000 else NOISE[name])
@@ -225,21 +224,40 @@ def test_claims_on_two_studies_are_said_by_the_protocol_of_the_one_they_are_abou
         },
         budgets=ARTICLE_BUDGETS,
     )
-    longer = make_evidence(
+    longer = make_study_results(
         {(size, name): tuple(level[size] + 0.2 + noise for noise in NOISE["label-mix"][::-1]) for size in (1000, 100)
          for name in NOISE},
         budgets={"default": {"iterations": 117000}},
     )  # fmt: skip
-    for evidence, others in ((base, [longer]), (longer, [base])):
-        rows = {row.identifier: row for row in judge(load_published(ARTICLE), evidence, others) if row.kind == "claim"}
+    for results, others in ((base, [longer]), (longer, [base])):
+        rows = {row.identifier: row for row in judge(load_published(ARTICLE), results, others) if row.kind == "claim"}
         assert rows["2"].verdict == "reproduced"
         assert "117,000 iterations instead" not in rows["2"].reason
 
 
+@pytest.mark.parametrize(("gain", "verdict"), [(0.05, "agrees here"), (-0.05, "disagrees here"), (0, "undecided here")])
+@pytest.mark.parametrize("choices", [{}, {"dataset": "digits"}, {"width": 16}])
+def test_what_the_article_did_not_try_is_never_reproduced(gain: float, verdict: str, choices: dict[str, Any]) -> None:
+    """Claim 3 under `replicated` and `balanced`: the article trained on no balanced subset, whatever the protocol."""
+    studies = [
+        make_study_results(
+            {(size, name): tuple(0.4 + level + noise for noise in noises[::step])
+             for size in (500, 250, 100) for name, noises in NOISE.items()},
+            budgets=ARTICLE_BUDGETS, rule=rule, redraw_per_seed=True, **choices,
+        )
+        for rule, level, step in (("random", 0.0, 1), ("balanced", gain, -1))
+    ]  # fmt: skip
+    for one, other in (studies, studies[::-1]):
+        rows = {row.identifier: row for row in judge(load_published(ARTICLE), one, [other]) if row.kind == "claim"}
+        assert rows["3"].verdict == verdict
+        assert "balanced subsets, which the article did not train on" in rows["3"].reason
+
+
 def test_an_unknown_rule_is_told(tmp_path: Path) -> None:
     published = load_published(ARTICLE)
-    published = replace(published, claims=(replace(published.claims[0], judged_by="guess"),))
-    row = judge(published, make_evidence())[0]
+    claim = published.claims[0].model_copy(update={"judged_by": "guess"})
+    published = published.model_copy(update={"claims": (claim,)})
+    row = judge(published, make_study_results())[0]
     assert row.verdict == "not tested"
     assert "no rule is called guess" in row.reason
 
@@ -254,12 +272,12 @@ def test_the_comparison_is_written_beside_the_results(tmp_path: Path) -> None:
 def test_the_classes_of_small_subsets_are_counted_for_the_floor(tmp_path: Path, redrawn: bool) -> None:
     choices = {"rule": "random", "redraw_per_seed": True} if redrawn else {}
     made = build(tmp_path, sizes=(2000, 500, 100), seeds=(0, 1), **choices)
-    counts = load_evidence(made.study, made.root).class_counts
+    counts = load_study_results(made.study, made.root).class_counts
     assert sorted(counts) == [(100, 0), (100, 1), (500, 0), (500, 1)]
     assert [sum(counts[place]) for place in sorted(counts)] == [100, 100, 500, 500]
     assert (counts[500, 0] != counts[500, 1]) == redrawn
     made.layout.subset_of(500, 0).unlink()
-    assert (500, 0) not in load_evidence(made.study, made.root).class_counts
+    assert (500, 0) not in load_study_results(made.study, made.root).class_counts
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "history.csv", "subset_table.csv"])
@@ -268,11 +286,11 @@ def test_damaged_tables_are_explained(tmp_path: Path, name: str, content: str) -
     made = build(tmp_path, sizes=(100,), seeds=(0,))
     (made.layout.results / name).write_text(content)
     with pytest.raises(SmallmixError, match=name):
-        load_evidence(made.study, made.root)
+        load_study_results(made.study, made.root)
 
 
 def test_missing_tables_are_explained(tmp_path: Path) -> None:
     made = build(tmp_path, sizes=(100,), seeds=(0,))
     (made.layout.results / "metrics.csv").unlink()
     with pytest.raises(SmallmixError, match="collect-metrics"):
-        load_evidence(made.study, made.root)
+        load_study_results(made.study, made.root)

@@ -17,10 +17,10 @@ from smallmix.statistics.comparison import (
     variance_ratio,
     write_comparison,
 )
-from smallmix.statistics.results import SELECTIONS, Result, read_results
+from smallmix.statistics.study_results import SELECTIONS, Result, read_results
 
 from tests.synthetic_study import build_synthetic_study
-from tests.unit.statistics.made_up_evidence import make_results, make_study
+from tests.unit.statistics.made_up_results import make_results, make_study
 
 ACCURACIES = {
     (500, "non"): (0.40, 0.42, 0.41, 0.43, 0.39, 0.41),

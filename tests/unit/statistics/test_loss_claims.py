@@ -1,4 +1,4 @@
-"""Protects the verdicts on loss curves: by the excess over the mixing's floor, checked on clean training images."""
+"""Protects the rules for claims on loss curves, and the floor that they measure from."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pytest
-from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.judgement import Judgement
+from numpy.typing import NDArray
+from scipy import special
 from smallmix.statistics.loss_claims import (
     early_level,
     end_level,
+    equal_expected_loss,
+    loss_floor,
+    methods_of_equal_loss,
     mixup_overfits_label_mix_falls_least,
     non_converges_mixup_does_not,
+    pair_floor,
     rise_of_test_loss,
+    share_of_unlike_pairs,
 )
-from smallmix.statistics.results import History
+from smallmix.statistics.study_results import History, StudyResults
+from smallmix.statistics.verdicts import Judgement
+from smallmix.study.cell import Cell, MethodValue
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
 from tests.synthetic_study import CLASSES
-from tests.unit.statistics.made_up_evidence import make_history, make_study
+from tests.unit.statistics.made_up_results import make_history, make_study
 
 HEAD_OF_100 = (6, 16, 13, 13, 11, 7, 7, 11, 4, 12)
 FLOOR = 0.4435
@@ -48,7 +56,7 @@ def evidence_of(
     seeds: int = 3,
     budgets: Mapping[str, Mapping[str, int]] = ARTICLE_BUDGETS,
     counted: bool = True,
-) -> Evidence:
+) -> StudyResults:
     """Histories of three methods from their training losses; clean accuracies and rises of the test loss by method."""
     clean = {"non": 1.0, "data-mix": 0.95, "label-mix": 0.95} | dict(clean or {})
     histories = []
@@ -61,7 +69,7 @@ def evidence_of(
                 histories.append(History(size, name, seed, {**history.columns, "clean_train_accuracy": accuracy}))
     study = make_study(sizes=sizes, seeds=range(seeds), budgets=budgets)
     counts = {(size, seed): HEAD_OF_100 for size in sizes for seed in range(seeds)} if counted else {}
-    return Evidence(study, (), tuple(histories), classes=CLASSES, class_counts=counts)
+    return StudyResults(study, (), tuple(histories), classes=CLASSES, class_counts=counts)
 
 
 def curves(plain: Sequence[float], images: float, labels: float) -> dict[str, Sequence[float]]:
@@ -109,11 +117,11 @@ def test_one_size_that_contradicts_is_enough() -> None:
     assert non_converges_mixup_does_not(whole).outcome == "agrees"
     at_floor = evidence_of(curves(falling_to(0.01), FLOOR, 0.9), clean={"data-mix": 1.0}, sizes=(250,)).histories
     mixed = [one for one in whole.histories if one.size == 100] + list(at_floor)
-    evidence = Evidence(whole.study, (), tuple(mixed), classes=CLASSES, class_counts=whole.class_counts)
-    assert non_converges_mixup_does_not(evidence).outcome == "disagrees"
+    results = StudyResults(whole.study, (), tuple(mixed), classes=CLASSES, class_counts=whole.class_counts)
+    assert non_converges_mixup_does_not(results).outcome == "disagrees"
 
 
-Rule = Callable[[Evidence], Judgement]
+Rule = Callable[[StudyResults], Judgement]
 
 
 @pytest.mark.parametrize("rule", [non_converges_mixup_does_not, mixup_overfits_label_mix_falls_least])
@@ -129,7 +137,7 @@ class TestWhatCanBeJudged:
         assert judged.found
 
     def test_large_sizes_alone_are_not_tested(self, rule: Rule) -> None:
-        judged = rule(Evidence(make_study(sizes=(50000,)), ()))
+        judged = rule(StudyResults(make_study(sizes=(50000,)), ()))
         assert judged.outcome == "not tested"
         assert "1,000 images or fewer" in judged.reason
 
@@ -154,7 +162,7 @@ class TestWhatCanBeJudged:
     def test_a_size_without_every_method_is_left_out(self, rule: Rule) -> None:
         whole = evidence_of(self.ENDS, sizes=(250, 100))
         kept = tuple(one for one in whole.histories if (one.size, one.method) != (250, "non"))
-        judged = rule(Evidence(whole.study, (), kept, classes=CLASSES, class_counts=whole.class_counts))
+        judged = rule(StudyResults(whole.study, (), kept, classes=CLASSES, class_counts=whole.class_counts))
         assert "Without histories of every method, and so not judged: 250 images." in judged.reason
         assert judged.outcome == "agrees"
 
@@ -183,18 +191,18 @@ def test_mixup_overfits_and_mixed_labels_fall_least(
 ) -> None:
     ends = curves(falling_to(0.01), 0.7, label_end)
     rises = {"data-mix": rise, "label-mix": rise}
-    evidence = evidence_of(ends, rises=rises, clean={"label-mix": label_clean})
-    assert mixup_overfits_label_mix_falls_least(evidence).outcome == outcome
+    results = evidence_of(ends, rises=rises, clean={"label-mix": label_clean})
+    assert mixup_overfits_label_mix_falls_least(results).outcome == outcome
 
 
 def test_the_identity_is_said_where_it_holds_and_only_there() -> None:
     ends = curves(falling_to(0.01), 0.7, 0.9)
-    evidence = evidence_of(ends)
+    results = evidence_of(ends)
     sentence = "data-mix and label-mix have the same expected training loss at the same weights"
-    assert sentence in mixup_overfits_label_mix_falls_least(evidence).reason
+    assert sentence in mixup_overfits_label_mix_falls_least(results).reason
     methods = {**METHODS, "data-mix": {"mix": "images", "beta": [1.0, 1.0]}}
     study = make_study(sizes=(100,), seeds=range(3), budgets=ARTICLE_BUDGETS, methods=methods)
-    other = Evidence(study, (), evidence.histories, classes=CLASSES, class_counts=evidence.class_counts)
+    other = StudyResults(study, (), results.histories, classes=CLASSES, class_counts=results.class_counts)
     assert sentence not in mixup_overfits_label_mix_falls_least(other).reason
 
 
@@ -224,3 +232,130 @@ def test_the_least_of_many_noisy_readings_is_no_lowest_stretch() -> None:
     flat = [1.0, 1.1, 0.9] * 34
     assert rise_of_test_loss(make_history(100, "a", flat, flat)) == pytest.approx(-math.log(1.05))
     assert rise_of_test_loss(make_history(100, "a", [1.0] * 3, [2.0, 1.0, 1.5])) == pytest.approx(math.log(1.5 / 1.05))
+
+
+# The classes of the first rows of CIFAR-10's training list, counted from the list itself.
+HEADS = {
+    500: (51, 65, 43, 47, 50, 40, 53, 50, 45, 56),
+    250: (18, 35, 23, 25, 20, 22, 33, 24, 21, 29),
+    100: (6, 16, 13, 13, 11, 7, 7, 11, 4, 12),
+}
+EPOCHS = 4000
+BINS = 50
+
+
+def cell_of(size: int, method: MethodValue) -> Cell:
+    """The article's cell of this size, mixed in this way."""
+    meaning = {"mix": method.mix, "beta": None if method.beta is None else list(method.beta)}
+    return make_study(sizes=(size,), methods={"one": meaning}, seeds=(0,), budgets=ARTICLE_BUDGETS).cells[0].value
+
+
+@pytest.mark.parametrize("size", HEADS)
+@pytest.mark.parametrize("name", ["data-mix", "label-mix"])
+def test_the_articles_floor_is_the_same_for_both_ways_of_mixing(size: int, name: str) -> None:
+    value = next(cell.value for cell in make_study(sizes=(size,), budgets=ARTICLE_BUDGETS).cells if cell.method == name)
+    assert 0.4435 < loss_floor(value, HEADS[size]) < 0.4475
+
+
+def draw_epochs(
+    counts: tuple[int, ...], batch: int, beta: tuple[float, float]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Own image, partner and both classes of every image of many epochs, and the batch's weight."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    own, partner, weight = [], [], []
+    for _ in range(EPOCHS):
+        order = generator.permutation(len(labels))
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            own.append(rows)
+            partner.append(generator.permutation(rows))
+            weight.append(np.full(len(rows), generator.beta(*beta)))
+    first, second = np.concatenate(own), np.concatenate(partner)
+    return first, second, labels[first], labels[second], np.concatenate(weight)
+
+
+@pytest.mark.parametrize("beta", [(1.0, 1.0), (0.3, 0.3), (2.0, 1.0)])
+def test_mixed_labels_leave_their_entropy(beta: tuple[float, float]) -> None:
+    counts = (4, 16, 20)
+    *_, own, other, weight = draw_epochs(counts, 16, beta)
+    target = np.zeros((len(own), 3))
+    rows = np.arange(len(own))
+    target[rows, own] += weight
+    target[rows, other] += 1 - weight
+    measured = float(special.entr(target).sum(axis=1).mean())  # the best guess is the target itself
+    value = cell_of(40, MethodValue("images-and-labels", beta))
+    # One weight a batch: the batches of 16, 16 and 8 are the draws.
+    expected = pair_floor(value.method) * share_of_unlike_pairs(counts, 40 / 3)
+    assert measured == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize("beta", [(2.0, 1.0), (1.0, 1.0), (1.3, 0.3), (1.0, 3.0)])
+def test_a_kept_label_leaves_the_doubt_about_which_image_came_first(beta: tuple[float, float]) -> None:
+    """The guess is learnt by counting, in narrow bins of the weight, how often the image of that weight came first."""
+    counts = (4, 16, 20)
+    first, second, own, other, weight = draw_epochs(counts, 16, beta)
+    # What can be seen of a mixture: two images, each with its weight; here that of the image further up the list.
+    seen = np.where(first < second, weight, 1 - weight)
+    came_first = (first < second).astype(float)
+    unlike = own != other
+    place = np.minimum((seen * BINS).astype(int), BINS - 1)[unlike]
+    hits, tries = np.bincount(place, came_first[unlike], BINS), np.bincount(place, minlength=BINS)
+    share = hits / np.maximum(tries, 1)
+    measured = float((tries * (special.entr(share) + special.entr(1 - share))).sum() / len(own))
+    value = cell_of(40, MethodValue("images", beta))
+    assert measured == pytest.approx(pair_floor(value.method) * share_of_unlike_pairs(counts, 40 / 3), abs=0.008)
+
+
+def test_the_cells_batches_decide_how_many_are_their_own_partners() -> None:
+    one_batch = cell_of(100, MethodValue("images-and-labels", (1.0, 1.0)))
+    two_each = cell_of(2, MethodValue("images-and-labels", (1.0, 1.0)))
+    assert loss_floor(one_batch, (50, 50)) == pytest.approx(0.5 * 0.99 * (50 / 99), rel=1e-6)
+    assert loss_floor(two_each, (1, 1)) == pytest.approx(0.5 * 0.5, rel=1e-6)
+    assert loss_floor(one_batch, (100, 0)) == 0
+    assert share_of_unlike_pairs((1,), 1) == 0
+
+
+@pytest.mark.parametrize("a", [0.05, 0.2, 1.0, 4.0, 30.0])
+def test_the_identity_gives_both_the_same_floor(a: float) -> None:
+    images, labels = MethodValue("images", (a + 1, a)), MethodValue("images-and-labels", (a, a))
+    assert equal_expected_loss(images, labels)
+    assert pair_floor(images) == pytest.approx(pair_floor(labels), abs=2e-4)
+    # The mean entropy of a weight from Beta(a, a), in closed form.
+    closed = special.digamma(2 * a + 1) - special.digamma(a + 1)
+    assert pair_floor(labels) == pytest.approx(closed, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (MethodValue("images", (1.0, 1.0)), MethodValue("images-and-labels", (1.0, 1.0))),
+        (MethodValue("images", (2.0, 1.0)), MethodValue("images-and-labels", (0.2, 0.2))),
+        (MethodValue("images", (2.0, 1.0)), MethodValue("images-and-labels", (2.0, 1.0))),
+        (MethodValue("none"), MethodValue("images-and-labels", (1.0, 1.0))),
+        (MethodValue("images-and-labels", (1.0, 1.0)), MethodValue("images", (2.0, 1.0))),
+    ],
+)
+def test_other_pairs_do_not_optimise_the_same(images: MethodValue, labels: MethodValue) -> None:
+    assert not equal_expected_loss(images, labels)
+
+
+def test_the_pairs_of_a_study_are_found_by_meaning() -> None:
+    methods = {
+        "label-mix": {"mix": "images", "beta": [1.2, 0.2]},
+        "plain": {"mix": "none", "beta": None},
+        "other": {"mix": "images-and-labels", "beta": [0.2, 0.2]},
+        "lonely": {"mix": "images-and-labels", "beta": [1.0, 1.0]},
+    }
+    assert methods_of_equal_loss(make_study(methods=methods)) == [("label-mix", "other")]
+    assert methods_of_equal_loss(make_study(methods=METHODS)) == [("data-mix", "label-mix")]
+    assert methods_of_equal_loss(make_study(methods={"non": METHODS["non"]})) == []
+
+
+def test_a_distribution_at_the_ends_has_a_floor_as_well() -> None:
+    """Weights that round to 0 and 1: with equal parameters, the mixture never tells which image came first."""
+    assert pair_floor(MethodValue("images", (0.01, 0.01))) == pytest.approx(np.log(2), abs=1e-6)
+
+
+def test_without_mixing_the_floor_is_zero() -> None:
+    assert pair_floor(MethodValue("none")) == 0

@@ -13,19 +13,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from smallmix.statistics.accuracy_claims import mixup_helps_at_every_size, neither_mix_is_better_throughout
-from smallmix.statistics.agreement import agreement, tolerance_at
-from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.judgement import Judgement, Outcome
+from smallmix.statistics.accuracy_claims import (
+    dip_at_1000_from_few_iterations,
+    mixup_helps_at_every_size,
+    neither_mix_is_better_throughout,
+    uneven_classes_matter,
+)
 from smallmix.statistics.loss_claims import mixup_overfits_label_mix_falls_least, non_converges_mixup_does_not
-from smallmix.statistics.published_gains import OF_A_DIFFERENCE, decide_gain
-from smallmix.statistics.results import History
-from smallmix.statistics.study_claims import dip_at_1000_from_few_iterations, uneven_classes_matter
+from smallmix.statistics.published_numbers import OF_A_DIFFERENCE, agreement, decide_gain, tolerance_at
+from smallmix.statistics.study_results import History, StudyResults
+from smallmix.statistics.verdicts import Judgement, Outcome
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, ARTICLE_SIZES, METHODS
 from tests.synthetic_study import CLASSES
-from tests.unit.statistics.made_up_evidence import Accuracies, make_results, make_study
+from tests.unit.statistics.made_up_results import Accuracies, make_results, make_study
 
 STUDIES = 200
 WRONG = 0.05
@@ -70,12 +72,12 @@ def grid(labels: Callable[[int], float], images: Callable[[int], float]) -> Leve
     return {(size, name): 0.5 + POINT * of_size(size) for size in ARTICLE_SIZES for name, of_size in above.items()}
 
 
-def judge_grids(rule: Callable[[Evidence], Judgement], levels: Levels, seeds: int) -> dict[Outcome, float]:
+def judge_grids(rule: Callable[[StudyResults], Judgement], levels: Levels, seeds: int) -> dict[Outcome, float]:
     generator = np.random.default_rng(seeds)
     study = study_of(ARTICLE_SIZES)
     return shares(
         [
-            rule(Evidence(study, make_results(scatter(generator, levels, seeds)))).outcome
+            rule(StudyResults(study, make_results(scatter(generator, levels, seeds)))).outcome
             for _ in range(STUDIES if seeds > 1 else 20)
         ]
     )
@@ -141,8 +143,8 @@ def judge_dips(gain: float, depth: float, at_100: float, seeds: int) -> dict[Out
     return shares(
         [
             dip_at_1000_from_few_iterations(
-                Evidence(base, make_results(scatter(generator, levels, seeds))),
-                [Evidence(longer, make_results(scatter(generator, lifted, seeds)))],
+                StudyResults(base, make_results(scatter(generator, levels, seeds))),
+                [StudyResults(longer, make_results(scatter(generator, lifted, seeds)))],
             ).outcome
             for _ in range(STUDIES if seeds > 1 else 20)
         ]
@@ -168,7 +170,7 @@ def judge_draws(effect: float, seeds: int, draws: float) -> dict[Outcome, float]
     generator = np.random.default_rng(seeds)
     outcomes = []
     for _ in range(STUDIES if seeds > 1 else 20):
-        evidence = []
+        results = []
         for rule, gain in (("random", 0.0), ("balanced", effect)):
             levels = {(size, name): 0.4 + POINT * gain for size in (500, 100) for name in METHODS}
             runs = scatter(generator, levels, seeds)
@@ -177,8 +179,8 @@ def judge_draws(effect: float, seeds: int, draws: float) -> dict[Outcome, float]
                 (size, name): [float(value) for value in np.array(values) + of_draw[size]]
                 for (size, name), values in runs.items()
             }
-            evidence.append(Evidence(study_of((500, 100), rule), make_results(accuracies)))
-        outcomes.append(uneven_classes_matter(evidence[0], [evidence[1]]).outcome)
+            results.append(StudyResults(study_of((500, 100), rule), make_results(accuracies)))
+        outcomes.append(uneven_classes_matter(results[0], [results[1]]).outcome)
     return shares(outcomes)
 
 
@@ -223,7 +225,7 @@ def curve(
 
 
 def judge_curves(
-    rule: Callable[[Evidence], Judgement], ends: dict[str, float], rise: float, seeds: int, clean: float = 0.97
+    rule: Callable[[StudyResults], Judgement], ends: dict[str, float], rise: float, seeds: int, clean: float = 0.97
 ) -> dict[Outcome, float]:
     """`ends` are training losses (nats) at the end, by method; runs scatter by 0.02 nats."""
     generator = np.random.default_rng(seeds)
@@ -236,7 +238,7 @@ def judge_curves(
             for seed in range(seeds)
         ]
         counts = {(100, seed): HEAD_OF_100 for seed in range(10)}
-        outcomes.append(rule(Evidence(study, (), tuple(histories), classes=CLASSES, class_counts=counts)).outcome)
+        outcomes.append(rule(StudyResults(study, (), tuple(histories), classes=CLASSES, class_counts=counts)).outcome)
     return shares(outcomes)
 
 

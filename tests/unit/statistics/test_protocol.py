@@ -5,36 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from smallmix.statistics.evidence import Evidence, class_names, label_checksums
 from smallmix.statistics.protocol import (
-    article_method,
-    differences_from_article,
     differences_of_cell,
     differences_of_cells,
+    differences_of_study,
     explain,
     sizes_with_the_whole_budget,
 )
+from smallmix.statistics.study_results import StudyResults, class_names, label_checksums
 from smallmix.study.configuration import load_study
+from smallmix.study.method_roles import method_as_published
+from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS, build_configuration
-from tests.unit.statistics.made_up_evidence import make_study
+from tests.unit.statistics.made_up_results import make_study
 
 ROOT = Path(__file__).resolve().parents[3]
+ARTICLE = article_protocol()
 
 
-def load(overlay: str | None, monkeypatch: pytest.MonkeyPatch) -> Evidence:
+def load(overlay: str | None, monkeypatch: pytest.MonkeyPatch) -> StudyResults:
     monkeypatch.chdir(ROOT)  # a configuration names files relative to the project's folder
     files = [ROOT / "config.yaml", *([ROOT / "workflow" / "studies" / f"{overlay}.yaml"] if overlay else [])]
-    return Evidence(load_study(files), ())
+    return StudyResults(load_study(files), ())
 
 
 def test_the_article_study_is_the_articles_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = load(None, monkeypatch)
-    assert differences_from_article(evidence) == []
-    for size in evidence.study.sizes:
-        for method in evidence.study.methods:
-            assert differences_of_cell(evidence.study, size, method) == []
+    results = load(None, monkeypatch)
+    assert differences_of_study(results.study, ARTICLE) == []
+    for size in results.study.sizes:
+        for method in results.study.methods:
+            assert differences_of_cell(results.study, ARTICLE, size, method) == []
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_the_article_study_is_the_articles_protocol(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_overlays_differ_as_they_say(overlay: str, text: str, decisive: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    differences = differences_from_article(load(overlay, monkeypatch))
+    differences = differences_of_study(load(overlay, monkeypatch).study, ARTICLE)
     assert (text, decisive) in [(one.text, one.decisive) for one in differences]
     assert text in explain(differences)
 
@@ -57,20 +59,20 @@ def test_overlays_differ_as_they_say(overlay: str, text: str, decisive: bool, mo
 def test_another_network_is_a_difference(network: str, decisive: bool) -> None:
     configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
     study = Study.from_configuration({**configuration, "model": {**configuration["model"], "name": network}})
-    found = [(one.text, one.decisive) for one in differences_from_article(Evidence(study, ()))]
+    found = [(one.text, one.decisive) for one in differences_of_study(study, ARTICLE)]
     assert (f"the network {network} instead of preact-resnet18", decisive) in found
 
 
 def test_the_longer_study_differs_where_it_trains_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     study = load("longer", monkeypatch).study
-    assert [one.text for one in differences_of_cell(study, 1000, "non")] == [
+    assert [one.text for one in differences_of_cell(study, ARTICLE, 1000, "non")] == [
         "117,000 iterations instead of 100 epochs",
         "test images read every 390 iterations instead of every 8 (an epoch)",
     ]
-    assert [one.text for one in differences_of_cell(study, 100, "non")] == [
+    assert [one.text for one in differences_of_cell(study, ARTICLE, 100, "non")] == [
         "117,000 iterations instead of 40,000 iterations"
     ]
-    assert differences_of_cell(study, 500, "non") == []
+    assert differences_of_cell(study, ARTICLE, 500, "non") == []
 
 
 def test_differences_of_cells_say_where_they_hold() -> None:
@@ -79,13 +81,13 @@ def test_differences_of_cells_say_where_they_hold() -> None:
         budgets={"default": {"epochs": 100}, "500": {"iterations": 500}, "100": {"iterations": 40000}},
         methods={**METHODS, "label-mix": {"mix": "images-and-labels", "beta": [0.2, 0.2]}},
     )
-    assert [one.text for one in differences_of_cells(study)] == [
+    assert [one.text for one in differences_of_cells(study, ARTICLE)] == [
         "Beta(0.2, 0.2) instead of Beta(1, 1) (label-mix)",
         "500 iterations instead of 117,000 iterations at 500 images",
     ]
-    assert differences_of_cells(make_study(budgets=ARTICLE_BUDGETS)) == []
+    assert differences_of_cells(make_study(budgets=ARTICLE_BUDGETS), ARTICLE) == []
     short = make_study(sizes=(500, 250, 100), budgets={"default": {"iterations": 500}})
-    assert [one.text for one in differences_of_cells(short)] == [
+    assert [one.text for one in differences_of_cells(short, ARTICLE)] == [
         "500 iterations instead of 117,000 iterations at 500 and 250 images",
         "500 iterations instead of 40,000 iterations at 100 images",
     ]
@@ -98,9 +100,9 @@ def test_the_articles_distribution_stands_for_a_way_of_mixing() -> None:
         "soft": {"mix": "images-and-labels", "beta": [0.4, 0.4]},
     }
     study = make_study(methods=methods)
-    assert article_method(study, "images") == "published"
-    assert article_method(study, "images-and-labels") == "soft"
-    assert article_method(study, "none") is None
+    assert method_as_published(study, "images", ARTICLE) == "published"
+    assert method_as_published(study, "images-and-labels", ARTICLE) == "soft"
+    assert method_as_published(study, "none", ARTICLE) is None
 
 
 def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
@@ -111,9 +113,9 @@ def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
         "100": {"epochs": 40000},
     }
     study = make_study(sizes=(5000, 1000, 500, 250, 100), budgets=budgets)
-    assert sizes_with_the_whole_budget(study, 1000) == (500, 100)
+    assert sizes_with_the_whole_budget(study, ARTICLE, 1000) == (500, 100)
     longer = make_study(sizes=(1000,), budgets={"default": {"iterations": 801}})
-    assert sizes_with_the_whole_budget(longer, 1000) == (1000,)
+    assert sizes_with_the_whole_budget(longer, ARTICLE, 1000) == (1000,)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_another_cadence_of_readings_is_a_decisive_difference(
     """The best of 5 readings and the best of 300 are different numbers of one training."""
     configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
     study = Study.from_configuration({**configuration, "evaluation": {**configuration["evaluation"], **changes}})
-    found = [(one.text, one.decisive) for one in differences_of_cell(study, size, "non")]
+    found = [(one.text, one.decisive) for one in differences_of_cell(study, ARTICLE, size, "non")]
     assert found == ([] if text is None else [(f"test images read {text}", True)])
 
 

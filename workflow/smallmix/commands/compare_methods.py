@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare and write; see `smallmix.statistics.comparison`."""
     from smallmix.statistics.comparison import compare_methods, write_comparison
-    from smallmix.statistics.results import read_results
+    from smallmix.statistics.study_results import read_results
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
 

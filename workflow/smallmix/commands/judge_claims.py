@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from collections import Counter
 
     from smallmix.statistics.claims import judge_claims, write_claims
-    from smallmix.statistics.evidence import load_evidence
+    from smallmix.statistics.study_results import load_study_results
     from smallmix.study.layout import Layout
     from smallmix.study.published import find_published, load_published
     from smallmix.study.study import Study
@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"the study names no published numbers: {path} has no rows")
         return 0
     compared = layout.collected_studies if arguments.compare_with is None else arguments.compare_with
-    others = [load_evidence(Study.load(other), arguments.root, other.parent) for other in compared]
-    rows = judge_claims(load_published(published), load_evidence(study, arguments.root, tables), others)
+    others = [load_study_results(Study.load(other), arguments.root, other.parent) for other in compared]
+    rows = judge_claims(load_published(published), load_study_results(study, arguments.root, tables), others)
     write_claims(rows, path)
     for kind in ("claim", "number", "gain"):
         counts = Counter(row.verdict for row in rows if row.kind == kind)

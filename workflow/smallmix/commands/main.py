@@ -26,6 +26,7 @@ COMMANDS = {
     "tabulate-subsets": "tabulate_subsets",
     "train-cell": "train_cell",
     "collect-metrics": "collect_metrics",
+    "summarize-cells": "summarize_cells",
     "compare-methods": "compare_methods",
     "judge-claims": "judge_claims",
     "plot-figures": "plot_figures",

@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Draw what was asked for; say what was written."""
     from smallmix.figures.catalogue import plot_figure
-    from smallmix.figures.study_tables import load_tables
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
+    from smallmix.tables.study_tables import load_tables
 
     study = Study.load(arguments.study)
     tables = load_tables(study, arguments.root, arguments.tables or arguments.study.parent)

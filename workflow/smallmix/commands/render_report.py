@@ -21,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Render the page; say where it is."""
     from smallmix.atomic_files import write_text
-    from smallmix.figures.study_tables import load_tables
     from smallmix.report.page import render_page
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
+    from smallmix.tables.study_tables import load_tables
 
     study = Study.load(arguments.study)
     layout = Layout(study, arguments.root)

@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         judge_claims,
         plot_figures,
         render_report,
+        summarize_cells,
         tabulate_subsets,
     )
     from smallmix.errors import SmallmixError
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(io.StringIO()):
         for what, step, options in (
             ("the subsets", tabulate_subsets, {"output": tables / "subset_table.csv"}),
+            ("the summary", summarize_cells, {"metrics": tables / "metrics.csv", "output": None}),
             ("the comparison", compare_methods, {"metrics": tables / "metrics.csv", "output": None}),
             ("the claims", judge_claims, {"tables": tables, "published": None, "compare_with": None, "output": None}),
             ("the figures", plot_figures, {"tables": tables, "figures": None, "output_dir": pages / "figures"}),

@@ -1,6 +1,6 @@
 """Test accuracy against the number of training images: linear, logarithmic, and the small sizes alone.
 
-The accuracy is the best of the run, the article's rule; the report sets the other selections beside it.
+The accuracy is the best of the run; the report sets the other selections beside it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from smallmix.figures.figure_text import FigureText
-from smallmix.figures.seed_intervals import interval_sentence
+from smallmix.figures.figure_files import FigureText
 from smallmix.figures.seeds_by_size import (
-    accuracy_summary,
     accuracy_table,
+    accuracy_text,
     draw_published,
     draw_seeds_by_size,
     method_spread,
-    seeds_per_point,
+    seeds_sentence,
 )
-from smallmix.figures.study_tables import StudyTables
 from smallmix.figures.style import (
     MUTED,
     PAGE_WIDTH,
@@ -34,44 +32,39 @@ from smallmix.figures.style import (
     size_axis_log,
     write_nothing_yet,
 )
+from smallmix.tables.study_tables import LARGEST_SMALL_SIZE, StudyTables
 
-LARGEST_SMALL_SIZE = 10_000
-COLUMN = "best_test_accuracy"
+METRIC = "best_test_accuracy"
 
 
 def draw_accuracy_by_size(tables: StudyTables) -> Figure:
-    """All sizes on a linear axis."""
-    return _draw(tables, sorted(tables.study.sizes), logarithmic=False)
+    """Draw all sizes on a linear axis."""
+    return _draw(tables, tables.sizes, logarithmic=False)
 
 
 def draw_accuracy_by_size_log(tables: StudyTables) -> Figure:
-    """All sizes on a logarithmic axis."""
-    return _draw(tables, sorted(tables.study.sizes), logarithmic=True)
+    """Draw all sizes on a logarithmic axis."""
+    return _draw(tables, tables.sizes, logarithmic=True)
 
 
 def draw_accuracy_by_size_small(tables: StudyTables) -> Figure:
-    """The sizes up to 10,000 on a linear axis."""
-    return _draw(tables, small_sizes(tables), logarithmic=False)
-
-
-def small_sizes(tables: StudyTables) -> list[int]:
-    """The study's sizes up to 10,000, ascending."""
-    return [size for size in sorted(tables.study.sizes) if size <= LARGEST_SMALL_SIZE]
+    """Draw the sizes up to 10,000 on a linear axis."""
+    return _draw(tables, tables.small_sizes, logarithmic=False)
 
 
 def describe_accuracy_by_size(tables: StudyTables) -> FigureText:
-    """The words of the linear figure."""
-    return _describe(tables, sorted(tables.study.sizes), "linear axis")
+    """Describe the linear figure."""
+    return _describe(tables, tables.sizes, "linear axis")
 
 
 def describe_accuracy_by_size_log(tables: StudyTables) -> FigureText:
-    """The words of the logarithmic figure."""
-    return _describe(tables, sorted(tables.study.sizes), "logarithmic axis")
+    """Describe the logarithmic figure."""
+    return _describe(tables, tables.sizes, "logarithmic axis")
 
 
 def describe_accuracy_by_size_small(tables: StudyTables) -> FigureText:
-    """The words of the figure of small sizes."""
-    return _describe(tables, small_sizes(tables), f"at most {LARGEST_SMALL_SIZE:,} images, linear axis")
+    """Describe the figure of small sizes."""
+    return _describe(tables, tables.small_sizes, f"at most {LARGEST_SMALL_SIZE:,} images, linear axis")
 
 
 @publication_style()
@@ -81,7 +74,7 @@ def _draw(tables: StudyTables, sizes: Sequence[int], logarithmic: bool) -> Figur
         return write_nothing_yet(figure, "No finished run at these sizes yet.")
     axes = figure.subplots()
     spread = method_spread(tables, sizes) if logarithmic else 1.0
-    draw_seeds_by_size(axes, tables, COLUMN, sizes, spread)
+    draw_seeds_by_size(axes, tables, METRIC, sizes, spread)
     published = draw_published(axes, tables, sizes, spread)
     (size_axis_log if logarithmic else size_axis_linear)(axes, sizes)
     percent_axis(axes)
@@ -99,16 +92,17 @@ def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureTex
     methods = tables.methods_present()
     sentences = [
         f"With {size:,} images: "
-        + ", ".join(f"{method} {accuracy_summary(tables, COLUMN, size, method)}" for method in methods)
+        + ", ".join(f"{method} {accuracy_text(tables.mean_of(METRIC, size, method))}" for method in methods)
         + "."
         for size in sizes
     ]
     description = f"Test accuracy against the number of training images, {axis}. " + (
         " ".join(sentences) if methods else "No run is finished yet."
     )
+    rule = "the article's rule: chosen" if tables.published else "chosen"
     caption = (
-        "Best test accuracy of each run (the article's rule: chosen on the test set, hence a little too high). "
-        + interval_sentence(seeds_per_point(tables, sizes))
+        f"Best test accuracy of each run ({rule} on the test set, hence a little too high). "
+        f"{seeds_sentence(tables, METRIC, sizes)}"
     )
     if any((size, method) in tables.published_accuracy for size in sizes for method in tables.study.methods):
         caption += " Hollow markers are the published values, under the source's own protocol."
@@ -116,5 +110,5 @@ def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureTex
         title=f"Test accuracy by number of training images ({axis})",
         description=description,
         caption=caption,
-        table=accuracy_table(tables, COLUMN, sizes),
+        table=accuracy_table(tables, METRIC, sizes),
     )

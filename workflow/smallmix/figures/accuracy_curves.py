@@ -5,15 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from smallmix.figures.figure_text import FigureTable, FigureText, percent
-from smallmix.figures.learning_curves import (
-    curves_of,
-    draw_mean_curve,
-    draw_seed_curves,
-    seeds_sentence,
-    sizes_with_curves,
-)
-from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.learning_curves import curve_seeds_sentence, draw_mean_curve, draw_seed_curves
 from smallmix.figures.style import (
     MUTED,
     PAGE_WIDTH,
@@ -27,15 +20,17 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
-from smallmix.figures.thinning import points_per_line
+from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.thinning import points_per_line
+from smallmix.wording import percent
 
 COLUMNS = 3
 
 
 @publication_style()
 def draw_accuracy_curves(tables: StudyTables) -> Figure:
-    """Small panels, largest size first; all share the percent axis."""
-    sizes = sizes_with_curves(tables)[::-1]
+    """Draw small panels, largest size first; all share the percent axis."""
+    sizes = tables.sizes_with_history[::-1]
     if not sizes:
         return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No learning curve yet.")
     columns = min(COLUMNS, len(sizes))
@@ -49,16 +44,16 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
             axes.set_axis_off()
             continue
         for method in tables.study.methods:
-            curves, look = curves_of(tables, sizes[place], method), series_look(tables.study.methods, method)
-            if curves.empty:
+            mean, look = tables.mean_curve(sizes[place], method), series_look(tables.study.methods, method)
+            if mean.empty:
                 continue
-            draw_seed_curves(axes, curves, "test_accuracy", look, limit, 100)
+            draw_seed_curves(axes, tables.curves_of(sizes[place], method), "test_accuracy", look, limit, 100)
             dotted = {"linewidth": 1.2, "linestyle": (0, (1, 1.3))}
-            draw_mean_curve(axes, curves, "clean_train_accuracy", look, "clean", limit, 100, **dotted)
-            draw_mean_curve(axes, curves, "test_accuracy", look, "test", limit, 100, linewidth=1.5)
-            ends = curves.groupby("iteration")["test_accuracy"].mean()
+            draw_mean_curve(axes, mean, "clean_train_accuracy", look, "clean", limit, 100, **dotted)
+            draw_mean_curve(axes, mean, "test_accuracy", look, "test", limit, 100, linewidth=1.5)
+            end = mean["test_accuracy"]
             axes.plot(
-                [float(ends.index[-1])], [100 * float(ends.iloc[-1])], marker=look.marker, color=look.color,
+                [float(end.index[-1])], [100 * float(end.iloc[-1])], marker=look.marker, color=look.color,
                 markeredgecolor=PAPER, markeredgewidth=0.8, gid=look.tag("end"), zorder=5, clip_on=False,
             )  # fmt: skip
         axes.set_title(f"{sizes[place]:,} images")
@@ -83,16 +78,15 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
 
 
 def describe_accuracy_curves(tables: StudyTables) -> FigureText:
-    """Where the accuracies ended, in words and rows."""
+    """Describe where the accuracies ended."""
     rows, sentences = [], []
-    for size in sizes_with_curves(tables)[::-1]:
+    for size in tables.sizes_with_history[::-1]:
         words = []
         for method in tables.study.methods:
-            curves = curves_of(tables, size, method)
-            if curves.empty:
+            mean = tables.mean_curve(size, method)
+            if mean.empty:
                 continue
-            last = curves[curves["iteration"] == curves["iteration"].max()]
-            test, train = (float(last[column].mean()) for column in ("test_accuracy", "clean_train_accuracy"))
+            test, train = (float(mean[column].iloc[-1]) for column in ("test_accuracy", "clean_train_accuracy"))
             rows.append((f"{size:,}", method, percent(test), percent(train)))
             words.append(f"{method} {percent(test)} on test and {percent(train)} on clean training images")
         sentences.append(f"{size:,} images end at: {', '.join(words)}.")
@@ -101,6 +95,6 @@ def describe_accuracy_curves(tables: StudyTables) -> FigureText:
         description="Accuracy over the iterations on test images and on unmixed training images. "
         + (" ".join(sentences) or "No learning curve yet."),
         caption="Accuracy over the iterations. Solid: test images. Dotted: the unmixed, unaugmented training images, "
-        f"read with the same network at the same moments. {seeds_sentence(tables)}",
+        f"evaluated with the same network at the same moments. {curve_seeds_sentence(tables)}",
         table=FigureTable(("Training images", "Method", "Test, end", "Training, clean, end"), tuple(rows)),
     )

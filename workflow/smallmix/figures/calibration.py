@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from smallmix.figures.figure_text import MINUS, FigureTable, FigureText, percent, points
-from smallmix.figures.seed_intervals import interval_sentence
-from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, seeds_per_point
-from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, seeds_sentence
 from smallmix.figures.style import (
     MUTED,
     PAGE_WIDTH,
@@ -24,26 +20,29 @@ from smallmix.figures.style import (
     size_axis_log,
     write_nothing_yet,
 )
+from smallmix.tables.study_tables import StudyTables
+from smallmix.wording import MINUS, percent, points
 
 CHANCE_DASH = (0, (4, 3))
+ERROR, GAP, BY_CHANCE = "expected_calibration_error", "calibration_gap", "calibration_error_by_chance"
 
 
 @publication_style()
 def draw_calibration(tables: StudyTables) -> Figure:
-    """Two panels: the calibration error (how far off), and the signed gap (in which direction)."""
+    """Draw two panels: the calibration error (how far off), and the signed gap (in which direction)."""
     figure = new_figure(PAGE_WIDTH, 3.5)
-    if tables.metrics["expected_calibration_error"].dropna().empty:
+    if tables.metrics[ERROR].dropna().empty:
         return write_nothing_yet(figure, "No finished run yet.")
     left, right = figure.subplots(1, 2)
     sizes = tables.study.sizes
     spread = method_spread(tables, sizes)
     _draw_chance(left, tables)
-    draw_seeds_by_size(left, tables, "expected_calibration_error", sizes, spread)
+    draw_seeds_by_size(left, tables, ERROR, sizes, spread)
     left.set_ylim(bottom=0)
     left.set_title("Expected calibration error")
     percent_axis(left, "Points")
     right.axhline(0, color=MUTED, linewidth=0.8)
-    draw_seeds_by_size(right, tables, "calibration_gap", sizes, spread)
+    draw_seeds_by_size(right, tables, GAP, sizes, spread)
     right.set_title(f"Mean confidence {MINUS} accuracy")
     percent_axis(right, "")
     for axes in (left, right):
@@ -53,17 +52,9 @@ def draw_calibration(tables: StudyTables) -> Figure:
     return figure
 
 
-def chance_by_size(tables: StudyTables) -> dict[int, float]:
-    """The error of a perfectly calibrated network with as many test images, a fraction: mean over methods and seeds."""
-    errors: dict[int, list[float]] = {}
-    for row in tables.metrics.dropna(subset=["calibration_error_by_chance"]).to_dict("records"):
-        errors.setdefault(int(row["size"]), []).append(float(row["calibration_error_by_chance"]))
-    return {size: math.fsum(of_size) / len(of_size) for size, of_size in errors.items()}
-
-
 def _draw_chance(axes: Axes, tables: StudyTables) -> None:
-    errors = sorted(chance_by_size(tables).items())
-    sizes, heights = [size for size, _ in errors], [100 * error for _, error in errors]
+    errors = tables.means_over_methods(BY_CHANCE)
+    sizes, heights = list(errors), [100 * error for error in errors.values()]
     if len(errors) == 1:  # a line of one point would not be seen
         axes.axhline(heights[0], color=MUTED, linestyle=CHANCE_DASH, linewidth=1.0, gid="by-chance")
     else:
@@ -82,19 +73,17 @@ def _chance_sentence(tables: StudyTables, chance: dict[int, float]) -> str:
 
 
 def describe_calibration(tables: StudyTables) -> FigureText:
-    """Errors and gaps in words and rows."""
+    """Describe errors and gaps."""
     methods = tables.methods_present()
-    chance = chance_by_size(tables)
+    chance = tables.means_over_methods(BY_CHANCE)
     rows, sentences = [], []
-    for size in sorted(tables.study.sizes):
+    for size in tables.sizes:
         cells, words = [], []
         for method in methods:
-            chosen = tables.seeds_of(size, method)
-            error = float(chosen["expected_calibration_error"].mean())
-            gap = float(chosen["calibration_gap"].mean())
+            error, gap = (tables.mean_of(metric, size, method).mean for metric in (ERROR, GAP))
             cells += [percent(error), points(gap)]
             words.append(f"{method} {percent(error)} with a gap of {points(gap)} points")
-        by_chance = percent(chance.get(size, math.nan))
+        by_chance = percent(chance.get(size, float("nan")))
         rows.append((f"{size:,}", *cells, by_chance))
         sentences.append(f"{size:,} images: {', '.join(words)}; by chance alone {by_chance}.")
     columns = ["Training images"]
@@ -108,6 +97,6 @@ def describe_calibration(tables: StudyTables) -> FigureText:
         caption="Left: expected calibration error (15 bins) of the final network on the test images; lower is better. "
         + _chance_sentence(tables, chance)
         + "Right: mean confidence minus accuracy; above zero is over-confident, below zero under-confident. "
-        + interval_sentence(seeds_per_point(tables, tables.study.sizes)),
+        + seeds_sentence(tables, ERROR, tables.sizes),
         table=FigureTable(tuple(columns), tuple(rows)),
     )

@@ -19,21 +19,19 @@ from smallmix.figures.accuracy_by_size import (
 )
 from smallmix.figures.accuracy_curves import describe_accuracy_curves, draw_accuracy_curves
 from smallmix.figures.calibration import describe_calibration, draw_calibration
-from smallmix.figures.figure_files import save_figure
-from smallmix.figures.figure_text import FigureText
+from smallmix.figures.figure_files import FigureText, save_figure
 from smallmix.figures.loss_curves import describe_loss_curves, draw_loss_curves
-from smallmix.figures.methods_preview import EXAMPLES, describe_methods_preview, draw_methods_preview
-from smallmix.figures.mixed_examples import mixed_examples
+from smallmix.figures.methods_preview import EXAMPLES, describe_methods_preview, draw_methods_preview, mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.paired_differences import describe_paired_differences, draw_paired_differences
 from smallmix.figures.selection_gap import describe_selection_gap, draw_selection_gap
-from smallmix.figures.study_tables import StudyTables, dataset_classes
 from smallmix.study.layout import Layout
+from smallmix.tables.study_tables import StudyTables
 
 
 @dataclass(frozen=True)
 class FigureMaker:
-    """What draws a figure from a study's tables, and what puts it into words."""
+    """The functions that draw a figure from a study's tables and describe it in text."""
 
     draw: Callable[[StudyTables], Figure]
     describe: Callable[[StudyTables], FigureText]
@@ -57,7 +55,7 @@ def plot_figure(name: str, tables: StudyTables, root: Path, folder: Path) -> lis
     `root` is the project's folder: the preview of the methods shows images of the data set below it.
     """
     if name == "methods_preview":
-        examples = mixed_examples(Layout(tables.study, root), dataset_classes(tables), EXAMPLES)
+        examples = mixed_examples(Layout(tables.study, root), tables.classes, EXAMPLES)
         return save_figure(draw_methods_preview(examples), folder, name, describe_methods_preview(examples))
     if name not in TABLE_FIGURES:
         raise SmallmixError(f"there is no figure {name}. The figures are: {', '.join(FIGURE_NAMES)}.")

@@ -1,16 +1,18 @@
-"""A figure on disk: SVG, PNG and its words, each written whole, and equal bytes for equal inputs."""
+"""A figure on disk: SVG, PNG and its text (JSON), each written whole, and equal bytes for equal inputs."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from smallmix.atomic_files import write_bytes, write_text
-from smallmix.figures.figure_text import FigureText
 from smallmix.figures.style import publication_style
 
 PIXELS_PER_INCH = 160
@@ -18,19 +20,51 @@ _PATH = re.compile(r'(\bd=")([^"]*)(")')
 _LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
 
 
-def save_figure(figure: Figure, folder: Path, name: str, text: FigureText | None = None) -> list[Path]:
-    """Write `<name>.svg` and `<name>.png` (and `<name>.json` where there is text) to `folder`; return their paths."""
-    written = [folder / f"{name}.svg", folder / f"{name}.png"]
+@dataclass(frozen=True)
+class FigureTable:
+    """The numbers of a figure as rows of text; `columns` names them."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class FigureText:
+    """The text beside a picture. `description` is read aloud instead of the picture, so it names the numbers."""
+
+    title: str
+    description: str
+    caption: str
+    table: FigureTable
+
+    def to_json(self) -> str:
+        """Return the text as JSON, for the file beside the picture."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> FigureText:
+        """Return what `to_json` wrote. Raises KeyError, TypeError or ValueError where it is another text."""
+        value: dict[str, Any] = json.loads(text)
+        table = value["table"]
+        return cls(
+            title=value["title"],
+            description=value["description"],
+            caption=value["caption"],
+            table=FigureTable(tuple(table["columns"]), tuple(tuple(row) for row in table["rows"])),
+        )
+
+
+def save_figure(figure: Figure, folder: Path, name: str, text: FigureText) -> list[Path]:
+    """Write `<name>.svg`, `<name>.png` and `<name>.json` to `folder`; return their paths."""
+    written = [folder / f"{name}.{kind}" for kind in ("svg", "png", "json")]
     write_text(written[0], svg_text(figure, name))
     write_bytes(written[1], _png_bytes(figure))
-    if text is not None:
-        written.append(folder / f"{name}.json")
-        write_text(written[2], text.to_json())
+    write_text(written[2], text.to_json())
     return written
 
 
 def svg_text(figure: Figure, name: str) -> str:
-    """The figure as SVG. Text stays text; ids depend on `name`, so that two figures can stand in one page."""
+    """Return the figure as SVG. Text stays text; ids depend on `name`, so that two figures can stand in one page."""
     stream = io.StringIO()
     # Ticks are made while saving, by the settings of that moment: hence the style here too.
     with publication_style(), matplotlib.rc_context({"svg.hashsalt": f"smallmix {name}", "svg.fonttype": "none"}):

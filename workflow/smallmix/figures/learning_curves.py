@@ -7,26 +7,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from smallmix.figures.study_tables import StudyTables
 from smallmix.figures.style import SeriesLook
-from smallmix.figures.thinning import thin_curve
-
-
-def curves_of(tables: StudyTables, size: int, method: str) -> pd.DataFrame:
-    """The histories of one size and method, all seeds, by iteration."""
-    history = tables.history
-    return history[(history["size"] == size) & (history["method"] == method)].sort_values(["seed", "iteration"])
-
-
-def sizes_with_curves(tables: StudyTables) -> list[int]:
-    """The study's sizes that have a history, ascending."""
-    present = set(tables.history["size"].astype(int))
-    return [size for size in sorted(tables.study.sizes) if size in present]
+from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.thinning import thin_curve
 
 
 def draw_mean_curve(
     axes: Axes,
-    curves: pd.DataFrame,
+    mean: pd.DataFrame,
     column: str,
     look: SeriesLook,
     part: str,
@@ -34,9 +22,8 @@ def draw_mean_curve(
     scale: float = 1.0,
     **line: Any,
 ) -> None:
-    """Draw the mean over seeds of `column` at each iteration, thinned to `limit` points."""
-    mean = curves.groupby("iteration")[column].mean()
-    x, y = thin_curve(mean.index.to_numpy(dtype=float), mean.to_numpy(dtype=float) * scale, limit)
+    """Draw `column` of a mean curve (see `StudyTables.mean_curve`), thinned to `limit` points."""
+    x, y = thin_curve(mean.index.to_numpy(dtype=float), mean[column].to_numpy(dtype=float) * scale, limit)
     axes.plot(x, y, gid=look.tag(part), **{"color": look.color, **line})
 
 
@@ -53,8 +40,8 @@ def draw_seed_curves(
         )
 
 
-def seeds_sentence(tables: StudyTables) -> str:
-    """What a line stands for, given the seeds that have histories."""
+def curve_seeds_sentence(tables: StudyTables) -> str:
+    """Return what a line stands for, given the seeds that have histories."""
     most = int(tables.history["seed"].nunique()) if len(tables.history) else 0
     if most < 2:
         return "One seed." if most else ""

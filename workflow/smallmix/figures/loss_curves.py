@@ -2,7 +2,7 @@
 
 The article shows training and test loss for 500, 250 and 100 images. The third line is what makes the first readable:
 the loss of mixed images has a floor above zero. It can be compared only between methods with the same expected loss
-(see `loss_words`). The clean loss can be compared between all.
+(see `statistics.loss_sentences`). The clean loss can be compared between all.
 """
 
 from __future__ import annotations
@@ -12,17 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from smallmix.figures.figure_text import FigureTable, FigureText, number
-from smallmix.figures.foreign_text import visible_text
-from smallmix.figures.learning_curves import (
-    curves_of,
-    draw_mean_curve,
-    draw_seed_curves,
-    seeds_sentence,
-    sizes_with_curves,
-)
-from smallmix.figures.loss_words import comparison_sentences
-from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.learning_curves import curve_seeds_sentence, draw_mean_curve, draw_seed_curves
 from smallmix.figures.style import (
     INK,
     MUTED,
@@ -33,7 +24,10 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
-from smallmix.figures.thinning import points_per_line
+from smallmix.statistics.loss_sentences import comparison_sentences
+from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.thinning import points_per_line
+from smallmix.wording import number, visible_text
 
 ARTICLE_SIZES = (500, 250, 100)
 ROWS = 3
@@ -42,8 +36,8 @@ LONGEST_TITLE = 20  # letters above a panel
 
 
 def grid_sizes(tables: StudyTables) -> list[int]:
-    """The rows of the grid: the article's sizes where the study has them all, else the three smallest with curves."""
-    present = sizes_with_curves(tables)
+    """Return the sizes of the rows: the article's where the study has them all, else the three smallest with curves."""
+    present = tables.sizes_with_history
     if set(ARTICLE_SIZES) <= set(present):
         return list(ARTICLE_SIZES)
     return sorted(present[:ROWS], reverse=True)
@@ -51,7 +45,7 @@ def grid_sizes(tables: StudyTables) -> list[int]:
 
 @publication_style()
 def draw_loss_curves(tables: StudyTables) -> Figure:
-    """Rows are sizes, columns methods; rows share their axes."""
+    """Draw a row of panels a size, a column a method; rows share their axes."""
     sizes, methods = grid_sizes(tables), list(tables.study.methods)
     if not sizes:
         return write_nothing_yet(new_figure(7.2, 2.4), "No learning curve yet.")
@@ -82,20 +76,20 @@ def draw_loss_curves(tables: StudyTables) -> Figure:
 
 
 def _draw_panel(axes: Axes, tables: StudyTables, size: int, method: str, limit: int) -> None:
-    curves, look = curves_of(tables, size, method), series_look(tables.study.methods, method)
-    if curves.empty:
+    mean, look = tables.mean_curve(size, method), series_look(tables.study.methods, method)
+    if mean.empty:
         axes.text(0.5, 0.5, "no run yet", transform=axes.transAxes, ha="center", va="center", color=MUTED)
         return
-    draw_seed_curves(axes, curves, "test_loss", look, limit, color=INK)
-    draw_mean_curve(axes, curves, "train_loss", look, "training", limit, linewidth=1.3)
-    draw_mean_curve(axes, curves, "clean_train_loss", look, "clean", limit, linewidth=1.5, linestyle=(0, (1, 1.3)))
-    draw_mean_curve(axes, curves, "test_loss", look, "test", limit, linewidth=1.4, color=INK)
+    draw_seed_curves(axes, tables.curves_of(size, method), "test_loss", look, limit, color=INK)
+    draw_mean_curve(axes, mean, "train_loss", look, "training", limit, linewidth=1.3)
+    draw_mean_curve(axes, mean, "clean_train_loss", look, "clean", limit, linewidth=1.5, linestyle=(0, (1, 1.3)))
+    draw_mean_curve(axes, mean, "test_loss", look, "test", limit, linewidth=1.4, color=INK)
 
 
 def _common_loss_axis(axes: Axes, tables: StudyTables, size: int) -> None:
-    """From zero to what the row's losses reach, single spikes and the wild beginning of the test loss aside.
+    """Set the row's limits: from zero to its highest losses, single spikes and the early test loss aside.
 
-    Before batch normalisation's running statistics have settled, a reading in evaluation mode can be off by a factor of
+    Before batch normalisation's running statistics have settled, an evaluation can be off by a factor of
     a hundred; on its scale all that follows would lie on the axis.
     """
     history = tables.history[tables.history["size"] == size]
@@ -112,17 +106,16 @@ def _common_loss_axis(axes: Axes, tables: StudyTables, size: int) -> None:
 
 
 def describe_loss_curves(tables: StudyTables) -> FigureText:
-    """Where each loss ended, in words and rows."""
+    """Describe where each loss ended."""
     rows, sentences = [], []
     for size in grid_sizes(tables):
         for method in tables.study.methods:
-            curves = curves_of(tables, size, method)
-            if curves.empty:
+            mean = tables.mean_curve(size, method)
+            if mean.empty:
                 sentences.append(f"{method} with {size:,} images: no run yet.")
                 continue
-            last = curves[curves["iteration"] == curves["iteration"].max()]
-            lowest = float(curves.groupby("iteration")["test_loss"].mean().min())
-            ends = [float(last[column].mean()) for column in ("train_loss", "clean_train_loss", "test_loss")]
+            lowest = float(mean["test_loss"].min())
+            ends = [float(mean[column].iloc[-1]) for column in ("train_loss", "clean_train_loss", "test_loss")]
             rows.append((f"{size:,}", method, *(number(end) for end in ends), number(lowest)))
             sentences.append(
                 f"{method} with {size:,} images ends at training loss {number(ends[0])} as optimised, "
@@ -137,7 +130,7 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
         "optimised, of mixed images (and, for methods that mix labels, of mixed labels). With mixing it has a floor "
         f"above zero. {' '.join(comparison_sentences(tables.study))} The dotted line is the loss of the same network "
         "on the unmixed training images: that one can be compared between all. "
-        f"{seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
+        f"{curve_seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
         "the budget: before that, readings of the clean and test loss may leave at the top. "
         "Thinned so that every peak remains.",
         table=FigureTable(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from smallmix.figures.figure_text import FigureTable, FigureText, number
-from smallmix.figures.foreign_text import visible_text
-from smallmix.figures.mixed_examples import MixedExample, Pixels
+from smallmix.figures.figure_files import FigureTable, FigureText
 from smallmix.figures.style import (
     INK,
     MUTED,
@@ -20,15 +22,79 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
+from smallmix.science.batch_plan import BatchPlan
+from smallmix.study.layout import Layout
+from smallmix.study.study import StudyCell
+from smallmix.wording import number, visible_text
 
 EXAMPLES = 6
 LONGEST_NAME = 16  # letters beside a row
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MixedExample:
+    """An image and what a method makes of it. Images are uint8 [H, W, C]; weights belong to the own side."""
+
+    own_image: Pixels
+    partner_image: Pixels
+    mixed_image: Pixels
+    image_weight: float
+    label_weight: float
+    own_label: str
+    partner_label: str
+
+
+def mixed_examples(layout: Layout, classes: Sequence[str], count: int) -> dict[str, list[MixedExample]]:
+    """Return for each method of the study up to `count` examples, one from each of its first batches.
+
+    They come from the plan of the smallest size and first seed. Crops and flips are left out, to show the mixing alone.
+    All methods mix the same pairs, as in training. Empty where the images or the subset's table are not there yet.
+    """
+    study = layout.study
+    size, seed = min(study.sizes), study.seeds[0]
+    cells = [cell for cell in study.cells if cell.size == size and cell.seed == seed]
+    paths = (layout.dataset / "train_images.npy", layout.dataset / "train_labels.npy", layout.subset_of(size, seed))
+    if not cells or not all(path.exists() for path in paths):
+        return {}
+    return {cell.method: _examples_of(cell, *paths, classes, count) for cell in cells}
+
+
+def _examples_of(
+    cell: StudyCell, images_file: Path, labels_file: Path, subset_file: Path, classes: Sequence[str], count: int
+) -> list[MixedExample]:
+    images, labels = np.load(images_file, mmap_mode="r"), np.load(labels_file)
+    chosen = pd.read_csv(subset_file, usecols=["row"])["row"].to_numpy()
+    plan = BatchPlan(cell.value).chunk(0)
+    examples = []
+    for iteration in range(min(count, len(plan))):
+        rows = chosen[plan.rows[iteration][: plan.batch_sizes[iteration]]]
+        partners = rows[plan.partner[iteration][: plan.batch_sizes[iteration]]]
+        different = np.flatnonzero(labels[rows] != labels[partners])
+        position = int(different[0]) if len(different) else 0
+        own, partner = np.asarray(images[rows[position]]), np.asarray(images[partners[position]])
+        weight = float(plan.image_weight[iteration])
+        mixed = np.rint(weight * own.astype(np.float64) + (1 - weight) * partner.astype(np.float64))
+        examples.append(
+            MixedExample(
+                own_image=own,
+                partner_image=partner,
+                mixed_image=mixed.astype(np.uint8),
+                image_weight=weight,
+                label_weight=float(plan.label_weight[iteration]),
+                own_label=str(classes[int(labels[rows[position]])]),
+                partner_label=str(classes[int(labels[partners[position]])]),
+            )
+        )
+    return examples
+
+
 Examples = Mapping[str, Sequence[MixedExample]]
 
 
 @publication_style()
 def draw_methods_preview(examples: Examples) -> Figure:
-    """Two rows of pairs, then one row a method with the mixtures; the weights stand under each."""
+    """Draw two rows of pairs, then a row a method with the mixtures; the weights stand under each."""
     methods = list(examples)
     columns = max((len(examples[method]) for method in methods), default=0)
     if not columns:
@@ -58,7 +124,7 @@ def draw_methods_preview(examples: Examples) -> Figure:
 
 
 def _weights_below(example: MixedExample, letters: int) -> str:
-    """The weight of the own image, then what the label says: one class, or two with their shares."""
+    """Return the weight of the own image, then the label: one class, or two with their shares."""
     own = visible_text(example.own_label, letters - 5)
     partner = visible_text(example.partner_label, letters - 5)
     if example.label_weight >= 1:
@@ -86,7 +152,7 @@ def _bare(axes: Axes) -> None:
 
 
 def describe_methods_preview(examples: Examples) -> FigureText:
-    """The pairs and their weights in words and rows."""
+    """Describe the pairs and their weights."""
     rows, sentences = [], []
     for method, several in examples.items():
         weights = [number(example.image_weight, 2) for example in several]

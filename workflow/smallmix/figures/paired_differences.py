@@ -10,9 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from smallmix.figures.figure_text import MINUS, FigureTable, FigureText, count_of, points
-from smallmix.figures.foreign_text import visible_text
-from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.figure_files import FigureTable, FigureText
 from smallmix.figures.style import (
     MUTED,
     PAGE_WIDTH,
@@ -22,35 +20,24 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
+from smallmix.tables.study_tables import StudyTables
+from smallmix.wording import MINUS, count_of, points, selection_name, visible_text
 
 PANELS_A_ROW = 3
 MOST_PANELS = 9
 LONGEST_NAME = 22  # letters above a panel
-SELECTION_NAMES = {"best": "best of the run", "last": "end of the run", "last_tenth": "median of the last tenth"}
-
-
-def differences_by_size(tables: StudyTables) -> pd.DataFrame:
-    """The rows of the comparison that belong to one size, with whole-number sizes."""
-    sizes = pd.to_numeric(tables.comparison["size"], errors="coerce")
-    chosen = tables.comparison[sizes.notna() & tables.comparison["difference"].notna()]
-    return chosen.assign(size=sizes[chosen.index].astype(int))
 
 
 def pairs_compared(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """(method, reference) in the table's order, at most as many as can be drawn."""
+    """Return (method, reference) in the table's order, at most as many as can be drawn."""
     pairs = list(dict.fromkeys(zip(table["method"], table["reference"], strict=True)))
     return pairs[:MOST_PANELS]
 
 
-def selection_name(selection: str) -> str:
-    """How people call a selection of the accuracy."""
-    return SELECTION_NAMES.get(selection, visible_text(selection.replace("_", " "), 40))
-
-
 @publication_style()
 def draw_paired_differences(tables: StudyTables) -> Figure:
-    """One panel a pair of methods; one row a size; a filled mark for the best accuracy, a hollow one for the last."""
-    table = differences_by_size(tables)
+    """Draw a panel a pair of methods, a row a size: a filled mark for the best accuracy, a hollow one for the last."""
+    table = tables.size_comparison
     pairs = pairs_compared(table)
     if not pairs:
         return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No pair of finished runs to compare yet.")
@@ -80,7 +67,7 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
 
 
 def drawn_selections(table: pd.DataFrame) -> list[str]:
-    """At most two ways of choosing the accuracy: the article's, and another one to hold against it."""
+    """Return at most two selections: the best of the run, and the end of the run to hold against it."""
     present = list(dict.fromkeys(table["selection"]))
     best = [name for name in present if name.startswith("best")]
     last = [name for name in present if name.startswith(("last", "final")) and "10" not in name]
@@ -119,8 +106,8 @@ def _draw_panel(
 
 
 def describe_paired_differences(tables: StudyTables) -> FigureText:
-    """Every difference in words and rows."""
-    table = differences_by_size(tables)
+    """Describe every difference."""
+    table = tables.size_comparison
     selections = drawn_selections(table)
     rows, sentences = [], []
     for row in table.to_dict("records"):

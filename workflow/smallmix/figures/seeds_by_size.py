@@ -5,21 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-import pandas as pd
-import seaborn as sns
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.transforms import ScaledTranslation
 
-from smallmix.figures.figure_text import FigureTable, percent
-from smallmix.figures.seed_intervals import t_interval
-from smallmix.figures.study_tables import StudyTables
+from smallmix.figures.figure_files import FigureTable
 from smallmix.figures.style import PAPER, SeriesLook, series_look
+from smallmix.tables.study_tables import SeedMean, StudyTables
+from smallmix.wording import NO_NUMBER, percent, points
 
-SEEDS_BESIDE = 4.5  # points to the right of the mean, whose bar would hide them
+SEEDS_BESIDE = 4.5  # typographic points to the right of the mean, whose bar would hide them
 
 
 def method_spread(tables: StudyTables, sizes: Sequence[int]) -> float:
-    """The factor by which neighbouring methods stand apart on a logarithmic axis, where they would cover each other.
+    """Return the factor by which neighbouring methods stand apart on a logarithmic axis, so that none covers another.
 
     All methods together take at most 18 %, and less than half the way to the next size.
     """
@@ -28,68 +28,62 @@ def method_spread(tables: StudyTables, sizes: Sequence[int]) -> float:
     return float(min(1.18, nearest**0.45) ** (1 / max(1, len(tables.methods_present()) - 1)))
 
 
-def draw_seeds_by_size(
-    axes: Axes, tables: StudyTables, column: str, sizes: Sequence[int], spread: float = 1.0, scale: float = 100.0
-) -> None:
-    """Draw `column` of metrics (times `scale`) for all methods at `sizes`; for `spread` see `method_spread`."""
+def draw_seeds_by_size(axes: Axes, tables: StudyTables, metric: str, sizes: Sequence[int], spread: float = 1.0) -> None:
+    """Draw a metric (a fraction) in percent for all methods at `sizes`; for `spread` see `method_spread`."""
     methods = tables.methods_present()
     for place, method in enumerate(methods):
         look = series_look(tables.study.methods, method)
-        chosen = tables.metrics[(tables.metrics["method"] == method) & tables.metrics["size"].isin(list(sizes))]
-        chosen = chosen[chosen[column].notna()]
-        if chosen.empty:
+        found = {size: tables.mean_of(metric, size, method) for size in sorted(sizes)}
+        means = {size: mean for size, mean in found.items() if mean.seeds}
+        if not means:
             continue
         shift = spread ** (place - (len(methods) - 1) / 2)
-        drawn = pd.DataFrame({"size": chosen["size"] * shift, "value": chosen[column] * scale})
-        _draw_seeds(axes, drawn, look)
-        _draw_means(axes, drawn, look)
+        if max(mean.seeds for mean in means.values()) > 1:
+            _draw_dots(axes, tables, metric, method, list(means), shift)
+        _draw_means(axes, means, look, shift)
 
 
-def _has_several_seeds(drawn: pd.DataFrame) -> bool:
-    return bool(drawn.groupby("size").size().max() > 1)
-
-
-def _draw_seeds(axes: Axes, drawn: pd.DataFrame, look: SeriesLook) -> None:
-    if not _has_several_seeds(drawn):
-        return
+def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes: Sequence[int], shift: float) -> None:
+    look = series_look(tables.study.methods, method)
+    values = tables.metric_by_seed(metric)
+    chosen = values[(values["method"] == method) & values["size"].isin(list(sizes))]
+    x, y = shift * chosen["size"].to_numpy(dtype=float), 100 * chosen["value"].to_numpy(dtype=float)
     beside = ScaledTranslation(SEEDS_BESIDE / 72, 0, axes.figure.dpi_scale_trans)
     axes.scatter(
-        drawn["size"],
-        drawn["value"],
-        s=11,
-        color=look.color,
-        alpha=0.55,
-        linewidths=0,
-        gid=look.tag("seeds"),
-        transform=axes.transData + beside,
-        zorder=2,
-    )
+        x, y, s=11, color=look.color, alpha=0.55, linewidths=0, gid=look.tag("seeds"),
+        transform=axes.transData + beside, zorder=2,
+    )  # fmt: skip
+    # Matplotlib leaves artists with a transformation of their own out of the limits: the outermost dots would be cut.
+    axes.update_datalim(np.column_stack([x, y]))
+    axes.autoscale_view()
 
 
-def _draw_means(axes: Axes, drawn: pd.DataFrame, look: SeriesLook) -> None:
-    lines, collections = len(axes.lines), len(axes.collections)
-    sns.lineplot(
-        data=drawn,
-        x="size",
-        y="value",
-        ax=axes,
-        color=look.color,
-        marker=look.marker,
-        markeredgecolor=PAPER,
-        markeredgewidth=0.8,
-        linestyle=look.dash,
-        errorbar=t_interval if _has_several_seeds(drawn) else None,
-        err_style="bars",
-        err_kws={"elinewidth": 1.1, "capsize": 2.5},
-        legend=False,
-        zorder=3,
-    )
-    for artist in [*axes.lines[lines:], *axes.collections[collections:]]:
+def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift: float) -> None:
+    """Draw the line through the means, and a bar with caps where there is an interval."""
+    sizes = [size * shift for size in means]
+    heights = [100 * mean.mean for mean in means.values()]
+    axes.plot(
+        sizes, heights, color=look.color, marker=look.marker, markeredgecolor=PAPER, markeredgewidth=0.8,
+        linestyle=look.dash, gid=look.tag("mean"), zorder=3,
+    )  # fmt: skip
+    with_bar = [place for place, mean in enumerate(means.values()) if mean.has_interval]
+    if not with_bar:
+        return
+    chosen = list(means.values())
+    below = [heights[place] - 100 * chosen[place].low for place in with_bar]
+    above = [100 * chosen[place].high - heights[place] for place in with_bar]
+    bars = axes.errorbar(
+        [sizes[place] for place in with_bar], [heights[place] for place in with_bar], yerr=[below, above],
+        linestyle="", color=look.color, elinewidth=1.1, capsize=2.5,
+    )  # fmt: skip
+    for artist in bars.get_children():
         artist.set_gid(look.tag("mean"))
+        if isinstance(artist, LineCollection):
+            artist.set_capstyle("round")
 
 
 def draw_published(axes: Axes, tables: StudyTables, sizes: Sequence[int], spread: float = 1.0) -> bool:
-    """Draw the published accuracies as hollow markers. Returns whether there were any."""
+    """Draw the published accuracies as hollow markers. Return whether there were any."""
     methods = tables.methods_present() or list(tables.study.methods)
     drawn = False
     for place, method in enumerate(methods):
@@ -114,32 +108,46 @@ def draw_published(axes: Axes, tables: StudyTables, sizes: Sequence[int], spread
     return drawn
 
 
-def seeds_per_point(tables: StudyTables, sizes: Sequence[int]) -> list[int]:
-    """How many seeds stand behind each (size, method) that has any."""
-    chosen = tables.metrics[tables.metrics["size"].isin(list(sizes))]
-    return [int(amount) for amount in chosen.groupby(["size", "method"]).size()]
+def seeds_sentence(tables: StudyTables, metric: str, sizes: Sequence[int]) -> str:
+    """Return what dots and bars mean, given how many seeds each drawn point has; empty where nothing is drawn."""
+    counts = [tables.mean_of(metric, size, method).seeds for size in sizes for method in tables.study.methods]
+    seeds = [count for count in counts if count]
+    if not seeds:
+        return ""
+    if max(seeds) < 2:
+        return "One seed each: there is no interval, and a difference of a point or two may be luck."
+    mixed = " Points with a single seed have no bar." if min(seeds) < 2 else ""
+    return (
+        "Each small dot is one seed, the line goes through the means, the bar is the 95 % t interval of the mean over "
+        f"seeds.{mixed} It covers the seeds, not the choice of the test images."
+    )
 
 
-def accuracy_summary(tables: StudyTables, column: str, size: int, method: str) -> str:
-    """Mean and interval of one point in words, such as 57.8 % (3 seeds, 56.9 % to 58.7 %)."""
-    values = tables.seeds_of(size, method)[column].dropna()
-    if values.empty:
+def accuracy_text(mean: SeedMean) -> str:
+    """Return a mean and its interval, such as 57.8 % (3 seeds, 56.9 % to 58.7 %)."""
+    if not mean.seeds:
         return "no result yet"
-    low, high = t_interval(values)
-    if len(values) < 2:
-        return f"{percent(float(values.mean()))} (1 seed)"
-    return f"{percent(float(values.mean()))} ({len(values)} seeds, {percent(low)} to {percent(high)})"
+    if mean.seeds < 2:
+        return f"{percent(mean.mean)} (1 seed)"
+    return f"{percent(mean.mean)} ({mean.seeds} seeds, {percent(mean.low)} to {percent(mean.high)})"
 
 
-def accuracy_table(tables: StudyTables, column: str, sizes: Sequence[int]) -> FigureTable:
-    """The means and intervals behind a figure, one row a size, one column a method."""
+def points_text(mean: SeedMean) -> str:
+    """Return a mean in points and its interval, such as +1.2 (+0.4 to +2.0); an en dash where there is no mean."""
+    if mean.seeds > 1:
+        return f"{points(mean.mean)} ({points(mean.low)} to {points(mean.high)})"
+    return points(mean.mean) if mean.seeds else NO_NUMBER
+
+
+def accuracy_table(tables: StudyTables, metric: str, sizes: Sequence[int]) -> FigureTable:
+    """Return the means and intervals behind a figure, one row a size, one column a method."""
     methods = list(tables.study.methods)
     published = tables.published_accuracy
     with_published = [m for m in methods if any((size, m) in published for size in sizes)]
     rows = [
         (
             f"{size:,}",
-            *(accuracy_summary(tables, column, size, method) for method in methods),
+            *(accuracy_text(tables.mean_of(metric, size, method)) for method in methods),
             *(percent(published.get((size, method), float("nan")), 2) for method in with_published),
         )
         for size in sizes

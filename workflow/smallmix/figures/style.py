@@ -1,7 +1,7 @@
 """The look of all figures: ink, colours, markers, dashes, and axes that read alike.
 
 The colours are plain, so that a saved SVG can be read by any program on its own white paper. Each stands for a role:
-the report exchanges them for the page's own colours (`smallmix.report.inline_figure`), which follow the scheme.
+a page exchanges them for its own colours (`smallmix.figures.inline`), which follow the scheme.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from smallmix.figures.foreign_text import visible_text
+from smallmix.wording import visible_text
 
 INK = "#20262e"
 MUTED = "#5f6b7a"

@@ -12,25 +12,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from smallmix.errors import SmallmixError
-from smallmix.figures.accuracy_by_size import small_sizes
-from smallmix.figures.figure_text import FigureText, points
-from smallmix.figures.foreign_text import visible_text
-from smallmix.figures.loss_words import comparison_sentences, floor_sentences
-from smallmix.figures.study_tables import StudyTables
-from smallmix.report.accuracy_tables import accuracy_view, sensitivity_view, subset_view
-from smallmix.report.answer import compose_answer
-from smallmix.report.findings import (
-    compose_claims,
-    hardware_sentences,
-    numbers_view,
-    provenance_rows,
-    verdict_counts,
-)
-from smallmix.report.inline_figure import inline_figure
-from smallmix.report.protocol import compose_deviations, compose_protocol
-from smallmix.report.runs import compose_runs
+from smallmix.figures.inline import LONGEST_TEXT, InlineFigure, load_figure
+from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
+from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
+from smallmix.report.method_section import compose_deviations, compose_protocol
+from smallmix.report.provenance_section import adoption_sentences, hardware_sentences, provenance_rows
+from smallmix.report.runs_section import compose_runs
+from smallmix.report.summary_section import compose_answer
 from smallmix.report.table_view import Entry, TableView
-from smallmix.report.tests_of_differences import comparison_view, declared_sentences, pairing_sentence
+from smallmix.report.tables_section import accuracy_view, sensitivity_view, subset_view
+from smallmix.statistics.loss_sentences import comparison_sentences, floor_sentences
+from smallmix.tables.study_tables import StudyTables
+from smallmix.wording import visible_text
 
 TEMPLATE_FOLDER = Path(__file__).resolve().parents[2] / "report"
 # In the order of the page, which gives them their numbers.
@@ -46,24 +39,28 @@ FIGURES_ON_PAGE = (
     "calibration",
 )
 SMALL_FIGURE = "accuracy_by_size_small"
-LONGEST_TEXT = 20_000
 
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure on the page; `markup` is None where it has not been drawn yet."""
+    """A figure on the page with its number; `drawn` is None where `absence` says why it is not shown."""
 
     name: str
     number: int
-    text: FigureText | None
-    markup: Markup | None
-    table: TableView | None
+    drawn: InlineFigure | None
     absence: str = "not drawn yet"
 
     @property
-    def wide(self) -> bool:
-        """Whether the drawing is wider than the page's column."""
-        return self.markup is not None and 'style="min-width' in self.markup[:400]
+    def table(self) -> TableView | None:
+        """The numbers of the figure; None where it is not shown or has none."""
+        if self.drawn is None or not self.drawn.text.table.rows:
+            return None
+        return TableView(
+            name=f"data-{self.name}",
+            caption=f"The numbers of figure {self.number}.",
+            columns=self.drawn.text.table.columns,
+            rows=tuple(tuple(map(Entry, row)) for row in self.drawn.text.table.rows),
+        )
 
 
 def render_page(
@@ -73,7 +70,7 @@ def render_page(
     left_out: Mapping[str, str] = MappingProxyType({}),
     command: str | None = None,
 ) -> str:
-    """The page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named.
+    """Return the page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named.
 
     `left_out` maps figures that must not be shown to the reason. `command` is the call that runs the study.
     """
@@ -87,9 +84,9 @@ def render_page(
     )
     shown = [name for name in FIGURES_ON_PAGE if name != SMALL_FIGURE or _has_large_sizes(tables)]
     views = {
-        name: FigureView(name, number, None, None, None, left_out[name])
+        name: FigureView(name, number, None, left_out[name])
         if name in left_out
-        else _figure_view(figures, name, number)
+        else FigureView(name, number, load_figure(figures, name))
         for number, name in enumerate(shown, start=1)
     }
     published = tables.published
@@ -117,49 +114,29 @@ def render_page(
             hardware=hardware_sentences(tables),
             deviations=compose_deviations(tables),
             published=published,
-            classes=[str(name) for name in tables.dataset.get("classes", [])],
+            classes=tables.classes,
             dataset_title=str(tables.dataset.get("title", tables.study.dataset)),
+            adopted=adoption_sentences(tables),
             provenance=provenance_rows(tables),
             configuration=tables.study.to_json(),
             version=_version(tables),
-            points=points,
             style=Markup((templates / "report.css").read_text(encoding="utf-8")),
             script=Markup((templates / "report.js").read_text(encoding="utf-8")),
         )
-    except OSError as fault:
+    except OSError as error:
         raise SmallmixError(
-            f"cannot read the report's template in {templates}: {fault}. Restore that folder."
-        ) from fault
+            f"cannot read the report's template in {templates}: {error}. Restore that folder."
+        ) from error
 
 
 def _has_large_sizes(tables: StudyTables) -> bool:
     """Whether the figure of the small sizes is another one than that of all sizes."""
-    return len(small_sizes(tables)) < len(tables.study.sizes)
+    return len(tables.small_sizes) < len(tables.sizes)
 
 
 def _shown(value: Any) -> Any:
-    """What the template writes: markup as it is, all other text with hidden characters spelt out (then escaped)."""
+    """Return what the template writes: markup as it is, all other text with hidden characters spelt out."""
     return value if isinstance(value, Markup) else visible_text(value, LONGEST_TEXT)
-
-
-def _figure_view(folder: Path, name: str, number: int) -> FigureView:
-    drawing, words = folder / f"{name}.svg", folder / f"{name}.json"
-    if not drawing.exists() or not words.exists():
-        return FigureView(name, number, None, None, None)
-    try:
-        text = FigureText.from_json(words.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise SmallmixError(f"cannot read {words}: {fault}. Delete it and draw the figures again.") from fault
-    spoken = FigureText(
-        visible_text(text.title, LONGEST_TEXT), visible_text(text.description, LONGEST_TEXT), text.caption, text.table
-    )
-    table = TableView(
-        name=f"data-{name}",
-        caption=f"The numbers of figure {number}.",
-        columns=text.table.columns,
-        rows=tuple(tuple(Entry(field) for field in row) for row in text.table.rows),
-    )
-    return FigureView(name, number, text, inline_figure(drawing, name, spoken), table)
 
 
 def _version(tables: StudyTables) -> str:

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
-from smallmix.statistics import accuracy_claims, loss_claims, study_claims
-from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.judgement import Judgement, Outcome, Verdict, not_tested, say
+from smallmix.statistics import accuracy_claims, loss_claims
 from smallmix.statistics.protocol import (
-    Difference,
-    differences_from_article,
+    ProtocolDifference,
     differences_of_cells,
+    differences_of_study,
     explain,
 )
-from smallmix.statistics.published_gains import judge_gains
-from smallmix.statistics.published_numbers import judge_numbers
-from smallmix.study.published import Claim, Published
+from smallmix.statistics.published_numbers import judge_gains, judge_numbers
+from smallmix.statistics.study_results import StudyResults
+from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, not_tested, say
+from smallmix.study.published import Published, PublishedClaim
 
 COLUMNS = ("kind", "id", "statement", "published", "found", "difference", "tolerance", "verdict", "reason")
 
-Rule = Callable[[Evidence, Sequence[Evidence]], Judgement]
+Rule = Callable[[StudyResults, Sequence[StudyResults]], Judgement]
 
 
-def _alone(rule: Callable[[Evidence], Judgement]) -> Rule:
-    return lambda evidence, others: rule(evidence)
+def _alone(rule: Callable[[StudyResults], Judgement]) -> Rule:
+    return lambda results, others: rule(results)
 
 
 RULES: dict[str, Rule] = {
     "mixup_helps_at_every_size": _alone(accuracy_claims.mixup_helps_at_every_size),
-    "dip_at_1000_from_few_iterations": study_claims.dip_at_1000_from_few_iterations,
-    "uneven_classes_matter": study_claims.uneven_classes_matter,
+    "dip_at_1000_from_few_iterations": accuracy_claims.dip_at_1000_from_few_iterations,
+    "uneven_classes_matter": accuracy_claims.uneven_classes_matter,
     "neither_mix_is_better_throughout": _alone(accuracy_claims.neither_mix_is_better_throughout),
     "non_converges_mixup_does_not": _alone(loss_claims.non_converges_mixup_does_not),
     "mixup_overfits_label_mix_falls_least": _alone(loss_claims.mixup_overfits_label_mix_falls_least),
@@ -45,6 +44,10 @@ OF_EVERY_SIZE: dict[str, Outcome] = {
     "mixup_helps_at_every_size": "agrees",
     "neither_mix_is_better_throughout": "disagrees",
 }
+
+
+# What the article supposes but did not try. No study reproduces it; the claim agrees or disagrees in that study.
+NOT_TRIED = {"uneven_classes_matter": "balanced subsets, which the article did not train on"}
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,12 @@ class JudgedClaim:
     reason: str
 
 
-def judge_claims(published: Published, evidence: Evidence, others: Sequence[Evidence] = ()) -> list[JudgedClaim]:
+def judge_claims(published: Published, results: StudyResults, others: Sequence[StudyResults] = ()) -> list[JudgedClaim]:
     """Judge the claims, the numbers, then the gains. `others` are studies that some claims need beside this one."""
-    claims = [_judge_claim(claim, published, evidence, others) for claim in published.claims]
-    numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, evidence)]
-    gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, evidence)]
+    results, *others = (replace(study, protocol=published.protocol) for study in (results, *others))
+    claims = [_judge_claim(claim, published, results, others) for claim in published.claims]
+    numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, results)]
+    gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, results)]
     return claims + numbers + gains
 
 
@@ -75,15 +79,17 @@ def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:
     write_text(path, csv_text(COLUMNS, (tuple(vars(row).values()) for row in rows)))
 
 
-def _judge_claim(claim: Claim, published: Published, evidence: Evidence, others: Sequence[Evidence]) -> JudgedClaim:
+def _judge_claim(
+    claim: PublishedClaim, published: Published, results: StudyResults, others: Sequence[StudyResults]
+) -> JudgedClaim:
     rule = RULES.get(claim.judged_by)
     if rule is None:
         judgement = not_tested(f"no rule is called {claim.judged_by}; there are {', '.join(RULES)}")
     else:
-        judgement = rule(evidence, others)
+        judgement = rule(results, others)
     verdict, reason = say(judgement.outcome, same_protocol=True), judgement.reason
     if judgement.outcome != "not tested":
-        differences = _differences(claim, published, judgement, judgement.about or evidence)
+        differences = _differences(claim, published, judgement, judgement.about or results)
         verdict = say(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
         reason = f"{reason} {_sentence(explain(differences))}".strip()
     return JudgedClaim(
@@ -99,13 +105,20 @@ def _judge_claim(claim: Claim, published: Published, evidence: Evidence, others:
     )
 
 
-def _differences(claim: Claim, published: Published, judgement: Judgement, evidence: Evidence) -> list[Difference]:
+def _differences(
+    claim: PublishedClaim, published: Published, judgement: Judgement, results: StudyResults
+) -> list[ProtocolDifference]:
     """In what the study differs from the article; a decisive difference leaves no verdict on the article itself."""
-    study = evidence.study
-    differences = [*differences_from_article(evidence), *differences_of_cells(study)]
+    study = results.study
+    differences = [
+        *differences_of_study(study, published.protocol, results.label_checksums),
+        *differences_of_cells(study, published.protocol),
+    ]
+    if claim.judged_by in NOT_TRIED:
+        differences.append(ProtocolDifference(NOT_TRIED[claim.judged_by], True))
     untried = [row.size for row in published.accuracies if row.size not in study.sizes]
     if untried and OF_EVERY_SIZE.get(claim.judged_by) == judgement.outcome:
-        differences.append(Difference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))
+        differences.append(ProtocolDifference(f"no {', '.join(f'{size:,}' for size in untried)} images", True))
     return differences
 
 

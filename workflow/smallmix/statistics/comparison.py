@@ -19,11 +19,12 @@ from pathlib import Path
 
 from smallmix.atomic_files import write_text
 from smallmix.collection.tables import csv_text
-from smallmix.statistics.asked_pairs import asked_pairs
-from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
-from smallmix.statistics.method_roles import first_method
-from smallmix.statistics.results import SELECTIONS, Result, by_seed
+from smallmix.statistics.intervals import MeanInterval, mean_interval, number_text, t_test
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
+from smallmix.statistics.study_results import SELECTIONS, Result, by_seed
+from smallmix.study.cell import Mix
+from smallmix.study.method_roles import beta_of, first_method, methods_with
+from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
 
 DECLARED_SELECTION = "last_tenth"
@@ -233,6 +234,25 @@ def _fields(row: Comparison) -> list[str]:
     ]
 
 
-def number_text(value: float | None) -> str:
-    """Nine significant digits, the same on every machine; empty for None."""
-    return "" if value is None else f"{value:.9g}"
+def asked_pairs(study: Study) -> list[tuple[str, str]]:
+    """(method, reference): each method that mixes against plain training, then the two ways of mixing.
+
+    Of several Beta distributions, the article's stand for the two ways; where a way has several and none of them is
+    the article's, the ways are not compared. Without plain training, the first method takes its place.
+    """
+    reference = first_method(study, "none") or study.methods[0]
+    pairs = [(method, reference) for method in study.methods if method != reference]
+    labels, images = _standing_for(study, "images-and-labels"), _standing_for(study, "images")
+    if labels is not None and images is not None and reference not in (labels, images):
+        pairs.append((labels, images))
+    return pairs
+
+
+def _standing_for(study: Study, mix: Mix) -> str | None:
+    """Return the method that stands for a way of mixing: the only one, or the one with the article's distribution."""
+    candidates = methods_with(study, mix)
+    if len(candidates) == 1:
+        return candidates[0]
+    article = article_protocol().method_that_mixes(mix)
+    wanted = None if article is None else article.beta
+    return next((name for name in candidates if beta_of(study, name) == wanted), None)

@@ -1,27 +1,38 @@
-"""The rules for claims on the loss curves of small training sets.
+"""The rules for claims on the loss curves of small training sets, and the floor of the training loss under mixup.
 
-The training loss is judged by its excess over the least that any network could reach with the method's mixing
-(`loss_floor`), and checked by the accuracy of the same network on the clean training images. Only sizes with the
-article's whole budget are judged: a training that ends early shows nothing of what happens late.
+The training loss is judged by its excess over the least that any network could reach with the method's mixing, and
+checked by the accuracy of the same network on the clean training images. Only sizes with the article's whole budget are
+judged: a training that ends early shows nothing of what happens late.
+
+A network that knew every training image, and could take every mixture apart, would still not bring the loss of mixed
+images to zero. Where labels are mixed, the target itself has the entropy H(λ). Where the first label is kept, the
+mixture does not tell which of the two images came first. One of them did with probability p(λ), and H(p) remains.
+
+Cross-entropy is linear in the label. So Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels, have
+the same expected loss at the same weights (partners are a permutation of the batch, one weight a batch), and the same
+floor.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from smallmix.statistics.decisions import Measure, all_above
-from smallmix.statistics.evidence import LARGEST_SMALL_SIZE, Evidence
-from smallmix.statistics.judgement import Judgement, not_tested
-from smallmix.statistics.loss_floor import loss_floor, methods_of_equal_loss
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
 from smallmix.statistics.protocol import (
-    article_method,
     differences_of_budgets,
     explain,
     sizes_with_the_whole_budget,
 )
-from smallmix.statistics.results import History
+from smallmix.statistics.study_results import SMALL_DATA_LIMIT, History, StudyResults
+from smallmix.statistics.verdicts import Judgement, Measure, all_above, not_tested
+from smallmix.study.cell import Cell, MethodValue
+from smallmix.study.study import Study
 
 # A training loss has converged where it exceeds its floor by less than this share of the loss of guessing, ln(classes):
 # 0.115 nats for ten classes.
@@ -39,46 +50,42 @@ STRETCHES = 10
 OfRun = Callable[[History], float | None]
 
 
-def non_converges_mixup_does_not(evidence: Evidence) -> Judgement:
+def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
     """Does the training loss of plain training reach its floor early, and that of mixup never?"""
-    plain = article_method(evidence.study, "none")
-    mixed = [
-        name
-        for name in (article_method(evidence.study, "images"), article_method(evidence.study, "images-and-labels"))
-        if name
-    ]
+    plain = results.method_that_mixes("none")
+    mixed = results.mixing_methods
     if plain is None or not mixed:
         return not_tested("needs plain training (mix: none) and a method that mixes")
-    sizes, lacking = _sizes_to_judge(evidence, [plain, *mixed])
+    sizes, lacking = _sizes_to_judge(results, [plain, *mixed])
     if not sizes:
         return not_tested(lacking)
-    threshold = CONVERGED_SHARE * math.log(max(2, len(evidence.classes) or DEFAULT_CLASSES))
+    threshold = CONVERGED_SHARE * math.log(max(2, len(results.classes) or DEFAULT_CLASSES))
     measures: list[Measure] = []
     early = late = 0
     for size in sizes:
-        runs = evidence.histories_of(plain, size)
+        runs = results.histories_of(plain, size)
         reached = [
             threshold - max(early_level(run, "train_loss"), end_level(run.columns["train_loss"])) for run in runs
         ]
-        fitted = _of_runs(evidence, plain, size, _fitted_early)
+        fitted = _of_runs(results, plain, size, _fitted_early)
         early += sum(value >= 0 for value in reached)
         measures.append(Measure(f"{plain} at {size:,}", reached, fitted))
         for name in mixed:
-            beyond = _of_runs(evidence, name, size, lambda run: _excess(evidence, run, threshold))
+            beyond = _of_runs(results, name, size, lambda run: _excess(results, run, threshold))
             late += sum(value > 0 for value in beyond)
-            unfitted = _of_runs(evidence, name, size, _unfitted)
+            unfitted = _of_runs(results, name, size, _unfitted)
             measures.append(Measure(f"{name} at {size:,}", beyond, unfitted))
     outcome = all_above(measures)
-    plain_runs = sum(len(evidence.histories_of(plain, size)) for size in sizes)
-    mixed_runs = sum(len(evidence.histories_of(name, size)) for name in mixed for size in sizes)
+    plain_runs = sum(len(results.histories_of(plain, size)) for size in sizes)
+    mixed_runs = sum(len(results.histories_of(name, size)) for name in mixed for size in sizes)
     text = (
         f"{early} of {plain_runs} plain runs reach their floor in the first tenth of the budget and stay there; "
         f"{late} of {mixed_runs} mixup runs end more than {threshold:.3f} nats above theirs"
     )
-    text += f"; {_clean_words(evidence, sizes, [plain, *mixed])}" if _clean_words(evidence, sizes, mixed) else ""
+    text += f"; {_clean_words(results, sizes, [plain, *mixed])}" if _clean_words(results, sizes, mixed) else ""
     reason = [
         f"A training loss has converged within {threshold:.3f} nats of its floor ({CONVERGED_SHARE:.0%} of the loss of "
-        f"guessing). {_floor_words(evidence, sizes, mixed)}",
+        f"guessing). {_floor_words(results, sizes, mixed)}",
         "Agrees if the 95 % intervals over seeds say so at every size: plain training has converged after the first "
         "tenth of the budget and at the end, and mixup has not at the end (medians of a tenth of the readings).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
@@ -87,18 +94,18 @@ def non_converges_mixup_does_not(evidence: Evidence) -> Judgement:
     return Judgement(outcome, text, " ".join([*reason, *_seed_words(measures), lacking]).strip())
 
 
-def mixup_overfits_label_mix_falls_least(evidence: Evidence) -> Judgement:
+def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     """Does the test loss of both ways of mixing rise again, and does mixing labels end furthest above its floor?"""
-    study = evidence.study
-    plain, images = article_method(study, "none"), article_method(study, "images")
-    labels = article_method(study, "images-and-labels")
+    study = results.study
+    plain, images = results.method_that_mixes("none"), results.method_that_mixes("images")
+    labels = results.method_that_mixes("images-and-labels")
     if plain is None or images is None or labels is None:
         return not_tested("needs plain training and both ways of mixing (mix: none, images, images-and-labels)")
-    sizes, lacking = _sizes_to_judge(evidence, [plain, images, labels])
+    sizes, lacking = _sizes_to_judge(results, [plain, images, labels])
     if not sizes:
         return not_tested(lacking)
     rises = [
-        Measure(f"rise of {name} at {size:,}", [rise_of_test_loss(run) for run in evidence.histories_of(name, size)])
+        Measure(f"rise of {name} at {size:,}", [rise_of_test_loss(run) for run in results.histories_of(name, size)])
         for name in (images, labels)
         for size in sizes
     ]
@@ -106,7 +113,7 @@ def mixup_overfits_label_mix_falls_least(evidence: Evidence) -> Judgement:
         measure
         for size in sizes
         for other in (images, plain)
-        if (measure := _falls_less(evidence, labels, other, size)) is not None
+        if (measure := _falls_less(results, labels, other, size)) is not None
     ]
     measures = [*rises, *falls]
     outcome = all_above(measures, complete=len(falls) == 2 * len(sizes))
@@ -119,14 +126,14 @@ def mixup_overfits_label_mix_falls_least(evidence: Evidence) -> Judgement:
     )
     clear = sum(one.sign() < 0 for one in falls)
     text += f" (nearer for certain in {clear})" if clear else ""
-    text += f"; {_clean_words(evidence, sizes, [plain, images, labels])}"
+    text += f"; {_clean_words(results, sizes, [plain, images, labels])}"
     reason = [
         "Agrees if the 95 % intervals over seeds say so at every size: the test loss of both ways of mixing ends "
         f"{RISE - 1:.0%} or more above the lowest of {STRETCHES} stretches, and the training loss of {labels} ends "
         "further above its floor than those of the two others (medians of a tenth of the readings).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         "Else undecided, as it is where the clean training accuracy tells otherwise.",
-        _floor_words(evidence, sizes, [images, labels]),
+        _floor_words(results, sizes, [images, labels]),
     ]
     if (images, labels) in methods_of_equal_loss(study):
         reason.append(
@@ -159,26 +166,28 @@ def rise_of_test_loss(run: History) -> float:
     return math.log(end_level(losses) / min(medians)) - math.log(RISE)
 
 
-def _sizes_to_judge(evidence: Evidence, methods: Sequence[str]) -> tuple[list[int], str]:
+def _sizes_to_judge(results: StudyResults, methods: Sequence[str]) -> tuple[list[int], str]:
     """The small sizes with the whole budget, all methods' histories and known floors; and what is left out, and why."""
-    small = [size for size in evidence.study.sizes if size <= LARGEST_SMALL_SIZE]
-    if not any(evidence.histories_of(name) for name in methods) or not small:
-        return [], f"needs histories of all methods at a size of {LARGEST_SMALL_SIZE:,} images or fewer"
-    whole = [size for size in sizes_with_the_whole_budget(evidence.study, LARGEST_SMALL_SIZE) if size in small]
+    small = [size for size in results.study.sizes if size <= SMALL_DATA_LIMIT]
+    if not any(results.histories_of(name) for name in methods) or not small:
+        return [], f"needs histories of all methods at a size of {SMALL_DATA_LIMIT:,} images or fewer"
+    whole = [
+        size for size in sizes_with_the_whole_budget(results.study, results.protocol, SMALL_DATA_LIMIT) if size in small
+    ]
     if not whole:
-        return [], f"needs the article's budgets: {explain(differences_of_budgets(evidence.study))}"
+        return [], f"needs the article's budgets: {explain(differences_of_budgets(results.study, results.protocol))}"
     sentences = []
     cut = [size for size in small if size not in whole]
     if cut:
         sentences.append(f"Trained for less than the article's budget, and so not judged: {_list(cut)} images.")
-    present = [size for size in whole if all(evidence.histories_of(name, size) for name in methods)]
+    present = [size for size in whole if all(results.histories_of(name, size) for name in methods)]
     if len(present) < len(whole):
         absent = [size for size in whole if size not in present]
         sentences.append(f"Without histories of every method, and so not judged: {_list(absent)} images.")
     known = [
         size
         for size in present
-        if all(_floor(evidence, run) is not None for name in methods for run in evidence.histories_of(name, size))
+        if all(_floor(results, run) is not None for name in methods for run in results.histories_of(name, size))
     ]
     if len(known) < len(present):
         unknown = [size for size in present if size not in known]
@@ -186,22 +195,22 @@ def _sizes_to_judge(evidence: Evidence, methods: Sequence[str]) -> tuple[list[in
     return known, " ".join(sentences)
 
 
-def _floor(evidence: Evidence, run: History) -> float | None:
+def _floor(results: StudyResults, run: History) -> float | None:
     """The floor of a run's training loss in nats; None where the classes of its subset are not known."""
     cell = next(
-        (one for one in evidence.study.cells if (one.size, one.method, one.seed) == (run.size, run.method, run.seed)),
+        (one for one in results.study.cells if (one.size, one.method, one.seed) == (run.size, run.method, run.seed)),
         None,
     )
     if cell is None:
         return None
     if cell.value.method.mix == "none":
         return 0.0
-    counts = evidence.class_counts.get((run.size, run.seed))
+    counts = results.class_counts.get((run.size, run.seed))
     return None if counts is None else loss_floor(cell.value, counts)
 
 
-def _excess(evidence: Evidence, run: History, beyond: float = 0.0) -> float | None:
-    floor = _floor(evidence, run)
+def _excess(results: StudyResults, run: History, beyond: float = 0.0) -> float | None:
+    floor = _floor(results, run)
     return None if floor is None else end_level(run.columns["train_loss"]) - floor - beyond
 
 
@@ -221,21 +230,21 @@ def _fitted_early(run: History) -> float | None:
     return None if accuracy is None else min(accuracy, early_level(run, "clean_train_accuracy")) - FITTED
 
 
-def _of_runs(evidence: Evidence, method: str, size: int, of_run: OfRun) -> list[float]:
+def _of_runs(results: StudyResults, method: str, size: int, of_run: OfRun) -> list[float]:
     """A number of every run of a method and size, of those that have it."""
-    return [value for run in evidence.histories_of(method, size) if (value := of_run(run)) is not None]
+    return [value for run in results.histories_of(method, size) if (value := of_run(run)) is not None]
 
 
-def _falls_less(evidence: Evidence, labels: str, other: str, size: int) -> Measure | None:
+def _falls_less(results: StudyResults, labels: str, other: str, size: int) -> Measure | None:
     """Mixed labels minus another method in what remains above the floor, by seed; checked by clean accuracy."""
-    own = {run.seed: run for run in evidence.histories_of(labels, size)}
-    theirs = {run.seed: run for run in evidence.histories_of(other, size)}
+    own = {run.seed: run for run in results.histories_of(labels, size)}
+    theirs = {run.seed: run for run in results.histories_of(other, size)}
     seeds = [seed for seed in own if seed in theirs]
     if not seeds:
         return None
     values, checks = [], []
     for seed in seeds:
-        first, second = _excess(evidence, own[seed]), _excess(evidence, theirs[seed])
+        first, second = _excess(results, own[seed]), _excess(results, theirs[seed])
         if first is not None and second is not None:
             values.append(first - second)
         accuracies = _clean_accuracy(own[seed]), _clean_accuracy(theirs[seed])
@@ -244,14 +253,14 @@ def _falls_less(evidence: Evidence, labels: str, other: str, size: int) -> Measu
     return Measure(f"{labels} less {other} at {size:,}", values, checks)
 
 
-def _floor_words(evidence: Evidence, sizes: Sequence[int], methods: Sequence[str]) -> str:
+def _floor_words(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:
     parts = []
     for name in methods:
         floors = [
             floor
             for size in sizes
-            for run in evidence.histories_of(name, size)
-            if (floor := _floor(evidence, run)) is not None
+            for run in results.histories_of(name, size)
+            if (floor := _floor(results, run)) is not None
         ]
         if floors:
             low, high = min(floors), max(floors)
@@ -261,10 +270,10 @@ def _floor_words(evidence: Evidence, sizes: Sequence[int], methods: Sequence[str
     return f"The floor, below which no network comes, is {' and '.join(parts)}, and 0 without mixing."
 
 
-def _clean_words(evidence: Evidence, sizes: Sequence[int], methods: Sequence[str]) -> str:
+def _clean_words(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:
     parts = []
     for name in methods:
-        values = [value for size in sizes for value in _of_runs(evidence, name, size, _clean_accuracy)]
+        values = [value for size in sizes for value in _of_runs(results, name, size, _clean_accuracy)]
         if values:
             low, high = 100 * min(values), 100 * max(values)
             parts.append(
@@ -280,3 +289,69 @@ def _seed_words(measures: Sequence[Measure]) -> list[str]:
 
 def _list(sizes: Sequence[int]) -> str:
     return ", ".join(f"{size:,}" for size in sorted(sizes, reverse=True))
+
+
+NODES = 4096
+
+
+def loss_floor(cell: Cell, class_counts: Sequence[int]) -> float:
+    """The least expected training loss (nats) of a cell, from the number of training images of every class."""
+    return pair_floor(cell.method) * share_of_unlike_pairs(class_counts, cell.images_seen / cell.iterations)
+
+
+def pair_floor(method: MethodValue) -> float:
+    """The least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed."""
+    if method.mix == "none" or method.beta is None:
+        return 0.0
+    return _mean_entropy(method.mix == "images-and-labels", *method.beta)
+
+
+def share_of_unlike_pairs(class_counts: Sequence[int], batch: float) -> float:
+    """How often an image is mixed with one of another class. `batch` is the mean number of images in a batch.
+
+    Partners are a permutation of the batch, so that one image in `batch` is its own partner.
+    """
+    total = sum(class_counts)
+    if total < 2:
+        return 0.0
+    itself = 1 / max(1.0, batch)
+    alike = math.fsum(count * (count - 1) for count in class_counts) / (total * (total - 1))
+    return (1 - itself) * (1 - alike)
+
+
+def methods_of_equal_loss(study: Study) -> list[tuple[str, str]]:
+    """Pairs of methods (images mixed, images and labels mixed) with the same expected training loss."""
+    values: dict[str, MethodValue] = {}
+    for cell in study.cells:
+        values.setdefault(cell.method, cell.value.method)
+    return [
+        (first, second)
+        for first, one in values.items()
+        for second, other in values.items()
+        if equal_expected_loss(one, other)
+    ]
+
+
+def equal_expected_loss(images: MethodValue, labels: MethodValue) -> bool:
+    """Whether these are Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels."""
+    if (images.mix, labels.mix) != ("images", "images-and-labels") or images.beta is None or labels.beta is None:
+        return False
+    a = labels.beta[1]
+    return math.isclose(labels.beta[0], a) and math.isclose(images.beta[1], a) and math.isclose(images.beta[0], a + 1)
+
+
+@functools.lru_cache(maxsize=256)
+def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
+    """The mean over λ from Beta(first, second) of H(λ), or of H(p) where the first label is kept."""
+    # The middle of equally likely steps: the integrand is bounded, so that the ends need no care.
+    # A weight of exactly 0 or 1, which rounding makes of narrow distributions, has no logit.
+    weight = np.clip(stats.beta.ppf((np.arange(NODES) + 0.5) / NODES, first, second), 1e-300, 1 - 1e-16)
+    # Given the mixture, the image of weight λ came first with probability f(λ) / (f(λ) + f(1-λ)).
+    came_first = special.expit((first - second) * special.logit(weight))
+    return float(np.mean(_entropy(weight if labels_mixed else came_first)))
+
+
+def _entropy(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The entropy (nats) of a label that is one class with probability `share`, else another."""
+    entropy: NDArray[np.float64] = special.entr(share) + special.entr(1 - share)
+    return entropy

@@ -1,28 +1,36 @@
-"""The published tables, number by number: what was found, how far off it is, and whether that is within tolerance."""
+"""The published accuracies, class counts and gains beside ours: how far off each is, and whether they agree.
+
+A number agrees within a fixed tolerance, disagrees far outside of it, and is undecided between. The tolerance is what
+library versions and the article's open points may move. Our seeds say how far chance alone carries a single run. From
+three seeds on, a yes and a no must both hold against that scatter.
+
+Accuracies can agree where there is no gain at all: at 50,000 images the tolerance is wider than what mixup adds. So a
+gain (a mixing method minus plain training) agrees only if ours is on the published side of zero for certain, and near
+the published one.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smallmix.statistics.agreement import agreement, enough_seeds, tolerance_at
-from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.intervals import mean_interval
-from smallmix.statistics.judgement import Verdict, say_of_number
+from smallmix.statistics.comparison import paired_differences
+from smallmix.statistics.intervals import mean_interval, prediction_reach
 from smallmix.statistics.protocol import (
-    Difference,
-    article_method,
-    differences_from_article,
+    ProtocolDifference,
     differences_of_cell,
     differences_of_class_counts,
+    differences_of_study,
     explain,
 )
-from smallmix.study.cell import Mix
+from smallmix.statistics.study_results import SELECTIONS, StudyResults
+from smallmix.statistics.verdicts import Measure, Outcome, Verdict, say_of_number, simultaneous
+from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published
-from smallmix.study.study import Study
 
-# The meaning of the names under which the article publishes; a study's own names are free.
-PUBLISHED_MIXES: dict[str, Mix] = {"non": "none", "data-mix": "images", "label-mix": "images-and-labels"}
-SELECTION_NAMES = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
+# How a source's word for the way it chose its accuracies is called among SELECTIONS.
+SELECTION_OF = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
 
 
 @dataclass(frozen=True)
@@ -39,24 +47,14 @@ class JudgedNumber:
     reason: str
 
 
-def judge_numbers(published: Published, evidence: Evidence) -> list[JudgedNumber]:
+def judge_numbers(published: Published, results: StudyResults) -> list[JudgedNumber]:
     """Every row of the published class counts, then every published accuracy."""
-    return [*_judge_class_counts(published, evidence), *_judge_accuracies(published, evidence)]
+    return [*_judge_class_counts(published, results), *_judge_accuracies(published, results)]
 
 
-def method_for(study: Study, name: str) -> str | None:
-    """The study's method that means what a published name means: the same mix, the article's distribution if there.
-
-    Names of other publications are looked up as they are.
-    """
-    if name not in PUBLISHED_MIXES:
-        return name if name in study.methods else None
-    return article_method(study, PUBLISHED_MIXES[name])
-
-
-def _judge_class_counts(published: Published, evidence: Evidence) -> list[JudgedNumber]:
-    found = {row.size: row for row in evidence.subset_rows}
-    decisive = [one for one in differences_of_class_counts(evidence) if one.decisive]
+def _judge_class_counts(published: Published, results: StudyResults) -> list[JudgedNumber]:
+    found = {row.size: row for row in results.subset_rows}
+    decisive = [one for one in differences_of_class_counts(results.study, results.label_checksums) if one.decisive]
     judged: list[JudgedNumber] = []
     for wanted in published.class_counts:
         row = found.get(wanted.size)
@@ -87,21 +85,21 @@ def _judge_class_counts(published: Published, evidence: Evidence) -> list[Judged
     return judged
 
 
-def _judge_accuracies(published: Published, evidence: Evidence) -> list[JudgedNumber]:
-    general = differences_from_article(evidence)
+def _judge_accuracies(published: Published, results: StudyResults) -> list[JudgedNumber]:
+    general = differences_of_study(results.study, published.protocol, results.label_checksums)
     return [
-        _judge_accuracy(published, evidence, general, row.size, name, percent)
+        _judge_accuracy(published, results, general, row.size, name, percent)
         for row in published.accuracies
         for name, percent in row.percent.items()
     ]
 
 
 def _judge_accuracy(
-    published: Published, evidence: Evidence, general: list[Difference], size: int, name: str, percent: float
+    published: Published, results: StudyResults, general: list[ProtocolDifference], size: int, name: str, percent: float
 ) -> JudgedNumber:
-    study, selection = evidence.study, SELECTION_NAMES[published.selection]
-    method = method_for(study, name)
-    accuracies = list(evidence.accuracies(size, method, selection).values()) if method else []
+    study, selection = results.study, SELECTION_OF[published.selection]
+    method = method_for(study, name, published)
+    accuracies = list(results.accuracies(size, method, selection).values()) if method else []
     found = difference = allowed = ""
     verdict: Verdict = "not tested"
     if method is None:
@@ -114,7 +112,7 @@ def _judge_accuracy(
         ours = [100 * accuracy for accuracy in accuracies]
         mean, fixed = mean_interval(ours).mean, tolerance_at(size)
         found, difference, allowed = f"{mean:.2f}", f"{mean - percent:+.2f}", f"{fixed.points:.2f}"
-        differences = [*general, *differences_of_cell(study, size, method)]
+        differences = [*general, *differences_of_cell(study, published.protocol, size, method)]
         if any(one.decisive for one in differences):
             reason = f"not comparable: {explain(differences)}"
         else:
@@ -131,3 +129,192 @@ def _judge_accuracy(
         verdict=verdict,
         reason=reason,
     )
+
+
+# The difference of two single runs scatters this much more than one run.
+OF_A_DIFFERENCE = math.sqrt(2)
+
+
+@dataclass(frozen=True)
+class _PublishedGain:
+    """A published method minus the published plain training at one size, in percentage points."""
+
+    size: int
+    name: str
+    reference: str
+    points: float
+
+
+def judge_gains(published: Published, results: StudyResults) -> list[JudgedNumber]:
+    """Every published gain: sixteen for the article."""
+    wanted = _published_gains(published, results)
+    # All gains with results are looked at, so that their signs are held against intervals that cover together.
+    found = [_our_gains(published, results, gain) for gain in wanted]
+    together = sum(len(values) > 1 for values in found)
+    return [_judge(published, results, gain, values, together) for gain, values in zip(wanted, found, strict=True)]
+
+
+def decide_gain(values: list[float], published: float, tolerance: float, together: int = 1) -> tuple[Outcome, str]:
+    """Hold our paired gains (percentage points by seed) against a published one, `together` of which are judged."""
+    outcome, why = agreement(values, published, tolerance)
+    toward = math.copysign(1.0, published)
+    mean = mean_interval(values).mean
+    if len(values) < 2:
+        if outcome == "agrees" and toward * mean <= tolerance:
+            return "undecided", f"{why}, but a gain as small as ours can be chance in one run"
+        return outcome, why
+    interval = mean_interval(values, simultaneous(together))
+    why += (
+        f"; the interval that covers together with those of all {together} gains in 95 % reaches from "
+        f"{interval.low:+.2f} to {interval.high:+.2f}"
+    )
+    sign = toward * Measure("gain", values).sign(together)
+    if sign < 0:
+        # The published sign is that of one run: near zero, it can be chance.
+        far = abs(mean - published) > tolerance
+        return ("disagrees" if far else "undecided"), f"our gain has the other sign; {why}"
+    if outcome == "agrees" and sign == 0:
+        return "undecided", f"near the published gain, but ours may be none; {why}"
+    return outcome, why
+
+
+def _published_gains(published: Published, results: StudyResults) -> list[_PublishedGain]:
+    gains: list[_PublishedGain] = []
+    for row in published.accuracies:
+        plain = next((name for name in row.percent if _mix(published, results, name) == "none"), None)
+        if plain is not None:
+            gains += [
+                _PublishedGain(row.size, name, plain, percent - row.percent[plain])
+                for name, percent in row.percent.items()
+                if _mix(published, results, name) not in ("none", None)
+            ]
+    return gains
+
+
+def _mix(published: Published, results: StudyResults, name: str) -> str | None:
+    """What a published method mixes: by the article's names, else by the study's method of that name."""
+    meaning = published.protocol.methods.get(name)
+    if meaning is not None:
+        return meaning.mix
+    method = method_for(results.study, name, published)
+    return None if method is None else str(results.study.configuration["methods"][method]["mix"])
+
+
+def _our_gains(published: Published, results: StudyResults, gain: _PublishedGain) -> list[float]:
+    """Our paired gains in percentage points, by seed."""
+    method, plain = (method_for(results.study, name, published) for name in (gain.name, gain.reference))
+    if method is None or plain is None:
+        return []
+    column = SELECTIONS[SELECTION_OF[published.selection]]
+    return [100 * one for one in paired_differences(results.runs, gain.size, method, plain, column).values()]
+
+
+def _judge(
+    published: Published, results: StudyResults, gain: _PublishedGain, values: list[float], together: int
+) -> JudgedNumber:
+    study = results.study
+    methods = [method_for(study, name, published) for name in (gain.name, gain.reference)]
+    found = difference = allowed = ""
+    verdict: Verdict = "not tested"
+    if None in methods:
+        lacking = [name for name, method in zip((gain.name, gain.reference), methods, strict=True) if method is None]
+        reason = f"the study has no method that stands for {' or '.join(lacking)}"
+    elif gain.size not in study.sizes:
+        reason = f"the study has no cells of {gain.size:,} images"
+    elif not values:
+        reason = "no seed has current cells of both methods at this size"
+    else:
+        fixed = tolerance_at(gain.size)
+        tolerance = OF_A_DIFFERENCE * fixed.points
+        mean = mean_interval(values).mean
+        found, difference, allowed = f"{mean:+.2f}", f"{mean - gain.points:+.2f}", f"{tolerance:.2f}"
+        differences = differences_of_study(results.study, published.protocol, results.label_checksums)
+        for method in methods:
+            assert method is not None
+            of_cell = differences_of_cell(study, published.protocol, gain.size, method)
+            differences += [one for one in of_cell if one not in differences]
+        if any(one.decisive for one in differences):
+            reason = f"not comparable: {explain(differences)}"
+        else:
+            outcome, why = decide_gain(values, gain.points, tolerance, together)
+            verdict = say_of_number(outcome, enough_seeds=enough_seeds(values))
+            reason = "; ".join(part for part in (why, fixed.reason, explain(differences)) if part)
+    return JudgedNumber(
+        identifier=f"gain-n{gain.size}-{gain.name}",
+        statement=f"gain of {gain.name} over {gain.reference} in {published.selection} test accuracy with "
+        f"{gain.size:,} images, points",
+        published=f"{gain.points:+.2f}",
+        found=found,
+        difference=difference,
+        tolerance=allowed,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+MINIMUM_SEEDS_FOR_INTERVAL = 3
+FURTHER_RUNS = 0.98
+# So many standard deviations of (a further run minus our mean) must fit into the tolerance, for a value twice as far
+# off to show. The deviation itself is estimated from few seeds, so that 1.645 would not be enough.
+DEVIATIONS = 2
+
+
+@dataclass(frozen=True)
+class FixedTolerance:
+    """How far one run may be off, in percentage points, from a number of images upwards; and why."""
+
+    from_size: int
+    points: float
+    reason: str
+
+
+FIXED_TOLERANCES = (
+    FixedTolerance(5000, 1.0, "single runs of one protocol usually agree within a point at 5,000 images and more"),
+    FixedTolerance(0, 3.0, "single runs on less than 5,000 images scatter by about a point and a half to each side"),
+)
+
+
+def tolerance_at(size: int) -> FixedTolerance:
+    """The tolerance of a level at a training-set size."""
+    return next(one for one in FIXED_TOLERANCES if size >= one.from_size)
+
+
+def enough_seeds(values: Sequence[float]) -> bool:
+    """Whether there are seeds enough to say how far a single run may scatter."""
+    return len(values) >= MINIMUM_SEEDS_FOR_INTERVAL
+
+
+def agreement(values: Sequence[float], published: float, tolerance: float) -> tuple[Outcome, str]:
+    """Hold our runs against a published one (all in percentage points); the outcome, and why in words.
+
+    Agrees within the tolerance, if the seeds scatter so little that a value twice as far off would show. Disagrees
+    beyond twice the tolerance, if further single runs of ours hardly ever fall there. With fewer than three seeds the
+    distance alone decides.
+    """
+    distance = abs(mean_interval(values).mean - published)
+    if not enough_seeds(values):
+        if distance <= tolerance:
+            return "agrees", "within the tolerance"
+        if distance > 2 * tolerance:
+            return "disagrees", "beyond twice the tolerance"
+        return "undecided", "between the tolerance and twice the tolerance"
+    reach = prediction_reach(values, FURTHER_RUNS)
+    seeds = (
+        f"{100 * FURTHER_RUNS:.0f} % of further single runs fall within {reach:.2f} points of the mean of "
+        f"{len(values)} seeds"
+    )
+    if distance <= tolerance:
+        if DEVIATIONS * _scatter(values) <= tolerance:
+            return "agrees", f"within the tolerance; {seeds}"
+        return "undecided", f"within the tolerance, but the seeds scatter too much to tell; {seeds}"
+    if distance > 2 * tolerance:
+        if distance > reach:
+            return "disagrees", f"beyond twice the tolerance; {seeds}"
+        return "undecided", f"beyond twice the tolerance, but within the scatter of the seeds; {seeds}"
+    return "undecided", f"between the tolerance and twice the tolerance; {seeds}"
+
+
+def _scatter(values: Sequence[float]) -> float:
+    """The standard deviation of (a further run minus our mean)."""
+    error = mean_interval(values).standard_error or 0.0
+    return error * math.sqrt(len(values) + 1)

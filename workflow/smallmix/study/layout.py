@@ -17,7 +17,7 @@ DATASET_FILES = (
     "dataset.json",
 )
 COLLECTED_TABLES = ("metrics.csv", "history.csv")
-STUDY_TABLES = (*COLLECTED_TABLES, "cells.csv", "provenance.json", "comparison.csv", "claims.csv")
+STUDY_TABLES = (*COLLECTED_TABLES, "cells.csv", "provenance.json", "summary.csv", "comparison.csv", "claims.csv")
 CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
 
 

@@ -1,148 +1,334 @@
-"""Published numbers and claims, read from a YAML file such as workflow/published/article.yaml."""
+"""Published numbers, claims and their protocol, read from a YAML file such as workflow/published/article.yaml.
+
+The models below are the file's schema. workflow/schemas/published.schema.yaml is generated from them for editors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from smallmix.errors import ConfigurationError
-from smallmix.study.faults import Fault, message
-from smallmix.study.plain_values import plain_value
-from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
+from smallmix.study.cell import BudgetUnit, Mix, Precision
+from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.faults import Fault, KeyPath, close_match, listed, message, show
 from smallmix.study.yaml_reading import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[3]  # the folder of the Snakefile
+ARTICLE = PROJECT / "workflow" / "published" / "article.yaml"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# pydantic's words, in those of people who write YAML.
+_WORDS = {
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping (`key: value` lines)",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+    "a valid integer": "a whole number",
+    "match pattern '^[a-z0-9][a-z0-9-]{0,39}$'": "be 1 to 40 small letters, digits and hyphens, the first no hyphen",
+    "match pattern '^[a-z][a-z0-9_]{0,79}$'": "be small letters, digits and underscores, a letter first",
+    "match pattern '^(default|[1-9][0-9]{0,7})$'": "be a number of images, or default",
+}
+_SCHEMA_HEAD = """\
+# The schema of a file of published numbers and claims, such as workflow/published/article.yaml, for editors.
+# Generated from the models in workflow/smallmix/study/published.py: change those, and write it again with
+#   PYTHONPATH=workflow python -c "from smallmix.study import published; print(published.schema_text(), end='')"
+"""
 
 
-@dataclass(frozen=True)
-class Reference:
+def _check_text(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("control characters are not allowed in a text")
+    return text
+
+
+_Checked = AfterValidator(_check_text)
+_Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), _Checked]
+_Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400), _Checked]
+_LineOrNothing = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400), _Checked]
+_Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), _Checked]
+_ParagraphOrNothing = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), _Checked]
+_MethodName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+_RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
+_SizeOrDefault = Annotated[str, StringConstraints(pattern=r"^(default|[1-9][0-9]{0,7})$")]
+_Size = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
+_Images = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+_Number = Annotated[int, Field(strict=True, ge=1, le=1000)]
+_Steps = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+_Percent = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
+_Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+_Positive = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
+_Flag = Annotated[bool, Field(strict=True)]
+
+
+class _Mapping(BaseModel):
+    """A mapping of the file: no unknown keys, no conversions, unchangeable once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Reference(_Mapping):
     """Something that the source builds on."""
 
-    title: str
-    address: str
+    title: _Line = Field(description="Title.")
+    address: _Paragraph = Field(description="Web address.")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(_Mapping):
     """Where the numbers were published."""
 
-    title: str
-    original_title: str
-    language: str
-    note: str
-    references: tuple[Reference, ...]
+    title: _Line = Field(description="The title in English.")
+    original_title: _LineOrNothing = Field("", description="The title as published.")
+    language: _Word = Field("English", description="The language of the original.")
+    note: _ParagraphOrNothing = Field("", description="What else a reader should know.")
+    references: tuple[Reference, ...] = Field((), max_length=100, description="What the source builds on.")
 
 
-@dataclass(frozen=True)
-class ClassCounts:
+class ProtocolRecipe(_Mapping):
+    """How the source trained, in the names of `recipe` in config.yaml. decay_at are fractions of the budget."""
+
+    batch_size: _Size = Field(description="Images in a batch.")
+    learning_rate: _Positive = Field(description="The learning rate at the start.")
+    momentum: _Fraction = Field(description="The momentum of stochastic gradient descent.")
+    weight_decay: _Fraction = Field(description="The weight decay.")
+    decay_at: tuple[_Fraction, ...] = Field(max_length=100, description="Where the learning rate falls.")
+    decay_factor: _Fraction = Field(description="The factor by which it falls.")
+    crop_padding: _Images = Field(description="The border in pixels before a random crop; 0 for no crops.")
+    flip: _Flag = Field(description="Whether half of the images are flipped.")
+    last_batch: LastBatch = Field(description="What becomes of an epoch's remainder.")
+    precision: Precision = Field(description="The precision of the arithmetic.")
+
+
+class ProtocolBudget(_Mapping):
+    """How long one size was trained: in epochs or in iterations."""
+
+    epochs: _Steps | None = Field(None, description="Passes through the subset.")
+    iterations: _Steps | None = Field(None, description="Steps of the optimiser.")
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError("give either epochs or iterations")
+        return self
+
+
+class ProtocolMethod(_Mapping):
+    """What a published method mixes; beta are the two parameters of the distribution of lambda."""
+
+    mix: Mix = Field(description="What is mixed.")
+    beta: tuple[_Positive, _Positive] | None = Field(None, description="The Beta distribution of the weight.")
+
+
+class Protocol(_Mapping):
+    """How the published numbers were obtained. A number is compared only under the same protocol."""
+
+    network: _Line = Field(description="The network's name.")
+    comparable_networks: tuple[_Line, ...] = Field(
+        (), max_length=100, description="Networks whose numbers are compared as well, with a note."
+    )
+    width: _Number = Field(description="Channels of the first stage.")
+    blocks: tuple[_Number, _Number, _Number, _Number] = Field(description="Blocks of each stage.")
+    recipe: ProtocolRecipe = Field(description="How the network was trained.")
+    budgets: dict[_SizeOrDefault, ProtocolBudget] = Field(
+        max_length=1000, description="How long each size was trained; `default` stands for all others."
+    )
+    iterations_between_evaluations: _Steps = Field(
+        description="How often the test images were evaluated where the budget is in iterations; else each epoch."
+    )
+    methods: dict[_MethodName, ProtocolMethod] = Field(
+        min_length=1, max_length=100, description="What the names of the published methods mean."
+    )
+
+    @model_validator(mode="after")
+    def _default_budget(self) -> Self:
+        if "default" not in self.budgets:
+            raise ValueError("its budgets need an entry named default")
+        return self
+
+    def budget_at(self, size: int) -> tuple[BudgetUnit, int]:
+        """Return the unit and the amount of training at a size."""
+        budget = self.budgets.get(str(size), self.budgets["default"])
+        return ("iterations", budget.iterations) if budget.iterations is not None else ("epochs", budget.epochs or 0)
+
+    def method_that_mixes(self, mix: Mix) -> ProtocolMethod | None:
+        """Return the first published method that mixes this, or None."""
+        return next((method for method in self.methods.values() if method.mix == mix), None)
+
+
+class ClassCounts(_Mapping):
     """Images of the smallest and of the largest class in the subset of `size` images."""
 
-    size: int
-    smallest_class: int
-    largest_class: int
+    size: _Size = Field(description="Training images.")
+    smallest_class: _Images = Field(description="Images of the smallest class.")
+    largest_class: _Images = Field(description="Images of the largest class.")
 
 
-@dataclass(frozen=True)
-class Accuracies:
+class Accuracies(_Mapping):
     """Test accuracies at one size, in percent, by method; and the source's own remark."""
 
-    size: int
-    percent: dict[str, float]
-    remark: str
+    size: _Size = Field(description="Training images.")
+    percent: dict[_MethodName, _Percent] = Field(
+        min_length=1, max_length=100, description="The accuracy of each method, in percent."
+    )
+    remark: _LineOrNothing = Field("", description="The source's own remark.")
 
 
-@dataclass(frozen=True)
-class PublishedFigure:
+class PublishedFigure(_Mapping):
     """A figure of the source, and the name of ours that answers it."""
 
-    number: int
-    shows: str
-    ours: str
+    number: _Number = Field(description="The figure's number.")
+    shows: _Line = Field(description="What it shows.")
+    ours: _Line = Field(description="The name of our figure.")
 
 
-@dataclass(frozen=True)
-class Claim:
+class PublishedClaim(_Mapping):
     """A conclusion of the source; `judged_by` names the rule that judges it, `needs` says what a study must contain."""
 
-    id: int
-    title: str
-    statement: str
-    judged_by: str
-    needs: str
+    id: _Number = Field(description="Number.")
+    title: _Line = Field(description="A few words.")
+    statement: _Paragraph = Field(description="The claim in a sentence or two.")
+    judged_by: _RuleName = Field(description="The name of the rule that judges it.")
+    needs: _Paragraph = Field(description="What a study must contain for it to be judged.")
 
 
-@dataclass(frozen=True)
-class Reading:
+class Interpretation(_Mapping):
     """Something that the source leaves open, and how it is read here."""
 
-    open: str
-    decided: str
+    open: _Line = Field(description="What is left open.")
+    decided: _Paragraph = Field(description="How it is read here.")
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(_Mapping):
     """Everything a source reports. `selection` is how its accuracies were chosen: best, final or last_tenth."""
 
-    source: Source
-    selection: Literal["best", "final", "last_tenth"]
-    class_counts: tuple[ClassCounts, ...]
-    accuracies: tuple[Accuracies, ...]
-    figures: tuple[PublishedFigure, ...]
-    claims: tuple[Claim, ...]
-    readings: tuple[Reading, ...]
+    source: Source = Field(description="The publication: its title, language and references.")
+    selection: Literal["best", "final", "last_tenth"] = Field(
+        "best", description="How the published accuracies were chosen."
+    )
+    class_counts: tuple[ClassCounts, ...] = Field(
+        (), max_length=1000, description="Images of the smallest and of the largest class of each subset."
+    )
+    accuracies: tuple[Accuracies, ...] = Field(max_length=1000, description="Test accuracies by size, in percent.")
+    figures: tuple[PublishedFigure, ...] = Field(
+        (), max_length=100, description="The figures of the source, and which of ours answers each."
+    )
+    claims: tuple[PublishedClaim, ...] = Field((), max_length=100, description="What the source concludes.")
+    stated_protocol: Protocol | None = Field(
+        None, alias="protocol", description="How the numbers were obtained. Left out, the article's protocol is meant."
+    )
+    interpretations: tuple[Interpretation, ...] = Field(
+        (), alias="readings", max_length=100, description="What the source leaves open, and how it is read here."
+    )
+
+    @property
+    def protocol(self) -> Protocol:
+        """Return the protocol that the numbers are compared under: the stated one, else the article's."""
+        return self.stated_protocol or article_protocol()
 
     def percent(self, size: int, method: str) -> float | None:
-        """The published test accuracy in percent, or None where the source has none."""
-        for row in self.accuracies:
-            if row.size == size:
-                return row.percent.get(method)
-        return None
+        """Return the published test accuracy in percent, or None where the source has none."""
+        return next((row.percent.get(method) for row in self.accuracies if row.size == size), None)
+
+
+@functools.cache
+def article_protocol() -> Protocol:
+    """Return the article's protocol, with what it leaves open as this project interprets it."""
+    protocol = load_published(ARTICLE).stated_protocol
+    if protocol is None:
+        raise ConfigurationError(f"{ARTICLE} states no protocol. Restore the file from the repository.")
+    return protocol
 
 
 def find_published(named: str | Path, root: Path = Path()) -> Path:
-    """The file that a study names: below `root` or, for studies that run elsewhere, in the folder of the Snakefile."""
+    """Find the file that a study names: below `root` or, for studies that run elsewhere, beside the Snakefile."""
     here = root / named
     kept = PROJECT / named
     return kept if not here.is_file() and kept.is_file() else here
 
 
 def load_published(path: Path) -> Published:
-    """Read a file of published numbers. Raises ConfigurationError, whose one message lists all faults."""
-    schema = load_schema("published.schema.yaml")
+    """Read a file of published numbers. Raises ConfigurationError, whose one message lists all problems."""
     read = read_yaml(Path(path))
-    faults = list(read.faults)
-    if read.value is None:
-        raise ConfigurationError(message(faults, f"The file of published numbers {path}"))
-    value = plain_value(read.value, schema, (), faults)
-    faults += [
-        Fault(fault.path, fault.text, read.place(fault.path))
-        for fault in schema_faults(value, schema, {fault.path for fault in faults})
-    ]
-    if not faults:
-        value = with_defaults(value, schema)
-        for table, key in (("class_counts", "size"), ("accuracies", "size"), ("claims", "id"), ("figures", "number")):
-            faults += _repeated(value[table], table, key)
-    if faults:
-        raise ConfigurationError(message(faults, f"The file of published numbers {path}"))
-    source = value["source"]
-    return Published(
-        source=Source(**{**source, "references": tuple(Reference(**entry) for entry in source["references"])}),
-        selection=value["selection"],
-        class_counts=tuple(ClassCounts(**row) for row in value["class_counts"]),
-        accuracies=tuple(Accuracies(**row) for row in value["accuracies"]),
-        figures=tuple(PublishedFigure(**figure) for figure in value["figures"]),
-        claims=tuple(Claim(**claim) for claim in value["claims"]),
-        readings=tuple(Reading(**reading) for reading in value["readings"]),
-    )
+    problems = list(read.faults)
+    if read.value is not None:
+        found = [*_check_models(read.value), *_check_repetitions(read.value)]
+        problems += [Fault(one.path, one.text, read.place(one.path)) for one in found]
+    if problems or read.value is None:
+        raise ConfigurationError(message(problems, f"The file of published numbers {path}"))
+    return Published.model_validate(read.value)
 
 
-def _repeated(rows: Sequence[dict[str, Any]], table: str, key: str) -> list[Fault]:
-    seen: set[Any] = set()
-    faults = []
-    for position, row in enumerate(rows):
-        if row[key] in seen:
-            faults.append(Fault((table, position, key), f"found {row[key]} a second time; delete one of the two"))
-        seen.add(row[key])
-    return faults
+def schema_text() -> str:
+    """Return the content of workflow/schemas/published.schema.yaml."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Published.model_json_schema()}
+    return _SCHEMA_HEAD + yaml.safe_dump(schema, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _check_models(value: Mapping[str, Any]) -> Iterator[Fault]:
+    try:
+        Published.model_validate(value)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            path = tuple(part for part in one["loc"] if part != "[key]")
+            yield Fault(path, _explain(one, path))
+
+
+def _explain(error: ErrorDetails, path: KeyPath) -> str:
+    """Return what is wrong with a key and what to do, from pydantic's description of the error."""
+    kind, value = error["type"], error["input"]
+    known = list(_fields(path[:-1]))
+    if kind == "missing" and path[-1] in known:
+        description = str(_fields(path[:-1])[str(path[-1])].description)
+        return f"is missing; add it ({description[0].lower()}{description[1:].rstrip('.')})"
+    if kind == "missing":
+        return "is missing; the list needs as many entries"
+    if kind == "extra_forbidden":
+        match = close_match(str(path[-1]), known)
+        return f"unknown key; did you mean {match}?" if match else f"unknown key; allowed here: {listed(known)}"
+    hint = ""
+    if kind == "literal_error":
+        match = close_match(str(value), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        hint = f"; did you mean {match}?" if match else ""
+    allowed = re.sub(r"^(Value error, |(Input|\w+) (?=should))", "", error["msg"])
+    for theirs, ours in _WORDS.items():
+        allowed = allowed.replace(theirs, ours)
+    return f"found {show(value)}{hint}; {'it ' if allowed.startswith('should') else ''}{allowed}"
+
+
+def _fields(path: KeyPath) -> dict[str, FieldInfo]:
+    """Return the keys that the mapping at a path may have, with what the models say of them."""
+    model: type[BaseModel] = Published
+    for part in path:
+        field = _keys_of(model).get(str(part))
+        inner = _models_in(field.annotation) if field is not None else []
+        model = inner[0] if inner else model
+    return _keys_of(model)
+
+
+def _keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models in a field's type, wherever they stand: tuple[Claim, ...], dict[str, Budget], X | None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+
+
+def _check_repetitions(value: Mapping[str, Any]) -> Iterator[Fault]:
+    for table, key in (("class_counts", "size"), ("accuracies", "size"), ("claims", "id"), ("figures", "number")):
+        rows = value.get(table)
+        seen: list[Any] = []
+        for position, row in enumerate(rows if isinstance(rows, list) else []):
+            found = row.get(key) if isinstance(row, dict) else None
+            if found is not None and found in seen:
+                yield Fault((table, position, key), f"found {show(found)} a second time; delete one of the two")
+            seen.append(found)

@@ -1,23 +1,24 @@
-"""How each number was obtained, and where this study departs from the article."""
+"""The section of methods: how each number was obtained, and where this study departs from the article."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from smallmix.figures.figure_text import count_of, joined
-from smallmix.figures.study_tables import StudyTables, dataset_classes
 from smallmix.science.early_loss import alarming_loss
-from smallmix.statistics.evidence import Evidence, class_names, label_checksums
-from smallmix.statistics.protocol import differences_from_article, differences_of_cell
+from smallmix.statistics.protocol import differences_of_cell, differences_of_study
+from smallmix.statistics.study_results import label_checksums
 from smallmix.study.cell import Cell
+from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
+from smallmix.tables.study_tables import StudyTables
+from smallmix.wording import count_of, joined
 
 # Where no data set is at hand to count them.
 DEFAULT_CLASSES = 10
 
 
 def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
-    """(what, how) for everything that decides a number."""
+    """Return (what, how) for everything that decides a number."""
     study, cell = tables.study, tables.study.cells[0].value
     dataset = tables.dataset
     title = str(dataset.get("title", study.dataset))
@@ -26,10 +27,10 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         counts = f": {int(dataset['train_count']):,} training and {int(dataset['test_count']):,} test images"
         counts += f" in {count_of(len(dataset.get('classes', [])), 'class', 'classes')}"
     recipe = cell.recipe
+    chosen = ": the article's rule, chosen" if tables.published else ", chosen"
     return [
-        ("Selection", "Accuracies are the best reading of a run unless a table says otherwise: the article's rule, "
-         "chosen on the test images. Last and last-tenth-median accuracies of the same runs stand beside it. "
-         + _choices(tables)),
+        ("Selection", f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test "
+         "images. Last and last-tenth-median accuracies of the same runs stand beside it. " + _choices(tables)),
         ("Seeds", _seeds(tables)),
         ("Images", f"{title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
@@ -42,26 +43,25 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Last batch", _last_batch(study)),
         *_early_losses(tables),
         ("Budget", _budgets(tables)),
-        ("Readings", _readings(tables)),
+        ("Evaluation", _evaluations(tables)),
         ("Intervals", "Student's t, 95 %, over seeds. They do not cover the choice of the test images. Differences are "
          "paired by seed: methods share subset, initial weights, batch order, crops, flips and partners."),
     ]  # fmt: skip
 
 
 def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:
-    """What differs from the article's protocol as sentences, each with whether it makes numbers incomparable.
+    """Return what differs from the article's protocol as sentences, each with whether it makes numbers incomparable.
 
     Differences of single sizes or methods name where they hold; empty where the study follows the article throughout.
     """
     study = tables.study
-    general = differences_from_article(
-        Evidence(study, (), classes=class_names(tables.dataset), label_checksums=label_checksums(tables.dataset))
-    )
+    protocol = article_protocol() if tables.published is None else tables.published.protocol
+    general = differences_of_study(study, protocol, label_checksums(tables.dataset))
     found = [(one.text, one.decisive) for one in general]
     places: dict[tuple[str, bool], list[tuple[int, str]]] = {}
     for size in study.sizes:
         for method in study.methods:
-            for one in differences_of_cell(study, size, method):
+            for one in differences_of_cell(study, protocol, size, method):
                 places.setdefault((one.text, one.decisive), []).append((size, method))
     for (text, decisive), where in places.items():
         found.append((f"{text} ({_where(tables, where)})", decisive))
@@ -78,7 +78,7 @@ def _where(tables: StudyTables, places: list[tuple[int, str]]) -> str:
 
 
 def method_meaning(meaning: dict[str, Any]) -> str:
-    """What a method does, from its keys."""
+    """Say what a method does, from its keys."""
     if meaning["mix"] == "none":
         return "nothing is mixed"
     first, second = meaning["beta"]
@@ -89,7 +89,7 @@ def method_meaning(meaning: dict[str, Any]) -> str:
 
 
 def _choices(tables: StudyTables) -> str:
-    """What is chosen on the test images beside the moment: there is no validation set."""
+    """Say what is chosen on the test images beside the moment: there is no validation set."""
     mixes = [meaning["mix"] for meaning in tables.study.configuration["methods"].values()]
     if any(mixes.count(mix) > 1 for mix in mixes):
         return (
@@ -113,7 +113,7 @@ def _seeds(tables: StudyTables) -> str:
 
 
 def _decoding(dataset: dict[str, Any]) -> str:
-    """How foreign image files became pixels, where they were some."""
+    """Say how foreign image files became pixels, where they were some."""
     source = dataset.get("source")
     decoding = source.get("decoding") if isinstance(source, dict) else None
     return f" Brought to one form: {decoding}." if decoding else ""
@@ -146,7 +146,7 @@ def _augmentation(cell: Cell) -> str:
 
 
 def _last_batch(study: Study) -> str:
-    """What becomes of an epoch's remainder, with a warning where it is small."""
+    """Say what becomes of an epoch's remainder, with a warning where it is small."""
     rule = {
         "keep": "The images that are left over in an epoch make a smaller last batch.",
         "drop": "The images that are left over in an epoch are left out of it; they change with the order.",
@@ -162,7 +162,7 @@ def _last_batch(study: Study) -> str:
 
 
 def _early_losses(tables: StudyTables) -> list[tuple[str, str]]:
-    """The largest training loss of the runs' first steps; a warning where it is out of all bounds."""
+    """Return the largest training loss of the runs' first steps; a warning where it is out of all bounds."""
     runs = tables.metrics.dropna(subset=["largest_early_loss"])
     if runs.empty:
         return []
@@ -175,8 +175,8 @@ def _early_losses(tables: StudyTables) -> list[tuple[str, str]]:
 
 
 def early_loss_warning(tables: StudyTables) -> str | None:
-    """How many runs began with a loss above ten times that of guessing; None where none did."""
-    limit = alarming_loss(max(2, len(dataset_classes(tables)) or DEFAULT_CLASSES))
+    """Say how many runs began with a loss above ten times that of guessing; None where none did."""
+    limit = alarming_loss(max(2, len(tables.classes) or DEFAULT_CLASSES))
     above = int((tables.metrics["largest_early_loss"] > limit).sum())
     if not above:
         return None
@@ -186,37 +186,33 @@ def early_loss_warning(tables: StudyTables) -> str | None:
     )
 
 
-def _budget_by_size(tables: StudyTables) -> dict[int, str]:
-    return {
-        cell.size: count_of(cell.value.budget.amount, cell.value.budget.unit.removesuffix("s"))
-        for cell in tables.study.cells
-    }
-
-
 def _budgets(tables: StudyTables) -> str:
-    by_words: dict[str, list[int]] = {}
-    for size, words in _budget_by_size(tables).items():
-        by_words.setdefault(words, []).append(size)
-    if len(by_words) == 1:
-        return f"{next(iter(by_words))} at every size."
-    parts = [f"{words} at {joined([f'{size:,}' for size in sizes])}" for words, sizes in by_words.items()]
+    by_budget: dict[str, list[int]] = {}
+    for cell in tables.study.cells:
+        budget = cell.value.budget
+        sizes = by_budget.setdefault(count_of(budget.amount, budget.unit.removesuffix("s")), [])
+        if cell.size not in sizes:
+            sizes.append(cell.size)
+    if len(by_budget) == 1:
+        return f"{next(iter(by_budget))} at every size."
+    parts = [f"{budget} at {joined([f'{size:,}' for size in sizes])}" for budget, sizes in by_budget.items()]
     return "; ".join(parts) + " images."
 
 
-def _readings(tables: StudyTables) -> str:
+def _evaluations(tables: StudyTables) -> str:
     rules, late = [], set()
     for cell in tables.study.cells:
         evaluation = cell.value.evaluation
-        words = _every(evaluation.every, evaluation.unit)
+        rule = _every(evaluation.every, evaluation.unit)
         if evaluation.every_at_end is not None:
-            words += f" ({_every(evaluation.every_at_end, evaluation.unit)} in the last tenth of the budget)"
-        if words not in rules:
-            rules.append(words)
+            rule += f" ({_every(evaluation.every_at_end, evaluation.unit)} in the last tenth of the budget)"
+        if rule not in rules:
+            rules.append(rule)
         late.add(cell.value.reading_moments.count_in_last_tenth)
-    counts = f"{min(late)} to {max(late)} readings" if len(late) > 1 else count_of(max(late), "reading")
+    counts = f"{min(late)} to {max(late)} evaluations" if len(late) > 1 else count_of(max(late), "evaluation")
     limit = tables.study.cells[0].value.evaluation.clean_train_limit
     return (
-        f"Test images are read {joined(rules)}, and at the end; at the same moments up to {limit:,} unmixed, "
+        f"Test images are evaluated {joined(rules)}, and at the end; at the same moments up to {limit:,} unmixed, "
         f"unaugmented training images. The last tenth of the budget holds {counts}, whose median is the accuracy that "
         "nobody chose."
     )

@@ -1,23 +1,19 @@
-"""Accuracies in rows: Table 2 beside ours, Table 1 beside ours, and the same runs under other selection rules."""
+"""The section of tables: accuracies and subsets beside the published ones, and accuracies by other selections."""
 
 from __future__ import annotations
 
 import math
 
-from smallmix.figures.figure_text import MINUS, NO_NUMBER, percent, points
-from smallmix.figures.seed_intervals import t_interval
-from smallmix.figures.study_tables import StudyTables
 from smallmix.report.table_view import Entry, TableView, number_entry, size_entry
+from smallmix.tables.study_tables import SELECTION_GAP, SeedMean, StudyTables
+from smallmix.wording import MINUS, NO_NUMBER, percent, percent_number, points
 
-SELECTIONS = (
-    ("best_test_accuracy", "best"),
-    ("final_test_accuracy", "last"),
-    ("last_tenth_test_accuracy", "last tenth"),
-)
+BEST = "best_test_accuracy"
+SENSITIVITY_METRICS = (BEST, "final_test_accuracy", "last_tenth_test_accuracy")
 
 
 def accuracy_view(tables: StudyTables) -> TableView:
-    """Best test accuracy by size and method, with the published values and the differences where there are any."""
+    """Return the best test accuracy by size and method, beside published values and the differences from them."""
     published = tables.published_accuracy
     compared = {m for m in tables.study.methods if any((size, m) in published for size in tables.study.sizes)}
     columns: list[str] = ["Training images"]
@@ -29,13 +25,12 @@ def accuracy_view(tables: StudyTables) -> TableView:
     for size in tables.study.sizes:
         row = [size_entry(size)]
         for method in tables.study.methods:
-            values = tables.seeds_of(size, method)["best_test_accuracy"].dropna()
-            mean = float(values.mean()) if len(values) else math.nan
-            row.append(number_entry(mean_text(mean, *t_interval(values)), mean))
+            ours = tables.mean_of(BEST, size, method)
+            row.append(number_entry(mean_text(ours), ours.mean))
             if method in compared:
                 theirs = published.get((size, method), math.nan)
                 row.append(number_entry(percent_number(theirs), theirs, "published"))
-                row.append(number_entry(points(mean - theirs), mean - theirs))
+                row.append(number_entry(points(ours.mean - theirs), ours.mean - theirs))
         rows.append(tuple(row))
     if not compared:
         columns, groups = ["Training images", *tables.study.methods], []
@@ -53,27 +48,28 @@ def accuracy_view(tables: StudyTables) -> TableView:
 
 
 def sensitivity_view(tables: StudyTables) -> TableView:
-    """The same runs by three selection rules, and what the best adds over the last."""
+    """Return the same runs by three selection rules, and what the best adds over the last."""
     rows = []
     for size in tables.study.sizes:
         for method in tables.study.methods:
-            seeds = tables.seeds_of(size, method)
-            if seeds.empty:
+            means = [tables.mean_of(metric, size, method) for metric in SENSITIVITY_METRICS]
+            if not means[0].seeds:
                 continue
-            row = [size_entry(size), Entry(method)]
-            for column, _ in SELECTIONS:
-                mean = float(seeds[column].mean())
-                row.append(number_entry(mean_text(mean, *t_interval(seeds[column])), mean))
-            gap = float((seeds["best_test_accuracy"] - seeds["final_test_accuracy"]).mean())
-            row.append(number_entry(points(gap), gap))
-            iteration = float(seeds["best_iteration"].mean())
-            share = iteration / float(seeds["iterations"].mean())
-            row.append(number_entry(percent(share, 0), share))
-            rows.append(tuple(row))
+            gap = tables.mean_of(SELECTION_GAP, size, method).mean
+            share = tables.mean_of("best_iteration_share", size, method).mean
+            rows.append(
+                (
+                    size_entry(size),
+                    Entry(method),
+                    *(number_entry(mean_text(mean), mean.mean) for mean in means),
+                    number_entry(points(gap), gap),
+                    number_entry(percent(share, 0), share),
+                )
+            )
     return TableView(
         name="table-sensitivity",
         caption="Test accuracy in percent by the rule that selects the moment; the gap is best minus last, in points; "
-        "the last column says how far into the budget the best reading stood.",
+        "the last column says how far into the budget the best evaluation stood.",
         columns=("Training images", "Method", "Best", "Last", "Median of last tenth", "Gap", "Best at"),
         rows=tuple(rows),
         sortable=True,
@@ -81,7 +77,7 @@ def sensitivity_view(tables: StudyTables) -> TableView:
 
 
 def subset_view(tables: StudyTables) -> TableView | None:
-    """Sizes of the smallest and largest class in each subset, beside the published ones. None where not tabulated."""
+    """Return the smallest and largest class of each subset, beside the published ones; None where not tabulated."""
     if tables.subset_table.empty:
         return None
     published = tables.published_classes
@@ -119,13 +115,8 @@ def _agreement(same: bool, verdict: str | None) -> Entry:
     return Entry("to the digit", mark="good") if same else Entry("differs", mark="bad")
 
 
-def mean_text(mean: float, low: float, high: float) -> str:
-    """A mean in percent, with half its interval where there is one."""
-    if math.isfinite(low):
-        return f"{percent_number(mean)} ± {100 * (high - low) / 2:.1f}"
-    return percent_number(mean)
-
-
-def percent_number(fraction: float) -> str:
-    """0.5784 as 57.84, without the sign, for columns that are headed as percent."""
-    return NO_NUMBER if not math.isfinite(fraction) else f"{100 * fraction:.2f}"
+def mean_text(mean: SeedMean) -> str:
+    """Return a mean in percent, with half its interval where there is one."""
+    if mean.has_interval:
+        return f"{percent_number(mean.mean)} ± {100 * (mean.high - mean.low) / 2:.1f}"
+    return percent_number(mean.mean)

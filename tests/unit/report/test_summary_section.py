@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from smallmix.figures.study_tables import COLUMNS, StudyTables, empty_table, read_table
-from smallmix.report import tests_of_differences
-from smallmix.report.answer import compose_answer
-from smallmix.report.tests_of_differences import comparison_view, declared_sentences, pairing_sentence
+from smallmix.report import differences_section
+from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
+from smallmix.report.summary_section import compose_answer
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.statistics.results import SELECTIONS
+from smallmix.statistics.study_results import SELECTIONS
+from smallmix.tables.study_tables import COLUMNS, StudyTables, empty_table, read_table
 
-from tests.unit.statistics.made_up_evidence import make_results, make_study
+from tests.unit.statistics.made_up_results import make_results, make_study
 
 PLAIN = {"mix": "none", "beta": None}
 MINUS = "\N{MINUS SIGN}"
@@ -53,6 +53,7 @@ def tables_with(
         metrics=frames["metrics"],
         history=frames["history"],
         cells=frames["cells"],
+        summary=frames["summary"],
         comparison=frames["comparison"],
         claims=frames["claims"],
         subset_table=frames["subset_table"],
@@ -129,9 +130,10 @@ def test_a_bound_just_below_zero_is_not_shown_as_zero(tmp_path: Path) -> None:
         (20, "label-mix"): (0.51, 0.511715728),
         (20, "data-mix"): (0.5, 0.5),
     }
-    gain = next(one for one in compose_answer(tables_with(tmp_path, near)).gains if one.method == "label-mix")
-    assert gain.few.low == pytest.approx(-0.000042, abs=2e-6)
-    assert gain.few.words() == f"+1.1 points (95 % interval {MINUS}0.004 to +2.2, 2 seeds)"
+    tables = tables_with(tmp_path, near)
+    gain = next(one for one in compose_answer(tables).gains if one.method == "label-mix")
+    assert tables.differences("label-mix", "non")[0].low == pytest.approx(-0.000042, abs=2e-6)
+    assert gain.text == f"+1.1 points (95 % interval {MINUS}0.004 to +2.2, 2 seeds) with 20 images"
 
 
 def six_seeds(*points: float) -> dict[tuple[int, str], tuple[float, ...]]:
@@ -188,7 +190,7 @@ def test_all_p_values_that_were_computed_are_shown(tmp_path: Path) -> None:
 def test_a_long_list_of_comparisons_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = tables_with(tmp_path, TWO_SEEDS)
     assert comparison_view(tables).caption.startswith("Every comparison. ")
-    monkeypatch.setattr(tests_of_differences, "MOST_ROWS", 4)
+    monkeypatch.setattr(differences_section, "MOST_ROWS", 4)
     view = comparison_view(tables)
     assert len(view.rows) == 4
     assert view.caption.startswith("4 of 27 comparisons; all: comparison.csv. ")

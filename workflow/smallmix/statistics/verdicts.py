@@ -1,13 +1,17 @@
-"""How signs are decided from a few seeds, so that a wrong verdict is rarer than one in twenty.
+"""How a rule reaches an outcome from a few seeds, and the verdict that a reader gets.
 
-Every quantity is oriented so that the claim says it is above zero. Two kinds of interval are used, for two questions:
+Every quantity is oriented so that the claim says it is above zero. Two kinds of interval answer two questions:
 
-- "All are above zero" needs every one's own 95 % interval above zero. However many there are, this is wrong in 2.5 % at
-  most, when one of them is not (an intersection-union test: Berger 1982).
+- "All are above zero" needs the own 95 % interval of each above zero. However many there are, the answer is wrong in
+  2.5 % at most when one of them is not (an intersection-union test: Berger 1982).
 - "One of them is below zero" must not come of looking at many. It needs an interval below zero that covers together
   with all others in 95 % (Bonferroni): 1 - 0.05/k for k of them.
 
-The probability of each verdict is simulated in tests/unit/statistics/test_operating_characteristics.py.
+tests/unit/statistics/test_operating_characteristics.py simulates the probability of each outcome: a wrong one is rarer
+than one in twenty.
+
+The verdict depends on the protocol. Only a study that follows the article's can reproduce a claim. Under another
+protocol a claim agrees, disagrees or is undecided here.
 """
 
 from __future__ import annotations
@@ -15,9 +19,69 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from smallmix.statistics.intervals import CONFIDENCE, MeanInterval, mean_interval, t_quantile
-from smallmix.statistics.judgement import Outcome
+from smallmix.statistics.study_results import StudyResults
+
+Outcome = Literal["agrees", "disagrees", "undecided", "not tested"]
+Verdict = Literal[
+    "reproduced",
+    "agrees here",
+    "agrees with the published number",
+    "undecided",
+    "undecided here",
+    "not reproduced",
+    "disagrees here",
+    "disagrees with the published number",
+    "not tested",
+]
+_UNDER_THE_ARTICLES_PROTOCOL: dict[Outcome, Verdict] = {
+    "agrees": "reproduced",
+    "disagrees": "not reproduced",
+    "undecided": "undecided",
+    "not tested": "not tested",
+}
+_UNDER_ANOTHER_PROTOCOL: dict[Outcome, Verdict] = {
+    "agrees": "agrees here",
+    "disagrees": "disagrees here",
+    "undecided": "undecided here",
+    "not tested": "not tested",
+}
+_OF_A_SINGLE_RUN: dict[Outcome, Verdict] = {
+    "agrees": "agrees with the published number",
+    "disagrees": "disagrees with the published number",
+    "undecided": "undecided",
+    "not tested": "not tested",
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An outcome, what was found (a short text), and the rule with its outcome in words (sentences).
+
+    `about` is the study whose protocol counts, where that is not the judged one.
+    """
+
+    outcome: Outcome
+    found: str
+    reason: str
+    about: StudyResults | None = None
+
+
+def not_tested(reason: str, found: str = "") -> Judgement:
+    """The judgement where a study lacks what a rule needs; the reason says what it would need."""
+    return Judgement("not tested", found, reason)
+
+
+def say(outcome: Outcome, *, same_protocol: bool) -> Verdict:
+    """The verdict on a claim."""
+    return (_UNDER_THE_ARTICLES_PROTOCOL if same_protocol else _UNDER_ANOTHER_PROTOCOL)[outcome]
+
+
+def say_of_number(outcome: Outcome, *, enough_seeds: bool) -> Verdict:
+    """The verdict on a published number: too few seeds for an interval allow no more than agreement."""
+    return (_UNDER_THE_ARTICLES_PROTOCOL if enough_seeds else _OF_A_SINGLE_RUN)[outcome]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the tests of paired differences say: the declared one in words, all of them in rows; and what pairing gained."""
+"""The section of paired differences: the declared test in a sentence, all tests in rows, and what pairing gained."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 
 import pandas as pd
 
-from smallmix.figures.figure_text import MINUS, NO_NUMBER, count_of, points
-from smallmix.figures.paired_differences import selection_name
-from smallmix.figures.study_tables import StudyTables
-from smallmix.report.answer import Difference
+from smallmix.report.summary_section import difference_text
 from smallmix.report.table_view import Entry, TableView, number_entry
 from smallmix.statistics.comparison import ALL_SIZES, can_decide
-from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.sign_flip import smallest_p_value
+from smallmix.study.method_roles import first_method
+from smallmix.tables.study_tables import PairedDifference, StudyTables
+from smallmix.wording import MINUS, NO_NUMBER, count_of, points, selection_name
 
 MOST_ROWS = 500  # on the page; comparison.csv has them all
 LITTLE_SHARED = 0.8  # a ratio of variances between this and its inverse is next to none
 
 
 def declared_sentences(tables: StudyTables) -> str:
-    """The hypothesis declared in advance and its test; or why none is declared. Empty where there is nothing to say."""
+    """Return the hypothesis declared in advance and its test, or why none is declared; else an empty text."""
     rows = tables.comparison[tables.comparison["role"] == "declared"].to_dict("records")
     if rows:
         return _declared(rows[0])
@@ -44,26 +43,28 @@ def declared_sentences(tables: StudyTables) -> str:
 
 
 def _declared(row: Mapping[Any, Any]) -> str:
-    difference = Difference(0, float(row["difference"]), float(row["low"]), float(row["high"]), _count(row["seeds"]))
-    said = (
+    difference = PairedDifference(
+        0, _count(row["seeds"]), float(row["difference"]), float(row["low"]), float(row["high"])
+    )
+    text = (
         f"The hypothesis declared in advance, {row['method']} against {row['reference']} averaged over all sizes by "
         f"the {selection_name(str(row['selection']))}: "
     )
     if not math.isfinite(difference.mean):
-        return f"{said}no seed has finished runs of all sizes yet."
-    said += f"{difference.words()}. "
+        return f"{text}no seed has finished runs of all sizes yet."
+    text += f"{difference_text(difference)}. "
     if math.isfinite(row["p_value"]):
-        said += (
+        text += (
             f"Exact sign-flip test over seeds: p = {p_text(row['p_value'])} (the least possible with "
             f"{count_of(difference.seeds, 'seed')}: {p_text(row['smallest_p_value'])}). "
         )
     if math.isfinite(row["t_test_p_value"]):
-        said += f"Student's t test: p = {p_text(row['t_test_p_value'])}. "
-    return f"{said}Every other comparison on this page is secondary."
+        text += f"Student's t test: p = {p_text(row['t_test_p_value'])}. "
+    return f"{text}Every other comparison on this page is secondary."
 
 
 def comparison_view(tables: StudyTables) -> TableView:
-    """Every comparison with its interval and all p-values that were computed."""
+    """Return every comparison with its interval and all p-values that were computed."""
     rows = []
     known = tables.comparison[tables.comparison["difference"].notna()]
     for row in known.head(MOST_ROWS).to_dict("records"):
@@ -111,7 +112,7 @@ def comparison_view(tables: StudyTables) -> TableView:
 
 
 def pairing_sentence(tables: StudyTables) -> str:
-    """What pairing by seed gained or lost, as observed at single sizes by the best accuracy."""
+    """Say what pairing by seed gained or lost, as observed at single sizes by the best accuracy."""
     table = tables.comparison
     single = table[(table["size"] != ALL_SIZES) & (table["selection"] == "best")]
     ratios = [float(ratio) for ratio in single["variance_ratio"].dropna()]
@@ -135,7 +136,7 @@ def _how_many(rows: int) -> str:
 
 
 def p_text(value: float) -> str:
-    """A p-value with three significant digits."""
+    """Return a p-value with three significant digits."""
     return NO_NUMBER if not math.isfinite(value) else f"{value:.3g}"
 
 

@@ -1,13 +1,21 @@
-"""Protects the words of figures: numbers as people write them, hidden characters spelt out, JSON round trip."""
+"""Protects the wording of numbers and names: numbers as people write them, hidden characters spelt out."""
 
 from __future__ import annotations
 
 import math
 
 import pytest
-from smallmix.figures.figure_text import FigureTable, FigureText, count_of, joined, number, percent, points
-from smallmix.figures.foreign_text import visible_text
-from smallmix.figures.seed_intervals import interval_sentence, t_interval
+from smallmix.wording import (
+    count_of,
+    duration,
+    joined,
+    number,
+    percent,
+    percent_number,
+    points,
+    selection_name,
+    visible_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,7 @@ def test_a_bound_near_zero_keeps_its_sign(value: float, expected: str) -> None:
 def test_percent_number_and_counts() -> None:
     assert percent(0.5784) == "57.8\N{NO-BREAK SPACE}%"
     assert percent(math.nan) == "\N{EN DASH}"
+    assert (percent_number(0.5784), percent_number(math.nan)) == ("57.84", "\N{EN DASH}")
     assert number(-0.5, 2) == "\N{MINUS SIGN}0.50"
     assert (count_of(1, "seed"), count_of(50_000, "class", "classes")) == ("1 seed", "50,000 classes")
     assert (joined([]), joined(["a"]), joined(["a", "b", "c"])) == ("", "a", "a, b and c")
@@ -54,20 +63,26 @@ def test_letters_of_all_scripts_stay_and_long_text_is_cut() -> None:
     assert visible_text("x" * 500, 100) == "x" * 99 + "…"
 
 
-def test_words_survive_their_file() -> None:
-    text = FigureText("A", "B <b>", "C", FigureTable(("x", "y"), (("1", "2"), ("3", "4"))))
-    assert FigureText.from_json(text.to_json()) == text
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (45, "45 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (720, "12 min"),
+        (5399, "90 min"),
+        (5400, "1.5 h"),
+        (4.5e6, "1,250.0 h"),
+    ],
+)
+def test_durations_have_the_unit_that_fits(seconds: float, expected: str) -> None:
+    assert duration(seconds) == expected.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def test_one_seed_has_no_interval() -> None:
-    assert all(math.isnan(bound) for bound in t_interval([0.5]))
-    assert "no interval" in interval_sentence([1, 1])
-    assert interval_sentence([]) == ""
-    assert "single seed have no bar" in interval_sentence([1, 3])
+def test_an_unknown_duration_is_a_dash() -> None:
+    assert duration(math.nan) == "\N{EN DASH}"
 
 
-def test_t_interval_of_three_seeds() -> None:
-    low, high = t_interval([0.50, 0.52, 0.54])
-    # 4.302653 standard errors of 0.02 / sqrt(3) to each side.
-    assert low == pytest.approx(0.52 - 4.302653 * 0.02 / 3**0.5)
-    assert high == pytest.approx(0.52 + 4.302653 * 0.02 / 3**0.5)
+def test_selections_have_names_for_people() -> None:
+    assert selection_name("last_tenth") == "median of the last tenth"
+    assert selection_name("every_other\u202e") == "every other[U+202E]"

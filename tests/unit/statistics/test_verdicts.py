@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from smallmix.statistics.decisions import Measure, all_above, both_signs, simultaneous
-from smallmix.statistics.judgement import Outcome
+from smallmix.statistics.verdicts import Measure, Outcome, all_above, both_signs, simultaneous
 
 UP, SLIGHT, NONE, DOWN = (3.0, 3.1, 2.9), (1.0, 1.3, 0.7), (1.0, -1.0, 0.1), (-3.0, -3.1, -2.9)
 # Below zero by its own interval, but not among sixteen.

@@ -1,4 +1,4 @@
-"""Every run: what is there, what is not and why, and the command that finishes the rest."""
+"""The section of runs: which are finished, which are not and why, and the command that finishes the rest."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from smallmix.figures.figure_text import NO_NUMBER, percent
-from smallmix.figures.study_tables import StudyTables
 from smallmix.report.table_view import Entry, TableView, number_entry, size_entry
+from smallmix.tables.study_tables import StudyTables
+from smallmix.wording import NO_NUMBER, duration, percent_number
 
 STATUSES = ("current", "stale", "failed", "missing")
 STATUS_NAMES = {"current": "finished", "stale": "stale", "failed": "failed", "missing": "not run"}
@@ -40,7 +40,7 @@ class Runs:
 
 
 def compose_runs(tables: StudyTables, command: str | None = None) -> Runs:
-    """All about the runs from cells.csv, metrics.csv and provenance.json; `command` is the call that runs the study."""
+    """Compose the section. `command` is the call that runs the study."""
     statuses = _statuses(tables)
     counts = Counter(status for status, _ in statuses.values())
     return Runs(
@@ -56,7 +56,7 @@ Place = tuple[int, str, int]
 
 
 def _statuses(tables: StudyTables) -> dict[Place, tuple[str, str]]:
-    """Status and reason of every cell of the study; a cell that cells.csv does not know is missing."""
+    """Return status and reason of every cell of the study; a cell that cells.csv does not know is missing."""
     known = {
         (int(row["size"]), str(row["method"]), int(row["seed"])): (str(row["status"]), str(row["reason"]))
         for row in tables.cells.to_dict("records")
@@ -73,7 +73,7 @@ def _place(place: Place) -> str:
 
 
 def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]], command: str | None) -> str | None:
-    """What to type to finish the study: `command`, and stale and failed runs by name.
+    """Return what to type to finish the study: `command`, and stale and failed runs by name.
 
     None where nothing is left, and where nobody knows the files that made the study: a made-up name helps nobody.
     """
@@ -161,11 +161,11 @@ def _every(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> Table
 
 def _percent(row: dict[Any, Any], key: str) -> Entry:
     value = float(row.get(key, math.nan))
-    return number_entry(percent(value, 2).removesuffix("\N{NO-BREAK SPACE}%"), value)
+    return number_entry(percent_number(value), value)
 
 
 def _seconds(tables: StudyTables) -> dict[str, float]:
-    """Wall-clock seconds of each run, by place."""
+    """Return the wall-clock seconds of each run, by its path below cells/."""
     found: dict[str, float] = {}
     for group in tables.provenance.get("environments", []):
         for place, timing in group.get("timing", {}).items():
@@ -173,14 +173,3 @@ def _seconds(tables: StudyTables) -> dict[str, float]:
             if isinstance(value, int | float):
                 found[str(place)] = float(value)
     return found
-
-
-def duration(seconds: float) -> str:
-    """45 s, 12 min, 3.4 h."""
-    if not math.isfinite(seconds):
-        return NO_NUMBER
-    if seconds < 90:
-        return f"{seconds:.0f}\N{NO-BREAK SPACE}s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f}\N{NO-BREAK SPACE}min"
-    return f"{seconds / 3600:,.1f}\N{NO-BREAK SPACE}h"

@@ -1,4 +1,4 @@
-"""Curves with thousands of readings drawn with a few hundred points, without losing a peak."""
+"""Thin curves of thousands of evaluations to a few hundred points, without losing a peak."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ FEWEST_POINTS_PER_LINE = 40
 
 
 def points_per_line(lines: int) -> int:
-    """How many points each of `lines` lines of one figure may have, so that the page stays small."""
+    """Return how many points each of `lines` lines of one figure may have, so that the page stays small."""
     return max(FEWEST_POINTS_PER_LINE, min(POINTS_PER_LINE, POINTS_PER_FIGURE // max(1, lines)))
 
 
 def thin_curve(
     x: npt.ArrayLike, y: npt.ArrayLike, limit: int = POINTS_PER_LINE
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """At most `limit` (>= 4) of the points (x[i], y[i]), x ascending: the first, the last, and each stretch's extremes.
+    """Return at most `limit` (>= 4) of the points (x[i], y[i]), x ascending.
 
-    Points whose y is not a finite number are left out. The highest and the lowest y always remain.
+    Keep the first and the last point and each stretch's extremes, so that the highest and the lowest y always remain.
+    Leave out points whose y is not a finite number.
     """
     abscissa, ordinate = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     finite = np.isfinite(ordinate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from smallmix.figures.thinning import POINTS_PER_LINE, points_per_line, thin_curve
+from smallmix.tables.thinning import POINTS_PER_LINE, points_per_line, thin_curve
 
 CURVES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=1500)
 

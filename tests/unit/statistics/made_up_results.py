@@ -1,4 +1,4 @@
-"""Evidence put together by hand: accuracies and loss curves exactly as a test needs them, without any file."""
+"""StudyResults put together by hand: accuracies and loss curves exactly as a test needs them, without any file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smallmix.collection.subset_table import SubsetRow
-from smallmix.statistics.evidence import Evidence
-from smallmix.statistics.results import SELECTIONS, History, Result
+from smallmix.statistics.study_results import SELECTIONS, History, Result, StudyResults
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import build_configuration
@@ -31,17 +30,17 @@ def make_results(accuracies: Accuracies, seeds: Sequence[int] = range(10)) -> tu
     )
 
 
-def make_evidence(
+def make_study_results(
     accuracies: Accuracies | None = None,
     histories: Sequence[History] = (),
     subset_rows: Sequence[SubsetRow] = (),
     **choices: Any,
-) -> Evidence:
-    """Evidence on CIFAR-10's classes; sizes and seeds of the study follow the accuracies unless they are given."""
+) -> StudyResults:
+    """StudyResults on CIFAR-10's classes; sizes and seeds of the study follow the accuracies unless they are given."""
     accuracies = accuracies or {}
     choices.setdefault("sizes", sorted({size for size, _ in accuracies} or {500}, reverse=True))
     choices.setdefault("seeds", range(max((len(of_seeds) for of_seeds in accuracies.values()), default=1)))
-    return Evidence(make_study(**choices), make_results(accuracies), tuple(histories), tuple(subset_rows), CLASSES)
+    return StudyResults(make_study(**choices), make_results(accuracies), tuple(histories), tuple(subset_rows), CLASSES)
 
 
 def make_history(

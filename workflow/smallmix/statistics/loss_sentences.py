@@ -1,14 +1,14 @@
-"""What the training losses of a study's methods can and cannot say beside each other, in sentences."""
+"""Sentences on what the training losses of a study's methods can and cannot tell beside each other."""
 
 from __future__ import annotations
 
-from smallmix.figures.figure_text import joined, number
-from smallmix.statistics.loss_floor import methods_of_equal_loss, pair_floor
+from smallmix.statistics.loss_claims import methods_of_equal_loss, pair_floor
 from smallmix.study.study import Study
+from smallmix.wording import joined, number
 
 
 def floor_sentences(study: Study) -> list[str]:
-    """Why the training loss of mixed images has a floor, and how high it is for each method of the study."""
+    """Return why the training loss of mixed images has a floor, and how high it is for each method of the study."""
     values = {cell.method: cell.value.method for cell in study.cells}
     mixes = {value.mix for value in values.values()}
     sentences = ["Under mixup the training loss is measured on mixed images. No network can bring it to zero."]
@@ -28,7 +28,7 @@ def floor_sentences(study: Study) -> list[str]:
 
 
 def comparison_sentences(study: Study) -> list[str]:
-    """Which training losses can be compared: those of methods with the same expected loss, and no others."""
+    """Return which training losses can be compared: those of methods with the same expected loss, and no others."""
     pairs = methods_of_equal_loss(study)
     if not pairs:
         return ["So the training loss as optimised cannot be compared between methods that mix differently."]

@@ -1,55 +1,28 @@
-"""The first screen: did mixing help, by how much with few and with many images, and how complete is the study."""
+"""The first section: did mixing help, by how much with few and with many images, and how complete is the study."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from smallmix.figures.figure_text import count_of, joined, percent, points
-from smallmix.figures.paired_differences import differences_by_size
-from smallmix.figures.study_tables import StudyTables
-from smallmix.report.missing_classes import missing_class_notes
-from smallmix.report.protocol import early_loss_warning
-from smallmix.statistics.method_roles import first_method
+from smallmix.report.method_section import early_loss_warning
+from smallmix.study.method_roles import first_method
+from smallmix.tables.study_tables import PairedDifference, StudyTables
+from smallmix.wording import count_of, joined, percent, points
 
 MOST_SPELT_OUT = 4  # mixing methods with a sentence each; more are sorted into groups
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A method minus the reference at one size: mean of the paired differences, fractions; NaN bounds for one seed."""
-
-    size: int
-    mean: float
-    low: float
-    high: float
-    seeds: int
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves no doubt about the sign, as far as seeds go."""
-        return math.isfinite(self.low) and (self.low > 0 or self.high < 0)
-
-    def words(self) -> str:
-        """The difference with its interval, or with the reason why there is none."""
-        if math.isfinite(self.low):
-            interval = f"95 % interval {points(self.low)} to {points(self.high)}, {count_of(self.seeds, 'seed')}"
-            return f"{points(self.mean)} points ({interval})"
-        return f"{points(self.mean)} points (one seed: no interval)"
-
-
-@dataclass(frozen=True)
 class Gain:
-    """One mixing method against the reference, where images are few and where they are many."""
+    """One mixing method against the reference, in text: where images are few, and where they are many."""
 
     method: str
-    few: Difference
-    many: Difference
+    text: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the first screen says. `sentence` is complete in itself; `warnings` must be read before it is believed."""
+    """The first section. `sentence` is complete in itself; `warnings` must be read before it is believed."""
 
     sentence: str
     gains: tuple[Gain, ...]
@@ -60,37 +33,37 @@ class Answer:
 
 
 def leading_method(tables: StudyTables) -> str | None:
-    """The method that the answer begins with: the first that mixes images and labels, else the first that mixes."""
+    """Return the method to begin with: the first that mixes images and labels, else the first that mixes images."""
     return first_method(tables.study, "images-and-labels") or first_method(tables.study, "images")
 
 
-def differences_between(tables: StudyTables, method: str, reference: str) -> list[Difference]:
-    """Method minus reference by size, ascending, by the article's selection rule (the best of the run)."""
-    table = differences_by_size(tables)
-    table = table[table["selection"] == "best"].sort_values("size")
-    found = []
-    for row in table.to_dict("records"):
-        difference, low, high = float(row["difference"]), float(row["low"]), float(row["high"])
-        if (row["method"], row["reference"]) == (reference, method):
-            difference, low, high = -difference, -high, -low
-        elif (row["method"], row["reference"]) != (method, reference):
-            continue
-        found.append(Difference(int(row["size"]), difference, low, high, int(row["seeds"])))
-    return found
-
-
 def compose_answer(tables: StudyTables) -> Answer:
-    """The answer from the tables as they are."""
+    """Compose the answer from the tables as they are."""
     reference, leading = first_method(tables.study, "none"), leading_method(tables)
     wanted, finished = len(tables.study.cells), len(tables.metrics)
     gains = []
     for method in tables.study.methods:
         if reference is not None and method != reference:
-            differences = differences_between(tables, method, reference)
+            differences = tables.differences(method, reference)
             if differences:
-                gains.append(Gain(method, differences[0], differences[-1]))
+                gains.append(Gain(method, _gain_text(differences)))
     sentence = _sentence(tables, reference, leading)
     return Answer(sentence, tuple(gains), reference or "", finished, wanted, tuple(_warnings(tables)))
+
+
+def difference_text(difference: PairedDifference) -> str:
+    """Return the difference with its interval, or with the reason why there is none."""
+    mean = points(difference.mean)
+    if not difference.has_interval:
+        return f"{mean} points (one seed: no interval)"
+    interval = f"{points(difference.low)} to {points(difference.high)}"
+    return f"{mean} points (95 % interval {interval}, {count_of(difference.seeds, 'seed')})"
+
+
+def _gain_text(differences: list[PairedDifference]) -> str:
+    few, many = differences[0], differences[-1]
+    text = f"{difference_text(few)} with {few.size:,} images"
+    return text if many.size == few.size else f"{text}; {difference_text(many)} with {many.size:,}"
 
 
 def _sentence(tables: StudyTables, reference: str | None, leading: str | None) -> str:
@@ -102,7 +75,7 @@ def _sentence(tables: StudyTables, reference: str | None, leading: str | None) -
             + _best_accuracies(tables)
         )
     mixing = [leading, *(name for name in tables.study.methods if name not in (leading, reference))]
-    found = {method: differences_between(tables, method, reference) for method in mixing}
+    found = {method: tables.differences(method, reference) for method in mixing}
     finished = {method: differences for method, differences in found.items() if differences}
     if not finished:
         return f"No size has finished runs of both {leading} and {reference} yet, so there is no answer."
@@ -120,8 +93,8 @@ def _sentence(tables: StudyTables, reference: str | None, leading: str | None) -
     return " ".join(sentences)
 
 
-def _position(method: str, reference: str, differences: list[Difference]) -> str:
-    """At how many sizes a method came out ahead."""
+def _position(method: str, reference: str, differences: list[PairedDifference]) -> str:
+    """Say at how many sizes a method came out ahead."""
     higher, tried = sum(one.mean > 0 for one in differences), _tried(len(differences))
     if len(differences) == 1:
         return f"{method} {'came' if higher else 'did not come'} out ahead of {reference} at the one size tried"
@@ -131,8 +104,8 @@ def _position(method: str, reference: str, differences: list[Difference]) -> str
     return f"{method} came out ahead of {reference} at {where}"
 
 
-def _sorted_out(found: dict[str, list[Difference]], reference: str) -> str:
-    """Many methods, by whether they came out ahead everywhere, somewhere or nowhere."""
+def _sorted_out(found: dict[str, list[PairedDifference]], reference: str) -> str:
+    """Sort many methods by whether they came out ahead everywhere, somewhere or nowhere."""
     everywhere = [name for name, all_of in found.items() if all(one.mean > 0 for one in all_of)]
     nowhere = [name for name, all_of in found.items() if not any(one.mean > 0 for one in all_of)]
     somewhere = [name for name in found if name not in (*everywhere, *nowhere)]
@@ -152,15 +125,15 @@ def _tried(count: int) -> str:
     return f"{count_of(count, 'training-set size')} tried"
 
 
-def _spans(differences: list[Difference]) -> str:
+def _spans(differences: list[PairedDifference]) -> str:
     few, many = differences[0], differences[-1]
     spans = f"{points(few.mean)} points with {few.size:,} images"
     return spans if many.size == few.size else f"{spans}, {points(many.mean)} with {many.size:,}"
 
 
-def _certainty(differences: list[Difference]) -> str:
-    """On which side of zero the intervals lie; empty where there is none."""
-    intervals = [one for one in differences if math.isfinite(one.low)]
+def _certainty(differences: list[PairedDifference]) -> str:
+    """Say on which side of zero the intervals lie; empty where there is none."""
+    intervals = [one for one in differences if one.has_interval]
     if not intervals:
         return ""
     above, below = sum(one.low > 0 for one in intervals), sum(one.high < 0 for one in intervals)
@@ -183,9 +156,9 @@ def _share(count: int, total: int) -> str:
 def _best_accuracies(tables: StudyTables) -> str:
     largest = int(tables.metrics["size"].max())
     parts = [
-        f"{method} {percent(float(tables.seeds_of(largest, method)['best_test_accuracy'].mean()))}"
+        f"{method} {percent(tables.mean_of('best_test_accuracy', largest, method).mean)}"
         for method in tables.methods_present()
-        if len(tables.seeds_of(largest, method))
+        if tables.mean_of("best_test_accuracy", largest, method).seeds
     ]
     return f"With {largest:,} images: {joined(parts)}."
 
@@ -202,3 +175,22 @@ def _warnings(tables: StudyTables) -> list[str]:
     warnings += missing_class_notes(tables)
     warnings += [str(note) for note in tables.dataset.get("warnings", [])]
     return warnings
+
+
+def missing_class_notes(tables: StudyTables) -> list[str]:
+    """Return at most one sentence on classes without any image, by size; none where every class has one."""
+    classes = len(tables.classes)
+    parts = []
+    for row in tables.subset_table.to_dict("records"):
+        if int(row["smallest_class"]) > 0:
+            continue
+        missing = row.get("missing_classes")  # a table of version 0.3 has no such column
+        count = "at least one" if missing is None else f"{int(missing):,}"
+        parts.append(f"{count}{f' of {classes:,}' if classes else ''} with {int(row['size']):,} images")
+    if not parts:
+        return []
+    return [
+        f"Classes are missing from the training subset: {joined(parts)}. The network cannot learn what it is never "
+        f"shown, so accuracies there are bounded. The logs in logs/{tables.study.name}/subsets name the classes; "
+        "subsets.rule: balanced gives each one its share."
+    ]

@@ -1,0 +1,121 @@
+"""A saved SVG made part of an HTML page: its colours become the page's, so that they follow the dark scheme.
+
+Its ids begin with the figure's name, since many figures stand in one page.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from smallmix.errors import SmallmixError
+from smallmix.figures.figure_files import FigureText
+from smallmix.figures.style import INK, MUTED, PAPER, RULE, SERIES_COLORS
+from smallmix.wording import visible_text
+
+WIDEST_WITHOUT_SCROLLING = 600  # units of the SVG, at 72 to the inch
+LONGEST_TEXT = 20_000
+_SVG = "{http://www.w3.org/2000/svg}"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_DROPPED = (f"{_SVG}metadata", f"{_SVG}style")  # the style is one for every element of a page
+_ROLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    RULE: "var(--rule)",
+    PAPER: "var(--paper)",
+    **{color: f"var(--series-{place})" for place, color in enumerate(SERIES_COLORS)},
+}
+_ROLE = re.compile("|".join(map(re.escape, _ROLES)))
+_FONT = re.compile(r"'DejaVu Sans'(, sans-serif)?")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_SERIES = re.compile(r"series-(\d+)-")
+_NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
+
+
+@dataclass(frozen=True)
+class InlineFigure:
+    """A drawn figure for a page: its text, its markup, and whether it is wider than the page's column."""
+
+    text: FigureText
+    markup: Markup
+    wide: bool
+
+
+def load_figure(folder: Path, name: str) -> InlineFigure | None:
+    """Read `<name>.svg` and `<name>.json`; None where either is not there. Raises SmallmixError for damaged files."""
+    drawing, text_file = folder / f"{name}.svg", folder / f"{name}.json"
+    if not drawing.exists() or not text_file.exists():
+        return None
+    try:
+        text = FigureText.from_json(text_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SmallmixError(f"cannot read {text_file}: {error}. Delete it and draw the figures again.") from error
+    try:
+        root = ElementTree.fromstring(drawing.read_bytes())
+        width = float(root.get("viewBox", "").split()[2])
+    except (OSError, ElementTree.ParseError, IndexError, ValueError) as error:
+        raise SmallmixError(
+            f"cannot read the figure {drawing}: {error}. Delete it and draw the figures again."
+        ) from error
+    wide = width > WIDEST_WITHOUT_SCROLLING
+    return InlineFigure(text, _markup(root, name, text, 1.1 * width if wide else None), wide)
+
+
+def _markup(root: ElementTree.Element, name: str, text: FigureText, least_width: float | None) -> Markup:
+    """Return the drawing as markup with title and description, each method's artists of the class `series-<place>`."""
+    _recolour(root, name)
+    for key in ("width", "height", "version"):
+        root.attrib.pop(key, None)
+    if least_width is not None:
+        # Shrunk to the page's column its text could not be read: it scrolls in its own box instead.
+        root.set("style", f"min-width: {least_width:.0f}px")
+    root.set("class", "plot")
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{name}-title {name}-description")
+    for place, (tag, part, content) in enumerate(
+        (("title", "title", text.title), ("desc", "description", text.description))
+    ):
+        element = ElementTree.Element(f"{_SVG}{tag}", {"id": f"{name}-{part}"})
+        element.text = visible_text(content, LONGEST_TEXT)
+        root.insert(place, element)
+    ElementTree.register_namespace("", _SVG[1:-1])
+    markup = ElementTree.tostring(root, encoding="unicode")
+    # Between lines of an SVG there is nothing to see; in HTML no namespace needs declaring.
+    return Markup(_NAMESPACES.sub("", re.sub(r">\s+<", "><", markup)))
+
+
+def _recolour(root: ElementTree.Element, name: str) -> None:
+    """Give colours and fonts to the page; prefix ids with `name` and drop those that nothing refers to."""
+    for parent in root.iter():
+        for child in [one for one in parent if one.tag in _DROPPED]:
+            parent.remove(child)
+    wanted = _referenced(root)
+    for element in root.iter():
+        link = element.attrib.pop(_LINK, "")
+        if link:
+            element.set("href", f"#{name}-{link[1:]}" if link.startswith("#") else link)
+        identifier = element.attrib.pop("id", "")
+        series = _SERIES.match(identifier)
+        if series:
+            element.set("class", f"series series-{series[1]}")
+        if identifier in wanted:
+            element.set("id", f"{name}-{identifier}")
+        for key in ("style", "clip-path", "fill", "stroke"):
+            if value := element.get(key):
+                value = _REFERENCE.sub(lambda match: f"url(#{name}-{match[1]})", value)
+                value = _ROLE.sub(lambda match: _ROLES[match[0]], value)
+                element.set(key, _FONT.sub("var(--sans)", value))
+
+
+def _referenced(root: ElementTree.Element) -> set[str]:
+    found: set[str] = set()
+    for element in root.iter():
+        for value in element.attrib.values():
+            found.update(_REFERENCE.findall(value))
+        if element.get(_LINK, "").startswith("#"):
+            found.add(element.get(_LINK, "")[1:])
+    return found

@@ -1,0 +1,73 @@
+"""The section of claims: conclusions and numbers of the source beside what was found, with their verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smallmix.report.table_view import Entry, TableView
+from smallmix.tables.study_tables import StudyTables
+
+VERDICT_MARKS = {
+    "reproduced": "good",
+    "agrees here": "good",
+    "agrees with the published number": "good",
+    "undecided": "warn",
+    "undecided here": "warn",
+    "not reproduced": "bad",
+    "disagrees here": "bad",
+    "disagrees with the published number": "bad",
+    "not tested": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """One conclusion of the source, what was found here, the verdict and its reason."""
+
+    statement: str
+    found: str
+    verdict: str
+    mark: str
+    reason: str
+
+
+def compose_claims(tables: StudyTables) -> list[ClaimView]:
+    """Return the claims of claims.csv, in its order."""
+    chosen = tables.claims[tables.claims["kind"] == "claim"]
+    return [
+        ClaimView(
+            statement=row["statement"],
+            found=row["found"],
+            verdict=row["verdict"],
+            mark=VERDICT_MARKS.get(row["verdict"], "quiet"),
+            reason=row["reason"],
+        )
+        for row in chosen.to_dict("records")
+    ]
+
+
+def verdict_counts(tables: StudyTables, kind: str) -> list[tuple[str, str, int]]:
+    """Return (verdict, mark, how many) of one kind of row, the best verdicts first."""
+    verdicts = list(tables.claims[tables.claims["kind"] == kind]["verdict"])
+    return [(one, mark, verdicts.count(one)) for one, mark in VERDICT_MARKS.items() if one in verdicts]
+
+
+def numbers_view(tables: StudyTables) -> TableView | None:
+    """Return each published number and gain, what was found, the difference, the tolerance and the verdict."""
+    chosen = tables.claims[tables.claims["kind"] != "claim"]
+    if chosen.empty:
+        return None
+    return TableView(
+        name="table-numbers",
+        caption="Each published number and each published gain over plain training beside ours, as judged.",
+        columns=("Number", "Published", "Found", "Difference", "Tolerance", "Verdict", "Reason"),
+        rows=tuple(
+            (
+                Entry(row["statement"] or row["id"]),
+                *(Entry(row[key]) for key in ("published", "found", "difference", "tolerance")),
+                Entry(row["verdict"], mark=VERDICT_MARKS.get(row["verdict"], "quiet")),
+                Entry(row["reason"]),
+            )
+            for row in chosen.to_dict("records")
+        ),
+    )

@@ -1,0 +1,212 @@
+"""A study's results, read back from its tables: runs, histories, subsets and the data set's description."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
+from smallmix.errors import SmallmixError
+from smallmix.study.cell import Mix
+from smallmix.study.layout import Layout
+from smallmix.study.method_roles import method_as_published
+from smallmix.study.published import Protocol, article_protocol
+from smallmix.study.study import Study
+
+# How an accuracy is chosen from a training: by the best reading (the article's rule, chosen on the test images), by
+# the last one, or by the median of the last tenth.
+SELECTIONS = {
+    "best": "best_test_accuracy",
+    "last": "final_test_accuracy",
+    "last_tenth": "last_tenth_test_accuracy",
+}
+_NAMES = frozenset({"study", "dataset", "method"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """One current cell's numbers by column of metrics.csv (accuracies are fractions; NaN where a field is empty)."""
+
+    size: int
+    method: str
+    seed: int
+    numbers: dict[str, float]
+
+    def number(self, column: str) -> float:
+        """Return a column's number, or NaN where the run has none."""
+        return self.numbers.get(column, math.nan)
+
+
+HISTORY_FRONT = ("study", "size", "method", "seed")
+
+
+@dataclass(frozen=True)
+class History:
+    """One current cell's evaluations by column of history.csv."""
+
+    size: int
+    method: str
+    seed: int
+    columns: dict[str, list[float]]
+
+
+def read_results(path: Path) -> tuple[Result, ...]:
+    """The rows of a metrics.csv, in its order. Raises SmallmixError where it is missing or damaged."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return tuple(
+                Result(
+                    size=int(row["size"]),
+                    method=row["method"],
+                    seed=int(row["seed"]),
+                    numbers={key: _number(text) for key, text in row.items() if key not in _NAMES},
+                )
+                for row in csv.DictReader(stream, strict=True)
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as fault:
+        raise SmallmixError(_explain(path, fault)) from fault
+
+
+def read_histories(path: Path, largest_size: int | None = None) -> tuple[History, ...]:
+    """The histories of a history.csv by cell, in its order; of sizes up to `largest_size` where that is given.
+
+    Raises SmallmixError where the file is missing or damaged.
+    """
+    found: dict[tuple[int, str, int], History] = {}
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = csv.reader(stream, strict=True)
+            header = next(rows)
+            if header[: len(HISTORY_FRONT)] != list(HISTORY_FRONT):
+                raise ValueError(f"it does not begin with the columns {','.join(HISTORY_FRONT)}")
+            front, names = len(HISTORY_FRONT), header[len(HISTORY_FRONT) :]
+            for row in rows:
+                _, size_text, method, seed, *_ = row
+                size = int(size_text)
+                if largest_size is not None and size > largest_size:
+                    continue
+                place = (size, method, int(seed))
+                if place not in found:
+                    found[place] = History(*place, columns={name: [] for name in names})
+                for name, text in zip(names, row[front:], strict=True):
+                    found[place].columns[name].append(_number(text))
+    except (OSError, ValueError, IndexError, StopIteration, csv.Error) as fault:
+        raise SmallmixError(_explain(path, fault)) from fault
+    return tuple(found.values())
+
+
+def by_seed(results: Iterable[Result], size: int, method: str, column: str) -> dict[int, float]:
+    """A column's numbers of one size and method, by seed in ascending order; empty fields are left out."""
+    chosen = (one for one in results if one.size == size and one.method == method)
+    values = {one.seed: one.numbers[column] for one in chosen}
+    return {seed: values[seed] for seed in sorted(values) if not math.isnan(values[seed])}
+
+
+def _number(text: str) -> float:
+    return float(text) if text else math.nan
+
+
+def _explain(path: Path, fault: Exception) -> str:
+    return f"cannot read {path}: {fault}. Write it again with `python -m smallmix collect-metrics`."
+
+
+# The sizes that the article calls small data are far below; loss curves of larger ones are not judged.
+SMALL_DATA_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study with its results; classes are names, if known.
+
+    Histories, and the images of every class by size and seed, are those of sizes up to SMALL_DATA_LIMIT.
+    label_checksums are the sha256 of the training and of the test labels as stored; empty where they are not known.
+    """
+
+    study: Study
+    runs: tuple[Result, ...]
+    histories: tuple[History, ...] = ()
+    subset_rows: tuple[SubsetRow, ...] = ()
+    classes: tuple[str, ...] = ()
+    class_counts: Mapping[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    label_checksums: tuple[str, ...] = ()
+    protocol: Protocol = field(default_factory=article_protocol)
+
+    def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
+        """Test accuracies (fractions) by seed."""
+        return by_seed(self.runs, size, method, SELECTIONS[selection])
+
+    def method_that_mixes(self, mix: Mix) -> str | None:
+        """Return the study's method that stands for the published one of this mix, or None."""
+        return method_as_published(self.study, mix, self.protocol)
+
+    @property
+    def mixing_methods(self) -> list[str]:
+        """Return the methods that stand for the published ways of mixing, as far as the study has them."""
+        mixes: tuple[Mix, ...] = ("images", "images-and-labels")
+        return [name for mix in mixes if (name := self.method_that_mixes(mix)) is not None]
+
+    def histories_of(self, method: str, size: int | None = None) -> list[History]:
+        """The histories of a method, of one size or of all small ones."""
+        return [one for one in self.histories if one.method == method and size in (None, one.size)]
+
+
+def load_study_results(study: Study, root: Path, tables: Path | None = None) -> StudyResults:
+    """Read a study's tables, from `tables` or else from results/<study>.
+
+    subset_table.csv, the subsets and the dataset's description may be absent (a partial report); raises SmallmixError
+    where metrics.csv or history.csv is, or where any of them is damaged.
+    """
+    layout = Layout(study, root)
+    folder = tables or layout.results
+    subset_table = folder / "subset_table.csv"
+    description = _read_description(layout.dataset / "dataset.json")
+    classes = class_names(description)
+    return StudyResults(
+        study=study,
+        runs=read_results(folder / "metrics.csv"),
+        histories=read_histories(folder / "history.csv", SMALL_DATA_LIMIT),
+        subset_rows=tuple(read_subset_table(subset_table)) if subset_table.exists() else (),
+        classes=classes,
+        class_counts=_class_counts(layout, len(classes)),
+        label_checksums=label_checksums(description),
+    )
+
+
+def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[int, ...]]:
+    """The images of every class in the small subsets that are there, by size and seed."""
+    study = layout.study
+    places = {
+        (size, seed): layout.subset_of(size, seed)
+        for size in study.sizes
+        for seed in study.seeds
+        if classes and size <= SMALL_DATA_LIMIT
+    }
+    counts = {path: tuple(count_classes(path, classes, size)) for (size, _), path in places.items() if path.exists()}
+    return {place: counts[path] for place, path in places.items() if path in counts}
+
+
+def class_names(description: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes that a dataset.json names; empty where it names none."""
+    names = description.get("classes")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def label_checksums(description: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sha256 of the training and of the test labels that a dataset.json vouches for; empty where it lacks them."""
+    checksums = description.get("checksums")
+    if not isinstance(checksums, dict) or not {"train_labels.npy", "test_labels.npy"} <= checksums.keys():
+        return ()
+    return str(checksums["train_labels.npy"]), str(checksums["test_labels.npy"])
+
+
+def _read_description(path: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

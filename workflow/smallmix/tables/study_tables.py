@@ -1,0 +1,330 @@
+"""All tables of one study behind one object. Figures and report read numbers from it and nowhere else.
+
+A table that is not there yet is an empty one with the right columns, so that an unfinished study can be drawn.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from smallmix.errors import SmallmixError
+from smallmix.study.layout import Layout
+from smallmix.study.method_roles import method_for
+from smallmix.study.published import Published, find_published, load_published
+from smallmix.study.study import Study
+
+SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test accuracy, a fraction
+ALL_METHODS = "*"  # in place of a method in `summary`: the mean over all of them
+LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "metrics": (
+        "study",
+        "dataset",
+        "size",
+        "method",
+        "seed",
+        "iterations",
+        "final_test_accuracy",
+        "best_test_accuracy",
+        "last_tenth_test_accuracy",
+        "last_tenth_readings",
+        "final_test_loss",
+        "best_iteration",
+        "final_train_loss",
+        "final_clean_train_loss",
+        "final_clean_train_accuracy",
+        "expected_calibration_error",
+        "calibration_gap",
+        "brier_score",
+        "negative_log_likelihood",
+        "largest_early_loss",
+        "largest_early_loss_iteration",
+        "calibration_error_by_chance",
+    ),
+    "history": (
+        "study",
+        "size",
+        "method",
+        "seed",
+        "iteration",
+        "epoch",
+        "learning_rate",
+        "train_loss",
+        "clean_train_loss",
+        "clean_train_accuracy",
+        "test_loss",
+        "test_accuracy",
+    ),
+    "cells": ("size", "method", "seed", "status", "reason"),
+    "summary": (
+        "size",
+        "method",
+        "metric",
+        "seeds",
+        "mean",
+        "low",
+        "high",
+        "standard_deviation",
+        "minimum",
+        "maximum",
+    ),
+    "comparison": (
+        "size",
+        "method",
+        "reference",
+        "selection",
+        "seeds",
+        "difference",
+        "low",
+        "high",
+        "standard_error",
+        "p_value",
+        "note",
+        "t_test_p_value",
+        "holm_p_value",
+        "role",
+        "smallest_p_value",
+        "holm_rows",
+        "variance_ratio",
+    ),
+    "claims": (
+        "kind",
+        "id",
+        "statement",
+        "published",
+        "found",
+        "difference",
+        "tolerance",
+        "verdict",
+        "reason",
+    ),
+    "subset_table": ("size", "smallest_class", "largest_class"),
+}
+TEXT_COLUMNS = {
+    "metrics": frozenset({"study", "dataset", "method"}),
+    "history": frozenset({"study", "method"}),
+    "cells": frozenset({"method", "status", "reason"}),
+    "summary": frozenset({"method", "metric"}),
+    "comparison": frozenset({"size", "method", "reference", "selection", "note", "role"}),
+    "claims": frozenset(COLUMNS["claims"]),
+    "subset_table": frozenset[str](),
+}
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """The mean of one metric over `seeds` seeds with its 95 % t interval; low and high are NaN where there is none."""
+
+    seeds: int
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were seeds enough for an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+NO_MEAN = SeedMean(0, math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The mean over seeds of (method minus reference) at one size; low and high are NaN where there is no interval."""
+
+    size: int
+    seeds: int
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were seeds enough for an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclass(frozen=True)
+class StudyTables:
+    """The tables of a study. Data frames have the columns of COLUMNS; `dataset` and `provenance` are JSON objects.
+
+    `published` is None where the study names no published numbers. Accuracies and their differences are fractions.
+    """
+
+    study: Study
+    metrics: pd.DataFrame
+    history: pd.DataFrame
+    cells: pd.DataFrame
+    summary: pd.DataFrame
+    comparison: pd.DataFrame
+    claims: pd.DataFrame
+    subset_table: pd.DataFrame
+    dataset: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    published: Published | None = None
+
+    @property
+    def sizes(self) -> list[int]:
+        """The study's training-set sizes, ascending."""
+        return sorted(self.study.sizes)
+
+    @property
+    def small_sizes(self) -> list[int]:
+        """The sizes up to LARGEST_SMALL_SIZE, ascending."""
+        return [size for size in self.sizes if size <= LARGEST_SMALL_SIZE]
+
+    @functools.cached_property
+    def sizes_with_history(self) -> list[int]:
+        """The sizes that have a learning curve, ascending."""
+        present = set(self.history["size"].astype(int))
+        return [size for size in self.sizes if size in present]
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes as the data set gives them; foreign text."""
+        return [str(name) for name in self.dataset.get("classes", [])]
+
+    @functools.cached_property
+    def published_accuracy(self) -> dict[tuple[int, str], float]:
+        """(size, the study's own method) -> published test accuracy; empty where nothing is published."""
+        if self.published is None:
+            return {}
+        names = {name for row in self.published.accuracies for name in row.percent}
+        own = {name: method_for(self.study, name, self.published) for name in names}
+        return {
+            (row.size, method): value / 100
+            for row in self.published.accuracies
+            for name, value in row.percent.items()
+            if (method := own[name]) is not None
+        }
+
+    @property
+    def published_classes(self) -> dict[int, tuple[int, int]]:
+        """size -> published number of images of the smallest and of the largest class."""
+        if self.published is None:
+            return {}
+        return {row.size: (row.smallest_class, row.largest_class) for row in self.published.class_counts}
+
+    def methods_present(self) -> list[str]:
+        """Return the methods that have a finished cell, in the study's order."""
+        finished = set(self.metrics["method"])
+        return [method for method in self.study.methods if method in finished]
+
+    def seeds_of(self, size: int, method: str) -> pd.DataFrame:
+        """Return the rows of `metrics` of one size and method, by seed."""
+        chosen = self.metrics[(self.metrics["size"] == size) & (self.metrics["method"] == method)]
+        return chosen.sort_values("seed")
+
+    def mean_of(self, metric: str, size: int, method: str) -> SeedMean:
+        """Return a row of `summary`; NO_MEAN where no seed of that size and method has a number."""
+        return self._means.get((metric, size, method), NO_MEAN)
+
+    def metric_by_seed(self, metric: str) -> pd.DataFrame:
+        """Return size, method, seed and the value of a metric (or SELECTION_GAP) for every run that has one."""
+        if metric == SELECTION_GAP:
+            values = self.metrics["best_test_accuracy"] - self.metrics["final_test_accuracy"]
+        else:
+            values = self.metrics[metric]
+        return self.metrics[["size", "method", "seed"]].assign(value=values).dropna(subset=["value"])
+
+    def means_over_methods(self, metric: str) -> dict[int, float]:
+        """Return size -> mean over methods and seeds, ascending; of the metrics that `summary` has for all methods."""
+        means = {size: self.mean_of(metric, size, ALL_METHODS) for size in self.sizes}
+        return {size: mean.mean for size, mean in means.items() if mean.seeds}
+
+    @functools.cached_property
+    def _means(self) -> dict[tuple[str, int, str], SeedMean]:
+        return {
+            (str(row["metric"]), int(row["size"]), str(row["method"])): SeedMean(
+                int(row["seeds"]), float(row["mean"]), float(row["low"]), float(row["high"])
+            )
+            for row in self.summary.to_dict("records")
+        }
+
+    @functools.cached_property
+    def size_comparison(self) -> pd.DataFrame:
+        """The rows of `comparison` that belong to one size and have a difference; sizes as whole numbers."""
+        sizes = pd.to_numeric(self.comparison["size"], errors="coerce")
+        chosen = self.comparison[sizes.notna() & self.comparison["difference"].notna()]
+        return chosen.assign(size=sizes[chosen.index].astype(int))
+
+    def differences(self, method: str, reference: str, selection: str = "best") -> list[PairedDifference]:
+        """Return method minus reference at every size that has both, ascending; a pair stored reversed is turned."""
+        table = self.size_comparison
+        found = []
+        for row in table[table["selection"] == selection].sort_values("size").to_dict("records"):
+            mean, low, high = float(row["difference"]), float(row["low"]), float(row["high"])
+            if (row["method"], row["reference"]) == (reference, method):
+                mean, low, high = -mean, -high, -low
+            elif (row["method"], row["reference"]) != (method, reference):
+                continue
+            found.append(PairedDifference(int(row["size"]), int(row["seeds"]), mean, low, high))
+        return found
+
+    def curves_of(self, size: int, method: str) -> pd.DataFrame:
+        """Return the histories of one size and method, all seeds, by seed and iteration."""
+        chosen = self.history[(self.history["size"] == size) & (self.history["method"] == method)]
+        return chosen.sort_values(["seed", "iteration"])
+
+    def mean_curve(self, size: int, method: str) -> pd.DataFrame:
+        """Return the means over seeds of the history's columns, indexed by iteration; empty where there is no curve."""
+        columns = [column for column in COLUMNS["history"] if column not in TEXT_COLUMNS["history"]]
+        return self.curves_of(size, method)[columns].groupby("iteration").mean()
+
+
+def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTables:
+    """Read the tables of `study` below `root` (its results folder, unless the folder `tables` is named)."""
+    layout = Layout(study, root)
+    folder = tables or layout.results
+    published = study.configuration["published"]
+    frames = {name: read_table(folder / f"{name}.csv", name) for name in COLUMNS}
+    return StudyTables(
+        study=study,
+        dataset=_read_json(layout.dataset / "dataset.json"),
+        provenance=_read_json(folder / "provenance.json"),
+        published=load_published(find_published(published, root)) if published else None,
+        **frames,
+    )
+
+
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """Read one CSV table; empty where there is no file. Raises SmallmixError where it is damaged or lacks columns."""
+    if not path.exists():
+        return empty_table(name)
+    text = dict.fromkeys(TEXT_COLUMNS[name], str)
+    empty = {column: [""] for column in COLUMNS[name] if column not in text}
+    try:
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
+    except (OSError, ValueError) as error:
+        raise SmallmixError(f"cannot read the table {path}: {error}. Delete it and collect the study again.") from error
+    lacking = [column for column in COLUMNS[name] if column not in table.columns]
+    if lacking:
+        raise SmallmixError(
+            f"the table {path} has no column {', '.join(lacking)}. Delete it and collect the study again."
+        )
+    return table
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """Return a table without rows, with the columns and types of `name`."""
+    return pd.DataFrame(
+        {column: pd.Series(dtype=str if column in TEXT_COLUMNS[name] else float) for column in COLUMNS[name]}
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SmallmixError(f"cannot read {path}: {error}. Delete it and run the same command again.") from error
+    return value if isinstance(value, dict) else {}
