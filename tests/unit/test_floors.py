@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "workflow" / "smallmix"
 FLOORS = {
     "study": 0,
     "fingerprints": 0,
-    "module_meanings": 0,
+    "code_fingerprint": 0,
     "atomic_files": 0,
     "errors": 0,
     "version": 0,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from smallmix import fingerprints
-from smallmix.fingerprints import PACKAGE_FOLDER, canonical_json, fingerprint_code, fingerprint_value, import_closure
+from smallmix import code_fingerprint, fingerprints
+from smallmix.code_fingerprint import PACKAGE_FOLDER, fingerprint_code, import_closure
+from smallmix.fingerprints import canonical_json, fingerprint_value
 
 CODE = '''"""What it does."""
 
@@ -30,11 +31,11 @@ EditCode = Callable[[str, str], str]
 @pytest.fixture
 def fingerprint_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EditCode]:
     """The fingerprint of a small package of two modules after one replacement in either of them."""
-    monkeypatch.setattr(fingerprints, "PACKAGE_FOLDER", tmp_path)
+    monkeypatch.setattr(code_fingerprint, "PACKAGE_FOLDER", tmp_path)
 
     def clear() -> None:
         for cached in ("fingerprint_code", "_meanings", "_module_file", "_imports_of"):
-            getattr(fingerprints, cached).cache_clear()
+            getattr(code_fingerprint, cached).cache_clear()
 
     def edit(old: str = "", new: str = "") -> str:
         files = {"__init__.py": '"""Package."""\n', "above.py": CODE, "below.py": "def half(x):\n    return x / 2\n"}
@@ -117,7 +118,7 @@ def test_no_module_imports_relatively() -> None:
 def test_training_does_not_depend_on_figures_or_the_command_line() -> None:
     """Editing a figure must not retrain anything."""
     rooms = {name.split(".")[1] for name in import_closure(["smallmix.study.configuration"]) if "." in name}
-    assert rooms <= {"study", "errors", "fingerprints", "module_meanings", "atomic_files"}
+    assert rooms <= {"study", "errors", "fingerprints", "code_fingerprint", "atomic_files"}
 
 
 def test_the_study_floor_is_light() -> None:

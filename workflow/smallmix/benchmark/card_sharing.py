@@ -18,7 +18,7 @@ from smallmix.benchmark.crew import TakeSteps, crew
 from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE
 from smallmix.errors import SmallmixError
-from smallmix.training.devices import fix_arithmetic
+from smallmix.science.arithmetic import fix_arithmetic
 
 CONTROL = "nvidia-cuda-mps-control"
 STEPS = 240
@@ -71,7 +71,7 @@ def captured_lanes(count: int) -> TakeSteps:
                     executor.step()
         for stream, executor in lanes:
             with torch.cuda.stream(stream):
-                executor.settle()
+                executor.synchronize()
         torch.cuda.synchronize()
 
     return take

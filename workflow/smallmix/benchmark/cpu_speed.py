@@ -10,10 +10,11 @@ import torch
 from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.reference import ReferenceTraining, batches_without_end
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
+from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.steps import row_of, upload
 from smallmix.study.cell import Precision
-from smallmix.training.devices import bfloat16_support, choose_memory_format, fix_arithmetic
-from smallmix.training.step_executor import row_of, upload
+from smallmix.training.hardware import bfloat16_support
 
 CPU = torch.device("cpu")
 OURS = "smallmix"
@@ -52,7 +53,7 @@ def our_steps(workload: Workload, threads: int, count: int, precision: Precision
     def block() -> None:
         for _ in range(count):
             executor.step()
-        executor.settle()
+        executor.synchronize()
 
     return block
 

@@ -13,8 +13,8 @@ from smallmix.benchmark.ceilings import Ceilings, measure_ceilings, step_bytes, 
 from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.reference import ReferenceTraining
 from smallmix.benchmark.workload import ARTICLE, BATCH_SIZE, CLASSES
+from smallmix.science.arithmetic import fix_arithmetic
 from smallmix.study.cell import Executor, Precision
-from smallmix.training.devices import fix_arithmetic
 
 STEPS = 240
 GRID_ITERATIONS = 1_024_500
@@ -78,7 +78,7 @@ def our_steps(precision: Precision, executor: Executor, count: int) -> Block:
     def block() -> None:
         for _ in range(count):
             runner.step()
-        runner.settle()
+        runner.synchronize()
         torch.cuda.synchronize()
 
     return block

@@ -16,8 +16,8 @@ from smallmix.benchmark.workload import DEMO
 from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.digits import digits_dataset
 from smallmix.errors import SmallmixError
-from smallmix.science.subsets import extract_subset
 from smallmix.study.cell import BudgetValue, DatasetValue, EvaluationValue
+from smallmix.training.subset_tables import extract_subset
 
 # A process tells its own peak: what the system tells its parent counts the parent's memory, too.
 PEAK = "print(next((line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')), 0))"

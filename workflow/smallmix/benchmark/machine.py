@@ -9,7 +9,8 @@ import numpy
 import torch
 
 from smallmix.benchmark.cpu_speed import cores
-from smallmix.training.devices import bfloat16_support, choose_memory_format, describe_processor
+from smallmix.science.arithmetic import choose_memory_format
+from smallmix.training.hardware import bfloat16_support, describe_processor
 
 
 def describe_machine() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The article's network as it is usually written, for the reference: no care is taken of memory or of small kernels.
 
-Layers have the names that they have in `smallmix.science.model`, so that both can be given the same weights.
+Layers have the names that they have in `smallmix.science.networks.preactivation_layers`, so that both can be given the
+same weights.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from smallmix.benchmark.crew import TakeSteps, crew
 from smallmix.benchmark.interleaved import Block, Comparison, compare
 from smallmix.benchmark.reference import ReferenceTraining
 from smallmix.benchmark.workload import BATCH_SIZE, Workload
-from smallmix.training.devices import fix_arithmetic
+from smallmix.science.arithmetic import fix_arithmetic
 
 
 def compare_studies(workload: Workload, steps: int, rounds: int) -> Comparison:

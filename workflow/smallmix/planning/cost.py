@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smallmix.datasets.description import DatasetDescription
-from smallmix.science.network_shape import forward_flops, parameter_count
+from smallmix.science.network import forward_flops, parameter_count
 from smallmix.study.cell import Cell
 from smallmix.study.study import Study
 

@@ -144,14 +144,14 @@ def brief_plan(study: Study, root: Path, room: Room, chosen: Collection[str] | N
 def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> str:
     """The plan for people: a table by size, and totals by the steps that a short probe measured."""
     from smallmix.planning.probe import advise_on_precision, probe
-    from smallmix.training.devices import explain_unusable_cards
+    from smallmix.training.messages import explain_unusable_gpus
 
     plan = StudyPlan.of(study, root)
     everything = study.cells
     cells = plan.to_train
     sample = (cells or list(everything))[0].value
     measured = probe(sample, plan.images)
-    unusable = explain_unusable_cards(cards_of_this_process()) if room.on_cards else None
+    unusable = explain_unusable_gpus(cards_of_this_process()) if room.on_cards else None
     pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_card=bool(room.on_cards))
     lines = [
         f"Study {study.name}: {study.title}",
