@@ -1,6 +1,7 @@
 """Fingerprints of code: of what a module's source means, together with everything of this package that it imports.
 
-Comments, docstrings and layout do not count, so that only a change of meaning reruns anything. The fingerprint of a
+Comments, docstrings, layout and the arguments of raised errors do not count, so that only a change of meaning reruns
+anything. The fingerprint of a
 cell's training covers `science/`, without the methods and networks of other cells, and what these modules import.
 
 Parsing all modules takes a third of a second, at every start of Snakemake and of every job. So the answers are kept in
@@ -182,6 +183,8 @@ def _dump(node: Any) -> str:
         return "[" + ",".join(map(_dump, node)) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node = ast.Raise(exc=node.exc.func, cause=node.cause)  # what an error says decides no result
     fields: list[str] = []
     for name, value in ast.iter_fields(node):
         if name == "body" and _opens_with_docstring(node):

@@ -23,6 +23,8 @@ from smallmix.below import half
 def double(value: int) -> int:
     """Twice the value."""
     # a comment
+    if value < 0:
+        raise ValueError("too small")
     return value * 2
 '''
 EditCode = Callable[[str, str], str]
@@ -58,6 +60,7 @@ def fingerprint_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         ("Twice the value.", "The value, doubled."),
         ('    """Twice the value."""\n', ""),
         ("What it does.", "What else it does."),
+        ("too small", "too little"),
         ("value * 2", "(value\n        * 2)"),
         ("\n\n\ndef double", "\ndef double"),
         ("x = 1", "x = 2"),  # a module that nothing here imports
@@ -73,6 +76,8 @@ def test_comments_docstrings_and_layout_do_not_count(fingerprint_after: EditCode
         ("value * 2", "value * 3"),
         ("value * 2", "value * 2.0"),
         ("value * 2", "2 * value"),
+        ("value < 0", "value < 1"),
+        ("ValueError(", "TypeError("),
         ("def double", "def twice"),
         ("x / 2", "x // 2"),  # in the module below
         ("import half", "import half as other"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from smallmix.science.steps import EquivalenceCheck
     from smallmix.science.training_state import TrainingState
+    from smallmix.training.adoption import Candidates, Verdict
 
 # The form of the network that diverges at full width: see the interpretations in workflow/published/article.yaml.
 UNBOUNDED_NETWORK = "preact-resnet18-without-final-norm"
@@ -174,6 +175,30 @@ def describe_missing_gpu(cell: Cell) -> str:
         f"recipe.executor: {cell.recipe.executor} needs a CUDA GPU, and this training runs on the CPU. "
         "Use recipe.executor: automatic, or --device cuda on a machine with a GPU."
     )
+
+
+def describe_candidates(found: Candidates) -> str:
+    """Count the cells of a study by what the store holds for them."""
+    counts = [
+        (found.current, "are current"),
+        (len(found.older), "have results of older code that can be replayed"),
+        (found.without_digests, "have older results without digests of early weights, which cannot be adopted"),
+        (found.missing, "have no result in the store"),
+    ]
+    return "; ".join(f"{count} cells {what}" for count, what in counts if count) or "no cells"
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """Say what the replay of a sample showed, and for how many results it stands."""
+    sample = verdict.sample
+    value = sample.cell.value
+    what = f"{value.method.mix}, {value.model.name}, {value.recipe.precision}"
+    if verdict.difference:
+        outcome = f"differs ({verdict.difference})"
+    else:
+        evaluations = f" and {verdict.evaluations} evaluations" if verdict.evaluations else ""
+        outcome = f"agrees bit for bit ({sample.replay_length} iterations{evaluations})"
+    return f"{sample.cell.place}, which stands for {len(verdict.records)} results ({what}): {outcome}"
 
 
 def describe_too_few_images(size: int, total: int) -> str:
