@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 import yte  # type: ignore[import-untyped]
-from smallmix.training.card_slots import list_cards
+from smallmix.training.gpu_slots import list_gpus
 
 from tests.cluster.project_copy import METHODS, PROJECT, Project
 
@@ -63,7 +63,7 @@ def test_profiles_count_cards_as_the_trainer_does(
     profile = evaluate(name, monkeypatch, cards)
     environment = {} if cards is None else {"CUDA_VISIBLE_DEVICES": cards}
     per_card = profile.get("set-resources", {}).get("train_cell", {}).get("cells_per_card", 1)
-    assert profile["resources"]["gpu"] == len(list_cards(environment)) * per_card
+    assert profile["resources"]["gpu"] == len(list_gpus(environment)) * per_card
 
 
 def test_the_cluster_profiles_ask_for_more_with_each_attempt() -> None:
@@ -87,8 +87,8 @@ def test_cells_of_one_machine_lease_its_cards(
     project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": "0"})
     project.snakemake(*(project.cell("50", method) for method in METHODS[:2]), *cores, profile=profile)
     logs = [project.cell_log("50", method) for method in METHODS[:2]]
-    assert all(re.search(rf"^card 0, slot \d of {slots}$", log, re.MULTILINE) for log in logs), logs
-    assert not [log for log in logs if "waiting for a card" in log]
+    assert all(re.search(rf"^GPU 0, slot \d of {slots}$", log, re.MULTILINE) for log in logs), logs
+    assert not [log for log in logs if "waiting for a GPU" in log]
 
 
 def test_a_machine_without_cards_trains_on_the_cpu(prepared: Project, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from smallmix.planning.plan import Room, StudyPlan, brief_plan, describe_duratio
 from smallmix.planning.probe import Probe
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
-from smallmix.training import card_slots
-from smallmix.training.card_slots import cards_of_this_process, lease_card
+from smallmix.training import gpu_slots
+from smallmix.training.gpu_slots import gpus_of_this_process, lease_gpu
 
 from tests.tiny_cell import tiny_cell
 
@@ -32,7 +32,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Study:
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
-    for name in ("CUDA_VISIBLE_DEVICES", "SMALLMIX_CARDS", *card_slots.BATCH_JOB_VARIABLES, "SGE_ROOT"):
+    for name in ("CUDA_VISIBLE_DEVICES", "SMALLMIX_CARDS", *gpu_slots.BATCH_JOB_VARIABLES, "SGE_ROOT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -62,9 +62,9 @@ def test_the_plan_counts_the_cards_that_a_training_counts(
     assert Room.here(4).on_cards == cards
     assert Room.here(4, gpu_limit=5).on_cards == (5 if cards else 0)
     assert Room.here(4, gpu_limit=0).on_cards == 0
-    with lease_card(tmp_path):
+    with lease_gpu(tmp_path):
         assert bool(os.environ.get("CUDA_VISIBLE_DEVICES")) == bool(cards)
-    assert len(cards_of_this_process()) == cards
+    assert len(gpus_of_this_process()) == cards
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from smallmix.collection.collect import collect
 from smallmix.collection.provenance import describe_provenance
 from smallmix.commands import adopt_results
 from smallmix.errors import ReplayDiffers
-from smallmix.science import batch_plan, results
+from smallmix.science import batch_plan, evaluation, results
 from smallmix.science.methods import images
 from smallmix.study.cell import Cell, MethodValue
 from smallmix.study.layout import STORE, Layout
@@ -108,7 +108,7 @@ def other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def other_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the older code evaluate mirrored images."""
-    evaluate = results.evaluate
+    evaluate = evaluation.evaluate
 
     def changed(model: Any, data: Any, *rest: Any) -> Any:
         return evaluate(model, dataclasses.replace(data, images=data.images.flip(-1)), *rest)

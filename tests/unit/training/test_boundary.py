@@ -48,7 +48,7 @@ class ChangeOneNumber(ast.NodeTransformer):
     done = False
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        if not self.done and type(node.value) in (int, float):
+        if not self.done and isinstance(node.value, int | float) and not isinstance(node.value, bool):
             self.done = True
             return ast.Constant(node.value + 1)
         return node

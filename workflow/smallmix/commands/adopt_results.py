@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay and adopt. Raises ReplayDiffers, after adopting what agrees, where some results differ."""
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
-    from smallmix.training.card_slots import lease_card
+    from smallmix.training.gpu_slots import lease_gpu
 
     root: Path = arguments.root
     layout = Layout(load_study(files_to_merge(arguments.configfile, root)), root)
-    with lease_card(root / "results" / "slots", report=print):
+    with lease_gpu(root / "results" / "slots", report=print):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
         return adopt_layout(layout, arguments.all, arguments.dry_run)
 

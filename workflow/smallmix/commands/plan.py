@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_cards() -> int:
-    from smallmix.training.card_slots import cards_of_this_process
+    from smallmix.training.gpu_slots import gpus_of_this_process
     from smallmix.training.messages import explain_unusable_gpus
 
-    unusable = explain_unusable_gpus(cards_of_this_process())
+    unusable = explain_unusable_gpus(gpus_of_this_process())
     if unusable is not None:
         print(f"smallmix: warning: {unusable}")
     return 0

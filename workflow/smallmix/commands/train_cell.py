@@ -52,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train; messages go to standard error, which Snakemake keeps as the job's log."""
-    from smallmix.training.card_slots import cards_of_this_process, lease_card
+    from smallmix.training.gpu_slots import gpus_of_this_process, lease_gpu
     from smallmix.training.signals import StopRequest
 
     stop = StopRequest().listen()
     cell = _read_cell(arguments)
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
-    cards = cards_of_this_process() if gpus else []
-    with lease_card(
+    cards = gpus_of_this_process() if gpus else []
+    with lease_gpu(
         arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
@@ -102,7 +102,7 @@ def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: floa
 
     A scheduler that lost sight of a node starts the job again elsewhere while the first one may still be writing.
     """
-    from smallmix.training.card_slots import batch_job
+    from smallmix.training.gpu_slots import batch_job
 
     if batch_job():
         # A job that waits holds its card: never for longer than it takes a lost node to be noticed.

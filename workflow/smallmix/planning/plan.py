@@ -25,7 +25,7 @@ from smallmix.planning.pace import Pace, known_pace, note_pace
 from smallmix.study.cell import Cell
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
-from smallmix.training.card_slots import cards_of_this_process
+from smallmix.training.gpu_slots import gpus_of_this_process
 
 DAY = 86_400
 
@@ -48,7 +48,7 @@ class Room:
 
         `gpu_limit` is Snakemake's limit of the resource `gpu`: how many cells it starts on cards at once.
         """
-        cards = len(cards_of_this_process())
+        cards = len(gpus_of_this_process())
         on_cards = cards if gpu_limit is None else (gpu_limit if cards else 0)
         return cls(usable_cores() if cores is None else cores, on_cards)
 
@@ -151,7 +151,7 @@ def full_plan(study: Study, root: Path, room: Room, studies: Sequence[str]) -> s
     cells = plan.to_train
     sample = (cells or list(everything))[0].value
     measured = probe(sample, plan.images)
-    unusable = explain_unusable_gpus(cards_of_this_process()) if room.on_cards else None
+    unusable = explain_unusable_gpus(gpus_of_this_process()) if room.on_cards else None
     pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_card=bool(room.on_cards))
     lines = [
         f"Study {study.name}: {study.title}",

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from smallmix.errors import ConfigurationError, Interrupted, SmallmixError
-from smallmix.training.card_slots import CardSlot, batch_job, lease_card, list_cards
+from smallmix.training.gpu_slots import GpuSlot, batch_job, lease_gpu, list_gpus
 
 PACKAGE = Path(__file__).resolve().parents[3] / "workflow"
 
@@ -31,7 +31,7 @@ HOLDER = """
 import os, sys, time
 from pathlib import Path
 from typing import Any
-from smallmix.training.card_slots import lease_card
+from smallmix.training.gpu_slots import lease_gpu
 
 def alive(process):
     try:
@@ -40,10 +40,10 @@ def alive(process):
         return False
 
 folder, cells_per_card, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-with lease_card(folder, cells_per_card=cells_per_card, poll_seconds=0.02,
+with lease_gpu(folder, cells_per_card=cells_per_card, poll_seconds=0.02,
                 report=lambda line: print(line, file=sys.stderr, flush=True)) as slot:
     assert "torch" not in sys.modules
-    flag = folder.parent / f"in-use-{slot.card}.{slot.number}"
+    flag = folder.parent / f"in-use-{slot.gpu}.{slot.number}"
     try:
         stream = os.open(flag, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
@@ -100,8 +100,8 @@ def holders(number: int, folder: Path, *, cards: str, cells_per_card: int = 1) -
             process.communicate()
 
 
-def lease_here(folder: Path, environment: dict[str, str], **options: int) -> CardSlot | None:
-    with lease_card(folder, environment=environment, stop=lambda: True, **options) as slot:  # type: ignore[arg-type]
+def lease_here(folder: Path, environment: dict[str, str], **options: int) -> GpuSlot | None:
+    with lease_gpu(folder, environment=environment, stop=lambda: True, **options) as slot:  # type: ignore[arg-type]
         return slot
 
 
@@ -122,12 +122,12 @@ def lease_here(folder: Path, environment: dict[str, str], **options: int) -> Car
     ],
 )
 def test_the_environment_decides_which_cards_there_are(environment: dict[str, str], cards: list[str]) -> None:
-    assert list_cards(environment) == cards
+    assert list_gpus(environment) == cards
 
 
 def test_device_files_are_counted_not_read_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia3", "/dev/nvidia5"])
-    assert list_cards({}) == ["0", "1"]
+    assert list_gpus({}) == ["0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_batch_jobs_are_recognised(environment: dict[str, str], job: str | None)
 
 def test_a_lease_sets_the_card_and_puts_the_environment_back(tmp_path: Path) -> None:
     environment = {"CUDA_VISIBLE_DEVICES": "4,7"}
-    with lease_card(tmp_path, environment=environment) as first:
-        assert first == CardSlot("4", 0)
+    with lease_gpu(tmp_path, environment=environment) as first:
+        assert first == GpuSlot("4", 0)
         assert environment == {"CUDA_VISIBLE_DEVICES": "4"}
     assert environment == {"CUDA_VISIBLE_DEVICES": "4,7"}
 
@@ -161,7 +161,7 @@ def test_on_the_cpu_nothing_is_leased_and_no_card_is_visible(
     tmp_path: Path, environment: dict[str, str], gpus: int
 ) -> None:
     before = dict(environment)
-    with lease_card(tmp_path, gpus=gpus, environment=environment) as slot:
+    with lease_gpu(tmp_path, gpus=gpus, environment=environment) as slot:
         assert slot is None
         assert environment["CUDA_VISIBLE_DEVICES"] == ""
     assert environment == before
@@ -170,7 +170,7 @@ def test_on_the_cpu_nothing_is_leased_and_no_card_is_visible(
 
 def test_the_card_that_a_scheduler_gave_is_left_as_it_is(tmp_path: Path) -> None:
     environment = {"SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": "2"}
-    with lease_card(tmp_path, environment=environment) as slot:
+    with lease_gpu(tmp_path, environment=environment) as slot:
         assert slot is None
         assert environment == {"SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": "2"}
     assert list(tmp_path.iterdir()) == []
@@ -179,21 +179,21 @@ def test_the_card_that_a_scheduler_gave_is_left_as_it_is(tmp_path: Path) -> None
 def test_a_scheduler_that_gave_no_card_means_the_cpu_and_a_line_says_so(tmp_path: Path) -> None:
     lines: list[str] = []
     environment = {"SLURM_JOB_ID": "5"}
-    with lease_card(tmp_path, environment=environment, report=lines.append) as slot:
+    with lease_gpu(tmp_path, environment=environment, report=lines.append) as slot:
         assert slot is None
         assert environment["CUDA_VISIBLE_DEVICES"] == ""
-    assert "gave job slurm-5 no card" in lines[0]
+    assert "gave job slurm-5 no GPU" in lines[0]
 
 
 def test_several_cards_of_one_batch_job_are_leased_within_that_job(tmp_path: Path) -> None:
     """Both jobs may number their cards from 0, and mean different ones."""
     given = "0,1"
     with (
-        lease_card(tmp_path, environment={"SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": given}) as first,
-        lease_card(tmp_path, environment={"SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": given}) as second,
-        lease_card(tmp_path, environment={"SLURM_JOB_ID": "6", "CUDA_VISIBLE_DEVICES": given}) as other,
+        lease_gpu(tmp_path, environment={"SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": given}) as first,
+        lease_gpu(tmp_path, environment={"SLURM_JOB_ID": "5", "CUDA_VISIBLE_DEVICES": given}) as second,
+        lease_gpu(tmp_path, environment={"SLURM_JOB_ID": "6", "CUDA_VISIBLE_DEVICES": given}) as other,
     ):
-        assert (first, second, other) == (CardSlot("0", 0), CardSlot("1", 0), CardSlot("0", 0))
+        assert (first, second, other) == (GpuSlot("0", 0), GpuSlot("1", 0), GpuSlot("0", 0))
 
 
 def test_cards_are_spread_over_before_any_is_doubled(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_job_without_a_slot_waits_says_so_and_gets_the_next(tmp_path: Path) ->
         assert said(first) == "0 0"
         with holders(1, tmp_path / "slots", cards="0") as (second,):
             assert second.stderr is not None
-            assert "waiting for a card" in second.stderr.readline()
+            assert "waiting for a GPU" in second.stderr.readline()
             end(first)
             assert said(second) == "0 0"
 
@@ -244,9 +244,9 @@ def test_first_come_first_served(tmp_path: Path) -> None:
 
 def test_a_stop_while_waiting_leaves_the_queue(tmp_path: Path) -> None:
     environment = {"SMALLMIX_CARDS": "0"}
-    with lease_card(tmp_path, environment=environment), pytest.raises(Interrupted, match="waiting for a card"):
+    with lease_gpu(tmp_path, environment=environment), pytest.raises(Interrupted, match="waiting for a GPU"):
         lease_here(tmp_path, {"SMALLMIX_CARDS": "0"})
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
     assert not list(next(tmp_path.glob("*/queue")).iterdir())
 
 
@@ -300,7 +300,7 @@ def test_many_jobs_and_kills_never_put_two_on_one_slot_and_leave_none_behind(tmp
     with contextlib.ExitStack() as leases:
         environment = {"SMALLMIX_CARDS": "0,1,2"}
         slots = [
-            leases.enter_context(lease_card(folder, cells_per_card=2, environment=dict(environment), stop=lambda: True))
+            leases.enter_context(lease_gpu(folder, cells_per_card=2, environment=dict(environment), stop=lambda: True))
             for _ in range(6)
         ]
     assert len(set(slots)) == 6
@@ -323,26 +323,26 @@ STRANGE = [".nfs000000000001", "notes.txt", "000000000001~", "12", "٣" * 12]
 @pytest.mark.parametrize("name", STRANGE)
 def test_strange_files_in_the_queue_stop_and_starve_nobody(tmp_path: Path, name: str) -> None:
     """A file system's leftovers, an editor's copies, somebody's notes."""
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
     queue = next(tmp_path.glob("*/queue"))
     (queue / name).write_text("?")
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
     assert [path.name for path in queue.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("name", ["000000000001", "999999999999", "999999999999999"])
 @pytest.mark.parametrize("kind", ["folder", "left by a dead job"])
 def test_what_looks_like_a_ticket_starves_nobody(tmp_path: Path, name: str, kind: str) -> None:
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
     queue = next(tmp_path.glob("*/queue"))
     (queue / name).mkdir() if kind == "folder" else (queue / name).touch()
     for _ in range(2):
-        assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+        assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
 
 
 def test_a_ticket_that_cannot_be_opened_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user's, on a shared machine."""
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
     foreign = next(tmp_path.glob("*/queue")) / "000000000001"
     foreign.touch()
     real = open
@@ -353,11 +353,11 @@ def test_a_ticket_that_cannot_be_opened_is_passed_over(tmp_path: Path, monkeypat
         return real(path, *arguments, **options)
 
     monkeypatch.setattr("builtins.open", refuse)
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
 
 
 def test_something_else_in_a_slots_place_is_named(tmp_path: Path) -> None:
-    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == CardSlot("0", 0)
+    assert lease_here(tmp_path, {"SMALLMIX_CARDS": "0"}) == GpuSlot("0", 0)
     slot = next(tmp_path.glob("*/card-0.0"))
     slot.unlink()
     slot.mkdir()

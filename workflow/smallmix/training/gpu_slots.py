@@ -1,6 +1,6 @@
-"""One graphics card for one job, where no scheduler hands cards out.
+"""One GPU for one job, where no scheduler hands GPUs out.
 
-Snakemake counts cards but never says which one a job gets. Jobs of one machine therefore lease a slot (a card takes
+Snakemake counts GPUs but never says which one a job gets. Jobs of one machine therefore lease a slot (a GPU takes
 `cells_per_card` of them) by locking a file. The kernel holds the lock and so releases it on any death of the holder.
 Nothing here imports torch: the lease must be taken before CUDA starts.
 """
@@ -24,37 +24,37 @@ from typing import IO
 from smallmix.errors import ConfigurationError, Interrupted, SmallmixError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-CARDS_OVERRIDE = "SMALLMIX_CARDS"
+GPUS_OVERRIDE = "SMALLMIX_CARDS"
 TICKET_NAME = re.compile(r"[0-9]{12,}")
-CARD_NAME = re.compile(r"\d+|(GPU|MIG)-.+")
-# What batch systems call a job's identity. Each hands out cards itself and may number them from 0 in every job.
+GPU_NAME = re.compile(r"\d+|(GPU|MIG)-.+")
+# What batch systems call a job's identity. Each hands out GPUs itself and may number them from 0 in every job.
 BATCH_JOB_VARIABLES = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf", "JOB_ID": "sge"}
 
 
 @dataclass(frozen=True)
-class CardSlot:
-    """A leased slot: the card as CUDA_VISIBLE_DEVICES names it, and which of its slots."""
+class GpuSlot:
+    """A leased slot: the GPU as CUDA_VISIBLE_DEVICES names it, and which of its slots."""
 
-    card: str
+    gpu: str
     number: int
 
 
-def list_cards(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The cards that this process may use, as CUDA_VISIBLE_DEVICES names them; empty means CPU.
+def list_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; empty means CPU.
 
-    A preset CUDA_VISIBLE_DEVICES decides (empty or -1: none; as for CUDA, an entry that names no card ends the list).
+    A preset CUDA_VISIBLE_DEVICES decides (empty or -1: none; as for CUDA, an entry that names no GPU ends the list).
     Without one, SMALLMIX_CARDS ("0,1", or empty for none) overrides the count of the device files /dev/nvidia0, 1, ...
     """
-    for variable in (VISIBLE, CARDS_OVERRIDE):
+    for variable in (VISIBLE, GPUS_OVERRIDE):
         if variable in environment:
             entries = (entry.strip() for entry in environment[variable].split(","))
-            return list(dict.fromkeys(itertools.takewhile(CARD_NAME.fullmatch, entries)))
+            return list(dict.fromkeys(itertools.takewhile(GPU_NAME.fullmatch, entries)))
     # Counted, not read off: a container may have only /dev/nvidia3, which CUDA numbers 0 there.
     return [str(index) for index in range(len(glob.glob("/dev/nvidia[0-9]*")))]
 
 
 def batch_job(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The batch system's job that this process runs in, such as slurm-1234, or None."""
+    """Return the batch system's job that this process runs in, such as slurm-1234, or None."""
     for variable, system in BATCH_JOB_VARIABLES.items():
         # JOB_ID is too common a name to mean Grid Engine alone.
         if environment.get(variable) and (system != "sge" or "SGE_ROOT" in environment):
@@ -62,22 +62,22 @@ def batch_job(environment: Mapping[str, str] = os.environ) -> str | None:
     return None
 
 
-def cards_of_this_process(
+def gpus_of_this_process(
     environment: Mapping[str, str] = os.environ, report: Callable[[str], None] = lambda line: None
 ) -> list[str]:
-    """The cards that a training started here would choose from; `report` is told where a batch job was given none."""
+    """Return the GPUs that a training started here chooses from; `report` where a batch job was given none."""
     job = batch_job(environment)
-    if job is not None and VISIBLE not in environment and CARDS_OVERRIDE not in environment:
+    if job is not None and VISIBLE not in environment and GPUS_OVERRIDE not in environment:
         report(
-            f"the batch system gave job {job} no card ({VISIBLE} is not set), so this cell trains on the CPU; "
-            f"request a card, or set {VISIBLE} where the site hands out whole nodes"
+            f"the batch system gave job {job} no GPU ({VISIBLE} is not set), so this cell trains on the CPU; "
+            f"request a GPU, or set {VISIBLE} where the site hands out whole nodes"
         )
         return []
-    return list_cards(environment)
+    return list_gpus(environment)
 
 
 @contextlib.contextmanager
-def lease_card(
+def lease_gpu(
     folder: Path,
     *,
     gpus: int = 1,
@@ -86,11 +86,11 @@ def lease_card(
     report: Callable[[str], None] = lambda line: None,
     environment: MutableMapping[str, str] = os.environ,
     poll_seconds: float = 0.5,
-) -> Iterator[CardSlot | None]:
-    """Hold one slot while the block runs, with CUDA_VISIBLE_DEVICES set to its card; None means: nothing was leased.
+) -> Iterator[GpuSlot | None]:
+    """Hold one slot while the block runs, with CUDA_VISIBLE_DEVICES set to its GPU; None means: nothing was leased.
 
-    Nothing is leased with `gpus` = 0 or where no card is visible (both CPU: CUDA_VISIBLE_DEVICES is emptied), and in a
-    job of a batch system that gave one card (left as it is). Several cards given to one batch job are leased among the
+    Nothing is leased with `gpus` = 0 or where no GPU is visible (both CPU: CUDA_VISIBLE_DEVICES is emptied), and in a
+    job of a batch system that gave one GPU (left as it is). Several GPUs given to one batch job are leased among the
     processes of that job. Waits, first come first served, while all slots are held; `stop` is asked meanwhile.
 
     Raises Interrupted when `stop` says so, ConfigurationError for a count below 1, SmallmixError where `folder` cannot
@@ -101,21 +101,21 @@ def lease_card(
             f"--cells-per-card must be 1 or more and --gpus 0 or more (given: {cells_per_card} and {gpus})."
         )
     job = batch_job(environment)
-    cards = cards_of_this_process(environment, report) if gpus else []
-    if not cards:
+    visible = gpus_of_this_process(environment, report) if gpus else []
+    if not visible:
         with _set(environment, {VISIBLE: ""}):
             yield None
         return
-    if job is not None and len(cards) == 1:
-        report(f"card {cards[0]}, given by {job}")
+    if job is not None and len(visible) == 1:
+        report(f"GPU {visible[0]}, given by {job}")
         yield None
         return
-    pool = SlotPool(_pool_folder(folder, job), cards, cells_per_card)
+    pool = SlotPool(_pool_folder(folder, job), visible, cells_per_card)
     with pool.lease(stop, report, poll_seconds) as slot:
         # By bus, so that numbers mean the same as in nvidia-smi; a preset order is kept with its preset numbers.
         order = {} if VISIBLE in environment else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        with _set(environment, {VISIBLE: slot.card, **order}):
-            report(f"card {slot.card}, slot {slot.number + 1} of {cells_per_card}")
+        with _set(environment, {VISIBLE: slot.gpu, **order}):
+            report(f"GPU {slot.gpu}, slot {slot.number + 1} of {cells_per_card}")
             yield slot
 
 
@@ -126,37 +126,37 @@ def _pool_folder(folder: Path, job: str | None) -> Path:
 
 @dataclass(frozen=True)
 class SlotPool:
-    """The slots of one machine as files in a folder: card-<card>.<number>, locked by their holders."""
+    """The slots of one machine as files in a folder: card-<GPU>.<number>, locked by their holders."""
 
     folder: Path
-    cards: list[str]
+    gpus: list[str]
     cells_per_card: int
 
     @contextlib.contextmanager
-    def lease(self, stop: Callable[[], bool], report: Callable[[str], None], poll_seconds: float) -> Iterator[CardSlot]:
+    def lease(self, stop: Callable[[], bool], report: Callable[[str], None], poll_seconds: float) -> Iterator[GpuSlot]:
         """Hold one slot while the block runs; wait in the queue while there is none."""
         queue = self.folder / "queue"
         try:
             queue.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
+        except OSError as error:
             raise SmallmixError(
-                f"cannot use the folder of card slots {self.folder}: {fault.strerror}. Make it writable for "
-                "this user, or let results/slots be a link to a folder that all users of the cards can write."
-            ) from fault
+                f"cannot use the folder of GPU slots {self.folder}: {error.strerror}. Make it writable for "
+                "this user, or let results/slots be a link to a folder that all users of the GPUs can write."
+            ) from error
         with _Ticket(queue, self._mutex) as ticket:
-            said = False
+            reported = False
             while True:
                 with self._mutex():
                     taken = self._take_free_slot(ticket.waiting_before())
                     if taken is not None:
                         break
                 if stop():
-                    raise Interrupted("stopped while waiting for a card; nothing was trained. Run it again.")
-                if not said:
-                    said = True
+                    raise Interrupted("stopped while waiting for a GPU; nothing was trained. Run it again.")
+                if not reported:
+                    reported = True
                     report(
-                        f"waiting for a card: all {len(self.cards) * self.cells_per_card} slots are held or promised "
-                        f"({len(self.cards)} cards, {self.cells_per_card} cells a card)"
+                        f"waiting for a GPU: all {len(self.gpus) * self.cells_per_card} slots are held or promised "
+                        f"({len(self.gpus)} GPUs, {self.cells_per_card} cells a GPU)"
                     )
                 time.sleep(poll_seconds)
         slot, stream = taken
@@ -171,22 +171,22 @@ class SlotPool:
                 time.sleep(0.01)
             yield
 
-    def _take_free_slot(self, waiting_before: int) -> tuple[CardSlot, IO[str]] | None:
-        """A free slot on the card with the fewest holders, unless earlier jobs wait for all that are free."""
-        free: dict[CardSlot, IO[str]] = {}
-        holders = dict.fromkeys(self.cards, 0)
+    def _take_free_slot(self, waiting_before: int) -> tuple[GpuSlot, IO[str]] | None:
+        """A free slot on the GPU with the fewest holders, unless earlier jobs wait for all that are free."""
+        free: dict[GpuSlot, IO[str]] = {}
+        holders = dict.fromkeys(self.gpus, 0)
         with contextlib.ExitStack() as others:
             for number in range(self.cells_per_card):
-                for card in self.cards:
-                    stream = _open(self.folder / f"card-{urllib.parse.quote(card, safe='')}.{number}")
+                for gpu in self.gpus:
+                    stream = _open(self.folder / f"card-{urllib.parse.quote(gpu, safe='')}.{number}")
                     if _try_lock(stream):
-                        free[CardSlot(card, number)] = others.enter_context(stream)
+                        free[GpuSlot(gpu, number)] = others.enter_context(stream)
                     else:
                         stream.close()
-                        holders[card] += 1
+                        holders[gpu] += 1
             if len(free) <= waiting_before:
                 return None
-            chosen = min(free, key=lambda slot: (holders[slot.card], slot.number, self.cards.index(slot.card)))
+            chosen = min(free, key=lambda slot: (holders[slot.gpu], slot.number, self.gpus.index(slot.gpu)))
             others.pop_all()
             for slot, stream in free.items():
                 if slot != chosen:
@@ -220,7 +220,7 @@ class _Ticket:
             try:
                 stream = _open(path)
             except SmallmixError:
-                continue  # not to be told whether its owner lives: it must starve nobody
+                continue  # nobody knows whether its owner lives: it must starve nobody
             with stream:
                 if not _try_lock(stream):
                     waiting += 1
@@ -251,13 +251,13 @@ def _open(path: Path) -> IO[str]:
         )
     try:
         return open(path, "a", encoding="utf-8")  # closing it releases the lock
-    except OSError as fault:
+    except OSError as error:
         with contextlib.suppress(OSError):  # another user's file: reading is enough for a lock
             return open(path, encoding="utf-8")
         raise SmallmixError(
-            f"cannot use the card slot {path}: {fault.strerror}. Make the file and its folder writable for this user, "
-            "or let results/slots be a link to a folder that all users of the cards can write."
-        ) from fault
+            f"cannot use the GPU slot {path}: {error.strerror}. Make the file and its folder writable for this user, "
+            "or let results/slots be a link to a folder that all users of the GPUs can write."
+        ) from error
 
 
 def _try_lock(stream: IO[str]) -> bool:
@@ -265,11 +265,11 @@ def _try_lock(stream: IO[str]) -> bool:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError as fault:
+    except OSError as error:
         raise SmallmixError(
-            f"cannot lock {stream.name}: {fault.strerror}. This file system has no file locks; "
+            f"cannot lock {stream.name}: {error.strerror}. This file system has no file locks; "
             "let results/slots be a link to a folder on a local disk, the same for all jobs of this machine."
-        ) from fault
+        ) from error
     return True
 
 
