@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable
 
 import torch
+from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.steps import row_of, upload
 from smallmix.study.cell import Precision
-from smallmix.training.devices import bfloat16_support, choose_memory_format, fix_arithmetic
-from smallmix.training.step_executor import row_of, upload
+from smallmix.training.hardware import bfloat16_support
 
 from benchmarks.comparison import Block, Comparison, compare
 from benchmarks.machine import cores
@@ -49,7 +50,7 @@ def our_steps(workload: Workload, threads: int, count: int, precision: Precision
     def block() -> None:
         for _ in range(count):
             executor.step()
-        executor.settle()
+        executor.synchronize()
 
     return block
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from smallmix.errors import SmallmixError
-from smallmix.training.devices import fix_arithmetic
+from smallmix.science.arithmetic import fix_arithmetic
 
 from benchmarks.comparison import Block, Comparison, compare
 from benchmarks.worker_pool import TakeSteps, worker_pool
@@ -71,7 +71,7 @@ def captured_streams(count: int) -> TakeSteps:
                     executor.step()
         for stream, executor in trainings:
             with torch.cuda.stream(stream):
-                executor.settle()
+                executor.synchronize()
         torch.cuda.synchronize()
 
     return take

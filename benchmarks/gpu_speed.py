@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 import torch
+from smallmix.science.arithmetic import fix_arithmetic
 from smallmix.study.cell import Executor, Precision
-from smallmix.training.devices import fix_arithmetic
 
 from benchmarks.comparison import Block, Comparison, compare
 from benchmarks.gpu_sharing import compare_sharing
@@ -78,7 +78,7 @@ def our_steps(precision: Precision, executor: Executor, count: int) -> Block:
     def block() -> None:
         for _ in range(count):
             runner.step()
-        runner.settle()
+        runner.synchronize()
         torch.cuda.synchronize()
 
     return block

@@ -15,8 +15,8 @@ from pathlib import Path
 from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.digits import digits_dataset
 from smallmix.errors import SmallmixError
-from smallmix.science.subsets import extract_subset
 from smallmix.study.cell import BudgetValue, DatasetValue, EvaluationValue
+from smallmix.training.subset_tables import extract_subset
 
 from benchmarks.workload import DEMO
 

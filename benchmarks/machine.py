@@ -7,7 +7,8 @@ import platform
 
 import numpy as np
 import torch
-from smallmix.training.devices import bfloat16_support, choose_memory_format, describe_processor
+from smallmix.science.arithmetic import choose_memory_format
+from smallmix.training.hardware import bfloat16_support, describe_processor
 
 
 def cores() -> int:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from smallmix.science.network_shape import NETWORK_FORMS, block_shapes, forward_flops, needs_projection, parameter_count
+from smallmix.science.network import find_network, forward_flops, parameter_count
+from smallmix.science.networks.preactivation import PreActivationForm, block_shapes, needs_projection
 from smallmix.study.cell import ModelValue
 
 BYTES_BF16, BYTES_FP32 = 2, 4
@@ -49,7 +50,9 @@ def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_
         if needs_projection(channels_in, channels_out, stride):
             elements += 2 * before + PASSES_OF_AN_OUTPUT * after
         side = -(-side // stride)
-    if NETWORK_FORMS[model.name].final_norm:  # pooling reads what it gives, and no weight gradient reads it again
+    form = find_network(model.name)
+    assert isinstance(form, PreActivationForm)
+    if form.final_norm:  # pooling reads what it gives, and no weight gradient reads it again
         elements += (PASSES_OF_AN_INPUT - 1) * after
     weights = PASSES_OF_A_WEIGHT * BYTES_FP32 * parameter_count(model, channels, classes)
     return BYTES_BF16 * batch_size * elements + weights

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.errors import SmallmixError
-from smallmix.fingerprints import fingerprint_code
-from smallmix.planning.cell_states import TRAINING_CODE, known_data
+from smallmix.planning.cell_states import known_data
 from smallmix.snakemake_files.records import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
@@ -146,7 +146,7 @@ def _touch(study: Study, folder: Path) -> None:
             "format": 1,
             "cell": value.to_dict(),
             "cell_fingerprint": value.fingerprint,
-            "code_fingerprint": fingerprint_code(TRAINING_CODE),
+            "code_fingerprint": fingerprint_training(value.method.mix, value.model.name),
             "data_fingerprint": known_data(layout.subset(cell), layout.dataset),
             "filler": [0.0] * 150,
         }

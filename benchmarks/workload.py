@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from smallmix.science.augmentation import Normalization, crop_windows
-from smallmix.science.training_step import TrainingImages
+from smallmix.science.arithmetic import choose_memory_format
+from smallmix.science.evaluation import EvaluationImages
+from smallmix.science.steps import StepExecutor, build_executor
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_state import TrainingState
+from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
 from smallmix.study.cell import (
     BudgetValue,
     Cell,
@@ -21,12 +25,6 @@ from smallmix.study.cell import (
     RecipeValue,
     SubsetValue,
 )
-from smallmix.training.devices import choose_memory_format
-from smallmix.training.evaluation import EvaluationImages
-from smallmix.training.executors import build_executor
-from smallmix.training.step_executor import StepExecutor
-from smallmix.training.training_data import TrainingData
-from smallmix.training.training_state import TrainingState
 
 CLASSES = 10
 BATCH_SIZE = 128
@@ -94,7 +92,7 @@ class Workload:
         data = self.training_data(device, choose_memory_format(device, self.width))
         state = TrainingState.fresh(self.cell(precision, executor, threads), data, device)
         state.model.train()
-        return build_executor(data, state, print)
+        return build_executor(data, state)
 
 
 ARTICLE = Workload("the article's network, 32 x 32", 32, 3, 64, 4, True, 2_000)

@@ -64,7 +64,7 @@ def cifar10_jpeg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def arithmetic_as_found() -> Iterator[None]:
-    """Undo what a training in this process does to the arithmetic of all tests after it (training/devices.py)."""
+    """Undo what a training in this process does to the arithmetic of all tests after it (science/arithmetic.py)."""
     yield
     if "torch" in sys.modules:
         torch = sys.modules["torch"]

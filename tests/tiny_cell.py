@@ -20,7 +20,7 @@ from smallmix.study.cell import (
     RecipeValue,
     SubsetValue,
 )
-from smallmix.training.interruption import StopRequest
+from smallmix.training.signals import StopRequest
 from smallmix.training.train_cell import TrainingJob, train_cell
 
 MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")

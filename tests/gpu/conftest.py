@@ -17,7 +17,7 @@ def card() -> Iterator[torch.device]:
     """The card, with the arithmetic of trainings and without TF32, whose rounding would hide differences."""
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA card; PyTorch sees none")
-    from smallmix.training.devices import fix_arithmetic
+    from smallmix.science.arithmetic import fix_arithmetic
 
     fix_arithmetic(1)
     before = torch.backends.cudnn.allow_tf32

@@ -10,13 +10,12 @@ from dataclasses import replace
 import numpy
 import pytest
 import torch
-from smallmix.science.augmentation import Normalization, crop_windows
-from smallmix.science.training_step import TrainingImages
+from smallmix.science.evaluation import EvaluationImages, evaluate
+from smallmix.science.steps import build_executor
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_state import TrainingState
+from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
 from smallmix.study.cell import Executor, Precision
-from smallmix.training.evaluation import EvaluationImages, read_network
-from smallmix.training.executors import build_executor
-from smallmix.training.training_data import TrainingData
-from smallmix.training.training_state import TrainingState
 
 from tests.unit.science.training_cells import make_cell
 
@@ -46,11 +45,11 @@ def accuracy(size: int, seed: int, precision: Precision, executor: Executor) -> 
     data = TrainingData(training, test, test, (16, 16, 3), 10)
     state = TrainingState.fresh(cell, data, CUDA)
     state.model.train()
-    runner = build_executor(data, state, print)
+    runner = build_executor(data, state)
     for _ in range(cell.iterations):
         runner.step()
-    runner.settle()
-    return read_network(state.model, test, precision).accuracy
+    runner.synchronize()
+    return evaluate(state.model, test, precision).accuracy
 
 
 @pytest.mark.parametrize("size", [500, 5000])

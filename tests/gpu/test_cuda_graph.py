@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.evaluation import EvaluationImages
+from smallmix.science.steps import StepExecutor, build_executor, row_of, upload
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import NonFiniteLoss, batch_loss
 from smallmix.study.cell import Cell, Executor, Mix
 from smallmix.study.epoch_batches import LastBatch
-from smallmix.training.evaluation import EvaluationImages
-from smallmix.training.executors import build_executor
-from smallmix.training.step_executor import StepExecutor, row_of, upload
-from smallmix.training.training_data import TrainingData
-from smallmix.training.training_state import TrainingState
+from smallmix.training.resumable import ResumableTraining
 
 from tests.unit.science.training_cells import make_cell, random_pixels, training_images
 
@@ -39,17 +39,17 @@ def data_of(cell: Cell, device: torch.device = CUDA) -> TrainingData:
 def begin(cell: Cell, data: TrainingData, executor: Executor) -> tuple[TrainingState, StepExecutor]:
     state = TrainingState.fresh(replace(cell, recipe=replace(cell.recipe, executor=executor)), data, CUDA)
     state.model.train()
-    return state, build_executor(data, state, print)
+    return state, build_executor(data, state)
 
 
 def take(executor: StepExecutor, steps: int) -> None:
     for _ in range(steps):
         executor.step()
-    executor.settle()
+    executor.synchronize()
 
 
 def assert_equal(first: TrainingState, second: TrainingState) -> None:
-    one, other = first.to_checkpoint(), second.to_checkpoint()
+    one, other = ResumableTraining(first).to_checkpoint(), ResumableTraining(second).to_checkpoint()
     for name, tensor in one["model"].items():
         assert torch.equal(tensor, other["model"][name]), name
     for tensor, twin in zip(one["momentum"], other["momentum"], strict=True):
@@ -94,7 +94,7 @@ def test_a_resumed_graph_training_equals_an_uninterrupted_one(interruption: int)
     take(executor, 290)
     first, executor = begin(cell, data, "graph")
     take(executor, interruption)
-    saved = copy.deepcopy(first.to_checkpoint())
+    saved = copy.deepcopy(ResumableTraining(first).to_checkpoint())
     # A new process would begin like this: fresh state, saved numbers, and only then the capture.
     second = TrainingState.fresh(first.cell, data, CUDA)
     second.model.train()
@@ -103,7 +103,7 @@ def test_a_resumed_graph_training_equals_an_uninterrupted_one(interruption: int)
         for weight, momentum in zip(second.model.parameters(), saved["momentum"], strict=True):
             second.optimizer.state[weight]["momentum_buffer"].copy_(momentum)
     second.iteration, second.loss_sum, second.loss_images = interruption, saved["loss_sum"], saved["loss_images"]
-    take(build_executor(data, second, print), 290 - interruption)
+    take(build_executor(data, second), 290 - interruption)
     assert_equal(second, whole)
 
 
@@ -114,7 +114,7 @@ def test_automatic_takes_the_graph_here(precision: str) -> None:
     data, lines = data_of(cell), list[str]()
     state = TrainingState.fresh(cell, data, CUDA)
     state.model.train()
-    take(build_executor(data, state, lines.append), 20)
+    take(build_executor(data, state), 20)
     assert [line.partition(" (")[0] for line in lines] == ["whole steps are captured as a CUDA graph"]
     expected, executor = begin(cell, data, "graph")
     take(executor, 20)
@@ -140,7 +140,7 @@ def test_two_graph_trainings_at_once_do_not_disturb_each_other(lanes: bool) -> N
                 executor.step()
     for stream, (state, executor), expected in zip(streams, together, alone, strict=True):
         with torch.cuda.stream(stream):
-            executor.settle()
+            executor.synchronize()
         torch.cuda.synchronize()
         assert_equal(state, expected)
 
@@ -153,12 +153,12 @@ def test_a_loss_that_is_not_finite_stops_the_replays_updates() -> None:
     state, executor = begin(cell, data, "graph")
     take(executor, 10)
     with torch.no_grad():
-        state.model.classifier.bias[3] = float("nan")
+        state.model.get_parameter("classifier.bias")[3] = float("nan")
     with pytest.raises(NonFiniteLoss):
         take(executor, 20)
     assert state.iteration == 10
     with torch.no_grad():
-        state.model.classifier.bias[3] = expected.model.classifier.bias[3]
+        state.model.get_parameter("classifier.bias")[3] = expected.model.get_parameter("classifier.bias")[3]
     for weight, other in zip(state.model.parameters(), expected.model.parameters(), strict=True):
         assert torch.equal(weight, other)
 

@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
-from smallmix.fingerprints import fingerprint_code
 from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import Study
 from smallmix.training.store import store_key
@@ -107,7 +107,7 @@ class StudyRun:
         blocked = []
         for cell in (cell for cell in study.cells if cell.size == size):
             data = fingerprint_data(layout.subset(cell), layout.dataset)
-            key = store_key(cell.value, data, fingerprint_code("smallmix.training.train_cell"))
+            key = store_key(cell.value, data, fingerprint_training(cell.value.method.mix, cell.value.model.name))
             blocked.append(self.folder / STORE / key)
             blocked[-1].parent.mkdir(parents=True, exist_ok=True)
             blocked[-1].write_text("in the way", encoding="utf-8")

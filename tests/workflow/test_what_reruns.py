@@ -76,7 +76,7 @@ def test_a_deleted_cell_is_noticed_below_an_up_to_date_report(study: StudyRun) -
 
 
 def test_training_code_retrains_all_cells(study: StudyRun) -> None:
-    study.edit("workflow/smallmix/training/evaluation.py", "BATCH_SIZE = 500", "BATCH_SIZE = 501")
+    study.edit("workflow/smallmix/science/evaluation.py", "BATCH_SIZE = 500", "BATCH_SIZE = 501")
     planned = study.planned()
     assert planned["train_cell"] == 6
     assert "extract_subset" not in planned
@@ -117,7 +117,7 @@ def test_a_second_studys_results_are_judged_again_and_nothing_else(study: StudyR
 
 def test_prose_reruns_nothing(study: StudyRun) -> None:
     for path, addition in (
-        ("workflow/smallmix/training/evaluation.py", "\n# A remark.\n"),
+        ("workflow/smallmix/science/evaluation.py", "\n# A remark.\n"),
         ("workflow/smallmix/figures/thinning.py", "\n\n# Another.\n"),
         ("config.yaml", "\n# And one more.\n"),
         ("tiny.yaml", "# The last.\n"),
@@ -132,6 +132,23 @@ def test_prose_reruns_nothing(study: StudyRun) -> None:
     )
     study.edit("workflow/smallmix/version.py", 'VERSION = "', 'VERSION = "9.')
     assert study.planned() == {}
+
+
+def test_messages_storing_and_new_methods_and_networks_rerun_nothing(study: StudyRun) -> None:
+    package = "workflow/smallmix"
+    study.edit(f"{package}/training/messages.py", "Lower recipe.learning_rate", "Choose a lower recipe.learning_rate")
+    study.edit(f"{package}/training/training_loop.py", "saved at iteration", "stopped and saved at iteration")
+    study.edit(f"{package}/training/store.py", "STALE_OUTPUT_SECONDS = 3600.0", "STALE_OUTPUT_SECONDS = 7200.0")
+    study.edit(f"{package}/training/checkpoint.py", "LONGEST_HEADER = 1000", "LONGEST_HEADER = 2000")
+    science = study.folder / package / "science"
+    shutil.copy(science / "methods" / "images.py", science / "methods" / "cutmix.py")
+    shutil.copy(science / "networks" / "preact_resnet18.py", science / "networks" / "wide_resnet.py")
+    assert study.planned() == {}
+
+
+def test_a_methods_file_retrains_its_cells_alone(study: StudyRun) -> None:
+    study.edit("workflow/smallmix/science/methods/images.py", "np.ones(count", "0.5 * np.ones(count")
+    assert study.planned()["train_cell"] == 2
 
 
 def test_other_file_times_rerun_nothing(study: StudyRun) -> None:
@@ -223,7 +240,7 @@ def test_copied_results_of_another_configuration_never_pass_for_current(study: S
 
 def test_copied_results_of_other_code_never_pass_for_current(study: StudyRun) -> None:
     shutil.rmtree(study.folder / ".snakemake")
-    study.edit("workflow/smallmix/training/evaluation.py", "BATCH_SIZE = 500", "BATCH_SIZE = 501")
+    study.edit("workflow/smallmix/science/evaluation.py", "BATCH_SIZE = 500", "BATCH_SIZE = 501")
     refused = study.snakemake("--cores", "1")
     assert refused.returncode != 0
     assert "6 results" in refused.stdout + refused.stderr

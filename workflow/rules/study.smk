@@ -14,9 +14,10 @@ if not PACKAGE_FOLDER.is_dir():
 # Snakemake put the Snakefile's folder first, where a user's random.py would take the library's place.
 sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != str(PACKAGE_FOLDER.parent))]
 
+from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.fingerprints import canonical_json, fingerprint_code, fingerprint_file, fingerprint_value
+from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan

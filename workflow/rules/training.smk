@@ -1,5 +1,10 @@
 """Stage 3: one training job per size x method x seed."""
 
+# Of the code that decides a cell's numbers; another method's or network's file is none of its business.
+TRAINING_CODE = {
+    place: fingerprint_training(cell.value.method.mix, cell.value.model.name) for place, cell in CELLS.items()
+}
+
 
 rule train_cell:
     """Train one cell, or continue it, or find it in the store of trained cells.
@@ -28,7 +33,7 @@ rule train_cell:
         store=str(STORE),
         folder=subpath(output.metrics, parent=True),
         cell=lambda wildcards: CELLS[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"].value.to_json(),
-        code=fingerprint_code("smallmix.training.train_cell"),
+        code=lambda wildcards: TRAINING_CODE[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
         # A site may ask for its cards by `gres` alone. (Snakemake does not track params that read resources.)
         gpus=lambda wildcards, resources: resources.gpu or int("gpu" in str(resources.get("gres", ""))),
     message:

@@ -40,3 +40,9 @@ class Interrupted(SmallmixError):
     """A signal asked the trainer to stop; the checkpoint is written and a rerun continues."""
 
     exit_code = 6
+
+
+class ReplayDiffers(SmallmixError):
+    """Results of older code are not what this version computes; nothing of them was changed."""
+
+    exit_code = 7

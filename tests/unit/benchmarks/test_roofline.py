@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from smallmix.science.model import build_model
+from smallmix.science.network import build_network
 from smallmix.study.cell import ModelValue
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,7 +14,7 @@ from benchmarks.workload import ARTICLE, CLASSES
 def test_operations_are_those_that_pytorch_counts() -> None:
     """PyTorch leaves out the stem's gradient by its input, which nobody needs; so does no training."""
     value = ModelValue("preact-resnet18", 8, (2, 2, 2, 2))
-    model = build_model(value, (16, 16, 3), 10, 0)
+    model = build_network(value, (16, 16, 3), 10, 0)
     images = torch.zeros(4, 3, 16, 16, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         model(images).sum().backward()
@@ -30,7 +30,7 @@ def test_bytes_of_a_small_network_counted_by_hand() -> None:
     fourth = 11 * (16 + 8) + 6 * 8 + (16 + 8) + 2 * 16 + 3 * 8
     final = 10 * 8
     value = ModelValue("preact-resnet18", 1, (1, 1, 1, 1))
-    weights = sum(weight.numel() for weight in build_model(value, (8, 8, 1), 10, 0).parameters())
+    weights = sum(weight.numel() for weight in build_network(value, (8, 8, 1), 10, 0).parameters())
     expected = 2 * 5 * (stem + first + second + third + fourth + final) + 5 * 4 * weights
     assert step_bytes(value, 8, 1, 10, 5) == expected
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import pytest
-import smallmix.fingerprints
+import smallmix.collection.collect
 from smallmix.commands import collect_metrics, tabulate_subsets
 from smallmix.errors import SmallmixError
 
@@ -15,7 +15,7 @@ from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthe
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
-    monkeypatch.setattr(smallmix.fingerprints, "fingerprint_code", lambda *modules: CODE_FINGERPRINT)
+    monkeypatch.setattr(smallmix.collection.collect, "fingerprint_training", lambda *names: CODE_FINGERPRINT)
     return build_synthetic_study(tmp_path, sizes=(100,), seeds=range(10), test_images=20)
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import smallmix.collection.collect
 from smallmix.errors import ConfigurationError
 from smallmix.planning import outdated, start
 from smallmix.planning.outdated import find_contradicted, find_outdated
@@ -24,8 +25,8 @@ PLACE = "n100/non/seed0"
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
     """A finished study without records of Snakemake's, made by the training code as it is now."""
-    for module in (outdated, start):
-        monkeypatch.setattr(module, "fingerprint_code", lambda *modules: CODE_FINGERPRINT)
+    for module in (outdated, start, smallmix.collection.collect):
+        monkeypatch.setattr(module, "fingerprint_training", lambda *names: CODE_FINGERPRINT)
     study = build_synthetic_study(tmp_path, sizes=(100, 50), seeds=(0,))
     for name in DATASET_FILES:
         path = study.layout.dataset / name

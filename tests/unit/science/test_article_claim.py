@@ -12,9 +12,8 @@ import itertools
 
 import numpy
 import torch
-from smallmix.science.augmentation import mix_images
 from smallmix.science.batch_plan import BatchPlan
-from smallmix.science.training_step import mixed_loss
+from smallmix.science.training_step import mix_images, mixed_loss
 from smallmix.study.cell import MethodValue
 from torch import Tensor, nn
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from smallmix.science.methods import draw_mixing_weights
+from smallmix.science.batch_plan import draw_mixing_weights
 from smallmix.science.randomness import generator
 from smallmix.study.cell import MethodValue
 

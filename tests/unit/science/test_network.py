@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from smallmix.science.model import PreActivationBlock, build_model, count_parameters
-from smallmix.science.network_shape import forward_flops, parameter_count
+from smallmix.science.network import build_network, forward_flops, parameter_count
+from smallmix.science.networks.preactivation_layers import PreActivationBlock, PreActivationResNet
 from smallmix.study.cell import ModelValue
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -31,6 +31,11 @@ SHAPES = [
 PARAMETERS = [(ARTICLE, 11_172_170), (WITHOUT_FINAL_NORM, 11_171_146), (MIXUP_REPOSITORY, 11_171_274)]
 
 
+def trainable(model: torch.nn.Module) -> int:
+    """The number of trainable weights."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
     """What PyTorch's own counter finds in a forward pass."""
     counter = FlopCounterMode(display=False)
@@ -41,7 +46,7 @@ def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
 
 @pytest.mark.parametrize(("value", "parameters"), PARAMETERS, ids=[value.name for value, _ in PARAMETERS])
 def test_each_form_has_its_number_of_parameters(value: ModelValue, parameters: int) -> None:
-    assert count_parameters(build_model(value, (32, 32, 3), 10, 0)) == parameters
+    assert trainable(build_network(value, (32, 32, 3), 10, 0)) == parameters
     assert parameter_count(value, 3, 10) == parameters
 
 
@@ -49,8 +54,8 @@ def test_each_form_has_its_number_of_parameters(value: ModelValue, parameters: i
 def test_the_numbers_without_torch_agree_with_the_network(
     value: ModelValue, side: int, channels: int, classes: int
 ) -> None:
-    model = build_model(value, (side, side, channels), classes, 0)
-    assert parameter_count(value, channels, classes) == count_parameters(model)
+    model = build_network(value, (side, side, channels), classes, 0)
+    assert parameter_count(value, channels, classes) == trainable(model)
     images = torch.zeros(2, channels, side, side)
     assert 2 * forward_flops(value, side, channels, classes) == counted_flops(model, images)
 
@@ -58,7 +63,7 @@ def test_the_numbers_without_torch_agree_with_the_network(
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [*range(8, 20), 32, 47])
 def test_any_square_image_of_eight_pixels_or_more_gives_logits(side: int, channels: int) -> None:
-    model = build_model(NARROW, (side, side, channels), 7, 0)
+    model = build_network(NARROW, (side, side, channels), 7, 0)
     logits = model(torch.randn(3, channels, side, side, generator=torch.Generator().manual_seed(0)))
     assert logits.shape == (3, 7)
     assert logits.dtype == torch.float32
@@ -68,25 +73,26 @@ def test_any_square_image_of_eight_pixels_or_more_gives_logits(side: int, channe
 @pytest.mark.parametrize("shape", [(7, 7, 3), (8, 9, 3), (32, 16, 1), (0, 0, 3)])
 def test_other_images_are_refused(shape: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="square images of at least 8 pixels"):
-        build_model(NARROW, shape, 10, 0)
+        build_network(NARROW, shape, 10, 0)
 
 
 def test_initial_weights_depend_on_the_seed_alone_and_leave_other_draws_alone() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = build_model(NARROW, (8, 8, 3), 10, 5).state_dict()
+    first = build_network(NARROW, (8, 8, 3), 10, 5).state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
     torch.rand(17)
-    again = build_model(NARROW, (32, 32, 3), 10, 5).state_dict()
-    other = build_model(NARROW, (8, 8, 3), 10, 6).state_dict()
+    again = build_network(NARROW, (32, 32, 3), 10, 5).state_dict()
+    other = build_network(NARROW, (8, 8, 3), 10, 6).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["stem.weight"], other["stem.weight"])
 
 
 def test_the_stages_are_those_of_the_preactivation_paper() -> None:
     """He et al. 2016, figure 4(e): every stage but the first halves the image and doubles the channels."""
-    model = build_model(ARTICLE, (32, 32, 3), 10, 0)
+    model = build_network(ARTICLE, (32, 32, 3), 10, 0)
+    assert isinstance(model, PreActivationResNet)
     sides: list[tuple[int, int]] = []
 
     def note(_: torch.nn.Module, __: Any, output: torch.Tensor) -> None:
@@ -124,7 +130,7 @@ def test_an_activated_shortcut_passes_the_input_after_normalisation_and_relu() -
 
 
 def test_the_forms_of_a_seed_share_the_weights_of_convolutions_and_classifier() -> None:
-    first, *others = (build_model(value, (32, 32, 3), 10, 3).state_dict() for value, _ in PARAMETERS)
+    first, *others = (build_network(value, (32, 32, 3), 10, 3).state_dict() for value, _ in PARAMETERS)
     shared = [name for name in first if "norm" not in name]
     assert len(shared) == 1 + 16 + 3 + 2  # stem, two a block, projections, classifier's weight and bias
     for other in others:
@@ -176,7 +182,7 @@ def oracle(name: str, weights: dict[str, Tensor], images: Tensor, blocks: tuple[
 def test_logits_and_gradients_equal_an_independent_writing(
     name: str, blocks: tuple[int, int, int, int], training: bool
 ) -> None:
-    model = build_model(ModelValue(name, 6, blocks), (12, 12, 3), 7, 1).double().train(training)
+    model = build_network(ModelValue(name, 6, blocks), (12, 12, 3), 7, 1).double().train(training)
     random = torch.Generator().manual_seed(2)
     with torch.no_grad():  # else every scale is 1, every shift 0, and their places could not be told apart
         for tensor_name, tensor in [*model.named_parameters(), *model.named_buffers()]:

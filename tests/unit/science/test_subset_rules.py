@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from smallmix.errors import DatasetError
-from smallmix.science.subsets import choose_rows, extract_subset, missing_classes, read_subset
 from smallmix.study.cell import SubsetRule, SubsetValue
+from smallmix.training.messages import warn_of_missing_classes
+from smallmix.training.subset_tables import choose_subset, extract_subset, read_subset
 
 RULES: tuple[SubsetRule, ...] = ("head", "balanced", "random")
 Labels = NDArray[numpy.int64]
@@ -45,7 +46,7 @@ def test_head_and_random_give_ascending_rows_without_repetition(
 ) -> None:
     labels, classes, _ = labelled
     size = data.draw(st.integers(1, len(labels)))
-    rows = choose_rows(value(rule, size), labels, names(classes))
+    rows = choose_subset(value(rule, size), labels, names(classes))
     assert rows.dtype == numpy.int64
     assert len(rows) == size
     assert (numpy.diff(rows) > 0).all()
@@ -60,7 +61,7 @@ def test_balanced_gives_every_class_its_share_give_or_take_one(
 ) -> None:
     labels, classes, scarcest = labelled
     size = data.draw(st.integers(classes, classes * scarcest))
-    rows = choose_rows(value("balanced", size), labels, names(classes))
+    rows = choose_subset(value("balanced", size), labels, names(classes))
     counts = numpy.bincount(labels[rows], minlength=classes)
     assert counts.sum() == size
     assert counts.max() - counts.min() <= 1
@@ -75,10 +76,10 @@ def test_smaller_subsets_lie_within_larger_ones_of_the_same_draw(
     lowest, highest = (classes, classes * scarcest) if rule == "balanced" else (1, len(labels))
     small = data.draw(st.integers(lowest, highest))
     large = data.draw(st.integers(small, highest))
-    inner = choose_rows(value(rule, small, seed), labels, names(classes))
-    outer = choose_rows(value(rule, large, seed), labels, names(classes))
+    inner = choose_subset(value(rule, small, seed), labels, names(classes))
+    outer = choose_subset(value(rule, large, seed), labels, names(classes))
     assert set(inner) <= set(outer)
-    assert (inner == choose_rows(value(rule, small, seed), labels, names(classes))).all()
+    assert (inner == choose_subset(value(rule, small, seed), labels, names(classes))).all()
 
 
 @settings(max_examples=20)
@@ -87,38 +88,36 @@ def test_too_many_images_are_refused_with_the_key_and_the_number_at_hand(labelle
     labels, classes, _ = labelled
     for rule in RULES:
         with pytest.raises(DatasetError, match=r"subsets\.sizes.*only .* training images"):
-            choose_rows(value(rule, len(labels) + 1), labels, names(classes))
+            choose_subset(value(rule, len(labels) + 1), labels, names(classes))
 
 
 def test_seeds_give_other_draws_but_not_to_the_head() -> None:
     labels = numpy.arange(1000, dtype=numpy.int64) % 10
     for rule in ("balanced", "random"):
-        first, second = (choose_rows(SubsetValue(rule, 100, seed), labels, names(10)) for seed in (0, 1))
+        first, second = (choose_subset(SubsetValue(rule, 100, seed), labels, names(10)) for seed in (0, 1))
         assert (first != second).any()
 
 
 def test_a_balanced_subset_that_a_class_cannot_fill_is_refused() -> None:
     labels = numpy.array([0] * 50 + [1] * 3, dtype=numpy.int64)
     with pytest.raises(DatasetError, match=r"Each class needs 5 training images, too few are there of 'dog' \(3\)\."):
-        choose_rows(SubsetValue("balanced", 10, 0), labels, ("cat", "dog"))
+        choose_subset(SubsetValue("balanced", 10, 0), labels, ("cat", "dog"))
     with pytest.raises(DatasetError, match="cannot be balanced over 2 classes"):
-        choose_rows(SubsetValue("balanced", 1, 0), labels, ("cat", "dog"))
+        choose_subset(SubsetValue("balanced", 1, 0), labels, ("cat", "dog"))
 
 
 def test_a_balanced_subset_that_lacks_the_odd_image_is_refused_as_well() -> None:
     """Eight over three classes are 2, 3 and 3: with 2, 2 and 10 at hand, two classes cannot give the third image."""
     labels = numpy.array([0] * 2 + [1] * 2 + [2] * 10, dtype=numpy.int64)
-    with pytest.raises(
-        DatasetError, match=r"Each class needs 3 .* of 'a' \(2\), 'b' \(2\)\. Use smaller sizes .*, or mend the labels"
-    ):
-        choose_rows(SubsetValue("balanced", 8, 0), labels, ("a", "b", "c"))
+    with pytest.raises(DatasetError, match=r"Each class needs 3 .* of 'a' \(2\), 'b' \(2\)\. Use smaller sizes"):
+        choose_subset(SubsetValue("balanced", 8, 0), labels, ("a", "b", "c"))
 
 
 def test_of_many_scarce_classes_the_scarcest_are_named_and_the_others_counted() -> None:
     counts = [400, *range(1, 15)]
     labels = numpy.repeat(numpy.arange(15, dtype=numpy.int64), counts)
     with pytest.raises(DatasetError, match=r"of 'class 1' \(1\), 'class 2' \(2\), .* and 4 more\. Use smaller"):
-        choose_rows(SubsetValue("balanced", 15 * 20, 0), labels, names(15))
+        choose_subset(SubsetValue("balanced", 15 * 20, 0), labels, names(15))
 
 
 def train_table(folder: Path, labels: list[str]) -> Path:
@@ -149,13 +148,15 @@ def test_a_draw_of_one_class_and_a_subset_of_one_image_are_refused(tmp_path: Pat
 
 def test_missing_classes_are_named() -> None:
     labels = numpy.array([0, 2, 2, 0], dtype=numpy.int64)
-    assert missing_classes(labels, ("a", "b", "c")) == "the subset of 4 images has no image of 1 of 3 classes: 'b'"
-    assert missing_classes(labels, ("a", "b", "c", *names(20))) == (
+    assert (
+        warn_of_missing_classes(labels, ("a", "b", "c")) == "the subset of 4 images has no image of 1 of 3 classes: 'b'"
+    )
+    assert warn_of_missing_classes(labels, ("a", "b", "c", *names(20))) == (
         "the subset of 4 images has no image of 21 of 23 classes: 'b', "
         + ", ".join(repr(name) for name in names(9))
         + " and 11 more"
     )
-    assert missing_classes(numpy.array([0, 1], dtype=numpy.int64), ("a", "b")) is None
+    assert warn_of_missing_classes(numpy.array([0, 1], dtype=numpy.int64), ("a", "b")) is None
 
 
 def test_the_command_warns_of_missing_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +178,7 @@ def test_a_random_subset_is_uniform_over_the_training_list() -> None:
     labels = numpy.zeros(50, dtype=numpy.int64)
     seen = numpy.zeros(50)
     for seed in range(2000):
-        seen[choose_rows(SubsetValue("random", 10, seed), labels, ("cat",))] += 1
+        seen[choose_subset(SubsetValue("random", 10, seed), labels, ("cat",))] += 1
     assert abs(seen - 400).max() < 5 * 17.9
 
 

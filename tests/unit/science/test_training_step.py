@@ -8,19 +8,18 @@ import dataclasses
 import pytest
 import torch
 from smallmix.science.batch_plan import BatchPlan
-from smallmix.science.model import build_model
+from smallmix.science.network import build_network
 from smallmix.science.training_step import (
     BatchRow,
     NonFiniteLoss,
     TrainingImages,
-    build_optimizer,
     mixed_loss,
 )
 from smallmix.study.cell import Cell, Mix
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from tests.unit.science.training_cells import make_cell, training_images, training_step
+from tests.unit.science.training_cells import make_cell, momentum_sgd, training_images, training_step
 
 CPU = torch.device("cpu")
 MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")
@@ -87,11 +86,11 @@ def test_the_loss_is_that_of_torchvision_s_mixup_labels() -> None:
 def test_loss_and_gradients_agree_with_double_precision(mix: Mix, size: int) -> None:
     cell = make_cell(size, mix)
     images, row = training_images(cell), plan_row(cell)
-    model = build_model(cell.model, (8, 8, 3), 10, 0)
+    model = build_network(cell.model, (8, 8, 3), 10, 0)
     precise = copy.deepcopy(model).double()
     expected = double_precision_loss(precise, images, row)
     expected.backward()  # type: ignore[no-untyped-call]
-    loss = training_step(model, build_optimizer(model, cell.recipe, CPU), images, row, "fp32")
+    loss = training_step(model, momentum_sgd(model, cell.recipe), images, row, "fp32")
     assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
     for (name, weight), reference in zip(model.named_parameters(), precise.parameters(), strict=True):
         assert weight.grad is not None
@@ -114,8 +113,8 @@ def test_updates_are_those_of_the_plain_optimizer(mix: Mix, layout: torch.memory
     buffers, against PyTorch's plain loop with a Python number and no buffers, on the same gradients."""
     cell = make_cell(300, mix, iterations=12)
     images = training_images(cell)
-    model = build_model(cell.model, (8, 8, 3), 10, 0).to(memory_format=layout)
-    optimizer = build_optimizer(model, cell.recipe, CPU)
+    model = build_network(cell.model, (8, 8, 3), 10, 0).to(memory_format=layout)
+    optimizer = momentum_sgd(model, cell.recipe)
     twin = copy.deepcopy(model)
     plain = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=False, foreach=False)
     rates = set()
@@ -140,11 +139,11 @@ def test_updates_are_those_of_the_plain_optimizer(mix: Mix, layout: torch.memory
 def test_a_loss_that_is_not_finite_changes_no_weight(poison: float) -> None:
     cell = make_cell(100)
     images, row = training_images(cell), plan_row(cell)
-    model = build_model(cell.model, (8, 8, 3), 10, 0)
-    optimizer = build_optimizer(model, cell.recipe, CPU)
+    model = build_network(cell.model, (8, 8, 3), 10, 0)
+    optimizer = momentum_sgd(model, cell.recipe)
     training_step(model, optimizer, images, row, "fp32")
     with torch.no_grad():
-        model.classifier.bias[0] = poison
+        model.get_parameter("classifier.bias")[0] = poison
     before = [weight.detach().clone() for weight in model.parameters()]
     momentum = [optimizer.state[weight]["momentum_buffer"].clone() for weight in model.parameters()]
     with pytest.raises(NonFiniteLoss):
@@ -159,20 +158,20 @@ def test_methods_that_mix_nothing_do_not_look_at_partners() -> None:
     images, row = training_images(cell), plan_row(cell)
     losses = []
     for partner in (row.partner, row.partner.roll(1)):
-        model = build_model(cell.model, (8, 8, 3), 10, 0)
+        model = build_network(cell.model, (8, 8, 3), 10, 0)
         step_row = dataclasses.replace(row, partner=partner)
-        losses.append(training_step(model, build_optimizer(model, cell.recipe, CPU), images, step_row, "fp32"))
+        losses.append(training_step(model, momentum_sgd(model, cell.recipe), images, step_row, "fp32"))
     assert losses[0] == losses[1]
 
 
 def test_reduced_precision_keeps_weights_and_momentum_in_float32() -> None:
     cell = make_cell(100, precision="bf16")
     images, row = training_images(cell), plan_row(cell)
-    model = build_model(cell.model, (8, 8, 3), 10, 0)
+    model = build_network(cell.model, (8, 8, 3), 10, 0)
     exact = copy.deepcopy(model)
-    optimizer = build_optimizer(model, cell.recipe, CPU)
+    optimizer = momentum_sgd(model, cell.recipe)
     loss = training_step(model, optimizer, images, row, "bf16")
-    expected = training_step(exact, build_optimizer(exact, cell.recipe, CPU), images, row, "fp32")
+    expected = training_step(exact, momentum_sgd(exact, cell.recipe), images, row, "fp32")
     assert loss != expected
     assert loss == pytest.approx(expected, rel=2e-2)
     for weight in model.parameters():

@@ -6,9 +6,16 @@ import dataclasses
 from typing import Any
 
 import torch
-from smallmix.science.augmentation import Normalization, crop_windows
-from smallmix.science.optimizer import MomentumSgd
-from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepLedger, TrainingImages, traceable_step
+from smallmix.science.training_step import (
+    BatchRow,
+    MomentumSgd,
+    NonFiniteLoss,
+    Normalization,
+    StepStats,
+    TrainingImages,
+    crop_windows,
+    traceable_step,
+)
 from smallmix.study.cell import (
     BudgetValue,
     Cell,
@@ -88,6 +95,11 @@ def training_images(
     )
 
 
+def momentum_sgd(model: nn.Module, recipe: RecipeValue) -> MomentumSgd:
+    """The recipe's optimiser for a model on the CPU."""
+    return MomentumSgd(model.parameters(), recipe.momentum, recipe.weight_decay, torch.device("cpu"))
+
+
 def training_step(
     model: nn.Module, optimizer: MomentumSgd, images: TrainingImages, row: BatchRow, precision: Precision
 ) -> float:
@@ -95,7 +107,7 @@ def training_step(
 
     Raises NonFiniteLoss with no weight and no momentum updated.
     """
-    ledger = StepLedger.fresh(row.rows.device)
+    ledger = StepStats.fresh(row.rows.device)
     traceable_step(model, optimizer, images, row, precision, ledger)
     if ledger.stopped:
         raise NonFiniteLoss(float(ledger.stopping_loss))

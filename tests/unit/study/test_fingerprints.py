@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from smallmix import fingerprints
-from smallmix.fingerprints import PACKAGE_FOLDER, canonical_json, fingerprint_code, fingerprint_value, import_closure
+from smallmix import code_fingerprint, fingerprints
+from smallmix.code_fingerprint import PACKAGE_FOLDER, fingerprint_code, import_closure
+from smallmix.fingerprints import canonical_json, fingerprint_value
 
 CODE = '''"""What it does."""
 
@@ -22,6 +23,8 @@ from smallmix.below import half
 def double(value: int) -> int:
     """Twice the value."""
     # a comment
+    if value < 0:
+        raise ValueError("too small")
     return value * 2
 '''
 EditCode = Callable[[str, str], str]
@@ -30,11 +33,11 @@ EditCode = Callable[[str, str], str]
 @pytest.fixture
 def fingerprint_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EditCode]:
     """The fingerprint of a small package of two modules after one replacement in either of them."""
-    monkeypatch.setattr(fingerprints, "PACKAGE_FOLDER", tmp_path)
+    monkeypatch.setattr(code_fingerprint, "PACKAGE_FOLDER", tmp_path)
 
     def clear() -> None:
         for cached in ("fingerprint_code", "_meanings", "_module_file", "_imports_of"):
-            getattr(fingerprints, cached).cache_clear()
+            getattr(code_fingerprint, cached).cache_clear()
 
     def edit(old: str = "", new: str = "") -> str:
         files = {"__init__.py": '"""Package."""\n', "above.py": CODE, "below.py": "def half(x):\n    return x / 2\n"}
@@ -57,6 +60,7 @@ def fingerprint_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         ("Twice the value.", "The value, doubled."),
         ('    """Twice the value."""\n', ""),
         ("What it does.", "What else it does."),
+        ("too small", "too little"),
         ("value * 2", "(value\n        * 2)"),
         ("\n\n\ndef double", "\ndef double"),
         ("x = 1", "x = 2"),  # a module that nothing here imports
@@ -72,6 +76,8 @@ def test_comments_docstrings_and_layout_do_not_count(fingerprint_after: EditCode
         ("value * 2", "value * 3"),
         ("value * 2", "value * 2.0"),
         ("value * 2", "2 * value"),
+        ("value < 0", "value < 1"),
+        ("ValueError(", "TypeError("),
         ("def double", "def twice"),
         ("x / 2", "x // 2"),  # in the module below
         ("import half", "import half as other"),
@@ -117,7 +123,7 @@ def test_no_module_imports_relatively() -> None:
 def test_training_does_not_depend_on_figures_or_the_command_line() -> None:
     """Editing a figure must not retrain anything."""
     rooms = {name.split(".")[1] for name in import_closure(["smallmix.study.configuration"]) if "." in name}
-    assert rooms <= {"study", "errors", "fingerprints", "module_meanings", "atomic_files"}
+    assert rooms <= {"study", "errors", "fingerprints", "code_fingerprint", "atomic_files"}
 
 
 def test_the_study_floor_is_light() -> None:

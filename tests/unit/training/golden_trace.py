@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from smallmix.training.devices import describe_processor
+from smallmix.training.hardware import describe_processor
 
 from tests.tiny_cell import MIXES, TinyData, tiny_cell
 

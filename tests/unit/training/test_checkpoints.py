@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 import torch
 from smallmix.errors import TrainingError
+from smallmix.science.arithmetic import fix_arithmetic
+from smallmix.science.training_state import TrainingState
+from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import (
     FORMAT,
     NEWEST,
@@ -27,9 +30,7 @@ from smallmix.training.checkpoint import (
     resume_from_checkpoint,
     save_checkpoint,
 )
-from smallmix.training.devices import fix_arithmetic
-from smallmix.training.training_data import load_training_data
-from smallmix.training.training_state import TrainingState
+from smallmix.training.resumable import ResumableTraining
 
 from tests.tiny_cell import TinyData, forked, tiny_cell
 
@@ -229,6 +230,9 @@ EDITS: dict[str, Edit] = {
     "a history of other rows": lambda state: state["history"][0].pop(),
     "a history of words": lambda state: state["history"][0].__setitem__(3, "low"),
     "a history that is a number": lambda state: state.update(history=5),
+    "no digest of early weights": lambda state: state["early_digests"].clear(),
+    "a digest that is a number": lambda state: state["early_digests"].update({1: 7}),
+    "digests that are a list": lambda state: state.update(early_digests=["0"]),
     "no start": lambda state: state.update(started=None),
     "environments that are none": lambda state: state.update(environments=[1]),
     "nothing at all": lambda state: state.clear(),
@@ -243,17 +247,18 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_changes(tmp_path: 
     fix_arithmetic(1)
     images = load_training_data(cell, data.dataset, data.subset, torch.device("cpu"), torch.contiguous_format)
     state = TrainingState.fresh(cell, images, torch.device("cpu"))
-    state.iteration, state.loss_sum, state.started = 5, 1.5, "2026-01-02T03:04:05Z"
-    saved = copy.deepcopy(state.to_checkpoint())
+    state.iteration, state.loss_sum, state.early_digests = 5, 1.5, {1: "0" * 64}
+    saved = copy.deepcopy(ResumableTraining(state, started="2026-01-02T03:04:05Z").to_checkpoint())
     row = [2, 0.6, 0.05, 1.0, 1.0, 0.5, 1.0, 0.5]
     saved["history"] = [row, [4, *row[1:]]]
-    TrainingState.fresh(cell, images, torch.device("cpu")).restore(copy.deepcopy(saved))  # fits as it is
+    again = TrainingState.fresh(cell, images, torch.device("cpu"))
+    ResumableTraining(again).restore(copy.deepcopy(saved))  # fits as it is
 
     fresh = TrainingState.fresh(cell, images, torch.device("cpu"))
     before = fresh.weights_sha256()
     EDITS[kind](saved)
     with pytest.raises(UnusableCheckpoint, match=r"^its? "):
-        fresh.restore(saved)
+        ResumableTraining(fresh).restore(saved)
     assert fresh.weights_sha256() == before
     assert fresh.iteration == 0
     assert fresh.history == []

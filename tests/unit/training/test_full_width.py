@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from smallmix.datasets.array_writing import DatasetArrays, write_dataset
+from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.early_loss import alarming_loss
+from smallmix.science.steps import build_executor
+from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
 from smallmix.study.configuration import load_study
-from smallmix.training.devices import choose_memory_format, fix_arithmetic
-from smallmix.training.executors import build_executor
-from smallmix.training.training_data import load_training_data
-from smallmix.training.training_state import TrainingState
+from smallmix.training.cell_data import load_training_data
 
 from tests.conftest import real_images_archive
 from tests.tiny_cell import TinyData
@@ -93,10 +93,10 @@ def first_losses(cell: Cell, data: TinyData, steps: int) -> list[float]:
     images = load_training_data(cell, data.dataset, data.subset, CPU, choose_memory_format(CPU, cell.model.width))
     state = TrainingState.fresh(cell, images, CPU)
     state.model.train()
-    executor, losses = build_executor(images, state, print), []
+    executor, losses = build_executor(images, state), []
     for _ in range(steps):
         executor.step()
-        executor.settle()
+        executor.synchronize()
         assert executor.last_loss is not None
         losses.append(executor.last_loss)
     assert state.largest_early_loss == max(losses[:80])  # 80 of the cell's 800 iterations are early

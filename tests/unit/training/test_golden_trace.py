@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from smallmix.science import steps
 from smallmix.science.training_step import BatchRow
-from smallmix.training import step_executor
 
 from tests.tiny_cell import MIXES, TinyData, tiny_cell
 from tests.unit.training.golden_trace import ITERATIONS, describe_place, read_golden_trace, record_trace
@@ -58,13 +58,13 @@ def test_a_small_change_of_the_recipe_would_be_noticed(tmp_path: Path, change: d
 
 def test_a_slip_in_the_loop_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every image one place too late in its batch: with another's crop, flip and partner."""
-    row_of = step_executor.row_of
+    row_of = steps.row_of
 
     def late(table: BatchRow, position: int, batch_size: int) -> BatchRow:
         row = row_of(table, position, batch_size)
         return dataclasses.replace(row, rows=row.rows.roll(1))
 
-    monkeypatch.setattr(step_executor, "row_of", late)
+    monkeypatch.setattr(steps, "row_of", late)
     assert difference(trace_of(tmp_path, {}), read_golden_trace()[1]["images"]) > 2 * TOLERANCE
 
 

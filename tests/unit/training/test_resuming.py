@@ -12,7 +12,7 @@ from smallmix.errors import Interrupted
 from smallmix.study.cell import Mix
 from smallmix.training import train_cell as train_cell_module
 from smallmix.training.checkpoint import FORMAT, NEWEST, read_checkpoint, save_checkpoint
-from smallmix.training.interruption import StopRequest
+from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FILES
 
 from tests.tiny_cell import MIXES, StopAtCheck, TinyData, tiny_cell

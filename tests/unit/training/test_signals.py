@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from smallmix.errors import Interrupted
-from smallmix.training.interruption import WATCHED, StopRequest
+from smallmix.training.signals import WATCHED, StopRequest
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[3] / "workflow"
 LISTENER = """
 import signal, sys, time
 sys.path.insert(0, sys.argv[1])
-from smallmix.training.interruption import StopRequest
+from smallmix.training.signals import StopRequest
 for name in sys.argv[2:]:
     signal.signal(signal.Signals[name], signal.SIG_IGN)
 stop = StopRequest().listen()

@@ -12,13 +12,12 @@ import pytest
 import torch
 from smallmix import atomic_files
 from smallmix.errors import CellBusyError, DatasetError, Interrupted, SmallmixError, TrainingError
-from smallmix.science import training_step
-from smallmix.training import step_executor, training_loop
-from smallmix.training import train_cell as train_cell_module
-from smallmix.training.faults import (
+from smallmix.science import steps, training_step
+from smallmix.training import messages
+from smallmix.training.messages import (
     describe_early_loss,
     describe_non_finite,
-    describe_non_finite_reading,
+    describe_non_finite_evaluation,
     is_out_of_memory,
 )
 from smallmix.training.store import StoreEntry
@@ -84,7 +83,7 @@ def test_what_fits_is_named_and_nothing_else(network: str, recipe: dict[str, Any
     }
     messages = [
         describe_non_finite(cell, math.nan, 3, 0.1, 2.3),
-        describe_non_finite_reading(cell, "test", math.inf, 3, 0.1, 2.3),
+        describe_non_finite_evaluation(cell, "test", math.inf, 3, 0.1, 2.3),
         describe_early_loss(cell, 451.6, 3, 23.026),
     ]
     for message in messages:
@@ -112,7 +111,7 @@ def test_a_beginning_that_diverges_is_told_once_and_noted(
     assert 1 <= metrics["largest_early_loss_iteration"] <= 5
     assert not any("began to diverge" in line for line in lines)
     # As if there were fewer classes, where such a loss is out of all bounds.
-    monkeypatch.setattr(training_loop, "alarming_loss", lambda classes: 0.1 * classes)
+    monkeypatch.setattr(messages, "alarming_loss", lambda classes: 0.1 * classes)
     with pytest.raises(Interrupted):
         data.train(cell, tmp_path / "alarming", StopAtCheck(20))
     _, lines = data.train(cell, tmp_path / "alarming")
@@ -143,7 +142,7 @@ def raise_at_step(number: int, fault: BaseException, monkeypatch: pytest.MonkeyP
             raise fault
         step(*arguments)
 
-    monkeypatch.setattr(step_executor, "traceable_step", failing)
+    monkeypatch.setattr(steps, "traceable_step", failing)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +248,3 @@ def test_a_new_attempt_takes_back_the_note_of_the_last_one(data: TinyData, tmp_p
     with pytest.raises(Interrupted):
         data.train(tiny_cell(), tmp_path, StopAtCheck(4))
     assert not (tmp_path / "cell" / "failure.json").exists()
-
-
-def test_the_module_is_the_one_that_the_fingerprint_names() -> None:
-    assert train_cell_module.__name__ == train_cell_module.CODE

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.collection.cell_record import STATUSES, CellRecord, WantedFingerprints, read_cell_record
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import DatasetError
@@ -37,19 +38,20 @@ class Collection:
         return f"{self.study.name}: {len(self.records)} cells: {parts or 'none'}"
 
 
-def collect(study: Study, layout: Layout, code_fingerprint: str) -> Collection:
+def collect(study: Study, layout: Layout, code_fingerprint: str | None = None) -> Collection:
     """Judge every cell of the study.
 
-    code_fingerprint is that of the training code as it is now: `fingerprint_code("smallmix.training.train_cell")`.
+    code_fingerprint is that of the training code as it is now; None: that of each cell's method and network.
     Raises nothing for what cells' folders or the data's files hold: faults become reasons.
     """
-    data: dict[Path, WantedFingerprints] = {}
+    wanted: dict[tuple[Path, str], WantedFingerprints] = {}
     records: list[CellRecord] = []
     for cell in study.cells:
         subset = layout.subset(cell)
-        if subset not in data:
-            data[subset] = _wanted_fingerprints(subset, layout.dataset, code_fingerprint)
-        records.append(read_cell_record(cell, layout.cell(cell), data[subset]))
+        code = code_fingerprint or fingerprint_training(cell.value.method.mix, cell.value.model.name)
+        if (subset, code) not in wanted:
+            wanted[subset, code] = _wanted_fingerprints(subset, layout.dataset, code)
+        records.append(read_cell_record(cell, layout.cell(cell), wanted[subset, code]))
     return Collection(study, tuple(records))
 
 

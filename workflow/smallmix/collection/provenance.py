@@ -41,11 +41,13 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
         "training_seconds": math.fsum(_seconds(record, "training_seconds") for record in collection.current),
         "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in collection.current),
         "code_fingerprints": sorted({str((record.metrics or {})["code_fingerprint"]) for record in collection.current}),
+        "adopted": _adoptions(collection.current),
         "environments": environments,
         "notes": [
             *_notes([group["environment"] for group in environments]),
             *_note_moves(collection.current),
             *_note_unusable_cards(environments),
+            *_note_adoptions(collection.current),
         ],
         "failures": [
             {"cell": record.cell.place, "reason": record.reason, "log_tail": list(record.log_tail)}
@@ -90,6 +92,24 @@ def _note_moves(records: Sequence[CellRecord]) -> list[str]:
     return [
         f"Begun on one machine or version and continued on another: {', '.join(moved)}. Such a cell need not equal one "
         "that was trained in one place."
+    ]
+
+
+def _adoptions(records: Sequence[CellRecord]) -> list[dict[str, Any]]:
+    """What was adopted from older code after a replay: each distinct adoption with its cells."""
+    cells: dict[str, list[str]] = {}
+    for record in records:
+        for note in (record.metrics or {}).get("adopted_from", []):
+            cells.setdefault(canonical_json(note), []).append(record.cell.place)
+    return [{**json.loads(note), "cells": places} for note, places in cells.items()]
+
+
+def _note_adoptions(records: Sequence[CellRecord]) -> list[str]:
+    return [
+        f"Trained by smallmix {one['version']} (code {one['code_fingerprint']}) and adopted by {one['adopted_by']}, "
+        f"whose replay of the first {one['iterations']} iterations of one of them agreed bit for bit: "
+        f"{', '.join(one['cells'])}."
+        for one in _adoptions(records)
     ]
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from smallmix.collection.collect import Collection
 
 SUMMARY = "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json"
-TRAINING_MODULE = "smallmix.training.train_cell"
 TRAINING_RULE = "train_cell"
 CELLS_SHOWN = 20
 
@@ -31,13 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
     from smallmix.collection.provenance import write_provenance
     from smallmix.collection.tables import write_tables
     from smallmix.errors import SmallmixError
-    from smallmix.fingerprints import fingerprint_code
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
 
     study = Study.load(arguments.study)
     layout = Layout(study, arguments.root)
-    collection = collect(study, layout, fingerprint_code(TRAINING_MODULE))
+    collection = collect(study, layout)
     if arguments.require_complete and collection.not_current:
         raise SmallmixError(explain_incomplete(collection))
     folder = arguments.output or layout.results

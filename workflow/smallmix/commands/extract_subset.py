@@ -17,15 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Extract the subset and report what was written."""
+    """Extract and report what was written."""
     from smallmix.datasets.description import load_description
-    from smallmix.science.subsets import extract_subset, missing_classes
     from smallmix.study.cell import SubsetValue
+    from smallmix.training.messages import warn_of_missing_classes
+    from smallmix.training.subset_tables import extract_subset
 
     rule = SubsetValue(**json.loads(arguments.rule))
     classes = load_description(arguments.dataset).classes
     labels = extract_subset(rule, arguments.dataset / "train.csv", classes, arguments.output)
-    if missing := missing_classes(labels, classes):
+    if missing := warn_of_missing_classes(labels, classes):
         print(f"warning: {missing}")
     print(f"{arguments.output}: {len(labels):,} training images by the rule {rule.rule}")
     return 0

@@ -33,6 +33,7 @@ COMMANDS = {
     "render-report": "render_report",
     "report-so-far": "report_so_far",
     "keep-results": "keep_results",
+    "adopt-results": "adopt_results",
     "discard-outdated": "discard_outdated",
     "clean": "clean",
 }

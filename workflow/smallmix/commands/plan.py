@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_gpus() -> int:
-    from smallmix.training.devices import explain_unusable_cards
     from smallmix.training.gpu_slots import list_gpus
+    from smallmix.training.messages import explain_unusable_gpus
 
-    unusable = explain_unusable_cards(list_gpus())
+    unusable = explain_unusable_gpus(list_gpus())
     if unusable is not None:
         print(f"smallmix: warning: {unusable}")
     return 0

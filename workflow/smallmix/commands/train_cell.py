@@ -17,7 +17,7 @@ from smallmix.version import VERSION
 
 if TYPE_CHECKING:
     from smallmix.study.cell import Cell
-    from smallmix.training.interruption import StopRequest
+    from smallmix.training.signals import StopRequest
 
 SUMMARY = "train one cell (size x method x seed), continuing from its checkpoint where there is one"
 WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Must be set before CUDA starts; deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from smallmix.training.gpu_slots import lease_gpu, list_gpus
-    from smallmix.training.interruption import StopRequest
+    from smallmix.training.signals import StopRequest
 
     stop = StopRequest().listen()
     cell = _read_cell(arguments)
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.slots, gpus=gpus, cells_per_gpu=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
-        from smallmix.training.matching_data import refuse_other_data
+        from smallmix.training.cell_data import refuse_other_data
         from smallmix.training.train_cell import TrainingJob, train_cell
 
         job = TrainingJob(
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             version=VERSION,
             device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
-            cards=tuple(cards),
+            gpus=tuple(cards),
         )
         refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
         _wait_while_busy(lambda: train_cell(job, stop, report=_say), stop, arguments.wait_for_lock)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.datasets.description import TABLE_FILE, DatasetDescription, load_description, remedy
+from smallmix.datasets.description import DatasetDescription, load_description, remedy
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 
@@ -41,8 +41,8 @@ def load_dataset(folder: Path, verify: bool = True) -> Dataset:
         images, labels = arrays[f"{part}_images.npy"], arrays[f"{part}_labels.npy"]
         try:
             check_pair(images, labels, len(description.classes), str(folder / f"{part}_images.npy"))
-        except DatasetError as fault:
-            raise DatasetError(f"{fault}. {remedy(folder)}") from fault
+        except DatasetError as error:
+            raise DatasetError(f"{error}. {remedy(folder)}") from error
         if images.shape != (count, *description.image_shape):
             raise DatasetError(
                 f"{folder / f'{part}_images.npy'} has the shape {images.shape}, dataset.json says "
@@ -71,19 +71,19 @@ def check_pair(images: NDArray[Any], labels: NDArray[Any], classes: int, where: 
 def _map_array(path: Path) -> NDArray[Any]:
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError as fault:
-        raise DatasetError(f"{path} is missing. {remedy(path.parent)}") from fault
-    except (OSError, ValueError, EOFError) as fault:
-        raise DatasetError(f"{path} is not a whole .npy file: {fault}. {remedy(path.parent)}") from fault
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} is missing. {remedy(path.parent)}") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError(f"{path} is not a whole .npy file: {error}. {remedy(path.parent)}") from error
 
 
 def _verify_checksums(folder: Path, description: DatasetDescription) -> None:
-    for file in (*ARRAY_FILES, TABLE_FILE):
+    for file in dict.fromkeys((*ARRAY_FILES, *description.checksums)):
         path = folder / file
         try:
             actual = fingerprint_file(path)
-        except OSError as fault:
-            raise DatasetError(f"{path} cannot be read: {fault.strerror}. {remedy(folder)}") from fault
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read: {error.strerror}. {remedy(folder)}") from error
         if actual != description.checksums.get(file):
             raise DatasetError(
                 f"{path} is not the file that was fetched: its sha256 is {actual}, dataset.json says "

@@ -6,33 +6,32 @@ import json
 from pathlib import Path
 from typing import Literal
 
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import SmallmixError
-from smallmix.fingerprints import fingerprint_code
 from smallmix.study.layout import CELL_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.store import StoreEntry, store_key
 
 CellState = Literal["done", "stored", "resumable", "missing"]
-TRAINING_CODE = "smallmix.training.train_cell"
 
 
 def find_cell_states(layout: Layout) -> dict[str, CellState]:
     """The state of every cell of the study, by place. `stored` is trained already and only needs copying."""
-    code = fingerprint_code(TRAINING_CODE)
     data: dict[Path, str | None] = {}
     states: dict[str, CellState] = {}
     for cell in layout.study.cells:
         subset = layout.subset(cell)
         if subset not in data:
             data[subset] = known_data(subset, layout.dataset)
-        states[cell.place] = _state_of(cell, layout, data[subset], code)
+        states[cell.place] = _state_of(cell, layout, data[subset])
     return states
 
 
-def _state_of(cell: StudyCell, layout: Layout, data: str | None, code: str) -> CellState:
+def _state_of(cell: StudyCell, layout: Layout, data: str | None) -> CellState:
     if data is None:
         return "missing"
+    code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
     try:
         metrics = json.loads((layout.cell(cell) / "metrics.json").read_text(encoding="utf-8"))
         stored = (metrics["cell_fingerprint"], metrics["data_fingerprint"], metrics["code_fingerprint"])

@@ -20,7 +20,7 @@ from smallmix import atomic_files
 from smallmix.datasets.description import DatasetDescription
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import canonical_json
-from smallmix.science.network_shape import forward_flops, parameter_count
+from smallmix.science.network import forward_flops, parameter_count
 from smallmix.study.cell import Cell
 from smallmix.study.study import Study
 

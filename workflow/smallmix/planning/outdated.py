@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.errors import SmallmixError
-from smallmix.fingerprints import fingerprint_code
-from smallmix.planning.cell_states import TRAINING_CODE, known_data
+from smallmix.planning.cell_states import known_data
 from smallmix.study.layout import Layout
 
 
@@ -32,7 +32,7 @@ def find_contradicted(layout: Layout) -> dict[Path, str]:
     from smallmix.collection.collect import collect
 
     found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
-    for record in collect(layout.study, layout, fingerprint_code(TRAINING_CODE)).records:
+    for record in collect(layout.study, layout).records:
         metrics = layout.cell(record.cell) / "metrics.json"
         known = known_data(layout.subset(record.cell), layout.dataset) is not None
         if record.status != "current" and metrics.exists() and known:
@@ -42,7 +42,6 @@ def find_contradicted(layout: Layout) -> dict[Path, str]:
 
 def outdated_cells(layout: Layout) -> list[Path]:
     """Every metrics.json that belongs to another cell, other data or other code."""
-    code = fingerprint_code(TRAINING_CODE)
     data: dict[Path, str | None] = {}
     outdated: list[Path] = []
     for cell in layout.study.cells:
@@ -55,7 +54,7 @@ def outdated_cells(layout: Layout) -> list[Path]:
             data[subset] = known_data(subset, layout.dataset)
         if (
             metrics.get("cell_fingerprint") != cell.value.fingerprint
-            or metrics.get("code_fingerprint") != code
+            or metrics.get("code_fingerprint") != fingerprint_training(cell.value.method.mix, cell.value.model.name)
             or (data[subset] is not None and metrics.get("data_fingerprint") != data[subset])
         ):
             outdated.append(path)
@@ -68,7 +67,7 @@ def outdated_subsets(layout: Layout) -> list[Path]:
     Where Snakemake runs without numpy (its jobs bring their own environment), subsets are checked by the training.
     """
     try:
-        from smallmix.training.matching_data import explain_other_subset
+        from smallmix.training.subset_tables import explain_other_subset
     except ImportError:
         return []
     tables = {layout.subset(cell): cell.value.subset for cell in layout.study.cells}

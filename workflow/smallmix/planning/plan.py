@@ -110,14 +110,14 @@ def brief_plan(study: Study, root: Path, capacity: Capacity, chosen: Collection[
 def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[str]) -> str:
     """Return a table by size, totals by the steps that a short probe measured, and warnings."""
     from smallmix.planning.probe import advise_on_precision, probe
-    from smallmix.training.devices import explain_unusable_cards
+    from smallmix.training.messages import explain_unusable_gpus
 
     plan = StudyPlan.of(study, root)
     everything = study.cells
     cells = plan.to_train
     sample = (cells or list(everything))[0].value
     measured = probe(sample, plan.images)
-    unusable = explain_unusable_cards(list_gpus()) if capacity.on_gpus else None
+    unusable = explain_unusable_gpus(list_gpus()) if capacity.on_gpus else None
     pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_gpu=bool(capacity.on_gpus))
     lines = [
         f"Study {study.name}: {study.title}",

@@ -9,22 +9,16 @@ from dataclasses import dataclass
 import torch
 
 from smallmix.planning.cost import ImagesInNumbers
-from smallmix.science.augmentation import Normalization, crop_windows
-from smallmix.science.network_shape import forward_flops
-from smallmix.science.training_step import TrainingImages
+from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
+from smallmix.science.evaluation import EvaluationImages
+from smallmix.science.network import forward_flops
+from smallmix.science.steps import build_executor
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_state import TrainingState
+from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
 from smallmix.study.cell import BudgetValue, Cell
-from smallmix.training.devices import (
-    bfloat16_support,
-    choose_device,
-    choose_memory_format,
-    describe_device,
-    fix_arithmetic,
-    warn_of_emulation,
-)
-from smallmix.training.evaluation import EvaluationImages
-from smallmix.training.executors import build_executor
-from smallmix.training.training_data import TrainingData
-from smallmix.training.training_state import TrainingState
+from smallmix.training.hardware import bfloat16_support, choose_device, describe_device
+from smallmix.training.messages import warn_of_emulation
 
 SECONDS = 3.0
 # Steps between two looks at the clock: a card must be waited for.
@@ -55,12 +49,12 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
     data = random_images(cell, images, device)
     state = TrainingState.fresh(trial, data, device)
     state.model.train()
-    executor = build_executor(data, state, lambda line: None)
+    executor = build_executor(data, state)
     together = STEPS_ON_A_CARD if device.type == "cuda" else 1
 
     def take() -> int:
         seen = sum(executor.step() for _ in range(together))
-        executor.settle()
+        executor.synchronize()
         return seen
 
     take()

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
+from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
 from smallmix.datasets.description import load_description
 from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
-from smallmix.fingerprints import fingerprint_code, fingerprint_value
-from smallmix.planning.cell_states import TRAINING_CODE, known_data
+from smallmix.fingerprints import fingerprint_value
+from smallmix.planning.cell_states import known_data
 from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
@@ -141,8 +142,9 @@ def keep_copied(layout: Layout) -> int:
         from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
     except ImportError:  # Snakemake without numpy cannot judge them
         return 0
-    code, kept = fingerprint_code(TRAINING_CODE), 0
+    kept = 0
     for cell in layout.study.cells:
+        code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
         metrics = read_metrics(_metrics(layout, cell)) if _is_copied(layout, cell) else None
         if not metrics or metrics.get("code_fingerprint") != code:
             continue
@@ -167,8 +169,8 @@ def keep_copied(layout: Layout) -> int:
 def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verified) -> dict[Path, str]:
     """Return copied cells whose files are damaged or contradict each other; each is read whole once."""
     found: dict[Path, str] = {}
-    code = fingerprint_code(TRAINING_CODE)
     for cell in copied:
+        code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
         files = [layout.cell(cell) / name for name in CELL_FILES]
         if verified.knows(files, cell.value.fingerprint, code):
             continue

@@ -1,4 +1,4 @@
-"""The batch plan: all chance of a training, drawn ahead as tables.
+"""The batch plan: all random draws of a training, made ahead as tables.
 
 A plan chunk covers a few whole epochs. Row i of its tables says which images iteration i sees, how each is cropped and
 flipped, whom it is mixed with, with which weights, and at which learning rate. The tables of order, crops, flips and
@@ -7,14 +7,14 @@ partners are the same for every method of a (seed, size): methods differ in thei
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 
-import numpy
+import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.science.methods import draw_mixing_weights
 from smallmix.science.randomness import generator
-from smallmix.study.cell import Cell
+from smallmix.study.cell import Cell, MethodValue
 
 # A chunk is as many whole epochs as fill at least this many iterations. Part of the science: it decides the draws.
 ITERATIONS_PER_CHUNK = 256
@@ -28,15 +28,15 @@ class PlanChunk:
     """
 
     first_iteration: int
-    batch_sizes: NDArray[numpy.int64]  # [I]
-    rows: NDArray[numpy.int64]  # [I, B] positions within the subset
-    crop_y: NDArray[numpy.int64]  # [I, B] 0 … 2 x padding
-    crop_x: NDArray[numpy.int64]  # [I, B]
-    flip: NDArray[numpy.bool_]  # [I, B]
-    partner: NDArray[numpy.int64]  # [I, B] positions within the batch
-    image_weight: NDArray[numpy.float32]  # [I] weight of the own image
-    label_weight: NDArray[numpy.float32]  # [I] weight of the own label
-    learning_rate: NDArray[numpy.float32]  # [I]
+    batch_sizes: NDArray[np.int64]  # [I]
+    rows: NDArray[np.int64]  # [I, B] positions within the subset
+    crop_y: NDArray[np.int64]  # [I, B] 0 … 2 x padding
+    crop_x: NDArray[np.int64]  # [I, B]
+    flip: NDArray[np.bool_]  # [I, B]
+    partner: NDArray[np.int64]  # [I, B] positions within the batch
+    image_weight: NDArray[np.float32]  # [I] weight of the own image
+    label_weight: NDArray[np.float32]  # [I] weight of the own label
+    learning_rate: NDArray[np.float32]  # [I]
 
     def __len__(self) -> int:
         return len(self.batch_sizes)
@@ -67,14 +67,14 @@ class BatchPlan:
         wanted = min(iterations, cell.iterations - first)
         shape = (iterations, width)
 
-        epoch = numpy.fromiter(batches, dtype=numpy.int64, count=batches.count)
-        batch_sizes = numpy.tile(epoch, epochs)
-        own = numpy.arange(width)[None, :] < batch_sizes.reshape(-1, 1)  # [I, B] False: a filler
+        epoch = np.fromiter(batches, dtype=np.int64, count=batches.count)
+        batch_sizes = np.tile(epoch, epochs)
+        own = np.arange(width)[None, :] < batch_sizes.reshape(-1, 1)  # [I, B] False: a filler
 
         # Images that an epoch leaves out are the last of its permutation, so they change from epoch to epoch.
-        every_image = numpy.tile(numpy.arange(size), (epochs, 1))
+        every_image = np.tile(np.arange(size), (epochs, 1))
         ordered = self._draw("order", number).permuted(every_image, axis=1)[:, : batches.images]
-        rows = numpy.zeros(shape, dtype=numpy.int64)
+        rows = np.zeros(shape, dtype=np.int64)
         rows[own] = ordered.reshape(-1)
 
         # A random permutation of each batch: sort random keys; fillers sort behind the batch's own images.
@@ -98,18 +98,30 @@ class BatchPlan:
             learning_rate=learning_rates(cell, first, wanted),
         )
 
-    def _draw(self, purpose: str, number: int) -> numpy.random.Generator:
+    def _draw(self, purpose: str, number: int) -> np.random.Generator:
         return generator(self.cell.seed, self.cell.size, purpose, number)  # type: ignore[arg-type]
 
 
-def learning_rates(cell: Cell, first: int, count: int) -> NDArray[numpy.float32]:
-    """The learning rate of iterations first … first + count - 1, float32 [count].
+def draw_mixing_weights(
+    method: MethodValue, draw: np.random.Generator, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the image weights and label weights of `count` batches, both float32 [count], in [0, 1].
+
+    The method's own file draws them: see `smallmix.science.methods`.
+    """
+    own = importlib.import_module(f"smallmix.science.methods.{method.mix.replace('-', '_')}")
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]] = own.draw_weights(method, draw, count)
+    return weights
+
+
+def learning_rates(cell: Cell, first: int, count: int) -> NDArray[np.float32]:
+    """Return the learning rate of iterations first … first + count - 1, float32 [count].
 
     The rate falls by `decay_factor` at each fraction `decay_at` of the budget (article: epochs 33 and 66 of 100).
     """
     recipe = cell.recipe
-    steps = numpy.array([round(fraction * cell.iterations) for fraction in recipe.decay_at], dtype=numpy.int64)
-    iterations = numpy.arange(first, first + count)
+    steps = np.array([round(fraction * cell.iterations) for fraction in recipe.decay_at], dtype=np.int64)
+    iterations = np.arange(first, first + count)
     decays = (iterations[:, None] >= steps[None, :]).sum(axis=1)
-    rates: NDArray[numpy.float64] = recipe.learning_rate * recipe.decay_factor**decays
-    return rates.astype(numpy.float32)
+    rates: NDArray[np.float64] = recipe.learning_rate * recipe.decay_factor**decays
+    return rates.astype(np.float32)

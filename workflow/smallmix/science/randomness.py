@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-import numpy
+import numpy as np
 
 Purpose = Literal["subset", "weights", "order", "crop", "flip", "partner", "mixing weight"]
 
 
-def generator(seed: int, size: int, purpose: Purpose, chunk: int = 0) -> numpy.random.Generator:
-    """A numpy generator (PCG64) for one purpose; equal arguments give equal draws on every machine."""
-    return numpy.random.Generator(numpy.random.PCG64(_entropy(seed, size, purpose, chunk)))
+def generator(seed: int, size: int, purpose: Purpose, chunk: int = 0) -> np.random.Generator:
+    """Return a numpy generator (PCG64) for one purpose; equal arguments give equal draws on every machine."""
+    return np.random.Generator(np.random.PCG64(_entropy(seed, size, purpose, chunk)))
 
 
 def weights_seed(seed: int) -> int:
-    """The seed of the initial weights: equal for all sizes and methods of a seed. Below 2^63."""
+    """Return the seed of the initial weights: equal for all sizes and methods of a seed. Below 2^63."""
     return _entropy(seed, 0, "weights", 0) >> 65
 
 

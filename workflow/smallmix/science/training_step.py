@@ -1,22 +1,73 @@
 """One training step, the same for every method and device: gather, crop, flip, normalise, mix, forward, loss, SGD.
 
-It consumes one row of the batch plan. Methods differ in the row's weights alone.
+It consumes one row of the batch plan. Methods differ in the row's weights alone. Images stay uint8 until they are
+gathered. The random crop pads with black in pixel space, before normalisation; the results equal torchvision's
+RandomCrop(padding), RandomHorizontalFlip, ToTensor and Normalize bit for bit.
+
+Start with `traceable_step`, at the end of the file.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.sgd import sgd
 
-from smallmix.science.augmentation import Normalization, gather_batch, mix_images
-from smallmix.science.optimizer import MomentumSgd
-from smallmix.study.cell import Precision, RecipeValue
+from smallmix.science.arithmetic import reduced_precision
+from smallmix.study.cell import Precision
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Channel means and deviations of pixel / 255, float32 [C, 1, 1]."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, mean: list[float], deviation: list[float], device: torch.device) -> Normalization:
+        """Return the normalisation by channel; a channel without any variation is only shifted."""
+        safe = [value if value > 0 else 1.0 for value in deviation]
+        return cls(
+            torch.tensor(mean, dtype=torch.float32, device=device)[:, None, None],
+            torch.tensor(safe, dtype=torch.float32, device=device)[:, None, None],
+        )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise uint8 [B, C, H, W] to float32 of the same shape."""
+        return images.to(torch.float32).div_(255).sub_(self.mean).div_(self.deviation)
+
+
+def crop_windows(images: Tensor, padding: int) -> Tensor:
+    """Return a view of every crop of every image: uint8 [N, C, H, W] gives [N, 2p+1, 2p+1, C, H, W].
+
+    Only the zero-padded images take memory; windows[rows, y, x] gathers and crops in one step.
+    """
+    height, width = images.shape[2:]
+    padded = torch.nn.functional.pad(images, (padding,) * 4)
+    return padded.unfold(2, height, 1).unfold(3, width, 1).permute(0, 2, 3, 1, 4, 5)
+
+
+def gather_batch(windows: Tensor, rows: Tensor, crop_y: Tensor, crop_x: Tensor, flip: Tensor) -> Tensor:
+    """Return the cropped and flipped images of a batch, uint8 [B, C, H, W].
+
+    rows, crop_y and crop_x are int64 [B], flip is bool [B].
+    """
+    crops = windows[rows, crop_y, crop_x]
+    return torch.where(flip[:, None, None, None], crops.flip(-1), crops)
+
+
+def mix_images(images: Tensor, partner: Tensor, image_weight: Tensor) -> Tensor:
+    """Return weight x image + (1 - weight) x partner's image.
+
+    Images are float32 [B, C, H, W], the weight is a float32 scalar in [0, 1].
+    """
+    return images * image_weight + images[partner] * (1 - image_weight)
 
 
 @dataclass(frozen=True)
@@ -43,7 +94,7 @@ class TrainingImages:
     memory_format: torch.memory_format
 
     def batch(self, row: BatchRow) -> tuple[Tensor, Tensor]:
-        """The augmented, normalised images float32 [B, C, H, W] and their labels int64 [B], not mixed yet."""
+        """Return the augmented, normalised images float32 [B, C, H, W] and their labels int64 [B], not mixed yet."""
         images = gather_batch(self.windows, row.rows, row.crop_y, row.crop_x, row.flip)
         normalized = self.normalization(images).contiguous(memory_format=self.memory_format)
         return normalized, self.labels[row.rows]
@@ -61,7 +112,7 @@ class NonFiniteLoss(Exception):
 
 
 def mixed_loss(logits: Tensor, labels: Tensor, partner: Tensor, label_weight: Tensor) -> Tensor:
-    """Mean cross-entropy against the two labels of each image, weighted; float32 scalar.
+    """Return the mean cross-entropy against the two labels of each image, weighted; float32 scalar.
 
     weight x CE(own label) + (1 - weight) x CE(partner's label), averaged over the batch (mixup, equation 2).
     """
@@ -71,14 +122,65 @@ def mixed_loss(logits: Tensor, labels: Tensor, partner: Tensor, label_weight: Te
     return label_weight * own + (1 - label_weight) * others
 
 
-def build_optimizer(model: nn.Module, recipe: RecipeValue, device: torch.device) -> MomentumSgd:
-    """The recipe's optimiser for the weights of a model on `device`."""
-    return MomentumSgd(model.parameters(), recipe.momentum, recipe.weight_decay, device)
+class MomentumSgd:
+    """Stochastic gradient descent with momentum (Sutskever et al. 2013, in PyTorch's form), as one fused kernel.
+
+    velocity = momentum x velocity + (gradient + weight decay x weight); weight -= rate x velocity. Velocities start at
+    zero, which gives the same first step as none (0.9 x 0 + gradient) and no special case to a captured step.
+
+    `learning_rate` and `stopped` are float32 scalars on the weights' device. `learning_rate` is set before each step;
+    while `stopped` is 1, `step()` changes nothing.
+
+    The kernel is PyTorch's own, called through `torch.optim.sgd.sgd`. The class `torch.optim.SGD` around it is not
+    used: building one imports PyTorch's compiler, which takes 1.4 s and 155 MB of every training's start.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], momentum: float, weight_decay: float, device: torch.device) -> None:
+        self.weights = list(weights)
+        self.state = {weight: {"momentum_buffer": torch.zeros_like(weight)} for weight in self.weights}
+        # The same memory as the kernel sees it.
+        self._weights = [_in_order_of(weight, weight.detach()) for weight in self.weights]
+        self._velocities: list[Tensor | None] = [
+            _in_order_of(weight, self.state[weight]["momentum_buffer"]) for weight in self.weights
+        ]
+        self.learning_rate = torch.zeros((), dtype=torch.float32, device=device)
+        self.stopped = torch.zeros((), dtype=torch.float32, device=device)
+        self._momentum, self._weight_decay = momentum, weight_decay
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for weight in self.weights:
+            weight.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update every weight from its gradient."""
+        gradients = [_in_order_of(weight, weight.grad) for weight in self.weights if weight.grad is not None]
+        sgd(
+            self._weights,
+            gradients,
+            self._velocities,
+            foreach=False,
+            fused=True,
+            found_inf=self.stopped,
+            weight_decay=self._weight_decay,
+            momentum=self._momentum,
+            lr=self.learning_rate,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
+
+
+def _in_order_of(weight: Tensor, tensor: Tensor) -> Tensor:
+    """Return `tensor` with the dimensions in the order of the weight's memory: the CPU's kernel copies any other."""
+    channels_last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    return tensor.permute(0, 2, 3, 1) if channels_last else tensor
 
 
 @dataclass(frozen=True)
-class StepLedger:
-    """What steps leave behind on the device, for the host to read whenever it likes: scalars.
+class StepStats:
+    """What steps leave on the device for the host to read at any time: scalars.
 
     A loss that is not finite stops the training there: this step and all later ones update no weight and no momentum.
     The host sets finite_steps and early_steps, and the sums that a training goes on from.
@@ -94,8 +196,8 @@ class StepLedger:
     largest_early_step: Tensor  # int64: the step of that loss, from 1 on; 0 where none was above zero
 
     @classmethod
-    def fresh(cls, device: torch.device) -> StepLedger:
-        """A ledger before the first step."""
+    def fresh(cls, device: torch.device) -> StepStats:
+        """Return the values before the first step."""
         whole = {"finite_steps": torch.int64, "early_steps": torch.int64, "largest_early_step": torch.int64}
         kinds = {"loss_sum": torch.float64, **whole}
         names = [part.name for part in dataclasses.fields(cls)]
@@ -119,7 +221,7 @@ class StepLedger:
 
 
 def batch_loss(model: nn.Module, images: TrainingImages, row: BatchRow, precision: Precision) -> Tensor:
-    """The mean training loss of a row's batch, float32 scalar: gather, crop, flip, normalise, mix, forward, loss."""
+    """Return the mean training loss of a row's batch, float32 scalar."""
     batch, labels = images.batch(row)
     mixed = mix_images(batch, row.partner, row.image_weight)
     with reduced_precision(precision, mixed.device):
@@ -133,26 +235,18 @@ def traceable_step(
     images: TrainingImages,
     row: BatchRow,
     precision: Precision,
-    ledger: StepLedger,
+    stats: StepStats,
     loss_function: LossFunction = batch_loss,
 ) -> None:
-    """Take one step. The host learns nothing of it and waits for nothing, so that a CUDA graph can capture it whole.
+    """Take one step. The host waits for nothing, so that a CUDA graph can capture the step whole.
 
-    The loss goes into `ledger`, which keeps the optimiser from any update once a loss was not finite. `loss_function`
+    The loss goes into `stats`, which keeps the optimiser from any update once a loss was not finite. `loss_function`
     is `batch_loss` or a compiled form of it.
     """
     loss = loss_function(model, images, row, precision)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    ledger.record(loss.detach(), len(row.rows))
-    optimizer.stopped.copy_(ledger.stopped)
+    stats.record(loss.detach(), len(row.rows))
+    optimizer.stopped.copy_(stats.stopped)
     optimizer.learning_rate.copy_(row.learning_rate)
     optimizer.step()
-
-
-def reduced_precision(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """bf16: convolutions and the classifier compute in bfloat16; weights, momentum and statistics stay float32."""
-    if precision == "fp32":
-        return contextlib.nullcontext()
-    # Each weight is used once a step: a cache of converted weights is of no use, and a captured step must have none.
-    return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)

@@ -14,7 +14,7 @@ from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.study.epoch_batches import EpochBatches, LastBatch
 from smallmix.study.reading_moments import ReadingMoments
 
-Mix = Literal["none", "images", "images-and-labels"]
+Mix = str  # the name of a method's file in science/methods; the configuration lists those that there are
 SubsetRule = Literal["head", "balanced", "random"]
 BudgetUnit = Literal["epochs", "iterations"]
 Precision = Literal["fp32", "bf16"]
@@ -91,10 +91,10 @@ class BudgetValue:
 
 @dataclass(frozen=True)
 class EvaluationValue:
-    """When the test images are read: every `every` epochs or iterations, and at the end.
+    """When the network is evaluated: every `every` epochs or iterations, and at the end.
 
     every_at_end takes the place of `every` in the last tenth of the budget, where it is not None. clean_train_limit is
-    the largest number of unmixed, unaugmented training images read at the same moments.
+    the largest number of unmixed, unaugmented training images evaluated at the same moments.
     """
 
     unit: BudgetUnit
@@ -147,14 +147,14 @@ class Cell:
 
     @property
     def reading_moments(self) -> ReadingMoments:
-        """The iterations after which the test images are read."""
+        """The iterations after which the network is evaluated."""
         rule, unit = self.evaluation, self.batches_per_epoch if self.evaluation.unit == "epochs" else 1
         at_end = rule.every if rule.every_at_end is None else rule.every_at_end
         return ReadingMoments(self.iterations, rule.every * unit, at_end * unit)
 
     @property
     def evaluation_interval(self) -> int:
-        """Optimiser steps between two readings of the test images, before the last tenth of the budget."""
+        """Optimiser steps between two evaluations, before the last tenth of the budget."""
         return self.reading_moments.every
 
     @property

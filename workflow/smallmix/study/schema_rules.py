@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from smallmix.fingerprints import PACKAGE_FOLDER
+from smallmix.code_fingerprint import PACKAGE_FOLDER
 from smallmix.study.faults import Fault, KeyPath, close_match, key_name, listed, show
 from smallmix.study.plain_values import inner_schema
 

@@ -22,7 +22,7 @@ from smallmix import atomic_files
 from smallmix.errors import SmallmixError, TrainingError
 from smallmix.fingerprints import canonical_json
 
-FORMAT = "smallmix checkpoint 3"
+FORMAT = "smallmix checkpoint 4"
 NEXT, NEWEST, PREVIOUS = "checkpoint-next.pt", "checkpoint.pt", "checkpoint-previous.pt"
 LONGEST_HEADER = 1000
 
@@ -51,11 +51,11 @@ def save_checkpoint(folder: Path, key: str, state: State) -> None:
             os.replace(folder / NEWEST, folder / PREVIOUS)
         os.replace(folder / NEXT, folder / NEWEST)
         atomic_files.flush_folder(folder)
-    except (SmallmixError, OSError) as fault:
+    except (SmallmixError, OSError) as error:
         raise TrainingError(
-            f"the checkpoint could not be saved: {len(content):,} bytes were needed in {folder}: {fault} "
+            f"the checkpoint could not be saved: {len(content):,} bytes were needed in {folder}: {error} "
             "Earlier checkpoints are kept, and a rerun continues from the last of them."
-        ) from fault
+        ) from error
 
 
 def resume_from_checkpoint(
@@ -69,8 +69,8 @@ def resume_from_checkpoint(
     for path in found:
         try:
             restore(read_checkpoint(path, key))
-        except UnusableCheckpoint as fault:
-            log(f"{path.name} is not used: {fault}")
+        except UnusableCheckpoint as error:
+            log(f"{path.name} is not used: {error}")
         else:
             return True
     if found:
@@ -79,17 +79,17 @@ def resume_from_checkpoint(
 
 
 def read_checkpoint(path: Path, key: str) -> State:
-    """Read and verify one checkpoint file. Raises UnusableCheckpoint with the reason."""
+    """Return the content of one checkpoint file, verified. Raises UnusableCheckpoint with the reason."""
     try:
         content = path.read_bytes()
-    except OSError as fault:
-        raise UnusableCheckpoint(f"it cannot be read ({fault.strerror})") from fault
+    except OSError as error:
+        raise UnusableCheckpoint(f"it cannot be read ({error.strerror})") from error
     first_line, _, body = content.partition(b"\n")
     try:
         header = json.loads(first_line[:LONGEST_HEADER])
         file_format, file_key, checksum = header["format"], header["key"], header["sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError) as fault:
-        raise UnusableCheckpoint("it is empty, damaged, or no checkpoint of smallmix") from fault
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UnusableCheckpoint("it is empty, damaged, or no checkpoint of smallmix") from error
     if file_format != FORMAT:
         raise UnusableCheckpoint(f"its format is {file_format!r}, not {FORMAT!r}")
     if file_key != key:
@@ -98,11 +98,11 @@ def read_checkpoint(path: Path, key: str) -> State:
         raise UnusableCheckpoint("its content is truncated or damaged (checksum)")
     try:
         state = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except Exception as fault:  # torch raises a dozen kinds, by version; whichever it is, nothing in the file has run
+    except Exception as error:  # torch raises a dozen kinds, by version; whichever it is, nothing in the file has run
         raise UnusableCheckpoint(
             f"it holds more than tensors and plain values, or this PyTorch {torch.__version__} cannot read it "
-            f"({type(fault).__name__})"
-        ) from fault
+            f"({type(error).__name__})"
+        ) from error
     if not isinstance(state, dict):
         raise UnusableCheckpoint("it holds no state")
     return state

@@ -21,7 +21,7 @@ from smallmix.errors import CellBusyError, SmallmixError
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.study.cell import Cell
 
-RECORD_FORMAT = 2
+RECORD_FORMAT = 3
 RECORD_FILES = ("history.csv", "predictions.npz", "metrics.json")  # in the order of publishing
 KEY_LENGTH = 32
 # Publishing takes moments. Younger temporary files may be another study's, being written right now.
@@ -109,8 +109,8 @@ class StoreEntry:
             for name in RECORD_FILES:
                 if fingerprint_file(self.finished / name) != seal["files"][name]:
                     return f"{name} is not the file that was written (checksum)"
-        except OSError as fault:
-            return f"{Path(str(fault.filename)).name} cannot be read ({fault.strerror})"
+        except OSError as error:
+            return f"{Path(str(error.filename)).name} cannot be read ({error.strerror})"
         except (ValueError, KeyError, TypeError, RecursionError):
             return "checksums.json is damaged"
         return None
@@ -148,23 +148,23 @@ class StoreEntry:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             stream = open(self.folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until release
-        except OSError as fault:
+        except OSError as error:
             raise SmallmixError(
-                f"cannot use the store's folder {self.folder}: {fault.strerror}. Make it writable for this user, or "
+                f"cannot use the store's folder {self.folder}: {error.strerror}. Make it writable for this user, or "
                 "free some space, or let results/store be a link to a folder of your own."
-            ) from fault
+            ) from error
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             with stream:
                 stream.seek(0)
                 return stream.read().strip() or "another process"
-        except OSError as fault:
+        except OSError as error:
             stream.close()
             raise SmallmixError(
-                f"cannot lock {self.folder / 'lock'}: {fault.strerror}. The store must lie on a file system with file "
+                f"cannot lock {self.folder / 'lock'}: {error.strerror}. The store must lie on a file system with file "
                 "locks; let results/store be a link to a folder on one."
-            ) from fault
+            ) from error
         if not _is_the_file_at(stream, self.folder / "lock"):
             stream.close()  # the folder was removed between opening and locking: lock the new one
             return self._try_to_lock()
@@ -180,11 +180,11 @@ def remove_file(path: Path) -> None:
     """Remove a file, if it is there. Raises SmallmixError where that is not allowed."""
     try:
         path.unlink(missing_ok=True)
-    except OSError as fault:
+    except OSError as error:
         raise SmallmixError(
-            f"cannot remove {path}: {fault.strerror}. Make the folder {path.parent} writable for this user, "
+            f"cannot remove {path}: {error.strerror}. Make the folder {path.parent} writable for this user, "
             "then run the same command again."
-        ) from fault
+        ) from error
 
 
 def _is_the_file_at(stream: IO[str], path: Path) -> bool:

@@ -1,6 +1,6 @@
 """One cell from start to end: found in the store, or continued from its checkpoint, or trained from the beginning.
 
-The code fingerprint of a result covers this module and everything that it imports.
+What decides its numbers lies in `science/`, and the code fingerprint of its result covers that alone.
 """
 
 from __future__ import annotations
@@ -17,36 +17,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 import torch
 
 from smallmix import atomic_files
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import CellBusyError, Interrupted, SmallmixError, TrainingError
-from smallmix.fingerprints import fingerprint_code
-from smallmix.science.model import count_parameters
+from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
+from smallmix.science.evaluation import Evaluation, stored_logits
+from smallmix.science.history import history_csv
+from smallmix.science.results import final_numbers
+from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
+from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
-from smallmix.training.devices import (
-    DeviceChoice,
-    choose_device,
-    choose_memory_format,
-    describe_device,
-    describe_processor,
-    explain_unusable_cards,
-    fix_arithmetic,
+from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_processor
+from smallmix.training.messages import (
+    describe_out_of_memory,
+    describe_seconds,
+    explain_unusable_gpus,
+    is_out_of_memory,
     warn_of_emulation,
+    warn_of_remainder,
 )
-from smallmix.training.evaluation import Reading, calibrate
-from smallmix.training.faults import describe_out_of_memory, is_out_of_memory, warn_of_remainder
-from smallmix.training.history import history_csv, summarize
-from smallmix.training.interruption import StopRequest
+from smallmix.training.resumable import ResumableTraining
+from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
-from smallmix.training.training_data import load_training_data
-from smallmix.training.training_loop import describe_seconds, train
-from smallmix.training.training_state import TrainingState
-
-CODE = "smallmix.training.train_cell"
+from smallmix.training.training_loop import train
 
 
 @dataclass(frozen=True)
@@ -61,29 +59,29 @@ class TrainingJob:
     version: str  # of smallmix, for the record
     device: DeviceChoice = "auto"
     checkpoint_seconds: float = 60.0
-    cards: tuple[str, ...] = ()  # that were counted where it runs; a training that cannot use them says so
+    gpus: tuple[str, ...] = ()  # counted where it runs; a training that cannot use them says so
 
 
 def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> None:
     """Bring history.csv, metrics.json and predictions.npz of the cell into `job.output`.
 
     Raises CellBusyError where another process trains this cell, Interrupted after a signal, TrainingError on training
-    faults, SmallmixError on full disks and the like. Whatever ends a training, but for the first two, is also written
+    errors, SmallmixError on full disks and the like. Whatever ends a training, but for the first two, is also written
     to failure.json beside the outputs.
     """
     entry: StoreEntry | None = None
     try:
         data_fingerprint = fingerprint_data(job.subset, job.dataset)
-        code_fingerprint = fingerprint_code(CODE)
+        code_fingerprint = fingerprint_training(job.cell.method.mix, job.cell.model.name)
         entry = StoreEntry(job.store / store_key(job.cell, data_fingerprint, code_fingerprint))
         _bring_record(job, entry, data_fingerprint, code_fingerprint, stop, report)
     except CellBusyError:
         raise  # another process writes the log and the outputs
-    except Interrupted as fault:
-        _log(entry, f"stopped: {fault}")
+    except Interrupted as error:
+        _log(entry, f"stopped: {error}")
         raise
-    except Exception as fault:
-        reason = str(fault) if isinstance(fault, SmallmixError) else f"unexpected {type(fault).__name__}: {fault}"
+    except Exception as error:
+        reason = str(error) if isinstance(error, SmallmixError) else f"unexpected {type(error).__name__}: {error}"
         _log(entry, f"failed: {reason}")
         _write_failure(job, entry, reason)
         raise
@@ -135,7 +133,7 @@ def _write_failure(job: TrainingJob, entry: StoreEntry | None, reason: str) -> N
         "log_tail": entry.log_tail() if entry is not None else [],
         "cell_fingerprint": job.cell.fingerprint,
     }
-    # Where even this cannot be written, the fault itself is what people must see.
+    # Where even this cannot be written, the error itself is what people must see.
     with contextlib.suppress(SmallmixError):
         atomic_files.write_text(job.output / "failure.json", json.dumps(failure, indent=1) + "\n")
 
@@ -154,7 +152,7 @@ def _train_record(
     device = choose_device(job.device)
     memory_format = choose_memory_format(device, cell.model.width)
     environment = describe_environment(cell, device, memory_format, job.version)
-    unusable = explain_unusable_cards(job.cards) if device.type == "cpu" else None
+    unusable = explain_unusable_gpus(job.gpus) if device.type == "cpu" else None
     if unusable is not None:
         log(f"warning: {unusable}")
         environment["card"] = f"counted, but not usable: {unusable}"
@@ -165,71 +163,58 @@ def _train_record(
         data = load_training_data(cell, job.dataset, job.subset, device, memory_format)
         stop.check("loading the images")
         state = TrainingState.fresh(cell, data, device)
-        if resume_from_checkpoint(entry.folder, key, state.restore, log):
+        training = ResumableTraining(state)
+        if resume_from_checkpoint(entry.folder, key, training.restore, log):
             log(f"continued from the checkpoint at iteration {state.iteration:,} of {cell.iterations:,}")
         else:
-            state.started = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
+            training.started = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
             log(f"training {cell.iterations:,} iterations on {describe_device(device)}")
-        changes = state.enter_environment(environment)
+        changes = training.enter_environment(environment)
         if changes:
             log(f"continued elsewhere than it was begun, so the last digits may differ ({'; '.join(changes)})")
-        reading = train(
-            cell,
+        evaluation = train(
             data,
-            state,
+            training,
             save=lambda current: save_checkpoint(entry.folder, key, current.to_checkpoint()),
             save_every_seconds=job.checkpoint_seconds,
             stop=stop,
             log=log,
         )
-    except (RuntimeError, MemoryError) as fault:
-        if not is_out_of_memory(fault):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
-        raise TrainingError(describe_out_of_memory(cell, device, fault)) from fault
+        raise TrainingError(describe_out_of_memory(cell, device, error)) from error
     log(
-        f"finished: test accuracy {100 * reading.accuracy:.2f} % after {cell.iterations:,} iterations, "
-        f"{describe_seconds(state.training_seconds + state.evaluation_seconds)}"
+        f"finished: test accuracy {100 * evaluation.accuracy:.2f} % after {cell.iterations:,} iterations, "
+        f"{describe_seconds(training.training_seconds + training.evaluation_seconds)}"
     )
+    labels = data.test.labels.cpu().numpy()
     metrics = {
         "format": RECORD_FORMAT,
         "cell": cell.to_dict(),
         "cell_fingerprint": cell.fingerprint,
         "data_fingerprint": data_fingerprint,
         "code_fingerprint": code_fingerprint,
-        **_results(cell, state, reading, data.test.labels.cpu().numpy()),
+        **final_numbers(state, evaluation, labels),
         "environment": environment,
-        "earlier_environments": state.environments[:-1],
-        "timing": _timing(cell, state),
+        "earlier_environments": training.environments[:-1],
+        "timing": _timing(training),
     }
     return {
         "history.csv": history_csv(state.history),
         "metrics.json": (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode("ascii"),
-        "predictions.npz": _predictions(reading, data.test.labels.cpu().numpy()),
-    }
-
-
-def _results(cell: Cell, state: TrainingState, reading: Reading, labels: Any) -> dict[str, Any]:
-    return {
-        "iterations": cell.iterations,
-        "epochs": cell.iterations / cell.batches_per_epoch,
-        "images_seen": cell.images_seen,
-        "parameters": count_parameters(state.model),
-        "largest_early_loss": float(f"{state.largest_early_loss:.9g}"),
-        "largest_early_loss_iteration": state.largest_early_loss_iteration,
-        **summarize(state.history),
-        **calibrate(reading.logits.numpy(), labels),
-        "weights_sha256": state.weights_sha256(),
+        "predictions.npz": _predictions(evaluation, labels),
     }
 
 
 def describe_environment(
     cell: Cell, device: torch.device, memory_format: torch.memory_format, version: str
 ) -> dict[str, str | int]:
-    """Versions and hardware that a result was obtained with."""
+    """Return the versions and hardware that a result was obtained with."""
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "numpy": numpy.__version__,
+        "numpy": np.__version__,
         "smallmix": version,
         "platform": f"{sys.platform} {platform.machine()}",
         "processor": describe_processor(),
@@ -240,20 +225,20 @@ def describe_environment(
     }
 
 
-def _timing(cell: Cell, state: TrainingState) -> dict[str, Any]:
+def _timing(training: ResumableTraining) -> dict[str, Any]:
+    seconds = training.training_seconds + training.evaluation_seconds
     return {
-        "started": state.started,
+        "started": training.started,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "training_seconds": round(state.training_seconds, 3),
-        "evaluation_seconds": round(state.evaluation_seconds, 3),
-        "total_seconds": round(state.training_seconds + state.evaluation_seconds, 3),
-        "images_per_second": round(cell.images_seen / max(state.training_seconds, 1e-9), 1),
-        "runs": state.runs,
+        "training_seconds": round(training.training_seconds, 3),
+        "evaluation_seconds": round(training.evaluation_seconds, 3),
+        "total_seconds": round(seconds, 3),
+        "images_per_second": round(training.state.cell.images_seen / max(training.training_seconds, 1e-9), 1),
+        "runs": training.runs,
     }
 
 
-def _predictions(reading: Reading, labels: Any) -> bytes:
+def _predictions(evaluation: Evaluation, labels: Any) -> bytes:
     buffer = io.BytesIO()
-    logits = reading.logits.numpy().clip(-60000, 60000).astype(numpy.float16)
-    numpy.savez_compressed(buffer, logits=logits, labels=labels)
+    np.savez_compressed(buffer, logits=stored_logits(evaluation), labels=labels)
     return buffer.getvalue()

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from smallmix.training.devices import (
-    bfloat16_support,
-    choose_memory_format,
-    explain_unusable_cards,
-    warn_of_emulation,
-)
+from smallmix.science.arithmetic import choose_memory_format
+from smallmix.training.hardware import bfloat16_support
+from smallmix.training.messages import explain_unusable_gpus, warn_of_emulation
 
 from tests.tiny_cell import TinyData, tiny_cell
 
@@ -82,10 +79,10 @@ def test_the_layout_goes_by_instructions_and_width(
         (None, None, "is a build for the CPU alone; install one for CUDA"),
         ("13.0", RuntimeError("The NVIDIA driver on your system is too old (found version 11040).\nMore"), "too old"),
         ("13.0", RuntimeError("Found no NVIDIA driver on your system."), "no NVIDIA driver"),
-        ("13.0", None, "finds no card it can use"),
+        ("13.0", None, "finds no GPU it can use"),
     ],
 )
-def test_a_counted_card_that_cannot_be_used_is_explained(
+def test_a_counted_gpu_that_cannot_be_used_is_explained(
     monkeypatch: pytest.MonkeyPatch, cuda: str | None, failure: Exception | None, words: str
 ) -> None:
     def start() -> None:
@@ -96,23 +93,23 @@ def test_a_counted_card_that_cannot_be_used_is_explained(
     monkeypatch.setattr(torch.cuda, "init", start)
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.version, "hip", None)
-    told = explain_unusable_cards(["0", "1"])
-    assert told is not None
-    assert told.startswith("2 cards are counted here but cannot be used, so cells train on the CPU")
-    assert words in told
-    assert "\n" not in told
-    assert explain_unusable_cards([]) is None
+    message = explain_unusable_gpus(["0", "1"])
+    assert message is not None
+    assert message.startswith("2 GPUs are counted here but cannot be used, so cells train on the CPU")
+    assert words in message
+    assert "\n" not in message
+    assert explain_unusable_gpus([]) is None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert explain_unusable_cards(["0"]) is None
+    assert explain_unusable_gpus(["0"]) is None
 
 
-def test_a_training_without_its_counted_card_says_so_in_log_and_record(
+def test_a_training_without_its_counted_gpu_says_so_in_log_and_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     data = TinyData.write(tmp_path)
-    output, lines = data.train(tiny_cell(), tmp_path / "with", cards=("0",))
-    assert any(line.startswith("warning: 1 card is counted here but cannot be used") for line in lines)
+    output, lines = data.train(tiny_cell(), tmp_path / "with", gpus=("0",))
+    assert any(line.startswith("warning: 1 GPU is counted here but cannot be used") for line in lines)
     assert "not usable" in json.loads((output / "metrics.json").read_text())["environment"]["card"]
     output, lines = data.train(tiny_cell("images"), tmp_path / "without")
     assert not any("counted" in line for line in lines)

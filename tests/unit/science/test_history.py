@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from smallmix.training.history import HistoryRow, summarize
+from smallmix.science.history import HistoryRow, summarize
 
 
 def rows(moments: list[int], accuracies: list[float]) -> list[HistoryRow]:

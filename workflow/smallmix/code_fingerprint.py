@@ -1,4 +1,8 @@
-"""What a module's source means: its parsed code without comments, docstrings and layout, and what it imports.
+"""Fingerprints of code: of what a module's source means, together with everything of this package that it imports.
+
+Comments, docstrings, layout and the arguments of raised errors do not count, so that only a change of meaning reruns
+anything. The fingerprint of a
+cell's training covers `science/`, without the methods and networks of other cells, and what these modules import.
 
 Parsing all modules takes a third of a second, at every start of Snakemake and of every job. So the answers are kept in
 the package's __pycache__, each beside the checksum of the source that it was read from: a source of other bytes is read
@@ -14,6 +18,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +26,78 @@ from typing import Any
 from smallmix import atomic_files
 from smallmix.errors import SmallmixError
 
+PACKAGE = "smallmix"
+PACKAGE_FOLDER = Path(__file__).resolve().parent
 CACHE_NAME = "module-meanings.json"
+CODE_FINGERPRINT_LENGTH = 16
+
+
+@functools.cache
+def fingerprint_code(*modules: str) -> str:
+    """Return the fingerprint of some modules (`smallmix.x.y`) and of all modules of this package that they import."""
+    digest = hashlib.sha256()
+    for name in sorted(import_closure(modules)):
+        digest.update(f"{name} {_meanings().meaning_of(_module_file(name)).sha256}\n".encode())
+    _meanings().keep()
+    return digest.hexdigest()[:CODE_FINGERPRINT_LENGTH]
+
+
+@functools.cache
+def fingerprint_training(mix: str, network: str) -> str:
+    """Return the fingerprint of the code that decides the numbers of a cell with this method and this network.
+
+    `mix` is the method's and `network` the model's name, as they stand in the cell's value.
+    """
+    return fingerprint_code(*training_modules(mix, network))
+
+
+def training_modules(mix: str, network: str) -> list[str]:
+    """Return the modules of `science/` that every training shares, and those of the method and the network.
+
+    What these import is covered as well, so a network's file brings in what it shares with others.
+    """
+    shared = [f"{PACKAGE}.science.{path.stem}" for path in sorted((PACKAGE_FOLDER / "science").glob("[!_]*.py"))]
+    own = [("methods", mix), ("networks", network)]
+    return [*shared, *(f"{PACKAGE}.science.{folder}.{name.replace('-', '_')}" for folder, name in own)]
+
+
+def import_closure(modules: Iterable[str]) -> set[str]:
+    """Return the names of `modules`, of the packages around them, and of every module of this package they import."""
+    found: set[str] = set()
+    pending = list(modules)
+    while pending:
+        name = pending.pop()
+        if name in found:
+            continue
+        found.add(name)
+        if "." in name:
+            pending.append(name.rpartition(".")[0])
+        pending.extend(_imports_of(name))
+    return found
+
+
+@functools.cache
+def _meanings() -> MeaningCache:
+    return MeaningCache(PACKAGE_FOLDER)
+
+
+@functools.cache
+def _module_file(name: str) -> Path:
+    relative = Path(*name.split(".")[1:])
+    as_package = PACKAGE_FOLDER / relative / "__init__.py"
+    as_module = (PACKAGE_FOLDER / relative).with_suffix(".py") if relative.parts else as_package
+    return as_package if as_package.exists() else as_module
+
+
+@functools.cache
+def _imports_of(name: str) -> list[str]:
+    """Return the modules of this package that a module imports, wherever in its file the import stands."""
+    names: list[str] = []
+    for module, member in _meanings().meaning_of(_module_file(name)).imports:
+        if module.split(".")[0] == PACKAGE:
+            candidate = f"{module}.{member}"
+            names.append(candidate if member and _module_file(candidate).exists() else module)
+    return names
 
 
 @dataclass(frozen=True)
@@ -37,7 +113,7 @@ class ModuleMeaning:
 
 
 def read_meaning(source: bytes) -> ModuleMeaning:
-    """Parse a module's source. Equal for all versions of Python."""
+    """Return the meaning of a module's source. Equal for all versions of Python."""
     tree = ast.parse(source)
     imports: list[tuple[str, str]] = []
     for node in ast.walk(tree):
@@ -107,6 +183,8 @@ def _dump(node: Any) -> str:
         return "[" + ",".join(map(_dump, node)) + "]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        node = ast.Raise(exc=node.exc.func, cause=node.cause)  # what an error says decides no result
     fields: list[str] = []
     for name, value in ast.iter_fields(node):
         if name == "body" and _opens_with_docstring(node):

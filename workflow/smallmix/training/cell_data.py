@@ -1,7 +1,4 @@
-"""Is this the data that a cell asks for? Asked before a training begins, whatever brought the files to their places.
-
-Apart from the loading itself, so that a change here retrains nothing.
-"""
+"""The data of one cell: checked to be those that it asks for, then loaded onto the device."""
 
 from __future__ import annotations
 
@@ -9,24 +6,26 @@ import contextlib
 import json
 from pathlib import Path
 
-import numpy
+import numpy as np
+import torch
 
 from smallmix.atomic_files import write_text
 from smallmix.datasets.arrays import load_dataset
 from smallmix.datasets.description import load_description, remedy
 from smallmix.errors import DatasetError, SmallmixError
-from smallmix.science.subsets import choose_rows, read_subset
-from smallmix.study.cell import Cell, SubsetValue
+from smallmix.science.training_data import TrainingData, bring_to_device
+from smallmix.study.cell import Cell
+from smallmix.training.subset_tables import explain_other_subset, read_subset
 
 CHANNELS = {"rgb": 3, "grey": 1}
 
 
 def refuse_other_data(cell: Cell, dataset: Path, subset: Path, output: Path) -> None:
-    """As `check_data_of`; the reason also goes to failure.json in the cell's folder `output`, for the report."""
+    """Check as `check_data_of`; write the reason also to failure.json in the cell's folder `output`, for the report."""
     try:
         check_data_of(cell, dataset, subset)
-    except DatasetError as fault:
-        failure = {"reason": str(fault), "log_tail": [str(fault)], "cell_fingerprint": cell.fingerprint}
+    except DatasetError as error:
+        failure = {"reason": str(error), "log_tail": [str(error)], "cell_fingerprint": cell.fingerprint}
         with contextlib.suppress(SmallmixError):
             write_text(output / "failure.json", json.dumps(failure, indent=1) + "\n")
         raise
@@ -48,21 +47,20 @@ def check_data_of(cell: Cell, dataset: Path, subset: Path) -> None:
         raise DatasetError(f"{other}. Delete the file and run again to have it extracted anew.")
 
 
-def explain_other_subset(rule: SubsetValue, dataset: Path, subset: Path) -> str | None:
-    """Why the table is not what `rule` gives for the dataset, in words; None where it is.
+def load_training_data(
+    cell: Cell, dataset_folder: Path, subset_csv: Path, device: torch.device, memory_format: torch.memory_format
+) -> TrainingData:
+    """Load and verify the data set and the cell's subset.
 
-    Raises DatasetError where the dataset is not whole, or cannot give such a subset.
+    Raises DatasetError where either is damaged or where they do not belong together.
     """
-    arrays = load_dataset(dataset, verify=False)
-    labels = numpy.asarray(arrays.train_labels)
-    wanted = choose_rows(rule, labels, arrays.description.classes)
-    told = f"{subset} does not belong to {dataset} and size {rule.size}"
-    try:
-        rows, written = read_subset(subset)
-    except DatasetError as fault:
-        return f"{told}: {fault}"
-    if not numpy.array_equal(rows, wanted):
-        return f"{told}: its rows are not those of the rule {rule.rule}"
-    if not numpy.array_equal(written, labels[wanted]):
-        return f"{told}: its labels are not those of the data set"
-    return None
+    dataset = load_dataset(dataset_folder)
+    rows, labels = read_subset(subset_csv)
+    labels_of_all = np.asarray(dataset.train_labels)
+    inside = len(rows) > 0 and rows.min() >= 0 and rows.max() < len(labels_of_all)
+    if len(rows) != cell.size or not inside or (labels_of_all[rows] != labels).any():
+        raise DatasetError(
+            f"{subset_csv} does not belong to {dataset_folder} and size {cell.size}: it has {len(rows)} rows, and its "
+            "labels must be those of the data set. Delete the file and run again to have it extracted anew."
+        )
+    return bring_to_device(cell, dataset, rows, device, memory_format)

@@ -13,27 +13,27 @@ from typing import Any
 import pytest
 import torch
 from smallmix.science import batch_plan
+from smallmix.science.arithmetic import fix_arithmetic
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.early_loss import alarming_loss, early_steps
+from smallmix.science.evaluation import EvaluationImages
+from smallmix.science.graph_steps import GraphSteps, PlanTables, compile_loss
+from smallmix.science.steps import EagerSteps, StepExecutor, row_of, upload
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import (
     BatchRow,
     NonFiniteLoss,
-    StepLedger,
+    StepStats,
     batch_loss,
-    build_optimizer,
 )
 from smallmix.study.cell import Cell, Precision
 from smallmix.study.epoch_batches import LastBatch
-from smallmix.training.devices import fix_arithmetic
-from smallmix.training.evaluation import EvaluationImages
-from smallmix.training.graph_executor import GraphSteps, PlanTables, compile_loss
-from smallmix.training.step_executor import EagerSteps, StepExecutor, row_of, upload
-from smallmix.training.training_data import TrainingData
-from smallmix.training.training_state import TrainingState
+from smallmix.training.resumable import ResumableTraining
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.unit.science.training_cells import make_cell, random_pixels, training_images, training_step
+from tests.unit.science.training_cells import make_cell, momentum_sgd, random_pixels, training_images, training_step
 
 CPU = torch.device("cpu")
 # Three batches of 8, 8 and 4 an epoch, and chunks of 6 iterations (short_chunks): the third chunk is cut short.
@@ -53,15 +53,15 @@ def data_of(cell: Cell) -> TrainingData:
     return TrainingData(training, images, images, (8, 8, 3), 10)
 
 
-def counted(data: TrainingData, state: TrainingState, settle_each_step: bool = False) -> StepExecutor:
+def counted(data: TrainingData, state: TrainingState, synchronize_each_step: bool = False) -> StepExecutor:
     """The executor of CUDA graphs, with its steps run one by one instead of captured."""
-    ledger = StepLedger.fresh(CPU)
-    return StepExecutor(state, GraphSteps(data, state, ledger, capture=False), ledger, settle_each_step)
+    ledger = StepStats.fresh(CPU)
+    return StepExecutor(state, GraphSteps(data, state, ledger, capture=False), ledger, synchronize_each_step)
 
 
-def eager(data: TrainingData, state: TrainingState, settle_each_step: bool = True) -> StepExecutor:
-    ledger = StepLedger.fresh(CPU)
-    return StepExecutor(state, EagerSteps(data, state, ledger), ledger, settle_each_step)
+def eager(data: TrainingData, state: TrainingState, synchronize_each_step: bool = True) -> StepExecutor:
+    ledger = StepStats.fresh(CPU)
+    return StepExecutor(state, EagerSteps(data, state, ledger), ledger, synchronize_each_step)
 
 
 def plain(cell: Cell, data: TrainingData, steps: int) -> TrainingState:
@@ -80,7 +80,7 @@ def plain(cell: Cell, data: TrainingData, steps: int) -> TrainingState:
 
 
 def equal(first: TrainingState, second: TrainingState) -> bool:
-    one, other = first.to_checkpoint(), second.to_checkpoint()
+    one, other = ResumableTraining(first).to_checkpoint(), ResumableTraining(second).to_checkpoint()
     tensors = [*one["model"].values(), *one["momentum"]], [*other["model"].values(), *other["momentum"]]
     return (
         all(torch.equal(a, b) for a, b in zip(*tensors, strict=True))
@@ -96,11 +96,11 @@ def test_all_executors_take_the_same_steps_bit_for_bit(mix: Any) -> None:
     data = data_of(cell)
     expected = plain(cell, data, STEPS)
     for build in (eager, counted):
-        for settle_each_step in (True, False):
+        for synchronize_each_step in (True, False):
             state = TrainingState.fresh(cell, data, CPU)
-            executor = build(data, state, settle_each_step)
+            executor = build(data, state, synchronize_each_step)
             sizes = [executor.step() for _ in range(STEPS)]
-            executor.settle()
+            executor.synchronize()
             assert equal(state, expected)
             assert sizes == ([8, 8, 4] * 5)[:STEPS]
     assert not equal(TrainingState.fresh(cell, data, CPU), expected)
@@ -117,7 +117,7 @@ def test_other_rules_for_the_last_batch_take_the_same_steps_in_both_executors(
         state = TrainingState.fresh(cell, data, CPU)
         executor = build(data, state, False)
         assert [executor.step() for _ in range(STEPS)] == (sizes * STEPS)[:STEPS]
-        executor.settle()
+        executor.synchronize()
         assert equal(state, expected)
 
 
@@ -131,17 +131,17 @@ def test_one_graph_is_kept_for_each_batch_size(
     state = TrainingState.fresh(cell, data, CPU)
     captured: list[int] = []
     monkeypatch.setattr(GraphSteps, "_captured", lambda self, size: captured.append(size))
-    steps = GraphSteps(data, state, StepLedger.fresh(CPU))
+    steps = GraphSteps(data, state, StepStats.fresh(CPU))
     for number in (0, 1, 2):
         steps.load(BatchPlan(cell).chunk(number), 0)
     assert captured == graphs
 
 
-@pytest.mark.parametrize("settle_each_step", [True, False])
+@pytest.mark.parametrize("synchronize_each_step", [True, False])
 @pytest.mark.parametrize("build", [eager, counted])
 @pytest.mark.parametrize("interruption", [None, 1, 2, 7])
 def test_the_largest_early_loss_is_noted_with_its_iteration(
-    build: Any, settle_each_step: bool, interruption: int | None
+    build: Any, synchronize_each_step: bool, interruption: int | None
 ) -> None:
     """Early are the first three of thirty steps; a stop between them and a restart change nothing."""
     cell = make_cell(20, batch_size=8, iterations=30, width=2, learning_rate=0.3)
@@ -151,18 +151,18 @@ def test_the_largest_early_loss_is_noted_with_its_iteration(
     wanted = max(range(3), key=means.__getitem__)
     assert max(means) > means[wanted]  # later steps are worse, and must not count
     state = TrainingState.fresh(cell, data, CPU)
-    executor = build(data, state, settle_each_step)
+    executor = build(data, state, synchronize_each_step)
     for number in range(9):
         if number == interruption:
-            executor.settle()
-            saved = copy.deepcopy(state.to_checkpoint())
+            executor.synchronize()
+            saved = copy.deepcopy(ResumableTraining(state).to_checkpoint())
             state = TrainingState.fresh(cell, data, CPU)
-            state._take_numbers(saved["model"], saved["momentum"])
+            state.take_numbers(saved["model"], saved["momentum"])
             for name in ("iteration", "loss_sum", "largest_early_loss", "largest_early_loss_iteration"):
                 setattr(state, name, saved[name])
-            executor = build(data, state, settle_each_step)
+            executor = build(data, state, synchronize_each_step)
         executor.step()
-    executor.settle()
+    executor.synchronize()
     assert state.largest_early_loss_iteration == wanted + 1
     assert state.largest_early_loss == pytest.approx(means[wanted], rel=1e-6)
 
@@ -175,12 +175,12 @@ def test_early_are_a_tenth_of_the_budget_and_a_hundred_steps_at_most(iterations:
 
 
 def test_later_losses_and_losses_that_are_not_finite_are_no_largest_early_loss() -> None:
-    ledger = StepLedger.fresh(CPU)
+    ledger = StepStats.fresh(CPU)
     ledger.early_steps.fill_(3)
     for loss in (2.0, 5.0, 3.0, 9.0):
         ledger.record(torch.tensor(loss), 8)
     assert (float(ledger.largest_early_loss), int(ledger.largest_early_step)) == (5.0, 2)
-    ledger = StepLedger.fresh(CPU)
+    ledger = StepStats.fresh(CPU)
     ledger.early_steps.fill_(100)
     for loss in (2.0, 5.0, 3.0, float("nan"), 7.0):
         ledger.record(torch.tensor(loss), 8)
@@ -198,8 +198,8 @@ def test_a_resumed_training_takes_the_steps_of_an_uninterrupted_one(build: Any, 
     executor = build(data, first)
     for _ in range(interruption):
         executor.step()
-    executor.settle()
-    saved = copy.deepcopy(first.to_checkpoint())
+    executor.synchronize()
+    saved = copy.deepcopy(ResumableTraining(first).to_checkpoint())
     second = TrainingState.fresh(SMALL, data, CPU)
     second.model.load_state_dict(saved["model"])
     for weight, momentum in zip(second.model.parameters(), saved["momentum"], strict=True):
@@ -208,7 +208,7 @@ def test_a_resumed_training_takes_the_steps_of_an_uninterrupted_one(build: Any, 
     executor = build(data, second)
     for _ in range(STEPS - interruption):
         executor.step()
-    executor.settle()
+    executor.synchronize()
     assert equal(second, expected)
 
 
@@ -218,39 +218,39 @@ def test_a_sum_that_was_read_and_reset_begins_anew() -> None:
     executor = counted(data, state)
     for _ in range(5):
         executor.step()
-    executor.settle()
+    executor.synchronize()
     assert state.loss_sum == expected.loss_sum
     state.loss_sum, state.loss_images = 0.0, 0
     executor.step()
-    executor.settle()
+    executor.synchronize()
     assert executor.last_loss is not None
     assert state.loss_sum == executor.last_loss * 4 or state.loss_sum == executor.last_loss * 8
 
 
-@pytest.mark.parametrize("settle_each_step", [True, False])
+@pytest.mark.parametrize("synchronize_each_step", [True, False])
 @pytest.mark.parametrize("build", [eager, counted])
-def test_a_loss_that_is_not_finite_stops_all_updates_on_the_device(build: Any, settle_each_step: bool) -> None:
-    """A network that breaks after step 5; the host hears of it at the next settlement, if not at once."""
+def test_a_loss_that_is_not_finite_stops_all_updates_on_the_device(build: Any, synchronize_each_step: bool) -> None:
+    """A network that breaks after step 5; the host hears of it at the next synchronization, if not at once."""
     data = data_of(SMALL)
     expected = plain(SMALL, data, 5)
     state = TrainingState.fresh(SMALL, data, CPU)
-    executor = build(data, state, settle_each_step)
+    executor = build(data, state, synchronize_each_step)
     for _ in range(5):
         executor.step()
-    executor.settle()
+    executor.synchronize()
     last_loss = executor.last_loss
     with torch.no_grad():
-        state.model.classifier.bias[3] = float("nan")
+        state.model.get_parameter("classifier.bias")[3] = float("nan")
     with pytest.raises(NonFiniteLoss) as caught:  # noqa: PT012
         for _ in range(4):
             executor.step()
-        executor.settle()
+        executor.synchronize()
     assert caught.value.value != caught.value.value
     assert state.iteration == 5
     assert executor.last_loss == last_loss
     assert state.loss_sum == expected.loss_sum
     with torch.no_grad():
-        state.model.classifier.bias[3] = expected.model.classifier.bias[3]
+        state.model.get_parameter("classifier.bias")[3] = expected.model.get_parameter("classifier.bias")[3]
     for weight, other in zip(state.model.parameters(), expected.model.parameters(), strict=True):
         assert torch.equal(weight, other)
         assert torch.equal(
@@ -284,7 +284,7 @@ def test_the_loss_can_be_traced_as_one_piece(precision: Precision) -> None:
         results = []
         for function in (batch_loss, traced):
             model = TrainingState.fresh(SMALL, data, CPU).model.train()
-            build_optimizer(model, SMALL.recipe, CPU)
+            momentum_sgd(model, SMALL.recipe)
             loss = function(model, data.training, row, precision)
             loss.backward()  # type: ignore[no-untyped-call]
             results.append([loss, *(weight.grad for weight in model.parameters())])
@@ -312,7 +312,7 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
-def deviceless() -> tuple[GraphSteps, StepLedger]:
+def deviceless() -> tuple[GraphSteps, StepStats]:
     """The graph executor's steps on a device without data, where every question for a value fails."""
     fix_arithmetic(1)
     nowhere = torch.device("meta")
@@ -321,13 +321,13 @@ def deviceless() -> tuple[GraphSteps, StepLedger]:
     data = TrainingData(training, images, images, (8, 8, 3), 10)
     state = TrainingState.fresh(SMALL, data, nowhere)
     state.model.train()
-    ledger = StepLedger.fresh(nowhere)
+    ledger = StepStats.fresh(nowhere)
     steps = GraphSteps(data, state, ledger, capture=False)
     steps.load(BatchPlan(SMALL).chunk(0), 0)
     return steps, ledger
 
 
-def test_a_whole_step_asks_the_device_for_nothing(deviceless: tuple[GraphSteps, StepLedger]) -> None:
+def test_a_whole_step_asks_the_device_for_nothing(deviceless: tuple[GraphSteps, StepStats]) -> None:
     """What a capture allows: no value read back (it would fail here), no tensor of the host in any operation."""
     steps, _ = deviceless
     with DeviceWatch() as watch:
@@ -338,7 +338,7 @@ def test_a_whole_step_asks_the_device_for_nothing(deviceless: tuple[GraphSteps, 
     assert len([name for name in watch.operations if "convolution_backward" in name]) == 2 * 20
 
 
-def test_the_watch_would_notice(deviceless: tuple[GraphSteps, StepLedger]) -> None:
+def test_the_watch_would_notice(deviceless: tuple[GraphSteps, StepStats]) -> None:
     _, ledger = deviceless
     with DeviceWatch() as watch:
         torch.where(ledger.stopped == 0, torch.tensor(1.0), ledger.last_loss)

@@ -10,9 +10,9 @@ import pytest
 from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.digits import digits_dataset
 from smallmix.errors import DatasetError
-from smallmix.science.subsets import extract_subset
 from smallmix.study.cell import Cell, DatasetValue, SubsetValue
-from smallmix.training.matching_data import check_data_of, refuse_other_data
+from smallmix.training.cell_data import check_data_of, refuse_other_data
+from smallmix.training.subset_tables import extract_subset
 
 from tests.tiny_cell import tiny_cell
 

@@ -11,10 +11,11 @@ from smallmix.study.reading_moments import in_last_tenth
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """What was read after `iteration` steps. Losses are in nats, accuracies fractions.
+    """One evaluation, after `iteration` steps. Losses are in nats, accuracies fractions.
 
     learning_rate is that of the last step; train_loss is the mean over the images seen since the row before, mixed and
-    augmented as they were trained on; the clean readings are on unmixed training images in evaluation mode.
+    augmented as they were trained on; clean_train_loss and clean_train_accuracy are those of unmixed training images
+    in evaluation mode.
     """
 
     iteration: int
@@ -31,16 +32,16 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(HistoryRow))
 
 
 def history_csv(rows: list[HistoryRow]) -> bytes:
-    """The text of history.csv. Nine digits tell every float32 apart, so equal files mean equal trainings."""
+    """Return the text of history.csv. Nine digits tell every float32 apart, so equal files mean equal trainings."""
     lines = [",".join(COLUMNS)]
     lines += [",".join(_digits(value) for value in dataclasses.astuple(row)) for row in rows]
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
 def summarize(rows: list[HistoryRow]) -> dict[str, float | int]:
-    """The accuracies kept apart: final; best, with the iteration that first reached it; median of the last tenth.
+    """Return final accuracy, best accuracy with the iteration that first reached it, and median of the last tenth.
 
-    That median is over the readings in the last tenth of the budget, the final one at least; their number stands
+    That median is over the evaluations in the last tenth of the budget, the final one at least; their number stands
     beside. `rows` end with the end of the budget.
 
     The article reports the best test accuracy, which is chosen on the test images (section 3).
@@ -59,6 +60,15 @@ def summarize(rows: list[HistoryRow]) -> dict[str, float | int]:
         "final_clean_train_loss": last.clean_train_loss,
         "final_clean_train_accuracy": last.clean_train_accuracy,
     }
+
+
+def parse_history(text: str) -> list[HistoryRow]:
+    """Return the rows of a history.csv. Raises ValueError where it is none."""
+    header, *lines = text.splitlines() or [""]
+    if header != ",".join(COLUMNS):
+        raise ValueError("its first line is not that of a history")
+    fields = [line.split(",") for line in lines]
+    return [HistoryRow(int(iteration), *map(float, numbers)) for iteration, *numbers in fields]
 
 
 def _digits(value: float | int) -> str:

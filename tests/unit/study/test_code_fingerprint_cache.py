@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from smallmix import module_meanings
-from smallmix.module_meanings import CACHE_NAME, MeaningCache, ModuleMeaning, read_meaning
+from smallmix import code_fingerprint
+from smallmix.code_fingerprint import CACHE_NAME, MeaningCache, ModuleMeaning, read_meaning
 
 SOURCE = b"import json\nfrom smallmix.study import cell, layout\n\n\ndef half(x):\n    return x / 2\n"
 
@@ -39,7 +39,7 @@ def forbid_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(source: bytes) -> ModuleMeaning:
         raise AssertionError("parsed once more")
 
-    monkeypatch.setattr(module_meanings, "read_meaning", refuse)
+    monkeypatch.setattr(code_fingerprint, "read_meaning", refuse)
 
 
 def test_a_source_is_parsed_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
-"""Whole training steps as CUDA graphs: the host only says "again".
+"""Whole training steps as CUDA graphs, which the host replays.
 
 One graph a batch size holds a whole step: gather, crop, flip, normalise, mix, forward, loss, backward, SGD, sums, and
 a counter on the device that picks the row of the plan's tables. Nothing is drawn inside a graph, and nothing waits for
 the host within an epoch. The same step can run without a graph (`capture=False`, any device), which is how its logic
-is tested where there is no card.
+is tested where there is no GPU.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy
+import numpy as np
 import torch
 from torch import Tensor
 
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
-from smallmix.science.training_step import BatchRow, LossFunction, StepLedger, batch_loss, traceable_step
-from smallmix.training.training_data import TrainingData
-from smallmix.training.training_state import TrainingState
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_state import TrainingState
+from smallmix.science.training_step import BatchRow, LossFunction, StepStats, batch_loss, traceable_step
 
 WARM_UP_STEPS = 3
 # Above PyTorch's default of 8, behind which it goes on uncompiled without a word; here it is an error.
@@ -54,7 +54,7 @@ class PlanTables:
     def load(self, chunk: PlanChunk, position: int) -> None:
         """Overwrite the tables, in the order of the device's stream: steps started before still read the old ones."""
         for part in dataclasses.fields(BatchRow):
-            source = torch.from_numpy(numpy.ascontiguousarray(getattr(chunk, part.name)))
+            source = torch.from_numpy(np.ascontiguousarray(getattr(chunk, part.name)))
             if self.position.is_cuda:
                 # Pinned memory is copied while the host goes on; PyTorch keeps it until the copy is done.
                 source = source.pin_memory()
@@ -63,7 +63,7 @@ class PlanTables:
         self.position.fill_(position)
 
     def next_row(self, batch_size: int) -> BatchRow:
-        """The row at the counter, cut to its batch; the host does not know which row that is."""
+        """Return the row at the counter, cut to its batch; the host does not know which row that is."""
 
         def select(table: Tensor) -> Tensor:
             row = table.index_select(0, self.position)[0]
@@ -79,12 +79,12 @@ class GraphSteps:
         self,
         data: TrainingData,
         state: TrainingState,
-        ledger: StepLedger,
+        stats: StepStats,
         *,
         compiled: bool = False,
         capture: bool = True,
     ) -> None:
-        self._data, self._state, self._ledger, self._capture = data, state, ledger, capture
+        self._data, self._state, self._stats, self._capture = data, state, stats, capture
         self._tables = PlanTables(BatchPlan(state.cell), data.training.labels.device)
         self._loss_function = compile_loss() if compiled else batch_loss
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
@@ -113,7 +113,7 @@ class GraphSteps:
             self._data.training,
             row,
             state.cell.recipe.precision,
-            self._ledger,
+            self._stats,
             self._loss_function,
         )
         self._tables.position.add_(1)
@@ -137,12 +137,11 @@ class GraphSteps:
     @contextmanager
     def _everything_kept(self) -> Iterator[None]:
         """Undo what warm-up steps do to weights, statistics, momentum, sums and counter."""
-        momentum = [self._state.optimizer.state[weight]["momentum_buffer"] for weight in self._state.model.parameters()]
         kept = [
             *self._state.model.parameters(),
             *self._state.model.buffers(),
-            *momentum,
-            *(getattr(self._ledger, part.name) for part in dataclasses.fields(StepLedger)),
+            *self._state.momentum(),
+            *(getattr(self._stats, part.name) for part in dataclasses.fields(StepStats)),
             self._tables.position,
         ]
         copies = [tensor.detach().clone() for tensor in kept]
@@ -153,8 +152,8 @@ class GraphSteps:
 
 
 def compile_loss(backend: str = "inductor") -> LossFunction:
-    """`batch_loss` compiled as one piece, forward and backward; one form a batch size."""
-    # What training/devices.py asked of PyTorch is to hold for compiled code as well.
+    """Return `batch_loss` compiled as one piece, forward and backward; one form a batch size."""
+    # What `fix_arithmetic` asked of PyTorch is to hold for compiled code as well.
     torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
     torch._dynamo.config.recompile_limit = COMPILED_FORMS
     torch._dynamo.config.fail_on_recompile_limit_hit = True

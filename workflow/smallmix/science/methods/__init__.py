@@ -1,4 +1,8 @@
-"""The methods: how much of a partner's image and label a batch gets. One weight a batch, as in the mixup paper's code.
+"""The methods, one file each: how much of a partner's image and label a batch gets. One weight a batch.
+
+A file is named as `mix` in the configuration, with underscores, and defines `draw_weights(method, draw, count)`: the
+weights of the own image and of the own label of `count` batches, both float32 [count], in [0, 1]. The mixup paper's
+code draws one weight a batch, too.
 
 | mix               | weight of the own image | weight of the own label | source                                       |
 |-------------------|-------------------------|-------------------------|----------------------------------------------|
@@ -9,22 +13,3 @@
 Cross-entropy is linear in the label, so mixing labels with lambda ~ Beta(a, a) has, in expectation, the same loss as
 keeping the first label with lambda ~ Beta(a + 1, a): for a = 1 that is the article's data-mix, Beta(2, 1).
 """
-
-from __future__ import annotations
-
-import numpy
-from numpy.typing import NDArray
-
-from smallmix.study.cell import MethodValue
-
-
-def draw_mixing_weights(
-    method: MethodValue, draw: numpy.random.Generator, count: int
-) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32]]:
-    """The image weights and label weights of `count` batches, both float32 [count], in [0, 1]."""
-    ones = numpy.ones(count, dtype=numpy.float32)
-    if method.mix == "none" or method.beta is None:
-        return ones, ones
-    first, second = method.beta
-    image_weights = draw.beta(first, second, size=count).astype(numpy.float32)
-    return image_weights, image_weights if method.mix == "images-and-labels" else ones

@@ -1,4 +1,4 @@
-"""Reading a network: loss and accuracy on clean images, and how well its confidence is calibrated."""
+"""The evaluation of a network: loss and accuracy on clean images, and how well its confidence is calibrated."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smallmix.science.augmentation import Normalization
-from smallmix.science.training_step import reduced_precision
+from smallmix.science.arithmetic import reduced_precision
+from smallmix.science.training_step import Normalization
 from smallmix.study.cell import Precision
 
 # Fixed, because the batch size of an evaluation can change the last bits of its sums.
@@ -23,7 +23,7 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class EvaluationImages:
-    """Images to read a network on: uint8 [N, C, H, W] and int64 [N], on the device, neither augmented nor mixed."""
+    """Images to evaluate a network on: uint8 [N, C, H, W] and int64 [N], on the device, neither augmented nor mixed."""
 
     images: Tensor
     labels: Tensor
@@ -32,7 +32,7 @@ class EvaluationImages:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Evaluation:
     """Mean cross-entropy, accuracy (a fraction), and the logits float32 [N, classes] on the CPU."""
 
     loss: float
@@ -40,24 +40,25 @@ class Reading:
     logits: Tensor
 
 
-class ReadingStopped(Exception):
-    """A stop was asked for in the middle of a reading; the network is as it was."""
+class EvaluationStopped(Exception):
+    """A stop was asked for in the middle of an evaluation; the network is as it was."""
 
 
 @torch.no_grad()
-def read_network(
+def evaluate(
     model: nn.Module, data: EvaluationImages, precision: Precision, stop: Callable[[], bool] = lambda: False
-) -> Reading:
-    """Read the network in evaluation mode, where batch normalisation uses its running statistics.
+) -> Evaluation:
+    """Evaluate the network in evaluation mode, where batch normalisation uses its running statistics.
 
-    Raises ReadingStopped when `stop` says so: a reading of a wide network can outlast the time that a scheduler grants.
+    Raises EvaluationStopped when `stop` says so: evaluating a wide network can outlast the time that a
+    scheduler grants.
     """
     model.eval()
     parts = []
     for start in range(0, len(data.labels), BATCH_SIZE):
         if stop():
             model.train()
-            raise ReadingStopped
+            raise EvaluationStopped
         batch = data.normalization(data.images[start : start + BATCH_SIZE])
         with reduced_precision(precision, batch.device):
             logits = model(batch.contiguous(memory_format=data.memory_format))
@@ -67,26 +68,31 @@ def read_network(
     losses = functional.cross_entropy(logits, data.labels, reduction="none").double()
     correct = (logits.argmax(dim=1) == data.labels).double()
     loss, accuracy = torch.stack([losses.mean(), correct.mean()]).tolist()
-    return Reading(loss=loss, accuracy=accuracy, logits=logits.cpu())
+    return Evaluation(loss=loss, accuracy=accuracy, logits=logits.cpu())
 
 
-def calibrate(logits: NDArray[numpy.float32], labels: NDArray[numpy.int64]) -> dict[str, Any]:
-    """How far confidence can be trusted; logits [N, classes], labels [N].
+def stored_logits(evaluation: Evaluation) -> NDArray[np.float16]:
+    """Return the logits as they are kept in predictions.npz: float16 [N, classes], clipped to its finite range."""
+    return evaluation.logits.numpy().clip(-60000, 60000).astype(np.float16)
+
+
+def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how far confidence can be trusted; logits [N, classes], labels [N].
 
     expected_calibration_error: Guo et al. 2017, equation (3), 15 bins of equal width, the last one closed at 1;
     calibration_gap: mean confidence minus accuracy (positive: over-confident); brier_score: Brier 1950, summed over
     classes (0 … 2); negative_log_likelihood in nats.
     """
-    shifted = logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - numpy.log(numpy.exp(shifted).sum(axis=1, keepdims=True))
-    probabilities = numpy.exp(log_probabilities)
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    probabilities = np.exp(log_probabilities)
     confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    correct = (predicted == labels).astype(numpy.float64)
-    everyone = numpy.arange(len(labels))
-    one_hot = numpy.zeros_like(probabilities)
+    correct = (predicted == labels).astype(np.float64)
+    everyone = np.arange(len(labels))
+    one_hot = np.zeros_like(probabilities)
     one_hot[everyone, labels] = 1.0
 
-    members = numpy.minimum((confidence * CALIBRATION_BINS).astype(numpy.int64), CALIBRATION_BINS - 1)
+    members = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     bins, error = [], 0.0
     for number in range(CALIBRATION_BINS):
         inside = members == number

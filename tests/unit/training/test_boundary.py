@@ -1,0 +1,149 @@
+"""Protects the boundary: what decides a number retrains the cells that it decides; nothing else retrains anything."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from smallmix import code_fingerprint
+from smallmix.code_fingerprint import fingerprint_training
+
+PACKAGE = code_fingerprint.PACKAGE_FOLDER
+MIXES = ("none", "images", "images-and-labels")
+NETWORKS = ("preact-resnet18", "preact-resnet18-mixup", "preact-resnet18-without-final-norm")
+SHARED = sorted(path.name for path in (PACKAGE / "science").glob("[!_]*.py"))
+
+Fingerprints = dict[tuple[str, str], str]
+
+
+class PackageCopy:
+    """A copy of the package that may be edited, and the fingerprints of its trainings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def fingerprints(self) -> Fingerprints:
+        """The fingerprint of every method with every network, as a new process would find it."""
+        for cached in ("fingerprint_code", "fingerprint_training", "_meanings", "_module_file", "_imports_of"):
+            getattr(code_fingerprint, cached).cache_clear()
+        return {(mix, network): fingerprint_training(mix, network) for mix in MIXES for network in NETWORKS}
+
+    def changed(self, path: str) -> set[tuple[str, str]]:
+        """The trainings that are outdated once one number is changed in a file; the file is then as before."""
+        file, before = self.folder / path, self.fingerprints()
+        source = file.read_text(encoding="utf-8")
+        file.write_text(with_another_number(source), encoding="utf-8")
+        after = self.fingerprints()
+        file.write_text(source, encoding="utf-8")
+        return {names for names in before if before[names] != after[names]}
+
+
+class ChangeOneNumber(ast.NodeTransformer):
+    """Adds 1 to the first number of a module."""
+
+    done = False
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if not self.done and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            self.done = True
+            return ast.Constant(node.value + 1)
+        return node
+
+
+class RewordMessages(ast.NodeTransformer):
+    """Lengthens every text that reads like a message: one with a space in it."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, str) and " " in node.value.strip():
+            return ast.Constant(node.value + " (reworded)")
+        return node
+
+
+def with_another_number(source: str) -> str:
+    """A module's source with one number changed, or with one added where it has none."""
+    change = ChangeOneNumber()
+    tree = change.visit(ast.parse(source))
+    return ast.unparse(tree) + ("" if change.done else "\nADDED = 1\n")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageCopy]:
+    copy = PackageCopy(tmp_path / "smallmix")
+    monkeypatch.setattr(code_fingerprint, "PACKAGE_FOLDER", copy.folder)
+    yield copy
+    monkeypatch.undo()
+    copy.fingerprints()  # those of the real package are remembered again
+
+
+def test_messages_logging_and_storing_retrain_nothing(package: PackageCopy) -> None:
+    before = package.fingerprints()
+    files = [*(package.folder / "training").glob("*.py"), package.folder / "atomic_files.py"]
+    reworded = 0
+    for file in files:
+        source = file.read_text(encoding="utf-8")
+        changed = ast.unparse(RewordMessages().visit(ast.parse(source)))
+        reworded += changed != ast.unparse(ast.parse(source))
+        file.write_text(changed, encoding="utf-8")
+    assert reworded >= 10
+    for name in ("store.py", "messages.py", "train_cell.py", "training_loop.py", "checkpoint.py", "signals.py"):
+        file = package.folder / "training" / name
+        file.write_text(with_another_number(file.read_text(encoding="utf-8")) + "\nADDED = True\n", encoding="utf-8")
+    assert package.fingerprints() == before
+
+
+def test_the_messages_of_errors_in_covered_files_retrain_nothing(package: PackageCopy) -> None:
+    before = package.fingerprints()
+    file = package.folder / "datasets" / "arrays.py"
+    source = file.read_text(encoding="utf-8")
+    assert "is not a whole .npy file" in source
+    file.write_text(source.replace("is not a whole .npy file", "is cut off"), encoding="utf-8")
+    assert package.fingerprints() == before
+
+
+def test_another_method_and_another_network_retrain_nothing(package: PackageCopy) -> None:
+    before = package.fingerprints()
+    science = package.folder / "science"
+    shutil.copy(science / "methods" / "images.py", science / "methods" / "cutmix.py")
+    shutil.copy(science / "networks" / "preact_resnet18.py", science / "networks" / "wide_resnet.py")
+    assert package.fingerprints() == before
+    assert fingerprint_training("cutmix", "wide-resnet") not in before.values()
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_one_number_in_the_shared_core_outdates_every_cell(package: PackageCopy, name: str) -> None:
+    assert package.changed(f"science/{name}") == set(package.fingerprints())
+
+
+@pytest.mark.parametrize("path", ["study/cell.py", "study/epoch_batches.py", "datasets/arrays.py"])
+def test_one_number_in_the_values_below_outdates_every_cell(package: PackageCopy, path: str) -> None:
+    assert package.changed(path) == set(package.fingerprints())
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_one_number_in_a_methods_file_outdates_its_cells_alone(package: PackageCopy, mix: str) -> None:
+    changed = package.changed(f"science/methods/{mix.replace('-', '_')}.py")
+    assert changed == {(mix, network) for network in NETWORKS}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_one_number_in_a_networks_file_outdates_its_cells_alone(package: PackageCopy, network: str) -> None:
+    changed = package.changed(f"science/networks/{network.replace('-', '_')}.py")
+    assert changed == {(mix, network) for mix in MIXES}
+
+
+def test_what_networks_share_outdates_all_that_share_it(package: PackageCopy) -> None:
+    for name in ("preactivation", "preactivation_layers"):
+        assert package.changed(f"science/networks/{name}.py") == set(package.fingerprints())
+
+
+def test_the_science_says_nothing_to_people() -> None:
+    """It raises small errors with values; who catches them finds the words."""
+    for path in (PACKAGE / "science").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "smallmix.errors" not in source, path
+        assert "import csv" not in source, path
+        assert "print(" not in source, path

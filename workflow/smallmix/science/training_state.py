@@ -1,0 +1,101 @@
+"""The state of a training: all that is carried from one step to the next and decides a number."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from smallmix.science.history import HistoryRow
+from smallmix.science.network import build_network
+from smallmix.science.training_data import TrainingData
+from smallmix.science.training_step import MomentumSgd
+from smallmix.study.cell import Cell
+
+# After these iterations a digest of the weights is kept, so that later code can prove that it computes the same.
+DIGEST_ITERATIONS = (1, 10, 50)
+
+
+@dataclass
+class TrainingState:
+    """Weights, momentum, counters, evaluations so far. Random draws need no state: see the batch plan."""
+
+    cell: Cell
+    model: nn.Module
+    optimizer: MomentumSgd
+    iteration: int = 0
+    loss_sum: float = 0.0  # since the last evaluation, summed over images
+    loss_images: int = 0
+    largest_early_loss: float = 0.0  # of a single step
+    largest_early_loss_iteration: int = 0
+    history: list[HistoryRow] = field(default_factory=list)
+    early_digests: dict[int, str] = field(default_factory=dict)  # iteration -> digest of the weights after it
+
+    def __post_init__(self) -> None:
+        """Keep the moments of evaluations, which are asked for before every step."""
+        self._moments = self.cell.reading_moments
+
+    @classmethod
+    def fresh(cls, cell: Cell, data: TrainingData, device: torch.device) -> TrainingState:
+        """Return the state before the first step."""
+        model = build_network(cell.model, data.image_shape, data.classes, cell.seed)
+        model.to(memory_format=data.training.memory_format)
+        model.to(device)
+        return cls(cell, model, MomentumSgd(model.parameters(), cell.recipe.momentum, cell.recipe.weight_decay, device))
+
+    def copy(self, data: TrainingData) -> TrainingState:
+        """Return a training at the same point, without its history, that goes its own way."""
+        copy = TrainingState.fresh(self.cell, data, data.training.labels.device)
+        copy.take_numbers(self.model.state_dict(), self.momentum())
+        copy.iteration, copy.loss_sum, copy.loss_images = self.iteration, self.loss_sum, self.loss_images
+        copy.largest_early_loss = self.largest_early_loss
+        copy.largest_early_loss_iteration = self.largest_early_loss_iteration
+        return copy
+
+    def has_numbers_of(self, other: TrainingState) -> bool:
+        """Return whether weights, statistics, momentum, sum of losses and largest early loss are equal, every bit."""
+        mine, theirs = ([*one.model.state_dict().values(), *one.momentum()] for one in (self, other))
+        sums = [(one.loss_sum, one.largest_early_loss, one.largest_early_loss_iteration) for one in (self, other)]
+        return sums[0] == sums[1] and all(map(torch.equal, mine, theirs))
+
+    @property
+    def evaluation_is_due(self) -> bool:
+        """Whether to evaluate before the next step. A stop may fall between a step and its evaluation."""
+        moment = self.iteration in self._moments
+        return moment and (not self.history or self.history[-1].iteration != self.iteration)
+
+    @property
+    def digest_is_due(self) -> bool:
+        """Whether to note a digest of the weights before the next step."""
+        return self.iteration in DIGEST_ITERATIONS and self.iteration not in self.early_digests
+
+    def note_digest(self) -> None:
+        """Note the digest of the weights after this iteration."""
+        self.early_digests[self.iteration] = self.weights_sha256()
+
+    def weights_sha256(self) -> str:
+        """Return the sha256 of all weights and running statistics, by name: equal digests mean equal networks."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def momentum(self) -> list[Tensor]:
+        """Return the momentum of each weight, in the order of the model's parameters."""
+        return [self.optimizer.state[weight]["momentum_buffer"] for weight in self.model.parameters()]
+
+    def take_numbers(self, model: Mapping[str, Tensor], momentum: Sequence[Tensor]) -> None:
+        """Take over weights, running statistics and momentum, in place."""
+        self.model.load_state_dict(model)
+        with torch.no_grad():
+            for buffer, other in zip(self.momentum(), momentum, strict=True):
+                buffer.copy_(other)
+
+
+def expected_digests(iteration: int) -> list[int]:
+    """Return the iterations after which a training that has taken `iteration` steps has noted digests."""
+    return [moment for moment in DIGEST_ITERATIONS if moment <= iteration]
