@@ -1,1 +1,1 @@
-"""Floor 5, the page: one HTML file that answers the study's question and shows how it is known."""
+"""The page: one HTML file that answers the study's question and shows how it is known."""
