@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 MINUS = "\N{MINUS SIGN}"
 NO_NUMBER = "\N{EN DASH}"
+DAY = 86_400  # seconds
 LEAST_DIFFERENCE = 1e-9  # a fraction; tables keep nine digits
 _SELECTIONS = {"best": "best of the run", "last": "end of the run", "last_tenth": "median of the last tenth"}
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -62,15 +63,17 @@ def joined(parts: Sequence[str]) -> str:
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def duration(seconds: float) -> str:
-    """Return 45 s, 12 min or 3.4 h."""
+def duration(seconds: float, space: str = "\N{NO-BREAK SPACE}") -> str:
+    """Return 45 s, 12 min, 3.4 h or 5 days. For terminals, which may know ASCII only, give a plain `space`."""
     if not math.isfinite(seconds):
         return NO_NUMBER
     if seconds < 90:
-        return f"{seconds:.0f}\N{NO-BREAK SPACE}s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f}\N{NO-BREAK SPACE}min"
-    return f"{seconds / 3600:,.1f}\N{NO-BREAK SPACE}h"
+        return f"{seconds:.0f}{space}s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f}{space}min"
+    if seconds < 2 * DAY:
+        return f"{seconds / 3600:,.1f}{space}h"
+    return f"{seconds / DAY:,.0f}{space}days"
 
 
 def selection_name(selection: str) -> str:

@@ -66,21 +66,23 @@ def test_letters_of_all_scripts_stay_and_long_text_is_cut() -> None:
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (45, "45 s"),
+        (0, "0 s"),
         (89.4, "89 s"),
         (90, "2 min"),
         (720, "12 min"),
         (5399, "90 min"),
         (5400, "1.5 h"),
-        (4.5e6, "1,250.0 h"),
+        (12_240, "3.4 h"),
+        (172_799, "48.0 h"),
+        (172_800, "2 days"),
+        (86_400 * 1500, "1,500 days"),
+        (float("nan"), "\N{EN DASH}"),
+        (float("inf"), "\N{EN DASH}"),
     ],
 )
-def test_durations_have_the_unit_that_fits(seconds: float, expected: str) -> None:
+def test_durations_are_given_in_one_unit(seconds: float, expected: str) -> None:
+    assert duration(seconds, space=" ") == expected
     assert duration(seconds) == expected.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def test_an_unknown_duration_is_a_dash() -> None:
-    assert duration(math.nan) == "\N{EN DASH}"
 
 
 def test_selections_have_names_for_people() -> None:
