@@ -1,9 +1,66 @@
-"""Numbers as people read them, against values worked out by hand."""
+"""Protects the wording of numbers and names: numbers as people write them, hidden characters spelt out."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from smallmix.wording import duration
+from smallmix.wording import (
+    count_of,
+    duration,
+    joined,
+    number,
+    percent,
+    percent_number,
+    points,
+    selection_name,
+    visible_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.033, "+3.3"), (-0.01, "\N{MINUS SIGN}1.0"), (0.0, "0.0"), (-0.0, "0.0"), (math.nan, "\N{EN DASH}")],
+)
+def test_differences_are_signed_points(value: float, expected: str) -> None:
+    assert points(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-0.00016, "\N{MINUS SIGN}0.02"),
+        (0.00049, "+0.05"),
+        (-0.0000031, "\N{MINUS SIGN}0.0003"),
+        (-0.0005, "\N{MINUS SIGN}0.1"),
+        (3e-17, "0.0"),
+        (-1e-12, "0.0"),
+    ],
+)
+def test_a_bound_near_zero_keeps_its_sign(value: float, expected: str) -> None:
+    """Which side of zero a bound lies on is what readers look for; a rounding error of equal numbers has no side."""
+    assert points(value) == expected
+
+
+def test_percent_number_and_counts() -> None:
+    assert percent(0.5784) == "57.8\N{NO-BREAK SPACE}%"
+    assert percent(math.nan) == "\N{EN DASH}"
+    assert (percent_number(0.5784), percent_number(math.nan)) == ("57.84", "\N{EN DASH}")
+    assert number(-0.5, 2) == "\N{MINUS SIGN}0.50"
+    assert (count_of(1, "seed"), count_of(50_000, "class", "classes")) == ("1 seed", "50,000 classes")
+    assert (joined([]), joined(["a"]), joined(["a", "b", "c"])) == ("", "a", "a, b and c")
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u200f", "\u2067", "\x00", "\x1b", "\ufeff", "\u2028"])
+def test_hidden_characters_are_spelt_out(character: str) -> None:
+    shown = visible_text(f"cat{character}gpj.exe")
+    assert character not in shown
+    assert shown == f"cat[U+{ord(character):04X}]gpj.exe"
+
+
+def test_letters_of_all_scripts_stay_and_long_text_is_cut() -> None:
+    assert visible_text("猫 قطة 🐈") == "猫 قطة 🐈"
+    assert visible_text("x" * 500, 100) == "x" * 99 + "…"
 
 
 @pytest.mark.parametrize(
@@ -26,3 +83,8 @@ from smallmix.wording import duration
 def test_durations_are_given_in_one_unit(seconds: float, expected: str) -> None:
     assert duration(seconds, space=" ") == expected
     assert duration(seconds) == expected.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def test_selections_have_names_for_people() -> None:
+    assert selection_name("last_tenth") == "median of the last tenth"
+    assert selection_name("every_other\u202e") == "every other[U+202E]"

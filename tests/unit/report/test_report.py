@@ -425,17 +425,20 @@ def test_styles_of_a_drawing_stay_out_of_the_page(html: str) -> None:
 def test_adopted_cells_are_named_with_their_origin(troubled: SyntheticStudy) -> None:
     tables = tables_of(troubled)
     assert "adopted from" not in render_page(tables, troubled.root / "nothing")
-    origin = {"code_fingerprint": "feedbeef", "iterations": 50, "version": "0.4.0"}
-    places = [f"n{size}/non/seed{seed}" for size in (1000, 100) for seed in range(3)]
-    adopted = {**dict.fromkeys(places, origin), "n500/non/seed0": {**origin, "iterations": 1, "version": ""}}
-    provenance = {**tables.provenance, "adopted_from": adopted}
+    origin = {"code_fingerprint": "feedbeef", "iterations": 50, "version": "0.4.0", "adopted_by": "0.4.1"}
+    cells = [f"n{size}/non/seed{seed}" for size in (1000, 100) for seed in range(3)]
+    other = {**origin, "code_fingerprint": "cafe", "iterations": 1, "cells": ["n500/non/seed0"]}
+    provenance = {
+        **tables.provenance,
+        "adopted": [{**origin, "cells": cells[:4]}, other, {**origin, "cells": cells[4:]}],
+    }
     text = section(
         render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing"), "provenance"
     )
     assert (
         "6 of 24 cells were adopted from code fingerprint feedbeef (smallmix 0.4.0) after a replay of 50 iterations "
-        "gave equal weights. 1 of 24 cells was adopted from code fingerprint feedbeef after a replay of 1 iteration "
-        "gave equal weights."
+        "gave equal weights. 1 of 24 cells was adopted from code fingerprint cafe (smallmix 0.4.0) after a replay of "
+        "1 iteration gave equal weights."
     ) in text
 
 

@@ -11,7 +11,7 @@ SUMMARY = "put a finished study's numbers, configuration and report into a small
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which study, and where to."""
+    """Declare the command's options."""
     add_configfile(parser)
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files; say where they are and how large."""
+    """Write the files; print where they are and how large."""
     from smallmix.atomic_files import write_bytes
     from smallmix.report.kept_results import kept_files
     from smallmix.study.configuration import load_study

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from smallmix.figures.names import FIGURE_NAMES
 
-SUMMARY = "draw figures of a study from its tables (SVG, PNG, and their words as JSON)"
+SUMMARY = "draw figures of a study from its tables (SVG, PNG, and their text as JSON)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Declare the command's options."""
     parser.add_argument("--study", type=Path, required=True, help="the resolved study, results/<study>/study.json")
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--tables", type=Path, help="the folder of the study's tables (default: beside study.json)")
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw what was asked for; say what was written."""
+    """Draw the figures; print what was written."""
     from smallmix.figures.catalogue import plot_figure
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study

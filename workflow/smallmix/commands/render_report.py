@@ -9,7 +9,7 @@ SUMMARY = "write the report of a study as one HTML file, from its tables and fig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Declare the command's options."""
     parser.add_argument("--study", type=Path, required=True, help="the resolved study, results/<study>/study.json")
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--tables", type=Path, help="the folder of the study's tables (default: beside study.json)")
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Render the page; say where it is."""
+    """Render the page; print where it is."""
     from smallmix.atomic_files import write_text
     from smallmix.report.page import render_page
     from smallmix.study.layout import Layout

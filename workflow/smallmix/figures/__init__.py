@@ -1,1 +1,1 @@
-"""Pictures: each figure is drawn from tables alone, with its description and its data in words and rows."""
+"""Pictures: each figure is drawn from the tables alone, with a description and its numbers as text."""

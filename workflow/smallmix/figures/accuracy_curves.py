@@ -39,15 +39,15 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     seeds = max(1, tables.history["seed"].nunique())
     limit = points_per_line(len(sizes) * len(tables.study.methods) * (2 + (seeds if seeds > 1 else 0)))
-    for place, axes in enumerate(grid.ravel()):
-        if place >= len(sizes):
+    for position, axes in enumerate(grid.ravel()):
+        if position >= len(sizes):
             axes.set_axis_off()
             continue
         for method in tables.study.methods:
-            mean, look = tables.mean_curve(sizes[place], method), series_look(tables.study.methods, method)
+            mean, look = tables.mean_curve(sizes[position], method), series_look(tables.study.methods, method)
             if mean.empty:
                 continue
-            draw_seed_curves(axes, tables.curves_of(sizes[place], method), "test_accuracy", look, limit, 100)
+            draw_seed_curves(axes, tables.curves_of(sizes[position], method), "test_accuracy", look, limit, 100)
             dotted = {"linewidth": 1.2, "linestyle": (0, (1, 1.3))}
             draw_mean_curve(axes, mean, "clean_train_accuracy", look, "clean", limit, 100, **dotted)
             draw_mean_curve(axes, mean, "test_accuracy", look, "test", limit, 100, linewidth=1.5)
@@ -56,9 +56,9 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
                 [float(end.index[-1])], [100 * float(end.iloc[-1])], marker=look.marker, color=look.color,
                 markeredgecolor=PAPER, markeredgewidth=0.8, gid=look.tag("end"), zorder=5, clip_on=False,
             )  # fmt: skip
-        axes.set_title(f"{sizes[place]:,} images")
-        percent_axis(axes, "Accuracy (%)" if place % columns == 0 else "")
-        below = place + columns >= len(sizes)
+        axes.set_title(f"{sizes[position]:,} images")
+        percent_axis(axes, "Accuracy (%)" if position % columns == 0 else "")
+        below = position + columns >= len(sizes)
         iteration_axis(axes, "Iteration" if below else None)
     methods = [method for method in tables.study.methods if method in set(tables.history["method"])]
     handles = []
@@ -81,15 +81,15 @@ def describe_accuracy_curves(tables: StudyTables) -> FigureText:
     """Describe where the accuracies ended."""
     rows, sentences = [], []
     for size in tables.sizes_with_history[::-1]:
-        words = []
+        parts = []
         for method in tables.study.methods:
             mean = tables.mean_curve(size, method)
             if mean.empty:
                 continue
             test, train = (float(mean[column].iloc[-1]) for column in ("test_accuracy", "clean_train_accuracy"))
             rows.append((f"{size:,}", method, percent(test), percent(train)))
-            words.append(f"{method} {percent(test)} on test and {percent(train)} on clean training images")
-        sentences.append(f"{size:,} images end at: {', '.join(words)}.")
+            parts.append(f"{method} {percent(test)} on test and {percent(train)} on clean training images")
+        sentences.append(f"{size:,} images end at: {', '.join(parts)}.")
     return FigureText(
         title="Accuracy over training",
         description="Accuracy over the iterations on test images and on unmixed training images. "

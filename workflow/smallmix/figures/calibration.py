@@ -78,14 +78,14 @@ def describe_calibration(tables: StudyTables) -> FigureText:
     chance = tables.means_over_methods(BY_CHANCE)
     rows, sentences = [], []
     for size in tables.sizes:
-        cells, words = [], []
+        cells, parts = [], []
         for method in methods:
             error, gap = (tables.mean_of(metric, size, method).mean for metric in (ERROR, GAP))
             cells += [percent(error), points(gap)]
-            words.append(f"{method} {percent(error)} with a gap of {points(gap)} points")
+            parts.append(f"{method} {percent(error)} with a gap of {points(gap)} points")
         by_chance = percent(chance.get(size, float("nan")))
         rows.append((f"{size:,}", *cells, by_chance))
-        sentences.append(f"{size:,} images: {', '.join(words)}; by chance alone {by_chance}.")
+        sentences.append(f"{size:,} images: {', '.join(parts)}; by chance alone {by_chance}.")
     columns = ["Training images"]
     for method in methods:
         columns += [f"{method}: error", f"{method}: gap"]

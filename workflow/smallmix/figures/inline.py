@@ -27,7 +27,7 @@ _ROLES = {
     MUTED: "var(--muted)",
     RULE: "var(--rule)",
     PAPER: "var(--paper)",
-    **{color: f"var(--series-{place})" for place, color in enumerate(SERIES_COLORS)},
+    **{color: f"var(--series-{position})" for position, color in enumerate(SERIES_COLORS)},
 }
 _ROLE = re.compile("|".join(map(re.escape, _ROLES)))
 _FONT = re.compile(r"'DejaVu Sans'(, sans-serif)?")
@@ -66,7 +66,7 @@ def load_figure(folder: Path, name: str) -> InlineFigure | None:
 
 
 def _markup(root: ElementTree.Element, name: str, text: FigureText, least_width: float | None) -> Markup:
-    """Return the drawing as markup with title and description, each method's artists of the class `series-<place>`."""
+    """Return the drawing as markup with title and description; parts of a method have the class `series-<position>`."""
     _recolour(root, name)
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
@@ -76,12 +76,12 @@ def _markup(root: ElementTree.Element, name: str, text: FigureText, least_width:
     root.set("class", "plot")
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-description")
-    for place, (tag, part, content) in enumerate(
+    for position, (tag, part, content) in enumerate(
         (("title", "title", text.title), ("desc", "description", text.description))
     ):
         element = ElementTree.Element(f"{_SVG}{tag}", {"id": f"{name}-{part}"})
         element.text = visible_text(content, LONGEST_TEXT)
-        root.insert(place, element)
+        root.insert(position, element)
     ElementTree.register_namespace("", _SVG[1:-1])
     markup = ElementTree.tostring(root, encoding="unicode")
     # Between lines of an SVG there is nothing to see; in HTML no namespace needs declaring.

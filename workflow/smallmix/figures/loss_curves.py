@@ -131,7 +131,7 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
         f"above zero. {' '.join(comparison_sentences(tables.study))} The dotted line is the loss of the same network "
         "on the unmixed training images: that one can be compared between all. "
         f"{curve_seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
-        "the budget: before that, readings of the clean and test loss may leave at the top. "
+        "the budget: before that, the clean and test loss may leave at the top. "
         "Thinned so that every peak remains.",
         table=FigureTable(
             ("Training images", "Method", "Training, as optimised", "Training, clean", "Test, end", "Test, lowest"),

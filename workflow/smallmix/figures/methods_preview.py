@@ -1,4 +1,4 @@
-"""What each method does to a batch: pairs of real images, their mixtures, and what the network is told they are."""
+"""What each method does to a batch: pairs of real images, their mixtures, and the labels that the network learns."""
 
 from __future__ import annotations
 

@@ -47,20 +47,20 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
     figure = new_figure(PAGE_WIDTH, 0.6 + rows * (0.85 + 0.36 * len(sizes)))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     selections = drawn_selections(table)
-    for place, axes in enumerate(grid.ravel()):
-        if place >= len(pairs):
+    for position, axes in enumerate(grid.ravel()):
+        if position >= len(pairs):
             axes.set_axis_off()
             continue
-        _draw_panel(axes, tables, table, pairs[place], sizes, selections)
-        if place % columns == 0:
+        _draw_panel(axes, tables, table, pairs[position], sizes, selections)
+        if position % columns == 0:
             axes.set_ylabel("Training images")
-        if place + columns >= len(pairs):
+        if position + columns >= len(pairs):
             axes.set_xlabel("Difference (points)")
             axes.tick_params(labelbottom=True)
     marks = [
-        Line2D([], [], linestyle="none", marker="o", color=MUTED, markerfacecolor=MUTED if place == 0 else "none",
+        Line2D([], [], linestyle="none", marker="o", color=MUTED, markerfacecolor=MUTED if position == 0 else "none",
                label=selection_name(selection))
-        for place, selection in enumerate(selections)
+        for position, selection in enumerate(selections)
     ]  # fmt: skip
     legend_above(figure, marks)
     return figure
@@ -87,8 +87,8 @@ def _draw_panel(
     look = series_look(tables.study.methods, method if known else tables.study.methods[0])
     axes.axvline(0, color=MUTED, linewidth=0.8)
     chosen = table[(table["method"] == method) & (table["reference"] == reference)]
-    for place, selection in enumerate(selections):
-        shift = 0.0 if len(selections) == 1 else (0.14 if place == 0 else -0.14)
+    for position, selection in enumerate(selections):
+        shift = 0.0 if len(selections) == 1 else (0.14 if position == 0 else -0.14)
         for row in chosen[chosen["selection"] == selection].to_dict("records"):
             height = sizes.index(int(row["size"])) + shift
             low, high = 100 * float(row["low"]), 100 * float(row["high"])
@@ -96,7 +96,7 @@ def _draw_panel(
                 axes.plot([low, high], [height, height], color=look.color, linewidth=1.3, gid=look.tag("interval"))
             axes.plot(
                 [100 * float(row['difference'])], [height], marker=look.marker, color=look.color, linestyle="none",
-                markerfacecolor=look.color if place == 0 else "none", gid=look.tag("difference"),
+                markerfacecolor=look.color if position == 0 else "none", gid=look.tag("difference"),
             )  # fmt: skip
     title = f"{visible_text(method, LONGEST_NAME)} {MINUS} {visible_text(reference, LONGEST_NAME)}"
     axes.set_title(title if len(title) <= LONGEST_NAME else title.replace(f" {MINUS} ", f"\n{MINUS} "))

@@ -31,13 +31,13 @@ def method_spread(tables: StudyTables, sizes: Sequence[int]) -> float:
 def draw_seeds_by_size(axes: Axes, tables: StudyTables, metric: str, sizes: Sequence[int], spread: float = 1.0) -> None:
     """Draw a metric (a fraction) in percent for all methods at `sizes`; for `spread` see `method_spread`."""
     methods = tables.methods_present()
-    for place, method in enumerate(methods):
+    for position, method in enumerate(methods):
         look = series_look(tables.study.methods, method)
         found = {size: tables.mean_of(metric, size, method) for size in sorted(sizes)}
         means = {size: mean for size, mean in found.items() if mean.seeds}
         if not means:
             continue
-        shift = spread ** (place - (len(methods) - 1) / 2)
+        shift = spread ** (position - (len(methods) - 1) / 2)
         if max(mean.seeds for mean in means.values()) > 1:
             _draw_dots(axes, tables, metric, method, list(means), shift)
         _draw_means(axes, means, look, shift)
@@ -66,16 +66,14 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
         sizes, heights, color=look.color, marker=look.marker, markeredgecolor=PAPER, markeredgewidth=0.8,
         linestyle=look.dash, gid=look.tag("mean"), zorder=3,
     )  # fmt: skip
-    with_bar = [place for place, mean in enumerate(means.values()) if mean.has_interval]
-    if not with_bar:
+    ranges = [(size * shift, 100 * mean.low, 100 * mean.mean, 100 * mean.high)
+              for size, mean in means.items() if mean.has_interval]  # fmt: skip
+    if not ranges:
         return
-    chosen = list(means.values())
-    below = [heights[place] - 100 * chosen[place].low for place in with_bar]
-    above = [100 * chosen[place].high - heights[place] for place in with_bar]
+    x, low, middle, high = np.array(ranges).T
     bars = axes.errorbar(
-        [sizes[place] for place in with_bar], [heights[place] for place in with_bar], yerr=[below, above],
-        linestyle="", color=look.color, elinewidth=1.1, capsize=2.5,
-    )  # fmt: skip
+        x, middle, yerr=[middle - low, high - middle], linestyle="", color=look.color, elinewidth=1.1, capsize=2.5
+    )
     for artist in bars.get_children():
         artist.set_gid(look.tag("mean"))
         if isinstance(artist, LineCollection):
@@ -86,12 +84,12 @@ def draw_published(axes: Axes, tables: StudyTables, sizes: Sequence[int], spread
     """Draw the published accuracies as hollow markers. Return whether there were any."""
     methods = tables.methods_present() or list(tables.study.methods)
     drawn = False
-    for place, method in enumerate(methods):
+    for position, method in enumerate(methods):
         look = series_look(tables.study.methods, method)
         known = [(n, tables.published_accuracy[n, method]) for n in sizes if (n, method) in tables.published_accuracy]
         if not known:
             continue
-        shift = spread ** (place - (len(methods) - 1) / 2)
+        shift = spread ** (position - (len(methods) - 1) / 2)
         axes.plot(
             [size * shift for size, _ in known],
             [100 * accuracy for _, accuracy in known],

@@ -45,7 +45,7 @@ PAGE_WIDTH = 7.2  # inches: the report's column
 
 @dataclass(frozen=True)
 class SeriesLook:
-    """How one method looks in every figure; `index` is its place in the study."""
+    """How one method looks in every figure; `index` is its position in the study."""
 
     index: int
     label: str

@@ -167,8 +167,8 @@ def _early_losses(tables: StudyTables) -> list[tuple[str, str]]:
     if runs.empty:
         return []
     worst = max(runs.to_dict("records"), key=lambda run: float(run["largest_early_loss"]))
-    place = f"n{int(worst['size'])}/{worst['method']}/seed{int(worst['seed'])}"
-    at = f"{worst['largest_early_loss']:.4g} at iteration {int(worst['largest_early_loss_iteration']):,} of {place}"
+    cell_id = f"n{int(worst['size'])}/{worst['method']}/seed{int(worst['seed'])}"
+    at = f"{worst['largest_early_loss']:.4g} at iteration {int(worst['largest_early_loss_iteration']):,} of {cell_id}"
     text = f"The largest training loss of a single step, of each run's first tenth or first 100 steps, is {at}."
     warning = early_loss_warning(tables)
     return [("First steps", f"{text} Warning: {warning}" if warning else text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from smallmix.tables.study_tables import StudyTables
@@ -29,17 +30,16 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
 
 
 def adoption_sentences(tables: StudyTables) -> list[str]:
-    """Return one sentence a version of the training code from which finished runs were adopted after a replay."""
-    cells: dict[tuple[str, str, int], int] = {}
-    for one in tables.provenance.get("adopted_from", {}).values():
-        origin = (str(one["code_fingerprint"]), str(one.get("version", "")), int(one["iterations"]))
-        cells[origin] = cells.get(origin, 0) + 1
+    """Return one sentence for each older version of the training code whose results were adopted after a replay."""
     total = int(tables.provenance.get("current_cells", len(tables.metrics)))
+    counts: Counter[tuple[str, str, int]] = Counter()
+    for adoption in tables.provenance.get("adopted", []):  # one for each replayed sample
+        origin = str(adoption["code_fingerprint"]), str(adoption["version"]), int(adoption["iterations"])
+        counts[origin] += len(adoption["cells"])
     return [
         f"{count:,} of {count_of(total, 'cell')} {'was' if count == 1 else 'were'} adopted from code fingerprint "
-        f"{fingerprint}{f' (smallmix {version})' if version else ''} after a replay of "
-        f"{count_of(iterations, 'iteration')} gave equal weights."
-        for (fingerprint, version, iterations), count in cells.items()
+        f"{fingerprint} (smallmix {version}) after a replay of {count_of(iterations, 'iteration')} gave equal weights."
+        for (fingerprint, version, iterations), count in counts.items()
     ]
 
 
@@ -51,8 +51,8 @@ def provenance_rows(tables: StudyTables) -> list[tuple[str, str]]:
     ]
     rows += [(f"sha256 of {name}", str(value)) for name, value in sorted(tables.dataset.get("checksums", {}).items())]
     rows += [(f"Source of the images: {name}", str(value)) for name, value in tables.dataset.get("source", {}).items()]
-    for place, group in enumerate(tables.provenance.get("environments", []), start=1):
-        title = f"Environment {place}"
+    for position, group in enumerate(tables.provenance.get("environments", []), start=1):
+        title = f"Environment {position}"
         rows += [(f"{title}: {key}", str(value)) for key, value in sorted(group.get("environment", {}).items())]
         rows.append((f"{title}: runs", str(len(group.get("cells", [])))))
         for key, label in (("first_started", "first run started"), ("last_started", "last run started")):

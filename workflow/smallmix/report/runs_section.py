@@ -22,7 +22,7 @@ CELLS_NAMED = 20
 class Trouble:
     """A run that failed or is stale, with the reason and the last lines of its log."""
 
-    place: str
+    cell_id: str
     status: str
     reason: str
     log_tail: tuple[str, ...]
@@ -52,10 +52,10 @@ def compose_runs(tables: StudyTables, command: str | None = None) -> Runs:
     )
 
 
-Place = tuple[int, str, int]
+CellKey = tuple[int, str, int]  # size, method, seed
 
 
-def _statuses(tables: StudyTables) -> dict[Place, tuple[str, str]]:
+def _statuses(tables: StudyTables) -> dict[CellKey, tuple[str, str]]:
     """Return status and reason of every cell of the study; a cell that cells.csv does not know is missing."""
     known = {
         (int(row["size"]), str(row["method"]), int(row["seed"])): (str(row["status"]), str(row["reason"]))
@@ -68,11 +68,11 @@ def _statuses(tables: StudyTables) -> dict[Place, tuple[str, str]]:
     return found
 
 
-def _place(place: Place) -> str:
-    return f"n{place[0]}/{place[1]}/seed{place[2]}"
+def _cell_id(key: CellKey) -> str:
+    return f"n{key[0]}/{key[1]}/seed{key[2]}"
 
 
-def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]], command: str | None) -> str | None:
+def finish_command(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], command: str | None) -> str | None:
     """Return what to type to finish the study: `command`, and stale and failed runs by name.
 
     None where nothing is left, and where nobody knows the files that made the study: a made-up name helps nobody.
@@ -81,8 +81,8 @@ def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]], 
         return None
     name = tables.study.name
     again = [
-        f"results/{name}/cells/{_place(place)}/metrics.json"
-        for place, (status, _) in statuses.items()
+        f"results/{name}/cells/{_cell_id(key)}/metrics.json"
+        for key, (status, _) in statuses.items()
         if status in ("stale", "failed")
     ]
     if again:
@@ -90,7 +90,7 @@ def finish_command(tables: StudyTables, statuses: dict[Place, tuple[str, str]], 
     return command
 
 
-def _matrix(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> TableView:
+def _matrix(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> TableView:
     seeds = tables.study.seeds
     rows = []
     for size in tables.study.sizes:
@@ -110,35 +110,35 @@ def _matrix(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> Tabl
     )
 
 
-def _troubles(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> list[Trouble]:
+def _troubles(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> list[Trouble]:
     failures: dict[str, dict[str, Any]] = {
         str(one.get("cell")): one for one in tables.provenance.get("failures", []) if isinstance(one, dict)
     }
     found = []
-    for place, (status, reason) in statuses.items():
+    for key, (status, reason) in statuses.items():
         if status in ("failed", "stale"):
-            lines = failures.get(_place(place), {}).get("log_tail", [])
-            found.append(Trouble(_place(place), STATUS_NAMES[status], reason, tuple(map(str, lines))))
+            lines = failures.get(_cell_id(key), {}).get("log_tail", [])
+            found.append(Trouble(_cell_id(key), STATUS_NAMES[status], reason, tuple(map(str, lines))))
     return found
 
 
-def _every(tables: StudyTables, statuses: dict[Place, tuple[str, str]]) -> TableView:
+def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> TableView:
     numbers = {
         (int(row["size"]), str(row["method"]), int(row["seed"])): row for row in tables.metrics.to_dict("records")
     }
     seconds = _seconds(tables)
     rows = []
-    for place, (status, _) in statuses.items():
-        row = numbers.get(place, {})
+    for key, (status, _) in statuses.items():
+        row = numbers.get(key, {})
         accuracies = [
             _percent(row, key) for key in ("best_test_accuracy", "final_test_accuracy", "last_tenth_test_accuracy")
         ]
-        best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(_place(place), math.nan)
+        best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(_cell_id(key), math.nan)
         rows.append(
             (
-                size_entry(place[0]),
-                Entry(place[1]),
-                Entry(str(place[2]), place[2]),
+                size_entry(key[0]),
+                Entry(key[1]),
+                Entry(str(key[2]), key[2]),
                 Entry(STATUS_NAMES[status], mark=STATUS_MARKS[status]),
                 *accuracies,
                 number_entry(f"{best_at:,.0f}" if math.isfinite(best_at) else NO_NUMBER, best_at),
@@ -165,11 +165,11 @@ def _percent(row: dict[Any, Any], key: str) -> Entry:
 
 
 def _seconds(tables: StudyTables) -> dict[str, float]:
-    """Return the wall-clock seconds of each run, by its path below cells/."""
+    """Return the wall-clock seconds of each run, by cell id."""
     found: dict[str, float] = {}
     for group in tables.provenance.get("environments", []):
-        for place, timing in group.get("timing", {}).items():
+        for cell_id, timing in group.get("timing", {}).items():
             value = timing.get("total_seconds")
             if isinstance(value, int | float):
-                found[str(place)] = float(value)
+                found[str(cell_id)] = float(value)
     return found

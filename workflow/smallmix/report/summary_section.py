@@ -184,8 +184,8 @@ def missing_class_notes(tables: StudyTables) -> list[str]:
     for row in tables.subset_table.to_dict("records"):
         if int(row["smallest_class"]) > 0:
             continue
-        missing = row.get("missing_classes")  # a table of version 0.3 has no such column
-        count = "at least one" if missing is None else f"{int(missing):,}"
+        missing = int(row.get("missing_classes") or 0)  # tables of version 0.3 do not have this column
+        count = f"{missing:,}" if missing else "at least one"
         parts.append(f"{count}{f' of {classes:,}' if classes else ''} with {int(row['size']):,} images")
     if not parts:
         return []

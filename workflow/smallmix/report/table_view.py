@@ -31,9 +31,9 @@ class TableView:
     groups: tuple[tuple[str, int], ...] = ()
     sortable: bool = False
 
-    def numeric_column(self, place: int) -> bool:
+    def numeric_column(self, position: int) -> bool:
         """Whether any field of a column is a number, so that its head stands right-aligned too."""
-        return any(row[place].numeric for row in self.rows)
+        return any(row[position].numeric for row in self.rows)
 
 
 def number_entry(text: str, value: float, mark: str = "") -> Entry:
