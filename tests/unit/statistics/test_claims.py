@@ -253,6 +253,22 @@ def test_what_the_article_did_not_try_is_never_reproduced(gain: float, verdict: 
         assert "balanced subsets, which the article did not train on" in rows["3"].reason
 
 
+def test_a_source_with_a_protocol_of_its_own_is_compared_under_that() -> None:
+    """The article's protocol has width 64 and other methods' names; a source that trained width 16 states so."""
+    article = load_published(ARTICLE)
+    protocol = article.protocol.model_copy(update={"width": 16})
+    other = article.model_copy(update={"stated_protocol": protocol})
+    accuracies = {(size, name): (0.5 + 0.1 * index,) * 3 for size in (500, 100) for index, name in enumerate(NOISE)}
+    results = make_study_results(accuracies, budgets=ARTICLE_BUDGETS, width=16)
+    found = {row.identifier: row for row in judge(other, results)}
+    assert "width" not in found["1"].reason
+    assert "width" not in found["accuracy-n500-non"].reason
+    assert found["accuracy-n500-non"].verdict != "not tested"
+    under_the_article = {row.identifier: row for row in judge(article, results)}
+    assert "width 16 instead of 64" in under_the_article["1"].reason
+    assert under_the_article["accuracy-n500-non"].verdict == "not tested"
+
+
 def test_an_unknown_rule_is_told(tmp_path: Path) -> None:
     published = load_published(ARTICLE)
     claim = published.claims[0].model_copy(update={"judged_by": "guess"})
