@@ -70,7 +70,7 @@ def test_the_size_that_contradicts_is_named() -> None:
     assert "Below zero: label-mix at 500." in judged.reason
 
 
-def test_a_single_seed_decides_nothing_and_is_told_as_chance() -> None:
+def test_a_single_seed_decides_nothing_and_is_reported_as_chance() -> None:
     for rule in (mixup_helps_at_every_size, neither_mix_is_better_throughout):
         judged = rule(make_study_results(single((500, 0.4, 0.5, 0.6), (100, 0.2, 0.3, 0.25))))
         assert judged.outcome == "undecided"

@@ -102,7 +102,7 @@ def test_claims_on_late_training_need_the_whole_budget(tmp_path: Path) -> None:
             assert ("needs the article's budgets" in claims[identifier]["reason"]) == (not tested)
 
 
-def test_a_study_of_other_images_is_told_what_it_lacks(tmp_path: Path) -> None:
+def test_a_study_of_other_images_learns_what_it_lacks(tmp_path: Path) -> None:
     made = build(tmp_path, name="demo", dataset="digits", sizes=(100, 20), seeds=(0,), width=8)
     assert run(judge_claims, made) == 0
     table = rows(made.layout.results / "claims.csv")
@@ -135,7 +135,7 @@ NOISE = {
 }
 
 
-def words(gains: Mapping[str, Callable[[int], float]], seeds: int = 5, **choices: Any) -> dict[str, JudgedClaim]:
+def claims_of(gains: Mapping[str, Callable[[int], float]], seeds: int = 5, **choices: Any) -> dict[str, JudgedClaim]:
     """The judged claims of a study of accuracies by hand; the methods' gains by size, in points."""
     sizes = choices.pop("sizes", ARTICLE_SIZES)
     accuracies = {
@@ -173,10 +173,10 @@ LABELS_LEAD = {"data-mix": lambda size: 3.0, "label-mix": lambda size: 8.0}
         (HURTS_ONCE, {"seeds": 1, "width": 16}, "undecided here", "undecided here"),
     ],
 )
-def test_the_words_of_a_claim_follow_outcome_and_protocol(
+def test_the_verdict_of_a_claim_follows_outcome_and_protocol(
     gains: Mapping[str, Callable[[int], float]], choices: dict[str, Any], first: str, fourth: str
 ) -> None:
-    found = words(gains, **choices)
+    found = claims_of(gains, **choices)
     assert (found["1"].verdict, found["4"].verdict) == (first, fourth)
     for row in (found["1"], found["4"]):
         assert row.found
@@ -186,19 +186,19 @@ def test_the_words_of_a_claim_follow_outcome_and_protocol(
 
 def test_another_distribution_is_another_protocol() -> None:
     methods = {**METHODS, "label-mix": {"mix": "images-and-labels", "beta": [0.2, 0.2]}}
-    row = words(LABELS_LEAD, methods=methods)["1"]
+    row = claims_of(LABELS_LEAD, methods=methods)["1"]
     assert row.verdict == "agrees here"
     assert "Beta(0.2, 0.2) instead of Beta(1, 1) (label-mix)" in row.reason
 
 
 def test_untried_sizes_are_named() -> None:
-    found = words(LABELS_LEAD, sizes=(500, 250, 100))
+    found = claims_of(LABELS_LEAD, sizes=(500, 250, 100))
     for identifier in ("1", "4"):
         assert "no 50,000, 20,000, 10,000, 5,000, 1,000 images" in found[identifier].reason
 
 
 def test_what_a_reader_sees_of_a_claim() -> None:
-    row = words(LABELS_LEAD)["1"]
+    row = claims_of(LABELS_LEAD)["1"]
     assert row.found == (
         "mixup ahead in 16 of 16 comparisons, in 16 with the 95 % interval above zero; least gain +3.00 "
         "points, 95 % interval +2.61 to +3.39 (data-mix at 50,000)"
@@ -211,7 +211,7 @@ def test_what_a_reader_sees_of_a_claim() -> None:
     )
 
 
-def test_claims_on_two_studies_are_said_by_the_protocol_of_the_one_they_are_about() -> None:
+def test_claims_on_two_studies_are_judged_by_the_protocol_of_the_one_they_are_about() -> None:
     """The longer study differs from the article in what the claim is about; the article's own does not."""
     level = {5000: 0.8, 1000: 0.48, 500: 0.45, 100: 0.27}
     base = make_study_results(
@@ -253,7 +253,23 @@ def test_what_the_article_did_not_try_is_never_reproduced(gain: float, verdict: 
         assert "balanced subsets, which the article did not train on" in rows["3"].reason
 
 
-def test_an_unknown_rule_is_told(tmp_path: Path) -> None:
+def test_a_source_with_a_protocol_of_its_own_is_compared_under_that() -> None:
+    """The article's protocol has width 64 and other methods' names; a source that trained width 16 states so."""
+    article = load_published(ARTICLE)
+    protocol = article.protocol.model_copy(update={"width": 16})
+    other = article.model_copy(update={"stated_protocol": protocol})
+    accuracies = {(size, name): (0.5 + 0.1 * index,) * 3 for size in (500, 100) for index, name in enumerate(NOISE)}
+    results = make_study_results(accuracies, budgets=ARTICLE_BUDGETS, width=16)
+    found = {row.identifier: row for row in judge(other, results)}
+    assert "width" not in found["1"].reason
+    assert "width" not in found["accuracy-n500-non"].reason
+    assert found["accuracy-n500-non"].verdict != "not tested"
+    under_the_article = {row.identifier: row for row in judge(article, results)}
+    assert "width 16 instead of 64" in under_the_article["1"].reason
+    assert under_the_article["accuracy-n500-non"].verdict == "not tested"
+
+
+def test_an_unknown_rule_is_reported(tmp_path: Path) -> None:
     published = load_published(ARTICLE)
     claim = published.claims[0].model_copy(update={"judged_by": "guess"})
     published = published.model_copy(update={"claims": (claim,)})

@@ -1,4 +1,4 @@
-"""Protects the table of paired differences: what is paired, declared and corrected, and what is not told."""
+"""Protects the table of paired differences: what is paired, declared and corrected, and what is left empty."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_the_variance_ratio_stands_in_each_row(rows: list[Comparison]) -> None:
         assert find(rows, size).variance_ratio == pytest.approx(wanted)
 
 
-def test_one_seed_is_told_as_one_seed() -> None:
+def test_one_seed_is_noted_as_one_seed() -> None:
     study = make_study(sizes=(500,), seeds=(0,), methods=METHODS)
     row = find(compare_methods(study, make_results({(500, "non"): (0.4,), (500, "label-mix"): (0.5,)})), 500)
     assert row.interval is not None
@@ -178,7 +178,7 @@ def test_one_seed_is_told_as_one_seed() -> None:
     assert "one seed: no interval and no test" in row.note
 
 
-def test_few_seeds_are_told_what_they_cannot_reach() -> None:
+def test_few_seeds_are_noted_with_what_they_cannot_reach() -> None:
     study = make_study(sizes=(500,), seeds=range(3), methods=METHODS)
     accuracies = {(500, "non"): (0.4, 0.41, 0.42), (500, "label-mix"): (0.5, 0.53, 0.52)}
     assert "the exact test cannot go below 0.25" in find(compare_methods(study, make_results(accuracies)), 500).note
@@ -225,7 +225,7 @@ def test_the_table_is_written_for_people_and_programs(rows: list[Comparison], tm
     assert (tmp_path / "again.csv").read_text() == text
 
 
-def test_equal_differences_are_told_as_such() -> None:
+def test_equal_differences_are_noted() -> None:
     study = make_study(sizes=(500,), seeds=range(3), methods=METHODS)
     accuracies = {(500, "non"): (0.79, 0.80, 0.83), (500, "label-mix"): (0.82, 0.83, 0.86)}
     row = find(compare_methods(study, make_results(accuracies)), 500)

@@ -102,7 +102,7 @@ def test_mixup_at_its_floor_has_converged() -> None:
 
 
 def test_the_clean_images_can_keep_it_undecided() -> None:
-    """The loss stays up, but every training image is told right: not simply 'never converges'."""
+    """The loss stays up, but every training image is classified correctly: not simply 'never converges'."""
     ends = curves(falling_to(0.01), 0.9, 0.9)
     judged = non_converges_mixup_does_not(evidence_of(ends, clean={"data-mix": 1.0}))
     assert judged.outcome == "undecided"

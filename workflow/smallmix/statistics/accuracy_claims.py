@@ -17,7 +17,7 @@ from smallmix.study.study import StudyCell
 
 
 def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
-    """Is each way of mixing ahead of plain training at every size, in best accuracy, with certainty?"""
+    """Judge whether each way of mixing is certainly ahead of plain training at every size, in best accuracy."""
     study = results.study
     plain = results.method_that_mixes("none")
     mixed = results.mixing_methods
@@ -51,7 +51,7 @@ def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
 
 
 def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
-    """Is one way of mixing ahead at some size and behind at another, both with certainty?"""
+    """Judge whether one way of mixing is certainly ahead at some size and certainly behind at another."""
     study = results.study
     images, labels = results.method_that_mixes("images"), results.method_that_mixes("images-and-labels")
     if images is None or labels is None:
@@ -77,7 +77,7 @@ def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
 
 
 def points(interval: MeanInterval) -> str:
-    """A mean difference (a fraction) in percentage points, with its 95 % interval where there is one."""
+    """Write a mean difference (a fraction) in percentage points, with its 95 % interval where there is one."""
     text = f"{100 * interval.mean:+.2f} points"
     if interval.low is None or interval.high is None:
         return text
@@ -85,7 +85,7 @@ def points(interval: MeanInterval) -> str:
 
 
 def _measures(results: StudyResults, wanted: list[tuple[int, str, str]]) -> dict[tuple[int, str], Measure]:
-    """Method minus reference in best accuracy, by size and method, of those that have results."""
+    """Return method minus reference in best accuracy by size and method; pairs without results are left out."""
     found: dict[tuple[int, str], Measure] = {}
     for size, method, reference in wanted:
         values = paired_differences(results.runs, size, method, reference, SELECTIONS["best"])
@@ -121,13 +121,13 @@ def _list(sizes: list[int]) -> str:
 DIP_SIZE = 1000
 SMALLEST_SIZE = 100
 HALF = 0.5
-# What may differ between two cells that one rule compares, beside what the rule is about.
+# Two cells that one rule compares may differ in this, beside what the rule is about.
 _HOW_IT_RUNS = ("executor", "cpu_threads", "precision")
 
 
 @dataclass(frozen=True)
 class _Gain:
-    """What one method gains (a fraction) at one size by what two cells differ in; by seed."""
+    """The gain (a fraction) of one method at one size from a study to another, by seed."""
 
     size: int
     method: str
@@ -139,7 +139,7 @@ class _Gain:
 
 
 def dip_at_1000_from_few_iterations(results: StudyResults, others: Sequence[StudyResults]) -> Judgement:
-    """Is the accuracy at 1,000 below the line between its neighbours, and does longer training lift it?"""
+    """Judge whether accuracy at 1,000 lies below the line between its neighbours and longer training lifts it."""
     base, gains = _find_longer(results, others)
     dips = _dips(base)
     if not dips:
@@ -176,7 +176,7 @@ def dip_at_1000_from_few_iterations(results: StudyResults, others: Sequence[Stud
 
 
 def uneven_classes_matter(results: StudyResults, others: Sequence[StudyResults]) -> Judgement:
-    """Do balanced subsets give a higher accuracy than random ones at small sizes, whatever the draw?"""
+    """Judge whether balanced subsets give a higher accuracy than random ones at small sizes, over many draws."""
     text = _smallest_subset(results)
     candidates = [_random_and_balanced(results, other) for other in others]
     pairs = [pair for pair in candidates if pair is not None]
@@ -211,7 +211,7 @@ def uneven_classes_matter(results: StudyResults, others: Sequence[StudyResults])
 def _measures_of_dip(
     dips: dict[str, dict[int, float]], gains: Sequence[_Gain], smallest: Sequence[_Gain], methods: int
 ) -> tuple[list[Measure], bool]:
-    """What the claim says is above zero, and whether every method has all three."""
+    """Return the quantities that the claim says are above zero, and whether every method has all three."""
     measures = [Measure(f"depth of {name}", list(depths.values())) for name, depths in dips.items()]
     beyond = 0
     for gain in gains:
@@ -226,7 +226,7 @@ def _measures_of_dip(
 
 
 def _dips(results: StudyResults) -> dict[str, dict[int, float]]:
-    """How far (a fraction) each method lies below the line between its neighbours at 1,000, by seed."""
+    """Return how far (a fraction) each method lies below the line between its neighbours at 1,000, by seed."""
     sizes = results.study.sizes
     smaller = max((size for size in sizes if size < DIP_SIZE), default=None)
     larger = min((size for size in sizes if size > DIP_SIZE), default=None)
@@ -247,9 +247,10 @@ def _dips(results: StudyResults) -> dict[str, dict[int, float]]:
 
 
 def _find_longer(results: StudyResults, others: Sequence[StudyResults]) -> tuple[StudyResults, list[_Gain]]:
-    """Of this study and the others, the one whose dip can be seen and that another trains for longer; and the gains.
+    """Find a pair of studies that differ only in training length, one of them this study.
 
-    This study itself and no gains where there are no such two. One of the two is this study.
+    Returns the shorter one, whose dip can be seen, and the accuracy gained by the longer; this study and no gains if
+    there is no such pair.
     """
     for base, rest in [(results, list(others)), *((other, [results]) for other in others)]:
         gains = _longer(base, rest, DIP_SIZE)
@@ -259,7 +260,7 @@ def _find_longer(results: StudyResults, others: Sequence[StudyResults]) -> tuple
 
 
 def _longer(results: StudyResults, others: Sequence[StudyResults], size: int) -> list[_Gain]:
-    """The gains of the first other study that trains this size for more iterations, and is the same otherwise."""
+    """Return the gains of the first other study that differs only in training this size for more iterations."""
     for other in others:
         gains = _gains(results, other, size, ("budget", "evaluation"), longer=True)
         if gains:
@@ -268,7 +269,7 @@ def _longer(results: StudyResults, others: Sequence[StudyResults], size: int) ->
 
 
 def _random_and_balanced(one: StudyResults, other: StudyResults) -> tuple[StudyResults, StudyResults] | None:
-    """The two in this order, where one draws at random and the other balanced, both anew for each seed."""
+    """Return the random and the balanced study, if these two are that and draw anew for each seed; else None."""
     by_rule = {each.study.configuration["subsets"]["rule"]: each for each in (one, other)}
     redrawn = all(each.study.redraws_subsets for each in (one, other))
     return (by_rule["random"], by_rule["balanced"]) if redrawn and set(by_rule) == {"random", "balanced"} else None
@@ -288,14 +289,14 @@ def _smallest_subset(results: StudyResults) -> str:
 def _gains(
     base: StudyResults, other: StudyResults, size: int, varying: tuple[str, ...], *, longer: bool = False
 ) -> list[_Gain]:
-    """other minus base in best accuracy, for every method whose cells differ in nothing but the `varying` keys."""
+    """Return other minus base in best accuracy, for methods whose cells differ only in the `varying` keys."""
     gains: list[_Gain] = []
     for ours in _cells(base, size):
-        twin = next((one for one in _cells(other, size) if _same(base, ours, other, one, varying)), None)
-        if twin is None or (longer and twin.value.iterations <= ours.value.iterations):
+        counterpart = next((one for one in _cells(other, size) if _same(base, ours, other, one, varying)), None)
+        if counterpart is None or (longer and counterpart.value.iterations <= ours.value.iterations):
             continue
         before = base.accuracies(size, ours.method)
-        after = other.accuracies(size, twin.method)
+        after = other.accuracies(size, counterpart.method)
         by_seed = {seed: after[seed] - before[seed] for seed in before if seed in after}
         if by_seed:
             gains.append(_Gain(size, ours.method, by_seed))
@@ -303,7 +304,7 @@ def _gains(
 
 
 def _cells(results: StudyResults, size: int) -> list[StudyCell]:
-    """The first cell of every method at a size."""
+    """Return the first cell of every method at a size."""
     found: dict[str, StudyCell] = {}
     for cell in results.study.cells:
         if cell.size == size:

@@ -17,7 +17,7 @@ from smallmix.statistics.protocol import (
 )
 from smallmix.statistics.published_numbers import judge_gains, judge_numbers
 from smallmix.statistics.study_results import StudyResults
-from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, not_tested, say
+from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, claim_verdict, not_tested
 from smallmix.study.published import Published, PublishedClaim
 
 COLUMNS = ("kind", "id", "statement", "published", "found", "difference", "tolerance", "verdict", "reason")
@@ -39,7 +39,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-# An outcome that speaks of every size says so of the article only where the study has all of the article's.
+# These outcomes speak of every size. They concern the article only where the study has all of its sizes.
 OF_EVERY_SIZE: dict[str, Outcome] = {
     "mixup_helps_at_every_size": "agrees",
     "neither_mix_is_better_throughout": "disagrees",
@@ -87,10 +87,10 @@ def _judge_claim(
         judgement = not_tested(f"no rule is called {claim.judged_by}; there are {', '.join(RULES)}")
     else:
         judgement = rule(results, others)
-    verdict, reason = say(judgement.outcome, same_protocol=True), judgement.reason
+    verdict, reason = claim_verdict(judgement.outcome, same_protocol=True), judgement.reason
     if judgement.outcome != "not tested":
         differences = _differences(claim, published, judgement, judgement.about or results)
-        verdict = say(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
+        verdict = claim_verdict(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
         reason = f"{reason} {_sentence(explain(differences))}".strip()
     return JudgedClaim(
         kind="claim",
@@ -108,7 +108,7 @@ def _judge_claim(
 def _differences(
     claim: PublishedClaim, published: Published, judgement: Judgement, results: StudyResults
 ) -> list[ProtocolDifference]:
-    """In what the study differs from the article; a decisive difference leaves no verdict on the article itself."""
+    """Return how the study differs from the article. A decisive difference allows no verdict on the article."""
     study = results.study
     differences = [
         *differences_of_study(study, published.protocol, results.label_checksums),

@@ -29,7 +29,7 @@ from smallmix.study.study import Study
 
 DECLARED_SELECTION = "last_tenth"
 LEVEL = 0.05
-FEWEST_FOR_A_RATIO = 3  # two seeds give variances that say next to nothing
+FEWEST_FOR_A_RATIO = 3  # variances of two seeds are next to meaningless
 ALL_SIZES = "all"
 COLUMNS = (
     "size",
@@ -54,12 +54,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """The mean over seeds of (method minus reference), a fraction; size None stands for all sizes.
+    """Method minus reference, the mean over seeds (a fraction); size None stands for all sizes.
 
     p_value is that of the exact sign-flip test, smallest_p_value the least that so many seeds can give. role is
     `declared` for the one hypothesis stated in advance, else `secondary`; holm_rows is how many rows holm_p_value is
     corrected for. variance_ratio is the variance over seeds of the difference, divided by the sum of the two methods'
-    variances: below 1 pairing helps, above 1 it does not. What cannot be told is None.
+    variances: below 1 pairing helps, above 1 it does not. Unknown fields are None.
     """
 
     size: int | None
@@ -78,7 +78,7 @@ class Comparison:
 
 
 def compare_methods(study: Study, results: Sequence[Result]) -> list[Comparison]:
-    """The pairs of methods that are asked about, every selection, every size and all sizes together."""
+    """Compare the pairs of methods by every selection, at every size and over all sizes together."""
     rows: list[Comparison] = []
     for selection, column in SELECTIONS.items():
         rows_of_selection: list[Comparison] = []
@@ -95,12 +95,12 @@ def compare_methods(study: Study, results: Sequence[Result]) -> list[Comparison]
 
 
 def can_decide(seeds: int) -> bool:
-    """Whether the exact test of so many seeds can fall below 0.05 (or is replaced by the t test, above 40)."""
+    """Return whether the exact test of so many seeds can fall below 0.05 (above 40, the t test replaces it)."""
     return smallest_p_value(seeds) < LEVEL
 
 
 def variance_ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Variance of the differences over the sum of both variances; None for fewer than three pairs or no variance."""
+    """Divide the variance of the differences by the sum of both variances; None below three pairs or without any."""
     if len(pairs) < FEWEST_FOR_A_RATIO:
         return None
     first, second = zip(*pairs, strict=True)
@@ -111,7 +111,7 @@ def variance_ratio(pairs: Sequence[tuple[float, float]]) -> float | None:
 def paired_values(
     results: Iterable[Result], size: int, method: str, reference: str, column: str
 ) -> dict[int, tuple[float, float]]:
-    """The numbers of method and reference by seed, of the seeds that have both."""
+    """Return the numbers of method and reference by seed, of the seeds that have both."""
     results = tuple(results)
     first, second = by_seed(results, size, method, column), by_seed(results, size, reference, column)
     return {seed: (first[seed], second[seed]) for seed in first if seed in second}
@@ -120,13 +120,13 @@ def paired_values(
 def paired_differences(
     results: Iterable[Result], size: int, method: str, reference: str, column: str
 ) -> dict[int, float]:
-    """Method minus reference by seed, of the seeds that have both."""
+    """Return method minus reference by seed, of the seeds that have both."""
     pairs = paired_values(results, size, method, reference, column)
     return {seed: first - second for seed, (first, second) in pairs.items()}
 
 
 def average_over_sizes(differences: dict[int, dict[int, float]]) -> tuple[list[float], str]:
-    """Differences (by size, then seed) averaged over sizes within each seed that has every size; and a note."""
+    """Average differences (by size, then seed) over sizes within each seed that has every size; with a note."""
     seeds = sorted({seed for of_size in differences.values() for seed in of_size})
     complete = [seed for seed in seeds if all(seed in of_size for of_size in differences.values())]
     averages = [sum(of_size[seed] for of_size in differences.values()) / len(differences) for seed in complete]
@@ -142,11 +142,11 @@ def write_comparison(rows: Iterable[Comparison], path: Path) -> None:
 
 
 def _average_pairs(values: dict[int, dict[int, tuple[float, float]]]) -> tuple[list[tuple[float, float]], str]:
-    """As `average_over_sizes`, for both methods' numbers."""
+    """Average both methods' numbers as `average_over_sizes` does."""
     both = []
-    for place in (0, 1):
+    for index in (0, 1):
         averages, note = average_over_sizes(
-            {size: {seed: pair[place] for seed, pair in of_size.items()} for size, of_size in values.items()}
+            {size: {seed: pair[index] for seed, pair in of_size.items()} for size, of_size in values.items()}
         )
         both.append(averages)
     return list(zip(*both, strict=True)), note
@@ -199,7 +199,7 @@ def _compare(
 
 
 def _correct(rows: list[Comparison]) -> list[Comparison]:
-    """The rows of one selection with Holm's correction: the secondary rows of single sizes, and those of all sizes."""
+    """Add Holm's correction to a selection's secondary rows, those of single sizes and of all sizes apart."""
     corrected = list(rows)
     for over_all_sizes in (False, True):
         family = [
@@ -235,7 +235,7 @@ def _fields(row: Comparison) -> list[str]:
 
 
 def asked_pairs(study: Study) -> list[tuple[str, str]]:
-    """(method, reference): each method that mixes against plain training, then the two ways of mixing.
+    """Return (method, reference): each mixing method against plain training, then the two ways of mixing.
 
     Of several Beta distributions, the article's stand for the two ways; where a way has several and none of them is
     the article's, the ways are not compared. Without plain training, the first method takes its place.

@@ -2,6 +2,9 @@
 
 The t interval keeps its nominal coverage for as few as two seeds, where the seeds' results are roughly normal; a
 percentile bootstrap of three seeds covers 75 % instead of 95 %.
+
+The formulas are written out, and tests hold them to scipy.stats.ttest_1samp: that function takes a millisecond a call,
+some two hundred times as long, and warns of seeds that agree.
 """
 
 from __future__ import annotations
@@ -28,12 +31,12 @@ class MeanInterval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether there is an interval, and zero lies outside it."""
+        """Return whether there is an interval and zero lies outside it."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> MeanInterval:
-    """The mean of `values` and its t interval (Student 1908). Raises ValueError for no values at all."""
+    """Return the mean of `values` and its t interval (Student 1908). Raises ValueError for no values at all."""
     if not values:
         raise ValueError("the mean of no values")
     mean = math.fsum(values) / len(values)
@@ -45,12 +48,12 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Me
 
 
 def prediction_reach(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
-    """Half the width of the interval in which one further value of the same kind falls. Needs two values or more."""
+    """Return half the width of the interval in which one further value falls. Needs two values or more."""
     return t_quantile(len(values) - 1, confidence) * _deviation(values) * math.sqrt(1 + 1 / len(values))
 
 
 def _deviation(values: Sequence[float]) -> float:
-    """The sample's standard deviation; what only rounding makes of equal values counts as none."""
+    """Return the sample's standard deviation; equal values have none, whatever rounding leaves of it."""
     mean = math.fsum(values) / len(values)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
     return deviation if deviation > 1e-12 * max(map(abs, values)) else 0.0
@@ -58,12 +61,12 @@ def _deviation(values: Sequence[float]) -> float:
 
 @functools.lru_cache(maxsize=4096)
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors a two-sided t interval reaches to each side."""
+    """Return how many standard errors a two-sided t interval reaches to each side."""
     return float(stats.t.ppf((1 + confidence) / 2, degrees))
 
 
 def t_test(values: Sequence[float]) -> float | None:
-    """The two-sided p-value of Student's t test that the mean is zero; None for one value or values without spread."""
+    """Return the two-sided p-value of Student's t test that the mean is zero; None without any spread."""
     if len(values) < 2:
         return None
     interval = mean_interval(values)

@@ -37,10 +37,11 @@ from smallmix.study.study import Study
 # A training loss has converged where it exceeds its floor by less than this share of the loss of guessing, ln(classes):
 # 0.115 nats for ten classes.
 CONVERGED_SHARE = 0.05
-# And where this share of the clean training images is told right.
+# The clean training images are fitted where this share of them is classified correctly.
 FITTED = 0.99
 DEFAULT_CLASSES = 10
-# The level at the end is the median of the last tenth of the readings; "at once" is the first tenth of the budget.
+# The level at the end is the median over the last tenth of the evaluations. "At once" means within the first tenth of
+# the budget.
 END_SHARE = 0.1
 AT_ONCE_SHARE = 0.1
 # A test loss that ends this much above its lowest stretch has risen.
@@ -51,7 +52,7 @@ OfRun = Callable[[History], float | None]
 
 
 def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
-    """Does the training loss of plain training reach its floor early, and that of mixup never?"""
+    """Judge whether the training loss of plain training reaches its floor early, and that of mixup never."""
     plain = results.method_that_mixes("none")
     mixed = results.mixing_methods
     if plain is None or not mixed:
@@ -82,20 +83,21 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
         f"{early} of {plain_runs} plain runs reach their floor in the first tenth of the budget and stay there; "
         f"{late} of {mixed_runs} mixup runs end more than {threshold:.3f} nats above theirs"
     )
-    text += f"; {_clean_words(results, sizes, [plain, *mixed])}" if _clean_words(results, sizes, mixed) else ""
+    if _describe_clean_accuracy(results, sizes, mixed):
+        text += f"; {_describe_clean_accuracy(results, sizes, [plain, *mixed])}"
     reason = [
         f"A training loss has converged within {threshold:.3f} nats of its floor ({CONVERGED_SHARE:.0%} of the loss of "
-        f"guessing). {_floor_words(results, sizes, mixed)}",
+        f"guessing). {_describe_floor(results, sizes, mixed)}",
         "Agrees if the 95 % intervals over seeds say so at every size: plain training has converged after the first "
         "tenth of the budget and at the end, and mixup has not at the end (medians of a tenth of the readings).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         f"Else undecided, as it is where the clean training images tell otherwise ({FITTED:.0%} right is fitted).",
     ]
-    return Judgement(outcome, text, " ".join([*reason, *_seed_words(measures), lacking]).strip())
+    return Judgement(outcome, text, " ".join([*reason, *_note_single_seed(measures), lacking]).strip())
 
 
 def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
-    """Does the test loss of both ways of mixing rise again, and does mixing labels end furthest above its floor?"""
+    """Judge whether both ways of mixing over-fit, and mixing labels ends furthest above its floor."""
     study = results.study
     plain, images = results.method_that_mixes("none"), results.method_that_mixes("images")
     labels = results.method_that_mixes("images-and-labels")
@@ -126,39 +128,39 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     )
     clear = sum(one.sign() < 0 for one in falls)
     text += f" (nearer for certain in {clear})" if clear else ""
-    text += f"; {_clean_words(results, sizes, [plain, images, labels])}"
+    text += f"; {_describe_clean_accuracy(results, sizes, [plain, images, labels])}"
     reason = [
         "Agrees if the 95 % intervals over seeds say so at every size: the test loss of both ways of mixing ends "
         f"{RISE - 1:.0%} or more above the lowest of {STRETCHES} stretches, and the training loss of {labels} ends "
         "further above its floor than those of the two others (medians of a tenth of the readings).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         "Else undecided, as it is where the clean training accuracy tells otherwise.",
-        _floor_words(results, sizes, [images, labels]),
+        _describe_floor(results, sizes, [images, labels]),
     ]
     if (images, labels) in methods_of_equal_loss(study):
         reason.append(
             f"{images} and {labels} have the same expected training loss at the same weights, so that neither task is "
             "the harder one. What differs between their training losses is how the training went."
         )
-    return Judgement(outcome, text, " ".join([*reason, *_seed_words(measures), lacking]).strip())
+    return Judgement(outcome, text, " ".join([*reason, *_note_single_seed(measures), lacking]).strip())
 
 
 def end_level(values: Sequence[float]) -> float:
-    """The median of the last tenth of the readings, one reading at least."""
+    """Return the median of the last tenth of the evaluations, one at least."""
     return statistics.median(values[-max(1, round(END_SHARE * len(values))) :])
 
 
 def early_level(run: History, column: str) -> float:
-    """The median of the tenth of the readings that follows the first tenth of the budget."""
+    """Return the median of the tenth of the evaluations that follows the first tenth of the budget."""
     iterations, values = run.columns["iteration"], run.columns[column]
-    first = next(place for place, at in enumerate(iterations) if at >= AT_ONCE_SHARE * iterations[-1])
+    first = next(index for index, at in enumerate(iterations) if at >= AT_ONCE_SHARE * iterations[-1])
     return statistics.median(values[first : first + max(1, round(END_SHARE * len(values)))])
 
 
 def rise_of_test_loss(run: History) -> float:
-    """How far (in logarithms) the test loss ends above RISE times its lowest stretch; below zero if it has not risen.
+    """Return how far (in logarithms) the test loss ends above RISE times its lowest stretch; negative if below.
 
-    Stretches are medians of a tenth of the readings each, because the lowest of many single readings is low by chance.
+    Stretches are medians of a tenth of the evaluations: the lowest of many single evaluations is low by chance.
     """
     losses = run.columns["test_loss"]
     width = max(1, round(len(losses) / STRETCHES))
@@ -167,7 +169,9 @@ def rise_of_test_loss(run: History) -> float:
 
 
 def _sizes_to_judge(results: StudyResults, methods: Sequence[str]) -> tuple[list[int], str]:
-    """The small sizes with the whole budget, all methods' histories and known floors; and what is left out, and why."""
+    """Return the small sizes that can be judged, and what is left out with the reason.
+
+    A size needs the whole budget, all methods' histories, and subsets whose classes are known."""
     small = [size for size in results.study.sizes if size <= SMALL_DATA_LIMIT]
     if not any(results.histories_of(name) for name in methods) or not small:
         return [], f"needs histories of all methods at a size of {SMALL_DATA_LIMIT:,} images or fewer"
@@ -196,7 +200,7 @@ def _sizes_to_judge(results: StudyResults, methods: Sequence[str]) -> tuple[list
 
 
 def _floor(results: StudyResults, run: History) -> float | None:
-    """The floor of a run's training loss in nats; None where the classes of its subset are not known."""
+    """Return the floor of a run's training loss in nats; None where the classes of its subset are not known."""
     cell = next(
         (one for one in results.study.cells if (one.size, one.method, one.seed) == (run.size, run.method, run.seed)),
         None,
@@ -215,7 +219,7 @@ def _excess(results: StudyResults, run: History, beyond: float = 0.0) -> float |
 
 
 def _clean_accuracy(run: History) -> float | None:
-    """The accuracy on clean training images at the end; None where it was not read."""
+    """Return the accuracy on clean training images at the end; None where it was not evaluated."""
     values = [value for value in run.columns.get("clean_train_accuracy", []) if math.isfinite(value)]
     return end_level(values) if values else None
 
@@ -231,12 +235,12 @@ def _fitted_early(run: History) -> float | None:
 
 
 def _of_runs(results: StudyResults, method: str, size: int, of_run: OfRun) -> list[float]:
-    """A number of every run of a method and size, of those that have it."""
+    """Compute a number of every run of a method and size; runs without it are left out."""
     return [value for run in results.histories_of(method, size) if (value := of_run(run)) is not None]
 
 
 def _falls_less(results: StudyResults, labels: str, other: str, size: int) -> Measure | None:
-    """Mixed labels minus another method in what remains above the floor, by seed; checked by clean accuracy."""
+    """Return mixed labels minus another method in the loss above the floor, by seed; checked by clean accuracy."""
     own = {run.seed: run for run in results.histories_of(labels, size)}
     theirs = {run.seed: run for run in results.histories_of(other, size)}
     seeds = [seed for seed in own if seed in theirs]
@@ -253,7 +257,7 @@ def _falls_less(results: StudyResults, labels: str, other: str, size: int) -> Me
     return Measure(f"{labels} less {other} at {size:,}", values, checks)
 
 
-def _floor_words(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:
+def _describe_floor(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:
     parts = []
     for name in methods:
         floors = [
@@ -270,7 +274,7 @@ def _floor_words(results: StudyResults, sizes: Sequence[int], methods: Sequence[
     return f"The floor, below which no network comes, is {' and '.join(parts)}, and 0 without mixing."
 
 
-def _clean_words(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:
+def _describe_clean_accuracy(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:
     parts = []
     for name in methods:
         values = [value for size in sizes for value in _of_runs(results, name, size, _clean_accuracy)]
@@ -282,7 +286,7 @@ def _clean_words(results: StudyResults, sizes: Sequence[int], methods: Sequence[
     return f"clean training images told right at the end: {', '.join(parts)}" if parts else ""
 
 
-def _seed_words(measures: Sequence[Measure]) -> list[str]:
+def _note_single_seed(measures: Sequence[Measure]) -> list[str]:
     alone = all(len(one.values) == 1 for one in measures)
     return ["One seed: nothing has an interval, so that nothing is decided."] if alone else []
 
@@ -295,19 +299,19 @@ NODES = 4096
 
 
 def loss_floor(cell: Cell, class_counts: Sequence[int]) -> float:
-    """The least expected training loss (nats) of a cell, from the number of training images of every class."""
+    """Return the least expected training loss (nats) of a cell, from the images of every class in its subset."""
     return pair_floor(cell.method) * share_of_unlike_pairs(class_counts, cell.images_seen / cell.iterations)
 
 
 def pair_floor(method: MethodValue) -> float:
-    """The least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed."""
+    """Return the least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed."""
     if method.mix == "none" or method.beta is None:
         return 0.0
     return _mean_entropy(method.mix == "images-and-labels", *method.beta)
 
 
 def share_of_unlike_pairs(class_counts: Sequence[int], batch: float) -> float:
-    """How often an image is mixed with one of another class. `batch` is the mean number of images in a batch.
+    """Return how often an image is mixed with one of another class. `batch` is the mean batch size.
 
     Partners are a permutation of the batch, so that one image in `batch` is its own partner.
     """
@@ -320,7 +324,7 @@ def share_of_unlike_pairs(class_counts: Sequence[int], batch: float) -> float:
 
 
 def methods_of_equal_loss(study: Study) -> list[tuple[str, str]]:
-    """Pairs of methods (images mixed, images and labels mixed) with the same expected training loss."""
+    """Return the pairs of methods (mixing images, mixing labels too) with the same expected training loss."""
     values: dict[str, MethodValue] = {}
     for cell in study.cells:
         values.setdefault(cell.method, cell.value.method)
@@ -333,7 +337,7 @@ def methods_of_equal_loss(study: Study) -> list[tuple[str, str]]:
 
 
 def equal_expected_loss(images: MethodValue, labels: MethodValue) -> bool:
-    """Whether these are Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels."""
+    """Return whether these are Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels."""
     if (images.mix, labels.mix) != ("images", "images-and-labels") or images.beta is None or labels.beta is None:
         return False
     a = labels.beta[1]
@@ -342,7 +346,7 @@ def equal_expected_loss(images: MethodValue, labels: MethodValue) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
-    """The mean over λ from Beta(first, second) of H(λ), or of H(p) where the first label is kept."""
+    """Return the mean over λ from Beta(first, second) of H(λ), or of H(p) where the first label is kept."""
     # The middle of equally likely steps: the integrand is bounded, so that the ends need no care.
     # A weight of exactly 0 or 1, which rounding makes of narrow distributions, has no logit.
     weight = np.clip(stats.beta.ppf((np.arange(NODES) + 0.5) / NODES, first, second), 1e-300, 1 - 1e-16)
@@ -352,6 +356,6 @@ def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
 
 
 def _entropy(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The entropy (nats) of a label that is one class with probability `share`, else another."""
+    """Return the entropy (nats) of a label that is one class with probability `share`, else another."""
     entropy: NDArray[np.float64] = special.entr(share) + special.entr(1 - share)
     return entropy

@@ -25,7 +25,7 @@ from smallmix.statistics.protocol import (
     explain,
 )
 from smallmix.statistics.study_results import SELECTIONS, StudyResults
-from smallmix.statistics.verdicts import Measure, Outcome, Verdict, say_of_number, simultaneous
+from smallmix.statistics.verdicts import Measure, Outcome, Verdict, number_verdict, simultaneous
 from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published
 
@@ -48,7 +48,7 @@ class JudgedNumber:
 
 
 def judge_numbers(published: Published, results: StudyResults) -> list[JudgedNumber]:
-    """Every row of the published class counts, then every published accuracy."""
+    """Judge every row of the published class counts, then every published accuracy."""
     return [*_judge_class_counts(published, results), *_judge_accuracies(published, results)]
 
 
@@ -117,7 +117,7 @@ def _judge_accuracy(
             reason = f"not comparable: {explain(differences)}"
         else:
             outcome, why = agreement(ours, percent, fixed.points)
-            verdict = say_of_number(outcome, enough_seeds=enough_seeds(ours))
+            verdict = number_verdict(outcome, enough_seeds=enough_seeds(ours))
             reason = "; ".join(part for part in (why, fixed.reason, explain(differences)) if part)
     return JudgedNumber(
         identifier=f"accuracy-n{size}-{name}",
@@ -146,7 +146,7 @@ class _PublishedGain:
 
 
 def judge_gains(published: Published, results: StudyResults) -> list[JudgedNumber]:
-    """Every published gain: sixteen for the article."""
+    """Judge every published gain: sixteen for the article."""
     wanted = _published_gains(published, results)
     # All gains with results are looked at, so that their signs are held against intervals that cover together.
     found = [_our_gains(published, results, gain) for gain in wanted]
@@ -192,7 +192,7 @@ def _published_gains(published: Published, results: StudyResults) -> list[_Publi
 
 
 def _mix(published: Published, results: StudyResults, name: str) -> str | None:
-    """What a published method mixes: by the article's names, else by the study's method of that name."""
+    """Return what a published method mixes: by the protocol, else by the study's method of that name."""
     meaning = published.protocol.methods.get(name)
     if meaning is not None:
         return meaning.mix
@@ -201,7 +201,7 @@ def _mix(published: Published, results: StudyResults, name: str) -> str | None:
 
 
 def _our_gains(published: Published, results: StudyResults, gain: _PublishedGain) -> list[float]:
-    """Our paired gains in percentage points, by seed."""
+    """Return our paired gains in percentage points, by seed."""
     method, plain = (method_for(results.study, name, published) for name in (gain.name, gain.reference))
     if method is None or plain is None:
         return []
@@ -237,7 +237,7 @@ def _judge(
             reason = f"not comparable: {explain(differences)}"
         else:
             outcome, why = decide_gain(values, gain.points, tolerance, together)
-            verdict = say_of_number(outcome, enough_seeds=enough_seeds(values))
+            verdict = number_verdict(outcome, enough_seeds=enough_seeds(values))
             reason = "; ".join(part for part in (why, fixed.reason, explain(differences)) if part)
     return JudgedNumber(
         identifier=f"gain-n{gain.size}-{gain.name}",
@@ -261,7 +261,7 @@ DEVIATIONS = 2
 
 @dataclass(frozen=True)
 class FixedTolerance:
-    """How far one run may be off, in percentage points, from a number of images upwards; and why."""
+    """The tolerance of one run, in percentage points, from a number of images upwards; and its reason."""
 
     from_size: int
     points: float
@@ -275,17 +275,17 @@ FIXED_TOLERANCES = (
 
 
 def tolerance_at(size: int) -> FixedTolerance:
-    """The tolerance of a level at a training-set size."""
+    """Return the tolerance of an accuracy at a training-set size."""
     return next(one for one in FIXED_TOLERANCES if size >= one.from_size)
 
 
 def enough_seeds(values: Sequence[float]) -> bool:
-    """Whether there are seeds enough to say how far a single run may scatter."""
+    """Return whether there are seeds enough to estimate the scatter of a single run."""
     return len(values) >= MINIMUM_SEEDS_FOR_INTERVAL
 
 
 def agreement(values: Sequence[float], published: float, tolerance: float) -> tuple[Outcome, str]:
-    """Hold our runs against a published one (all in percentage points); the outcome, and why in words.
+    """Hold our runs against a published one (all in percentage points). Returns the outcome and its reason.
 
     Agrees within the tolerance, if the seeds scatter so little that a value twice as far off would show. Disagrees
     beyond twice the tolerance, if further single runs of ours hardly ever fall there. With fewer than three seeds the
@@ -315,6 +315,6 @@ def agreement(values: Sequence[float], published: float, tolerance: float) -> tu
 
 
 def _scatter(values: Sequence[float]) -> float:
-    """The standard deviation of (a further run minus our mean)."""
+    """Return the standard deviation of (a further run minus our mean)."""
     error = mean_interval(values).standard_error or 0.0
     return error * math.sqrt(len(values) + 1)

@@ -15,9 +15,9 @@ LARGEST_COUNT = 40
 
 
 def sign_flip_test(differences: Sequence[float]) -> float | None:
-    """The two-sided p-value: the share of sign choices whose sum is at least as far from zero as the observed one.
+    """Return the two-sided p-value: the share of sign choices whose sum lies at least as far from zero as ours.
 
-    None for fewer than two differences (nothing can be said) and for more than 40 (use the t test).
+    None for fewer than two differences, which show nothing, and for more than 40 (use the t test).
     """
     if not 2 <= len(differences) <= LARGEST_COUNT:
         return None
@@ -34,12 +34,12 @@ def sign_flip_test(differences: Sequence[float]) -> float | None:
 
 
 def smallest_p_value(count: int) -> float:
-    """The smallest p-value that the sign-flip test of `count` differences can give."""
+    """Return the smallest p-value that the sign-flip test of `count` differences can give."""
     return 2.0 ** (1 - count)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (Holm 1979): adjusted p-values in the given order, at most 1."""
+    """Apply Holm's step-down correction (Holm 1979). Returns adjusted p-values in the given order, at most 1."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted = [0.0] * len(p_values)
     largest = 0.0

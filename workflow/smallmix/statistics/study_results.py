@@ -18,7 +18,7 @@ from smallmix.study.method_roles import method_as_published
 from smallmix.study.published import Protocol, article_protocol
 from smallmix.study.study import Study
 
-# How an accuracy is chosen from a training: by the best reading (the article's rule, chosen on the test images), by
+# How an accuracy is chosen from a training: by the best evaluation (the article's rule, chosen on the test images), by
 # the last one, or by the median of the last tenth.
 SELECTIONS = {
     "best": "best_test_accuracy",
@@ -56,7 +56,7 @@ class History:
 
 
 def read_results(path: Path) -> tuple[Result, ...]:
-    """The rows of a metrics.csv, in its order. Raises SmallmixError where it is missing or damaged."""
+    """Read the rows of a metrics.csv, in its order. Raises SmallmixError where it is missing or damaged."""
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             return tuple(
@@ -68,12 +68,12 @@ def read_results(path: Path) -> tuple[Result, ...]:
                 )
                 for row in csv.DictReader(stream, strict=True)
             )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as fault:
-        raise SmallmixError(_explain(path, fault)) from fault
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise SmallmixError(_explain(path, error)) from error
 
 
 def read_histories(path: Path, largest_size: int | None = None) -> tuple[History, ...]:
-    """The histories of a history.csv by cell, in its order; of sizes up to `largest_size` where that is given.
+    """Read the histories of a history.csv by cell, in its order; of sizes up to `largest_size` if that is given.
 
     Raises SmallmixError where the file is missing or damaged.
     """
@@ -95,13 +95,13 @@ def read_histories(path: Path, largest_size: int | None = None) -> tuple[History
                     found[place] = History(*place, columns={name: [] for name in names})
                 for name, text in zip(names, row[front:], strict=True):
                     found[place].columns[name].append(_number(text))
-    except (OSError, ValueError, IndexError, StopIteration, csv.Error) as fault:
-        raise SmallmixError(_explain(path, fault)) from fault
+    except (OSError, ValueError, IndexError, StopIteration, csv.Error) as error:
+        raise SmallmixError(_explain(path, error)) from error
     return tuple(found.values())
 
 
 def by_seed(results: Iterable[Result], size: int, method: str, column: str) -> dict[int, float]:
-    """A column's numbers of one size and method, by seed in ascending order; empty fields are left out."""
+    """Return a column's numbers of one size and method, by ascending seed; empty fields are left out."""
     chosen = (one for one in results if one.size == size and one.method == method)
     values = {one.seed: one.numbers[column] for one in chosen}
     return {seed: values[seed] for seed in sorted(values) if not math.isnan(values[seed])}
@@ -111,8 +111,8 @@ def _number(text: str) -> float:
     return float(text) if text else math.nan
 
 
-def _explain(path: Path, fault: Exception) -> str:
-    return f"cannot read {path}: {fault}. Write it again with `python -m smallmix collect-metrics`."
+def _explain(path: Path, error: Exception) -> str:
+    return f"cannot read {path}: {error}. Write it again with `python -m smallmix collect-metrics`."
 
 
 # The sizes that the article calls small data are far below; loss curves of larger ones are not judged.
@@ -121,7 +121,7 @@ SMALL_DATA_LIMIT = 1000
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study with its results; classes are names, if known.
+    """A study with its results; classes are names, if known. `protocol` is what it is compared with.
 
     Histories, and the images of every class by size and seed, are those of sizes up to SMALL_DATA_LIMIT.
     label_checksums are the sha256 of the training and of the test labels as stored; empty where they are not known.
@@ -137,7 +137,7 @@ class StudyResults:
     protocol: Protocol = field(default_factory=article_protocol)
 
     def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
-        """Test accuracies (fractions) by seed."""
+        """Return test accuracies (fractions) by seed."""
         return by_seed(self.runs, size, method, SELECTIONS[selection])
 
     def method_that_mixes(self, mix: Mix) -> str | None:
@@ -151,7 +151,7 @@ class StudyResults:
         return [name for mix in mixes if (name := self.method_that_mixes(mix)) is not None]
 
     def histories_of(self, method: str, size: int | None = None) -> list[History]:
-        """The histories of a method, of one size or of all small ones."""
+        """Return the histories of a method, of one size or of all small ones."""
         return [one for one in self.histories if one.method == method and size in (None, one.size)]
 
 
@@ -178,7 +178,7 @@ def load_study_results(study: Study, root: Path, tables: Path | None = None) -> 
 
 
 def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[int, ...]]:
-    """The images of every class in the small subsets that are there, by size and seed."""
+    """Count the images of every class in the small subsets that are there, by size and seed."""
     study = layout.study
     places = {
         (size, seed): layout.subset_of(size, seed)
@@ -191,13 +191,13 @@ def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[i
 
 
 def class_names(description: Mapping[str, Any]) -> tuple[str, ...]:
-    """The classes that a dataset.json names; empty where it names none."""
+    """Return the classes that a dataset.json names; empty where it names none."""
     names = description.get("classes")
     return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
 def label_checksums(description: Mapping[str, Any]) -> tuple[str, ...]:
-    """The sha256 of the training and of the test labels that a dataset.json vouches for; empty where it lacks them."""
+    """Return the sha256 of the training and of the test labels from a dataset.json; empty where it lacks them."""
     checksums = description.get("checksums")
     if not isinstance(checksums, dict) or not {"train_labels.npy", "test_labels.npy"} <= checksums.keys():
         return ()

@@ -58,7 +58,7 @@ _OF_A_SINGLE_RUN: dict[Outcome, Verdict] = {
 
 @dataclass(frozen=True)
 class Judgement:
-    """An outcome, what was found (a short text), and the rule with its outcome in words (sentences).
+    """An outcome, what was found (a short text), and the rule with its outcome (sentences).
 
     `about` is the study whose protocol counts, where that is not the judged one.
     """
@@ -70,25 +70,25 @@ class Judgement:
 
 
 def not_tested(reason: str, found: str = "") -> Judgement:
-    """The judgement where a study lacks what a rule needs; the reason says what it would need."""
+    """Return the judgement where a study lacks what a rule needs. The reason states what it would need."""
     return Judgement("not tested", found, reason)
 
 
-def say(outcome: Outcome, *, same_protocol: bool) -> Verdict:
-    """The verdict on a claim."""
+def claim_verdict(outcome: Outcome, *, same_protocol: bool) -> Verdict:
+    """Return the verdict on a claim."""
     return (_UNDER_THE_ARTICLES_PROTOCOL if same_protocol else _UNDER_ANOTHER_PROTOCOL)[outcome]
 
 
-def say_of_number(outcome: Outcome, *, enough_seeds: bool) -> Verdict:
-    """The verdict on a published number: too few seeds for an interval allow no more than agreement."""
+def number_verdict(outcome: Outcome, *, enough_seeds: bool) -> Verdict:
+    """Return the verdict on a published number. Too few seeds for an interval allow no more than agreement."""
     return (_UNDER_THE_ARTICLES_PROTOCOL if enough_seeds else _OF_A_SINGLE_RUN)[outcome]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One quantity that the claim says is above zero: its name, and its value by seed.
+    """A quantity that the claim says is above zero: its name, and its value by seed.
 
-    `check` is a second reading of the same question by seed. It decides nothing alone. Where its interval clearly has
+    `check` measures the same question in another way, by seed. It decides nothing alone. Where its interval clearly has
     the other sign, the two contradict each other and nothing is decided.
     """
 
@@ -98,13 +98,13 @@ class Measure:
 
     @functools.cached_property
     def interval(self) -> MeanInterval:
-        """The mean with its own 95 % interval."""
+        """Return the mean with its own 95 % interval."""
         return mean_interval(self.values)
 
     def sign(self, count: int = 1) -> int:
-        """1 or -1 where the interval of the mean excludes zero, together with `count` - 1 others; else 0.
+        """Return 1 or -1 if the interval of the mean excludes zero, together with `count` - 1 others; else 0.
 
-        0 as well for one value, and for values without any scatter: a few readings on a grid can be equal by chance.
+        0 as well for one value, and for values without any scatter: a few evaluations on a grid can be equal by chance.
         """
         interval = self.interval
         if not interval.standard_error:
@@ -114,12 +114,12 @@ class Measure:
 
 
 def simultaneous(count: int) -> float:
-    """The confidence of each of `count` intervals that cover together in 95 %."""
+    """Return the confidence of each of `count` intervals that cover together in 95 %."""
     return 1 - (1 - CONFIDENCE) / max(1, count)
 
 
 def all_above(measures: Sequence[Measure], *, complete: bool = True) -> Outcome:
-    """Agrees where all are above zero, disagrees where one of them is below. `complete` is false where some lack."""
+    """Decide whether all are above zero (agrees) or one is below (disagrees). `complete` is false if some lack."""
     if any(one.sign(len(measures)) < 0 and _leaning(one.check) <= 0 for one in measures):
         return "disagrees"
     if complete and measures and all(one.sign() > 0 and _leaning(one.check) >= 0 for one in measures):
@@ -128,7 +128,7 @@ def all_above(measures: Sequence[Measure], *, complete: bool = True) -> Outcome:
 
 
 def both_signs(measures: Sequence[Measure], *, complete: bool = True) -> Outcome:
-    """Agrees where one is above and another below zero, disagrees where all are on one side.
+    """Decide whether one is above and another below zero (agrees), or all are on one side (disagrees).
 
     Both signs are a qualitative interaction (Gail and Simon 1985), here by the range test: one simultaneous interval
     above zero and another below. A change of size alone is none.
@@ -141,7 +141,7 @@ def both_signs(measures: Sequence[Measure], *, complete: bool = True) -> Outcome
 
 
 def _leaning(values: Sequence[float]) -> int:
-    """The sign of a check; here equal values count, such as a clean accuracy of 100 % in every run."""
+    """Return the sign of a check. Equal values count here, such as a clean accuracy of 100 % in every run."""
     if len(values) < 2:
         return 0
     interval = mean_interval(values)
