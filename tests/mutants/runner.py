@@ -1,7 +1,7 @@
 """Make deliberate errors one by one in a copy of the project and run the tests that should notice them.
 
 A mutant is known by the text that it replaces, not by its file: modules may move. The text must stand exactly once in
-the package and the report's template, and the tests must pass without any mutant. Everything else is an error of the table.
+the package and the report's template, and the tests must pass without any mutant. All else is an error of the table.
 """
 
 from __future__ import annotations
