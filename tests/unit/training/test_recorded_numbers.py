@@ -7,6 +7,7 @@ budget.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,21 @@ def test_the_record_sums_up_its_history_and_its_predictions(every_step: Record) 
     assert metrics["final_test_accuracy"] == pytest.approx(right.mean())
     assert metrics["largest_early_loss"] == pytest.approx(rows[0]["train_loss"], rel=1e-6)  # early is one step of eight
     assert metrics["largest_early_loss_iteration"] == 1
+
+
+def test_an_image_is_told_without_regard_to_the_other_test_images(every_step: Record, tmp_path: Path) -> None:
+    """As a network in evaluation mode does: the same training with a quarter of the test images."""
+    data = TinyData.write(tmp_path)
+    description = json.loads((data.dataset / "dataset.json").read_text(encoding="utf-8"))
+    description["test_count"] = 10
+    for name in ("test_images.npy", "test_labels.npy"):
+        np.save(data.dataset / name, np.load(data.dataset / name)[:10])
+        description["checksums"][name] = hashlib.sha256((data.dataset / name).read_bytes()).hexdigest()
+    (data.dataset / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+    output, _ = data.train(tiny_cell("images-and-labels", iterations=8, every=1), tmp_path)
+    with np.load(output / "predictions.npz") as few, np.load(every_step[2] / "predictions.npz") as all_of_them:
+        assert few["logits"].shape == (10, 10)
+        np.testing.assert_allclose(few["logits"], all_of_them["logits"][:10], atol=2e-3)
 
 
 # The last tenth of 200 iterations read every two: iterations 182 to 200, ten readings. Sorted: 10 20 30 40 50 51 90 91
