@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test long chaos cluster gpu bench audit lock clean
+.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -32,6 +32,9 @@ test: install  ## everything that continuous integration runs
 
 long: install  ## the article's network at full width, a hundred steps of each method: half an hour on a CPU
 	$(BIN)/python -m pytest -m long tests/unit
+
+mutants: install  ## deliberate errors, each in a copy of the project: do the tests notice what a reader would see?
+	nice $(BIN)/python -m tests.mutants
 
 chaos: install  ## kill trainings, fill disks, damage files; results must not change
 	SMALLMIX_CHAOS_KILLS=50 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos
