@@ -102,7 +102,7 @@ def lease_gpu(
     job = batch_job(environment)
     visible = list_gpus(environment, report) if gpus else []
     if not visible:
-        with _set(environment, {VISIBLE: ""}):
+        with changed(environment, {VISIBLE: ""}):
             yield None
         return
     if job is not None and len(visible) == 1:
@@ -114,7 +114,7 @@ def lease_gpu(
     try:
         # By bus, so that numbers mean the same as in nvidia-smi; a preset order is kept with its preset numbers.
         order = {} if VISIBLE in environment else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        with _set(environment, {VISIBLE: slot.gpu, **order}):
+        with changed(environment, {VISIBLE: slot.gpu, **order}):
             report(f"GPU {slot.gpu}, slot {slot.number + 1} of {cells_per_card}")
             yield slot
     finally:
@@ -200,7 +200,8 @@ def _take_free_slot(pool: Path, gpus: list[str], cells_per_card: int) -> tuple[G
 
 
 @contextlib.contextmanager
-def _set(environment: MutableMapping[str, str], values: Mapping[str, str]) -> Iterator[None]:
+def changed(environment: MutableMapping[str, str], values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment while the block runs, then put it back."""
     before = {name: environment.get(name) for name in values}
     environment.update(values)
     try:
