@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from smallmix.errors import SmallmixError
+from smallmix.training.gpu_slots import changed
 
 STOP = 0
 TakeSteps = Callable[[int], None]
@@ -27,7 +28,7 @@ def worker_pool(
     context = multiprocessing.get_context("spawn")
     connections, processes = [], []
     try:
-        with _added_to_environment(environment):
+        with changed(os.environ, environment):
             for _ in range(count):
                 here, there = context.Pipe()
                 process = context.Process(target=_serve, args=(there, build, arguments))
@@ -61,17 +62,3 @@ def _serve(connection: Connection[Any, Any], build: Callable[..., TakeSteps], ar
         while (steps := connection.recv()) != STOP:
             take(steps)
             connection.send(steps)
-
-
-@contextlib.contextmanager
-def _added_to_environment(added: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in added}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

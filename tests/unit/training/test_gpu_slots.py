@@ -38,8 +38,8 @@ def alive(process):
     except (OSError, ValueError):
         return False
 
-folder, cells_per_gpu, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-with lease_gpu(folder, cells_per_gpu=cells_per_gpu, poll_seconds=0.02,
+folder, cells_per_card, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+with lease_gpu(folder, cells_per_card=cells_per_card, poll_seconds=0.02,
                 report=lambda line: print(line, file=sys.stderr, flush=True)) as slot:
     assert "torch" not in sys.modules
     flag = folder.parent / f"in-use-{slot.gpu}.{slot.number}"
@@ -62,14 +62,14 @@ with lease_gpu(folder, cells_per_gpu=cells_per_gpu, poll_seconds=0.02,
 """
 
 
-def start_holder(folder: Path, *, gpus: str, cells_per_gpu: int = 1, seconds: float = -1) -> subprocess.Popen[str]:
+def start_holder(folder: Path, *, gpus: str, cells_per_card: int = 1, seconds: float = -1) -> subprocess.Popen[str]:
     environment = {
         name: value
         for name, value in os.environ.items()
         if name != "CUDA_VISIBLE_DEVICES" and not name.startswith("SLURM")
     }
     return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder), str(cells_per_gpu), str(seconds)],
+        [sys.executable, "-c", HOLDER, str(folder), str(cells_per_card), str(seconds)],
         env={**environment, "PYTHONPATH": str(PACKAGE), "SMALLMIX_CARDS": gpus},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -88,9 +88,9 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 @contextlib.contextmanager
-def holders(number: int, folder: Path, *, gpus: str, cells_per_gpu: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
+def holders(number: int, folder: Path, *, gpus: str, cells_per_card: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
     """Holders that are all let go in the end."""
-    processes = [start_holder(folder, gpus=gpus, cells_per_gpu=cells_per_gpu) for _ in range(number)]
+    processes = [start_holder(folder, gpus=gpus, cells_per_card=cells_per_card) for _ in range(number)]
     try:
         yield processes
     finally:
@@ -213,19 +213,19 @@ def test_several_gpus_of_one_batch_job_are_leased_within_that_job(tmp_path: Path
 
 
 def test_gpus_are_spread_over_before_any_is_doubled(tmp_path: Path) -> None:
-    with holders(8, tmp_path / "slots", gpus="0,1,2,3", cells_per_gpu=2) as processes:
+    with holders(8, tmp_path / "slots", gpus="0,1,2,3", cells_per_card=2) as processes:
         taken = [said(process) for process in processes]
     assert Counter(slot.split()[0] for slot in taken) == {"0": 2, "1": 2, "2": 2, "3": 2}
     assert len(set(taken)) == 8
 
 
 def test_a_freed_slot_of_the_least_used_gpu_goes_first(tmp_path: Path) -> None:
-    with holders(4, tmp_path / "slots", gpus="0,1", cells_per_gpu=2) as processes:
+    with holders(4, tmp_path / "slots", gpus="0,1", cells_per_card=2) as processes:
         on_gpu = {said(process): process for process in processes}
         for number in (0, 1):
             end(on_gpu[f"1 {number}"])
         end(on_gpu["0 0"])
-        with holders(1, tmp_path / "slots", gpus="0,1", cells_per_gpu=2) as (late,):
+        with holders(1, tmp_path / "slots", gpus="0,1", cells_per_card=2) as (late,):
             assert said(late).split()[0] == "1"
 
 
@@ -275,7 +275,7 @@ def test_many_jobs_and_kills_never_put_two_on_one_slot_and_leave_none_behind(tmp
 
     timers = []
     for number in range(40):
-        process = start_holder(folder, gpus="0,1,2", cells_per_gpu=2, seconds=chance.uniform(0.05, 0.3))
+        process = start_holder(folder, gpus="0,1,2", cells_per_card=2, seconds=chance.uniform(0.05, 0.3))
         running.append(process)
         if number % 3 == 0:
             timer = threading.Timer(chance.uniform(0.0, 0.7), process.kill)
@@ -296,7 +296,7 @@ def test_many_jobs_and_kills_never_put_two_on_one_slot_and_leave_none_behind(tmp
     with contextlib.ExitStack() as leases:
         environment = {"SMALLMIX_CARDS": "0,1,2"}
         slots = [
-            leases.enter_context(lease_gpu(folder, cells_per_gpu=2, environment=dict(environment), stop=lambda: True))
+            leases.enter_context(lease_gpu(folder, cells_per_card=2, environment=dict(environment), stop=lambda: True))
             for _ in range(6)
         ]
     assert len(set(slots)) == 6
@@ -304,7 +304,7 @@ def test_many_jobs_and_kills_never_put_two_on_one_slot_and_leave_none_behind(tmp
 
 def test_counts_below_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--cells-per-card"):
-        lease_here(tmp_path, {}, cells_per_gpu=0)
+        lease_here(tmp_path, {}, cells_per_card=0)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
     cards = list_gpus() if gpus else []
     with lease_gpu(
-        arguments.slots, gpus=gpus, cells_per_gpu=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
+        arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
         from smallmix.training.cell_data import refuse_other_data

@@ -1,4 +1,4 @@
-"""A short probe: how many operations a second training reaches on this machine, with random images."""
+"""A short probe: how many operations a second a training reaches on this machine, with random images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from smallmix.training.hardware import bfloat16_support, choose_device, describe
 from smallmix.training.messages import warn_of_emulation
 
 SECONDS = 3.0
-# Steps between two looks at the clock: a card must be waited for.
-STEPS_ON_A_CARD = 50
+# Steps between two looks at the clock: a GPU must be waited for.
+STEPS_ON_A_GPU = 50
 # Nothing is to be learnt from noise, and it must not diverge.
 LEARNING_RATE = 1e-6
 WORTHWHILE_GAIN = 1.2
@@ -30,7 +30,7 @@ WORTHWHILE_GAIN = 1.2
 
 @dataclass(frozen=True)
 class Probe:
-    """What was measured: the device, seconds a step, and operations a second of one cell's training."""
+    """A measurement: the device, seconds a step, and operations a second of one cell's training."""
 
     device: str
     seconds_a_step: float
@@ -43,7 +43,7 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
     fix_arithmetic(cell.recipe.cpu_threads)
     recipe = dataclasses.replace(cell.recipe, learning_rate=LEARNING_RATE)
     if device.type != "cuda":
-        # A study for a card is also planned where there is none, on a login node, say.
+        # A study for a GPU is also planned where there is none, on a login node, say.
         recipe = dataclasses.replace(recipe, executor="automatic")
     trial = dataclasses.replace(cell, recipe=recipe, budget=BudgetValue("iterations", 100_000))
     data = random_images(cell, images, device)
@@ -67,7 +67,7 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
 
 
 def random_images(cell: Cell, images: ImagesInNumbers, device: torch.device) -> TrainingData:
-    """Noise in the shape and number of the cell's images, on the device."""
+    """Return noise in the shape and number of the cell's images, on the device."""
     memory_format = choose_memory_format(device, cell.model.width)
     generator = torch.Generator().manual_seed(0)
     shape = (cell.size, images.channels, images.side, images.side)
@@ -75,12 +75,12 @@ def random_images(cell: Cell, images: ImagesInNumbers, device: torch.device) -> 
     labels = torch.randint(0, images.classes, (cell.size,), generator=generator).to(device)
     normalization = Normalization.of([0.5] * images.channels, [0.25] * images.channels, device)
     training = TrainingImages(crop_windows(pixels, cell.recipe.crop_padding), labels, normalization, memory_format)
-    reading = EvaluationImages(pixels[:1], labels[:1], normalization, memory_format)
-    return TrainingData(training, reading, reading, (images.side, images.side, images.channels), images.classes)
+    evaluated = EvaluationImages(pixels[:1], labels[:1], normalization, memory_format)
+    return TrainingData(training, evaluated, evaluated, (images.side, images.side, images.channels), images.classes)
 
 
 def advise_on_precision(cell: Cell, images: ImagesInNumbers, measured: Probe) -> str | None:
-    """What the other precision would change, measured where bf16 computes natively; None where nothing is to gain."""
+    """Return what bf16 would gain, measured where it is native, or a warning where it is emulated; None for neither."""
     device, recipe = choose_device("auto"), cell.recipe
     if recipe.precision == "bf16":
         return warn_of_emulation(recipe.precision, device)

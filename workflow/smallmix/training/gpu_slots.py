@@ -1,7 +1,7 @@
 """One GPU for one job, where no scheduler hands GPUs out.
 
 Snakemake counts GPUs but never says which one a job gets. Jobs of one machine therefore lease a slot (a GPU takes
-`cells_per_gpu` of them) by locking a file. The kernel drops the lock when the holder ends, in whatever way.
+`cells_per_card` of them) by locking a file. The kernel drops the lock when the holder ends, in whatever way.
 Nothing here imports torch: the lease must be taken before CUDA starts.
 """
 
@@ -80,7 +80,7 @@ def lease_gpu(
     folder: Path,
     *,
     gpus: int = 1,
-    cells_per_gpu: int = 1,
+    cells_per_card: int = 1,
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[str], None] = lambda line: None,
     environment: MutableMapping[str, str] = os.environ,
@@ -95,14 +95,14 @@ def lease_gpu(
     Raises Interrupted if `stop` returns true, ConfigurationError for a count below 1, SmallmixError where `folder`
     cannot be written or locked.
     """
-    if cells_per_gpu < 1 or gpus < 0:
+    if cells_per_card < 1 or gpus < 0:
         raise ConfigurationError(
-            f"--cells-per-card must be 1 or more and --gpus 0 or more (given: {cells_per_gpu} and {gpus})."
+            f"--cells-per-card must be 1 or more and --gpus 0 or more (given: {cells_per_card} and {gpus})."
         )
     job = batch_job(environment)
     visible = list_gpus(environment, report) if gpus else []
     if not visible:
-        with _set(environment, {VISIBLE: ""}):
+        with changed(environment, {VISIBLE: ""}):
             yield None
         return
     if job is not None and len(visible) == 1:
@@ -110,12 +110,12 @@ def lease_gpu(
         yield None
         return
     pool = _pool_folder(folder, job)
-    slot, lock = _wait_for_slot(pool, visible, cells_per_gpu, stop, report, poll_seconds)
+    slot, lock = _wait_for_slot(pool, visible, cells_per_card, stop, report, poll_seconds)
     try:
         # By bus, so that numbers mean the same as in nvidia-smi; a preset order is kept with its preset numbers.
         order = {} if VISIBLE in environment else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        with _set(environment, {VISIBLE: slot.gpu, **order}):
-            report(f"GPU {slot.gpu}, slot {slot.number + 1} of {cells_per_gpu}")
+        with changed(environment, {VISIBLE: slot.gpu, **order}):
+            report(f"GPU {slot.gpu}, slot {slot.number + 1} of {cells_per_card}")
             yield slot
     finally:
         lock.release()
@@ -146,7 +146,7 @@ def _pool_folder(folder: Path, job: str | None) -> Path:
 def _wait_for_slot(
     pool: Path,
     gpus: list[str],
-    cells_per_gpu: int,
+    cells_per_card: int,
     stop: Callable[[], bool],
     report: Callable[[str], None],
     poll_seconds: float,
@@ -157,7 +157,7 @@ def _wait_for_slot(
         try:
             # For moments only, so that counting the free slots and taking one is a single step.
             with locked(pool / "lock", wait_seconds=float("inf"), poll_seconds=0.01):
-                taken = _take_free_slot(pool, gpus, cells_per_gpu)
+                taken = _take_free_slot(pool, gpus, cells_per_card)
         except OSError as error:
             raise SmallmixError(
                 f"cannot lock {error.filename or pool}: {error.strerror}. Make the folder writable for this user, or "
@@ -170,18 +170,18 @@ def _wait_for_slot(
         if not waiting:
             waiting = True
             report(
-                f"waiting for a GPU: all {len(gpus) * cells_per_gpu} slots are held "
-                f"({len(gpus)} GPUs, {cells_per_gpu} cells a GPU)"
+                f"waiting for a GPU: all {len(gpus) * cells_per_card} slots are held "
+                f"({len(gpus)} GPUs, {cells_per_card} cells a GPU)"
             )
         time.sleep(poll_seconds)
 
 
-def _take_free_slot(pool: Path, gpus: list[str], cells_per_gpu: int) -> tuple[GpuSlot, FileLock] | None:
+def _take_free_slot(pool: Path, gpus: list[str], cells_per_card: int) -> tuple[GpuSlot, FileLock] | None:
     """Return a free slot on the GPU with the fewest holders, with its lock held; None where all are held."""
     free: dict[GpuSlot, FileLock] = {}
     holders = dict.fromkeys(gpus, 0)
     with contextlib.ExitStack() as unused:
-        for number in range(cells_per_gpu):
+        for number in range(cells_per_card):
             for gpu in gpus:
                 lock = FileLock(pool / f"gpu-{urllib.parse.quote(gpu, safe='')}.{number}")
                 if lock.acquire():
@@ -200,7 +200,8 @@ def _take_free_slot(pool: Path, gpus: list[str], cells_per_gpu: int) -> tuple[Gp
 
 
 @contextlib.contextmanager
-def _set(environment: MutableMapping[str, str], values: Mapping[str, str]) -> Iterator[None]:
+def changed(environment: MutableMapping[str, str], values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment while the block runs, then put it back."""
     before = {name: environment.get(name) for name in values}
     environment.update(values)
     try:
