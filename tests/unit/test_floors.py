@@ -22,7 +22,7 @@ FLOORS = {
     "science": 2,
     "training": 3,
     "planning": 4,
-    "collection": 4,
+    "tables": 4,
     "statistics": 4,
     "figures": 5,
     "report": 5,
@@ -30,9 +30,9 @@ FLOORS = {
     "commands": 6,
     "__main__": 7,
 }
-# Two floors have an inner order: statistics read the tables of collection, planning judges cells as collection does,
+# Two floors have an inner order: statistics read the tables, planning judges cells as collection does,
 # the report shows the figures.
-INNER_STAIRS = {("statistics", "collection"), ("planning", "collection"), ("report", "figures")}
+INNER_STAIRS = {("statistics", "tables"), ("planning", "tables"), ("report", "figures")}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

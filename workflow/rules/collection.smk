@@ -20,7 +20,7 @@ rule collect_metrics:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
-        code=fingerprint_code("smallmix.collection.collect", "smallmix.training.train_cell"),
+        code=fingerprint_code("smallmix.tables.collect", "smallmix.training.train_cell"),
     shell:
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 

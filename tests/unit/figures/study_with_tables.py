@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from smallmix.collection.collect import collect
-from smallmix.collection.provenance import write_provenance
-from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
-from smallmix.collection.tables import write_tables
 from smallmix.figures.study_tables import StudyTables, load_tables
 from smallmix.statistics.claims import judge_claims, write_claims
 from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.evidence import load_evidence
 from smallmix.statistics.results import read_results
 from smallmix.study.published import load_published
+from smallmix.tables.collect import collect
+from smallmix.tables.provenance import write_provenance
+from smallmix.tables.study_tables import write_tables
+from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.collection.collect import collect
-from smallmix.collection.tables import write_tables
 from smallmix.figures.study_tables import load_tables
 from smallmix.planning.cautions import warn_of_early_losses, warn_of_small_batches
 from smallmix.report.answer import compose_answer
 from smallmix.report.protocol import compose_deviations, compose_protocol
 from smallmix.study.study import Study
+from smallmix.tables.collect import collect
+from smallmix.tables.study_tables import write_tables
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study

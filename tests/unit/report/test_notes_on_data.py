@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
 from smallmix.report.answer import compose_answer
 from smallmix.report.missing_classes import missing_class_notes
 from smallmix.report.protocol import compose_protocol
+from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 from tests.unit.figures.study_with_tables import tables_of

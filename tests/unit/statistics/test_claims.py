@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.collection.collect import collect
-from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
-from smallmix.collection.tables import write_tables
 from smallmix.commands import compare_methods, judge_claims
 from smallmix.errors import SmallmixError
 from smallmix.statistics.claims import COLUMNS, OF_EVERY_SIZE, RULES, JudgedClaim
 from smallmix.statistics.claims import judge_claims as judge
 from smallmix.statistics.evidence import load_evidence
 from smallmix.study.published import load_published
+from smallmix.tables.collect import collect
+from smallmix.tables.study_tables import write_tables
+from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, ARTICLE_SIZES, METHODS
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study

@@ -234,8 +234,8 @@ def test_equal_differences_are_told_as_such() -> None:
 
 
 def test_results_come_back_from_the_file_that_collection_wrote(tmp_path: Path) -> None:
-    from smallmix.collection.collect import collect
-    from smallmix.collection.tables import write_tables
+    from smallmix.tables.collect import collect
+    from smallmix.tables.study_tables import write_tables
 
     made = build_synthetic_study(tmp_path, sizes=(100,), seeds=(0, 1), test_images=40)
     write_tables(collect(made.study, made.layout, made.code_fingerprint), tmp_path)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.agreement import agreement, tolerance_at
 from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.protocol import CIFAR10_LABELS
 from smallmix.statistics.published_numbers import JudgedNumber, judge_numbers, method_for
 from smallmix.study.published import Published, load_published
+from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
 from tests.unit.statistics.made_up_evidence import make_evidence, make_study

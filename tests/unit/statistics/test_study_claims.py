@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.study_claims import dip_at_1000_from_few_iterations, uneven_classes_matter
+from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import METHODS
 from tests.unit.statistics.made_up_evidence import Accuracies, make_evidence

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smallmix.collection.collect import Collection
+    from smallmix.tables.collect import Collection
 
 SUMMARY = "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json"
 TRAINING_MODULE = "smallmix.training.train_cell"
@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Collect and write; see `smallmix.collection.collect`. Raises SmallmixError where cells are not current."""
-    from smallmix.collection.collect import collect
-    from smallmix.collection.provenance import write_provenance
-    from smallmix.collection.tables import write_tables
+    """Collect and write; see `smallmix.tables.collect`. Raises SmallmixError where cells are not current."""
     from smallmix.errors import SmallmixError
     from smallmix.fingerprints import fingerprint_code
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
+    from smallmix.tables.collect import collect
+    from smallmix.tables.provenance import write_provenance
+    from smallmix.tables.study_tables import write_tables
 
     study = Study.load(arguments.study)
     layout = Layout(study, arguments.root)

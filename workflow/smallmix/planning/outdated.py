@@ -29,7 +29,7 @@ def find_contradicted(layout: Layout) -> dict[Path, str]:
 
     Reads all files of all cells. Where the images are not there, no cell is judged.
     """
-    from smallmix.collection.collect import collect
+    from smallmix.tables.collect import collect
 
     found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
     for record in collect(layout.study, layout, fingerprint_code(TRAINING_CODE)).records:

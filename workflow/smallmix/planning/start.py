@@ -108,7 +108,7 @@ def keep_copied(layout: Layout) -> int:
     Their data may not be there yet: the store's key names the data that they were made from.
     """
     try:
-        from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
+        from smallmix.tables.cell_record import WantedFingerprints, read_cell_record
     except ImportError:  # Snakemake without numpy cannot judge them
         return 0
     code, kept = fingerprint_code(TRAINING_CODE), 0
@@ -143,7 +143,7 @@ def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verifie
         if verified.knows(files, cell.value.fingerprint, code):
             continue
         try:
-            from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
+            from smallmix.tables.cell_record import WantedFingerprints, read_cell_record
         except ImportError:  # Snakemake without numpy: collection judges them
             break
         metrics = read_metrics(_metrics(layout, cell)) or {}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
-from smallmix.collection.tables import csv_text
 from smallmix.statistics import accuracy_claims, loss_claims, study_claims
 from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.judgement import Judgement, Outcome, Verdict, not_tested, say
@@ -20,6 +19,7 @@ from smallmix.statistics.protocol import (
 from smallmix.statistics.published_gains import judge_gains
 from smallmix.statistics.published_numbers import judge_numbers
 from smallmix.study.published import Claim, Published
+from smallmix.tables.study_tables import csv_text
 
 COLUMNS = ("kind", "id", "statement", "published", "found", "difference", "tolerance", "verdict", "reason")
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
-from smallmix.collection.tables import csv_text
 from smallmix.statistics.asked_pairs import asked_pairs
 from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
 from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.results import SELECTIONS, Result, by_seed
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
 from smallmix.study.study import Study
+from smallmix.tables.study_tables import csv_text
 
 DECLARED_SELECTION = "last_tenth"
 LEVEL = 0.05

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.results import SELECTIONS, History, Result, by_seed, read_histories, read_results
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study
+from smallmix.tables.subset_table import SubsetRow, count_classes, read_subset_table
 
 # The sizes that the article calls small data are far below; loss curves of larger ones are not judged.
 LARGEST_SMALL_SIZE = 1000

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smallmix.collection.cell_record import CellRecord, name_differences
-from smallmix.collection.collect import Collection, collect
+from smallmix.tables.cell_record import CellRecord, name_differences
+from smallmix.tables.collect import Collection, collect
 
 from tests.synthetic_study import Damage, SyntheticStudy, build_synthetic_study
 

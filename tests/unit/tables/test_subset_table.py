@@ -6,14 +6,14 @@ import csv
 from pathlib import Path
 
 import pytest
-from smallmix.collection.subset_table import (
+from smallmix.errors import DatasetError
+from smallmix.tables.subset_table import (
     SubsetRow,
     compare_subsets,
     read_subset_table,
     tabulate_subsets,
     write_subset_table,
 )
-from smallmix.errors import DatasetError
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.collection.cross_checks import CALIBRATION_BINS
+from smallmix.tables.cross_checks import CALIBRATION_BINS
 
 
 def calibration_error_by_chance(logits: NDArray[np.float16]) -> float:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from smallmix.collection.calibration_by_chance import binomial_deviation, calibration_error_by_chance
-from smallmix.collection.cross_checks import calibration_of
+from smallmix.tables.calibration_by_chance import binomial_deviation, calibration_error_by_chance
+from smallmix.tables.cross_checks import calibration_of
 
 
 def logits_with(confidence: np.ndarray) -> np.ndarray:

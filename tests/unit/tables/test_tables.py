@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from smallmix.collection.calibration_by_chance import calibration_error_by_chance
-from smallmix.collection.collect import collect
-from smallmix.collection.provenance import describe_provenance, write_provenance
-from smallmix.collection.tables import ALL_HISTORY_COLUMNS, CELLS_COLUMNS, METRICS_COLUMNS, write_tables
+from smallmix.tables.calibration_by_chance import calibration_error_by_chance
+from smallmix.tables.collect import collect
+from smallmix.tables.provenance import describe_provenance, write_provenance
+from smallmix.tables.study_tables import ALL_HISTORY_COLUMNS, CELLS_COLUMNS, METRICS_COLUMNS, write_tables
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study

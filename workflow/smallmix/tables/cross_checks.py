@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.collection.cell_files import CellHistory
 from smallmix.science.early_loss import early_steps
 from smallmix.study.reading_moments import in_last_tenth
+from smallmix.tables.cell_files import CellHistory
 
 # Accuracies are k/N_test: two different ones differ by far more, two writings of one by far less.
 ACCURACY_TOLERANCE = 2e-6

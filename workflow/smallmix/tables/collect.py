@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from smallmix.collection.cell_record import STATUSES, CellRecord, WantedFingerprints, read_cell_record
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import DatasetError
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study
+from smallmix.tables.cell_record import STATUSES, CellRecord, WantedFingerprints, read_cell_record
 
 
 @dataclass(frozen=True)

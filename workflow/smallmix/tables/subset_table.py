@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.atomic_files import write_text
-from smallmix.collection.tables import csv_text
 from smallmix.errors import DatasetError
 from smallmix.study.layout import Layout
+from smallmix.tables.study_tables import csv_text
 
 COLUMNS = ("size", "smallest_class", "largest_class", "missing_classes")
 

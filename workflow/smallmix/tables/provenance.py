@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.atomic_files import write_text
-from smallmix.collection.cell_record import CellRecord
-from smallmix.collection.collect import Collection
 from smallmix.fingerprints import canonical_json
+from smallmix.tables.cell_record import CellRecord
+from smallmix.tables.collect import Collection
 
 VERSION_KEYS = ("python", "torch", "numpy", "smallmix")
 HARDWARE_KEYS = ("platform", "processor", "device", "precision", "memory_format")

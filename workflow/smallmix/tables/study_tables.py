@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.atomic_files import atomic_writer, write_text
-from smallmix.collection.cell_files import HISTORY_COLUMNS, NUMBERS
-from smallmix.collection.collect import Collection
 from smallmix.study.study import StudyCell
+from smallmix.tables.cell_files import HISTORY_COLUMNS, NUMBERS
+from smallmix.tables.collect import Collection
 
 METRICS_COLUMNS = ("study", "dataset", "size", "method", "seed", *NUMBERS, "calibration_error_by_chance")
 CELLS_COLUMNS = ("size", "method", "seed", "status", "reason")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from smallmix.collection.calibration_by_chance import calibration_error_by_chance
-from smallmix.collection.cell_files import UnusableFile, check_numbers, read_history, read_metrics, read_predictions
-from smallmix.collection.cross_checks import find_contradictions
 from smallmix.study.cell import Cell
 from smallmix.study.study import StudyCell
+from smallmix.tables.calibration_by_chance import calibration_error_by_chance
+from smallmix.tables.cell_files import UnusableFile, check_numbers, read_history, read_metrics, read_predictions
+from smallmix.tables.cross_checks import find_contradictions
 
 Status = Literal["current", "stale", "failed", "missing"]
 STATUSES: tuple[Status, ...] = ("current", "stale", "failed", "missing")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smallmix.collection.cross_checks import accuracy_bounds, calibration_of
+from smallmix.tables.cross_checks import accuracy_bounds, calibration_of
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 0.1, 1.0, 10.0]))

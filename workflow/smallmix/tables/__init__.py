@@ -1,0 +1,1 @@
+"""Every CSV of a study: columns declared once, one writer, one reader; and the status of every cell."""
