@@ -14,8 +14,8 @@ from smallmix.statistics.evidence import load_evidence
 from smallmix.statistics.results import read_results
 from smallmix.study.published import load_published
 from smallmix.tables.collect import collect
+from smallmix.tables.collected_tables import write_study_tables
 from smallmix.tables.provenance import write_provenance
-from smallmix.tables.study_tables import write_tables
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
@@ -42,7 +42,7 @@ def write_all_tables(made: SyntheticStudy) -> None:
     """Collect, tabulate, compare and judge."""
     folder, study = made.layout.results, made.study
     collection = collect(study, made.layout, made.code_fingerprint)
-    write_tables(collection, folder)
+    write_study_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
     write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")

@@ -12,7 +12,7 @@ from smallmix.report.answer import compose_answer
 from smallmix.report.protocol import compose_deviations, compose_protocol
 from smallmix.study.study import Study
 from smallmix.tables.collect import collect
-from smallmix.tables.study_tables import write_tables
+from smallmix.tables.collected_tables import write_study_tables
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
@@ -50,7 +50,7 @@ def made(tmp_path: Path) -> SyntheticStudy:
 
 
 def protocol_of(made: SyntheticStudy) -> dict[str, str]:
-    write_tables(collect(made.study, made.layout, made.code_fingerprint), made.layout.results)
+    write_study_tables(collect(made.study, made.layout, made.code_fingerprint), made.layout.results)
     return dict(compose_protocol(load_tables(made.study, made.root)))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smallmix.tables.cell_record import CellRecord, name_differences
-from smallmix.tables.collect import Collection, collect
+from smallmix.tables.cell_status import CellStatus, Collection, name_differences
+from smallmix.tables.collect import collect
 
 from tests.synthetic_study import Damage, SyntheticStudy, build_synthetic_study
 
@@ -30,7 +30,7 @@ def collected(made: SyntheticStudy) -> Collection:
     return collect(made.study, made.layout, made.code_fingerprint)
 
 
-def record(made: SyntheticStudy, place: str = PLACE) -> CellRecord:
+def record(made: SyntheticStudy, place: str = PLACE) -> CellStatus:
     alone = replace(made.study, cells=(made.study.cell(place),))
     return collect(alone, made.layout, made.code_fingerprint).records[0]
 
@@ -195,8 +195,10 @@ def test_an_accuracy_edited_in_both_tables_is_found_by_the_predictions(made: Syn
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "does not begin with the columns"),
-        ("a,b\n1,2\n", "does not begin with the columns"),
+        ("", "line 1: the columns iteration, epoch,"),
+        ("a,b\n1,2\n", "line 1: the columns iteration, epoch,"),
+        ("x,HEADER\n0,1,1.0,0.1,2,2,0.1,2,0.1\n", "does not begin with the columns"),
+        ('HEADER\n"1",1.0,0.1,2,2,0.1,2,0.1\n', "does not hold plain numbers"),
         ("HEADER\n", "has no rows"),
         ("HEADER\n1,1.0,0.1,2,2,0.1,2\n", "line 2: 7 fields instead of 8"),
         ("HEADER\n1,1.0,0.1,2,2,0.1,2,nan\n", "test_accuracy is 'nan'"),

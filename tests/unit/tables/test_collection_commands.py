@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 import pytest
-import smallmix.fingerprints
 from smallmix.commands import collect_metrics, tabulate_subsets
 from smallmix.errors import SmallmixError
 
@@ -15,7 +14,7 @@ from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthe
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
-    monkeypatch.setattr(smallmix.fingerprints, "fingerprint_code", lambda *modules: CODE_FINGERPRINT)
+    monkeypatch.setattr("smallmix.tables.collect.training_code", lambda cell: CODE_FINGERPRINT)
     return build_synthetic_study(tmp_path, sizes=(100,), seeds=range(10), test_images=20)
 
 

@@ -19,11 +19,11 @@ import yaml
 from smallmix.benchmark.interleaved import Comparison, compare
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import fingerprint_code
-from smallmix.planning.cell_states import TRAINING_CODE, known_data
 from smallmix.planning.snakemake_records import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import DATASET_FILES, Layout
 from smallmix.study.study import Study
+from smallmix.tables.collect import TRAINING_CODE, known_data
 
 PROJECT = Path(__file__).resolve().parents[3]
 BARE = "bare workflow"

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smallmix.tables.collect import Collection
+    from smallmix.tables.cell_status import Collection
 
 SUMMARY = "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json"
-TRAINING_MODULE = "smallmix.training.train_cell"
 TRAINING_RULE = "train_cell"
 CELLS_SHOWN = 20
 
@@ -28,20 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Collect and write; see `smallmix.tables.collect`. Raises SmallmixError where cells are not current."""
     from smallmix.errors import SmallmixError
-    from smallmix.fingerprints import fingerprint_code
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
     from smallmix.tables.collect import collect
+    from smallmix.tables.collected_tables import write_study_tables
     from smallmix.tables.provenance import write_provenance
-    from smallmix.tables.study_tables import write_tables
 
     study = Study.load(arguments.study)
     layout = Layout(study, arguments.root)
-    collection = collect(study, layout, fingerprint_code(TRAINING_MODULE))
+    collection = collect(study, layout)
     if arguments.require_complete and collection.not_current:
         raise SmallmixError(explain_incomplete(collection))
     folder = arguments.output or layout.results
-    write_tables(collection, folder)
+    write_study_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     print(collection.summary())
     for line in list_cells(collection):

@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List and remove; trained cells in results/store are kept."""
-    from smallmix.planning.cell_states import known_data
     from smallmix.planning.outdated import find_contradicted
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
+    from smallmix.tables.collect import find_wanted
 
     layout = Layout(load_study(files_to_merge(arguments.configfile, arguments.root)), arguments.root)
     outdated = find_contradicted(layout)
@@ -30,10 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{'outdated' if arguments.dry_run else 'removed'}: {path}: {reason}")
         if not arguments.dry_run:
             path.unlink(missing_ok=True)
+    wanted = find_wanted(layout.study.cells, layout)
     unjudged = [
         cell.place
         for cell in layout.study.cells
-        if (layout.cell(cell) / "metrics.json").exists() and known_data(layout.subset(cell), layout.dataset) is None
+        if (layout.cell(cell) / "metrics.json").exists() and wanted[cell.place].data is None
     ]
     if unjudged:
         print(

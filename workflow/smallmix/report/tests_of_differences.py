@@ -14,9 +14,10 @@ from smallmix.figures.paired_differences import selection_name
 from smallmix.figures.study_tables import StudyTables
 from smallmix.report.answer import Difference
 from smallmix.report.table_view import Entry, TableView, number_entry
-from smallmix.statistics.comparison import ALL_SIZES, can_decide
+from smallmix.statistics.comparison import can_decide
 from smallmix.statistics.method_roles import first_method
 from smallmix.statistics.sign_flip import smallest_p_value
+from smallmix.tables.columns import ALL_SIZES
 
 MOST_ROWS = 500  # on the page; comparison.csv has them all
 LITTLE_SHARED = 0.8  # a ratio of variances between this and its inverse is next to none

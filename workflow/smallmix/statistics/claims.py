@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smallmix.atomic_files import write_text
 from smallmix.statistics import accuracy_claims, loss_claims, study_claims
 from smallmix.statistics.evidence import Evidence
 from smallmix.statistics.judgement import Judgement, Outcome, Verdict, not_tested, say
@@ -19,9 +18,8 @@ from smallmix.statistics.protocol import (
 from smallmix.statistics.published_gains import judge_gains
 from smallmix.statistics.published_numbers import judge_numbers
 from smallmix.study.published import Claim, Published
-from smallmix.tables.study_tables import csv_text
-
-COLUMNS = ("kind", "id", "statement", "published", "found", "difference", "tolerance", "verdict", "reason")
+from smallmix.tables.columns import CLAIMS
+from smallmix.tables.table_files import write_table
 
 Rule = Callable[[Evidence, Sequence[Evidence]], Judgement]
 
@@ -72,7 +70,7 @@ def judge_claims(published: Published, evidence: Evidence, others: Sequence[Evid
 
 def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:
     """Write claims.csv, atomically."""
-    write_text(path, csv_text(COLUMNS, (tuple(vars(row).values()) for row in rows)))
+    write_table(path, CLAIMS, (tuple(vars(row).values()) for row in rows))
 
 
 def _judge_claim(claim: Claim, published: Published, evidence: Evidence, others: Sequence[Evidence]) -> JudgedClaim:

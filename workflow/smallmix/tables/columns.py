@@ -12,15 +12,9 @@ from typing import Literal
 
 Dtype = Literal["int", "float", "text"]
 
-# How a test accuracy is chosen from a training: by the best evaluation (the article's rule, chosen on the test images),
-# by the last one, or by the median of the last tenth of the budget. Each with its column of metrics.csv.
-SELECTIONS = {
-    "best": "best_test_accuracy",
-    "last": "final_test_accuracy",
-    "last_tenth": "last_tenth_test_accuracy",
-}
+# In place of a size and of a method. No method can have this name.
 ALL_SIZES = "all"
-SELECTION_GAP = "selection_gap"
+ALL_METHODS = "*"
 
 
 @dataclass(frozen=True)
@@ -220,16 +214,16 @@ CELLS = Table(
 SUMMARY = Table(
     "summary.csv",
     "a training-set size, method and metric that has a number",
-    "compare-methods",
+    "summarize-cells",
     (
         _SIZE,
-        _METHOD,
-        Column("selection", "text", "", "best, last or last_tenth for test accuracies; empty for other metrics"),
+        Column("method", "text", "", f"name of the method in the study, or {ALL_METHODS}: the mean of all methods"),
         Column(
             "metric",
             "text",
             "",
-            f"the column of metrics.csv that is summarised, or {SELECTION_GAP}: best minus last test accuracy",
+            "the column of metrics.csv that is summarised (one for each selection of a test accuracy), or "
+            "selection_gap (best minus last test accuracy), or best_iteration_share (best_iteration over iterations)",
         ),
         Column("seeds", "int", "seeds", "seeds with a number"),
         Column("mean", "float", "as the metric", "mean over the seeds"),
@@ -298,3 +292,31 @@ CLAIMS = Table(
 )
 
 TABLES = (SUBSET, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS)
+
+
+def describe_columns() -> str:
+    """Return the column reference, docs/columns.md."""
+    parts = [
+        "# Columns of the tables",
+        "<!-- Written by `make columns` from workflow/smallmix/tables/columns.py. -->",
+        "Files lie in `results/<study>/`. They are CSV in UTF-8 with line feeds. Accuracies and their differences are "
+        "fractions, losses are in nats.",
+    ]
+    for table in TABLES:
+        lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{one.name}` | {one.dtype} | {one.unit} | {_with_notes(one)} |" for one in table.columns]
+        parts += [f"## `{table.file}`", f"A row is {table.rows}. Written by `{table.command}`.", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _with_notes(column: Column) -> str:
+    meaning = column.meaning
+    if column.may_be_empty and "empty" not in meaning:
+        meaning += "; empty where there is none"
+    if column.if_absent is not None:
+        meaning += f"; tables of older versions lack it, which reads as {column.if_absent}"
+    return meaning.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(describe_columns(), end="")
