@@ -22,7 +22,10 @@ rule collect_metrics:
         smallmix=lambda wildcards, resources: SMALLMIX,
         # How cells are judged is not among it: what a table holds follows from current cells alone.
         code=fingerprint_code(
-            "smallmix.tables.cell_files", "smallmix.tables.collected_tables", "smallmix.tables.provenance", "smallmix.training.train_cell"
+            "smallmix.tables.cell_files",
+            "smallmix.tables.collected_tables",
+            "smallmix.tables.provenance",
+            "smallmix.training.train_cell",
         ),
     shell:
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
