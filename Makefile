@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock clean
+.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -55,6 +55,9 @@ audit: install  ## look up known vulnerabilities of the locked packages (asks th
 lock:  ## pin the packages of pyproject.toml anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate -o envs/lock.txt
+
+columns: install  ## write docs/columns.md, the reference of the tables' columns, from their declarations
+	PYTHONPATH=workflow $(BIN)/python -m smallmix.tables.columns > docs/columns.md
 
 clean:  ## remove what runs made; your files, downloads and .venv stay
 	PYTHONPATH=workflow $(PYTHON) -m smallmix clean

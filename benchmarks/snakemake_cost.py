@@ -17,11 +17,11 @@ from pathlib import Path
 import yaml
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.errors import SmallmixError
-from smallmix.planning.cell_states import known_data
 from smallmix.snakemake_files.records import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
 from smallmix.study.study import Study
+from smallmix.tables.collect import known_data
 
 from benchmarks.comparison import Comparison, compare
 

@@ -18,7 +18,7 @@ ORDER = (
     {"planning", "report"},
     {"figures"},
     {"statistics"},
-    {"tables", "collection"},
+    {"tables"},
     {"training"},
     {"science", "snakemake_files"},
     {"datasets"},
@@ -33,7 +33,7 @@ GROUND = {
 LIGHT = {"smallmix", "yaml", "jsonschema", "pydantic", "pydantic_core", "annotated_types"}
 COMMANDS_FOR_ALL = {"smallmix.commands.options", "smallmix.commands.configuration_files"}
 # To be emptied when the rooms that are being rebuilt are in place.
-NOT_YET = {"commands/report_so_far.py", "collection/__init__.py"}
+NOT_YET = {"commands/report_so_far.py"}
 # What the report may take from the figures: pictures. Numbers come from the tables, wording from the ground floor.
 PICTURES = {"smallmix.figures.names", "smallmix.figures.inline"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))

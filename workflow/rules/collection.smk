@@ -20,7 +20,12 @@ rule collect_metrics:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
-        code=fingerprint_code("smallmix.collection.collect"),
+        # How cells are judged is not among it: what a table holds follows from current cells alone.
+        code=fingerprint_code(
+            "smallmix.tables.cell_files",
+            "smallmix.tables.collected_tables",
+            "smallmix.tables.provenance",
+        ),
     shell:
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 

@@ -38,6 +38,6 @@ rule tabulate_subsets:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
-        code=fingerprint_code("smallmix.collection.subset_table"),
+        code=fingerprint_code("smallmix.tables.subset_table"),
     shell:
         "{params.smallmix} tabulate-subsets --study {input.study} --output {output} > {log} 2>&1"

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from smallmix.collection.collect import collect
-from smallmix.collection.provenance import write_provenance
-from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
-from smallmix.collection.tables import write_tables
 from smallmix.statistics.claims import judge_claims, write_claims
 from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.study_results import load_study_results, read_results
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
+from smallmix.tables.collect import collect
+from smallmix.tables.collected_tables import write_study_tables
+from smallmix.tables.provenance import write_provenance
 from smallmix.tables.study_tables import StudyTables, load_tables
+from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 
@@ -42,7 +42,7 @@ def write_all_tables(made: SyntheticStudy) -> None:
     """Collect, tabulate, summarize, compare and judge."""
     folder, study = made.layout.results, made.study
     collection = collect(study, made.layout, made.code_fingerprint)
-    write_tables(collection, folder)
+    write_study_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
     write_summary(summarize(study, read_results(folder / "metrics.csv")), folder / "summary.csv")

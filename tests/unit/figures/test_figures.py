@@ -22,7 +22,9 @@ from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.seeds_by_size import seeds_sentence
 from smallmix.study.layout import Layout
-from smallmix.tables.study_tables import load_tables, read_table
+from smallmix.tables.columns import CELLS
+from smallmix.tables.study_tables import load_tables
+from smallmix.tables.table_files import read_table
 
 from tests.synthetic_configuration import METHODS
 from tests.synthetic_study import SyntheticStudy
@@ -268,8 +270,8 @@ def test_an_unknown_figure_and_a_damaged_table_are_explained(ordinary: Synthetic
     with pytest.raises(SmallmixError, match="accuracy_by_size_log"):
         plot_figure("nothing", tables_of(ordinary), ordinary.root, tmp_path)
     (tmp_path / "cells.csv").write_text("size,method\n1,a\n", encoding="utf-8")
-    with pytest.raises(SmallmixError, match="no column seed, status, reason"):
-        read_table(tmp_path / "cells.csv", "cells")
+    with pytest.raises(SmallmixError, match=r"the columns seed, status, reason are missing.*collect-metrics"):
+        read_table(tmp_path / "cells.csv", CELLS)
 
 
 def test_the_calibration_error_has_its_zero_line(ordinary: SyntheticStudy) -> None:

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-import smallmix.collection.collect
 from smallmix.errors import ConfigurationError
-from smallmix.planning import outdated, start
+from smallmix.planning import start
 from smallmix.planning.outdated import find_contradicted, find_outdated
 from smallmix.planning.start import check_start, keep_copied, refuse_too_large
 from smallmix.snakemake_files.records import FOLDER, RECORDS, mark, record_name
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
+from smallmix.tables import collect
 from smallmix.training.store import StoreEntry, store_key
 
 from tests.synthetic_configuration import build_configuration
@@ -25,8 +25,8 @@ PLACE = "n100/non/seed0"
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
     """A finished study without records of Snakemake's, made by the training code as it is now."""
-    for module in (outdated, start, smallmix.collection.collect):
-        monkeypatch.setattr(module, "fingerprint_training", lambda *names: CODE_FINGERPRINT)
+    for module in (collect, start):
+        monkeypatch.setattr(module, "training_code", lambda cell: CODE_FINGERPRINT)
     study = build_synthetic_study(tmp_path, sizes=(100, 50), seeds=(0,))
     for name in DATASET_FILES:
         path = study.layout.dataset / name

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.collection.collect import collect
-from smallmix.collection.tables import write_tables
 from smallmix.planning.plan import warn_of_early_losses, warn_of_small_batches
 from smallmix.report.method_section import compose_deviations, compose_protocol
 from smallmix.report.summary_section import compose_answer
 from smallmix.study.study import Study
+from smallmix.tables.collect import collect
+from smallmix.tables.collected_tables import write_study_tables
 from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_configuration import build_configuration
@@ -50,7 +50,7 @@ def made(tmp_path: Path) -> SyntheticStudy:
 
 
 def protocol_of(made: SyntheticStudy) -> dict[str, str]:
-    write_tables(collect(made.study, made.layout, made.code_fingerprint), made.layout.results)
+    write_study_tables(collect(made.study, made.layout, made.code_fingerprint), made.layout.results)
     return dict(compose_protocol(load_tables(made.study, made.root)))
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
 from smallmix.report.method_section import compose_protocol
 from smallmix.report.summary_section import compose_answer, missing_class_notes
+from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 from tests.unit.figures.study_with_tables import tables_of

@@ -13,7 +13,9 @@ from smallmix.report.differences_section import comparison_view, declared_senten
 from smallmix.report.summary_section import compose_answer
 from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.study_results import SELECTIONS
-from smallmix.tables.study_tables import COLUMNS, StudyTables, empty_table, read_table
+from smallmix.tables.columns import COMPARISON
+from smallmix.tables.study_tables import TABLES_READ, StudyTables
+from smallmix.tables.table_files import empty_table, read_table
 
 from tests.unit.statistics.made_up_results import make_results, make_study
 
@@ -33,8 +35,8 @@ def tables_with(
     study = make_study(sizes=sorted({size for size, _ in accuracies}), seeds=range(seeds), **choices)
     results = make_results(accuracies)
     write_comparison(compare_methods(study, results), folder / "comparison.csv")
-    frames = {name: empty_table(name) for name in COLUMNS}
-    frames["comparison"] = read_table(folder / "comparison.csv", "comparison")
+    frames = {name: empty_table(table) for name, table in TABLES_READ.items()}
+    frames["comparison"] = read_table(folder / "comparison.csv", COMPARISON)
     frames["metrics"] = pd.DataFrame(
         [
             {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.study_results import SELECTIONS, History, Result, StudyResults
 from smallmix.study.study import Study
+from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import CLASSES

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.accuracy_claims import (
     dip_at_1000_from_few_iterations,
     mixup_helps_at_every_size,
@@ -14,6 +13,7 @@ from smallmix.statistics.accuracy_claims import (
     uneven_classes_matter,
 )
 from smallmix.statistics.study_results import StudyResults
+from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import METHODS
 from tests.unit.statistics.made_up_results import Accuracies, make_study_results

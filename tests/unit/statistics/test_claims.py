@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.collection.collect import collect
-from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
-from smallmix.collection.tables import write_tables
 from smallmix.commands import compare_methods, judge_claims
 from smallmix.errors import SmallmixError
-from smallmix.statistics.claims import COLUMNS, OF_EVERY_SIZE, RULES, JudgedClaim
+from smallmix.statistics.claims import OF_EVERY_SIZE, RULES, JudgedClaim
 from smallmix.statistics.claims import judge_claims as judge
 from smallmix.statistics.study_results import load_study_results
 from smallmix.study.published import load_published
+from smallmix.tables.collect import collect
+from smallmix.tables.collected_tables import write_study_tables
+from smallmix.tables.columns import CLAIMS
+from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, ARTICLE_SIZES, METHODS
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
@@ -28,7 +29,7 @@ ARTICLE = Path(__file__).resolve().parents[3] / "workflow" / "published" / "arti
 
 def build(root: Path, **choices: Any) -> SyntheticStudy:
     made = build_synthetic_study(root, test_images=60, published=str(ARTICLE), **choices)
-    write_tables(collect(made.study, made.layout, made.code_fingerprint), made.layout.results)
+    write_study_tables(collect(made.study, made.layout, made.code_fingerprint), made.layout.results)
     write_subset_table(tabulate_subsets(made.layout), made.layout.results / "subset_table.csv")
     return made
 
@@ -54,7 +55,7 @@ def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:
     longer = build(tmp_path, name="longer", sizes=(1000, 100), seeds=(0, 1), budgets={"default": {"epochs": 40}})
     assert run(judge_claims, base, "--compare-with", str(longer.layout.study_file)) == 0
     table = rows(base.layout.results / "claims.csv")
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == CLAIMS.names
     assert [row["id"] for row in table if row["kind"] == "claim"] == ["1", "2", "3", "4", "5", "6"]
     assert len([row for row in table if row["kind"] == "number"]) == 31
     assert len([row for row in table if row["kind"] == "gain"]) == 16
@@ -115,7 +116,7 @@ def test_a_study_of_other_images_learns_what_it_lacks(tmp_path: Path) -> None:
 def test_partial_tables_are_judged_where_they_lie(tmp_path: Path) -> None:
     made = build_synthetic_study(tmp_path, sizes=(500, 100), seeds=(0,), test_images=60, published=str(ARTICLE))
     folder = tmp_path / "partial"
-    write_tables(collect(made.study, made.layout, made.code_fingerprint), folder)
+    write_study_tables(collect(made.study, made.layout, made.code_fingerprint), folder)
     assert run(judge_claims, made, "--tables", str(folder)) == 0
     assert (folder / "claims.csv").exists()
     assert not (made.layout.results / "claims.csv").exists()
@@ -124,7 +125,7 @@ def test_partial_tables_are_judged_where_they_lie(tmp_path: Path) -> None:
 def test_a_study_that_names_nothing_published_has_an_empty_table(tmp_path: Path) -> None:
     made = build_synthetic_study(tmp_path, sizes=(100,), seeds=(0,), test_images=20)
     assert run(judge_claims, made) == 0
-    assert (made.layout.results / "claims.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert (made.layout.results / "claims.csv").read_text() == ",".join(CLAIMS.names) + "\n"
 
 
 # Five seeds' noise, another for each method.

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from smallmix.statistics.comparison import (
-    COLUMNS,
     Comparison,
     can_decide,
     compare_methods,
@@ -18,6 +17,7 @@ from smallmix.statistics.comparison import (
     write_comparison,
 )
 from smallmix.statistics.study_results import SELECTIONS, Result, read_results
+from smallmix.tables.columns import COMPARISON
 
 from tests.synthetic_study import build_synthetic_study
 from tests.unit.statistics.made_up_results import make_results, make_study
@@ -217,7 +217,7 @@ def test_the_table_is_written_for_people_and_programs(rows: list[Comparison], tm
     text = (tmp_path / "comparison.csv").read_text()
     assert text.startswith("size,method,reference,selection,seeds,difference,low,high,standard_error,p_value,note")
     table = list(csv.DictReader(text.splitlines()))
-    assert tuple(table[0]) == COLUMNS
+    assert tuple(table[0]) == COMPARISON.names
     assert [row["size"] for row in table[:3]] == ["500", "100", "all"]
     assert float(table[0]["difference"]) == pytest.approx(0.1)
     assert (table[0]["smallest_p_value"], table[0]["holm_rows"]) == ("0.03125", "2")
@@ -234,11 +234,11 @@ def test_equal_differences_are_noted() -> None:
 
 
 def test_results_come_back_from_the_file_that_collection_wrote(tmp_path: Path) -> None:
-    from smallmix.collection.collect import collect
-    from smallmix.collection.tables import write_tables
+    from smallmix.tables.collect import collect
+    from smallmix.tables.collected_tables import write_study_tables
 
     made = build_synthetic_study(tmp_path, sizes=(100,), seeds=(0, 1), test_images=40)
-    write_tables(collect(made.study, made.layout, made.code_fingerprint), tmp_path)
+    write_study_tables(collect(made.study, made.layout, made.code_fingerprint), tmp_path)
     results = read_results(tmp_path / "metrics.csv")
     assert [(one.size, one.method, one.seed) for one in results] == [
         (c.size, c.method, c.seed) for c in made.study.cells

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.collection.subset_table import SubsetRow
 from smallmix.statistics.protocol import CIFAR10_LABELS
 from smallmix.statistics.published_numbers import (
     JudgedNumber,
@@ -20,6 +19,7 @@ from smallmix.statistics.published_numbers import (
 from smallmix.statistics.study_results import StudyResults
 from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published, load_published
+from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
 from tests.unit.statistics.made_up_results import Accuracies, make_study, make_study_results

@@ -12,8 +12,6 @@ from smallmix.commands.main import main
 from smallmix.errors import SmallmixError
 from smallmix.statistics.study_results import Result, read_results
 from smallmix.statistics.summary import (
-    ALL_METHODS,
-    COLUMNS,
     METRICS,
     Summary,
     SummaryRow,
@@ -21,6 +19,7 @@ from smallmix.statistics.summary import (
     summarize,
     write_summary,
 )
+from smallmix.tables.columns import ALL_METHODS, SUMMARY
 
 from tests.unit.figures.study_with_tables import build_study_with_tables
 from tests.unit.statistics.made_up_results import make_study
@@ -119,7 +118,7 @@ def test_a_written_summary_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "summary.csv"
     write_summary(Summary(rows), path)
     assert path.read_text(encoding="utf-8") == (
-        ",".join(COLUMNS) + "\n"
+        ",".join(SUMMARY.names) + "\n"
         "500,non,final_test_loss,2,1.25,-0.5,3,0.125,1,1.5\n"
         "100,*,calibration_error_by_chance,1,0.1,,,,0.1,0.1\n"
     )
@@ -129,7 +128,7 @@ def test_a_written_summary_reads_back(tmp_path: Path) -> None:
     assert interval.standard_error == pytest.approx(0.125 / math.sqrt(2))
 
 
-@pytest.mark.parametrize("content", ["size,method\n1,non\n", ",".join(COLUMNS) + "\n1,non,x,many,,,,,,\n", None])
+@pytest.mark.parametrize("content", ["size,method\n1,non\n", ",".join(SUMMARY.names) + "\n1,non,x,many,,,,,,\n", None])
 def test_a_damaged_summary_is_explained(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "summary.csv"
     if content is not None:

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from smallmix import atomic_files
-from smallmix.collection.collect import collect
-from smallmix.collection.provenance import describe_provenance
 from smallmix.commands import adopt_results
 from smallmix.errors import ReplayDiffers
 from smallmix.science import batch_plan, evaluation, results
@@ -22,6 +20,8 @@ from smallmix.science.methods import images
 from smallmix.study.cell import Cell, MethodValue
 from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import Study
+from smallmix.tables.collect import collect
+from smallmix.tables.provenance import describe_provenance
 from smallmix.training import train_cell as train_cell_module
 from smallmix.training.adoption import adopt, find_candidates, judge
 from smallmix.training.signals import StopRequest

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smallmix.collection.collect import Collection
+    from smallmix.study.layout import Layout
+    from smallmix.tables.cell_status import Collection
 
 SUMMARY = "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json"
 TRAINING_RULE = "train_cell"
@@ -25,27 +26,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Collect and write; see `smallmix.collection.collect`. Raises SmallmixError where cells are not current."""
-    from smallmix.collection.collect import collect
-    from smallmix.collection.provenance import write_provenance
-    from smallmix.collection.tables import write_tables
-    from smallmix.errors import SmallmixError
+    """Collect and write; see `collect_into`."""
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
 
-    study = Study.load(arguments.study)
-    layout = Layout(study, arguments.root)
-    collection = collect(study, layout)
-    if arguments.require_complete and collection.not_current:
-        raise SmallmixError(explain_incomplete(collection))
+    layout = Layout(Study.load(arguments.study), arguments.root)
     folder = arguments.output or layout.results
-    write_tables(collection, folder)
+    collect_into(layout, folder, require_complete=arguments.require_complete)
+    print(f"tables written to {folder}")
+    return 0
+
+
+def collect_into(layout: Layout, folder: Path, *, require_complete: bool = False) -> None:
+    """Judge every cell and write the tables into `folder`; print how many cells have which status, and why.
+
+    Raises SmallmixError, and writes nothing, where completeness is required and cells are not current.
+    """
+    from smallmix.errors import SmallmixError
+    from smallmix.tables.collect import collect
+    from smallmix.tables.collected_tables import write_study_tables
+    from smallmix.tables.provenance import write_provenance
+
+    collection = collect(layout.study, layout)
+    if require_complete and collection.not_current:
+        raise SmallmixError(explain_incomplete(collection))
+    write_study_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     print(collection.summary())
     for line in list_cells(collection):
         print(line)
-    print(f"tables written to {folder}")
-    return 0
 
 
 def list_cells(collection: Collection) -> list[str]:

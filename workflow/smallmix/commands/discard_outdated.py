@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallmix.commands.configuration_files import add_configfile, files_to_merge
+
+if TYPE_CHECKING:
+    from smallmix.study.layout import Layout
 
 SUMMARY = "remove results that do not belong to the configuration, data and code; the next run makes them again"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which study, and whether to remove or only to list."""
+    """Declare the command's options."""
     add_configfile(parser)
     parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
     parser.add_argument("--dry-run", action="store_true", help="list them, remove nothing")
@@ -19,21 +23,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List and remove; trained cells in results/store are kept."""
-    from smallmix.planning.cell_states import known_data
-    from smallmix.planning.outdated import find_contradicted
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
 
-    layout = Layout(load_study(files_to_merge(arguments.configfile, arguments.root)), arguments.root)
+    study = load_study(files_to_merge(arguments.configfile, arguments.root))
+    discard(Layout(study, arguments.root), dry_run=arguments.dry_run)
+    return 0
+
+
+def discard(layout: Layout, *, dry_run: bool) -> None:
+    """Print every result that does not belong to the study, with the reason, and remove it unless it is a dry run."""
+    from smallmix.planning.outdated import find_contradicted
+    from smallmix.tables.collect import find_wanted
+
     outdated = find_contradicted(layout)
     for path, reason in outdated.items():
-        print(f"{'outdated' if arguments.dry_run else 'removed'}: {path}: {reason}")
-        if not arguments.dry_run:
+        print(f"{'outdated' if dry_run else 'removed'}: {path}: {reason}")
+        if not dry_run:
             path.unlink(missing_ok=True)
+    wanted = find_wanted(layout.study.cells, layout)
     unjudged = [
         cell.place
         for cell in layout.study.cells
-        if (layout.cell(cell) / "metrics.json").exists() and known_data(layout.subset(cell), layout.dataset) is None
+        if (layout.cell(cell) / "metrics.json").exists() and wanted[cell.place].data is None
     ]
     if unjudged:
         print(
@@ -42,4 +54,3 @@ def run(arguments: argparse.Namespace) -> int:
         )
     elif not outdated:
         print("every result on the disk belongs to this configuration, data and code")
-    return 0

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smallmix.statistics.claims import JudgedClaim
+    from smallmix.study.layout import Layout
 
 SUMMARY = "write claims.csv: each published number and claim, what was found, and the verdict"
 
@@ -31,28 +37,42 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge and write; see `smallmix.statistics.claims`. A study that names nothing published gets an empty table."""
     from collections import Counter
 
-    from smallmix.statistics.claims import judge_claims, write_claims
-    from smallmix.statistics.study_results import load_study_results
+    from smallmix.statistics.claims import write_claims
     from smallmix.study.layout import Layout
-    from smallmix.study.published import find_published, load_published
     from smallmix.study.study import Study
 
-    study = Study.load(arguments.study)
-    layout = Layout(study, arguments.root)
+    layout = Layout(Study.load(arguments.study), arguments.root)
     tables = arguments.tables or layout.results
-    named = study.configuration["published"]
-    published = arguments.published or (find_published(named, arguments.root) if named else None)
     path = arguments.output or tables / "claims.csv"
-    if published is None:
-        write_claims([], path)
+    rows = judge_study(layout, tables, arguments.published, arguments.compare_with)
+    write_claims(rows or [], path)
+    if rows is None:
         print(f"the study names no published numbers: {path} has no rows")
         return 0
-    compared = layout.collected_studies if arguments.compare_with is None else arguments.compare_with
-    others = [load_study_results(Study.load(other), arguments.root, other.parent) for other in compared]
-    rows = judge_claims(load_published(published), load_study_results(study, arguments.root, tables), others)
-    write_claims(rows, path)
     for kind in ("claim", "number", "gain"):
         counts = Counter(row.verdict for row in rows if row.kind == kind)
         print(f"{kind}s: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none"))
     print(f"claims written to {path}")
     return 0
+
+
+def judge_study(
+    layout: Layout, tables: Path, published: Path | None = None, compare_with: Sequence[Path] | None = None
+) -> list[JudgedClaim] | None:
+    """Judge what was published by the study's `tables`; None where the study names nothing published.
+
+    `published` and `compare_with` (the study.json of other studies) are by default what the study names.
+    """
+    from smallmix.statistics.claims import judge_claims
+    from smallmix.statistics.study_results import load_study_results
+    from smallmix.study.published import find_published, load_published
+    from smallmix.study.study import Study
+
+    named = layout.study.configuration["published"]
+    if published is None:
+        if not named:
+            return None
+        published = find_published(named, layout.root)
+    compared = layout.collected_studies if compare_with is None else compare_with
+    others = [load_study_results(Study.load(other), layout.root, other.parent) for other in compared]
+    return judge_claims(load_published(published), load_study_results(layout.study, layout.root, tables), others)

@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Count and write; see `smallmix.collection.subset_table`."""
-    from smallmix.collection.subset_table import tabulate_subsets, write_subset_table
+    """Count and write; see `smallmix.tables.subset_table`."""
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
+    from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
     layout = Layout(Study.load(arguments.study), arguments.root)
     path = arguments.output or layout.results / "subset_table.csv"

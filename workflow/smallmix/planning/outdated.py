@@ -6,14 +6,12 @@ user's profile) or wrong (--touch). So every start asks the files: study.json, t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from smallmix.code_fingerprint import fingerprint_training
 from smallmix.errors import SmallmixError
-from smallmix.planning.cell_states import known_data
 from smallmix.study.layout import Layout
+from smallmix.tables.cell_status import UnusableFile, find_other_origins, read_metrics
+from smallmix.tables.collect import collect, find_wanted
 
 
 def find_outdated(layout: Layout) -> list[Path]:
@@ -29,34 +27,26 @@ def find_contradicted(layout: Layout) -> dict[Path, str]:
 
     Reads all files of all cells. Where the images are not there, no cell is judged.
     """
-    from smallmix.collection.collect import collect
-
     found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
+    wanted = find_wanted(layout.study.cells, layout)
     for record in collect(layout.study, layout).records:
-        metrics = layout.cell(record.cell) / "metrics.json"
-        known = known_data(layout.subset(record.cell), layout.dataset) is not None
-        if record.status != "current" and metrics.exists() and known:
-            found[metrics] = record.reason
+        if record.files_problem is not None and wanted[record.cell.place].data is not None:
+            found[layout.cell(record.cell) / "metrics.json"] = record.files_problem
     return found
 
 
 def outdated_cells(layout: Layout) -> list[Path]:
-    """Every metrics.json that belongs to another cell, other data or other code."""
-    data: dict[Path, str | None] = {}
+    """Return every metrics.json that belongs to another cell, other data or other code, or is damaged."""
+    wanted = find_wanted(layout.study.cells, layout)
     outdated: list[Path] = []
     for cell in layout.study.cells:
         path = layout.cell(cell) / "metrics.json"
-        metrics = read_metrics(path)
-        if metrics is None:
+        if not path.exists():
             continue
-        subset = layout.subset(cell)
-        if subset not in data:
-            data[subset] = known_data(subset, layout.dataset)
-        if (
-            metrics.get("cell_fingerprint") != cell.value.fingerprint
-            or metrics.get("code_fingerprint") != fingerprint_training(cell.value.method.mix, cell.value.model.name)
-            or (data[subset] is not None and metrics.get("data_fingerprint") != data[subset])
-        ):
+        try:
+            if find_other_origins(cell.value, read_metrics(path), wanted[cell.place]):
+                outdated.append(path)
+        except UnusableFile:
             outdated.append(path)
     return outdated
 
@@ -79,17 +69,6 @@ def outdated_subsets(layout: Layout) -> list[Path]:
         except SmallmixError:
             continue  # the data set is not whole, or the rule cannot be met: the extraction says so
     return outdated
-
-
-def read_metrics(path: Path) -> dict[str, Any] | None:
-    """The content of a metrics.json: None where there is none, empty where it is damaged."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _outdated_study(layout: Layout) -> list[Path]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from smallmix.datasets.description import DatasetDescription, load_description
 from smallmix.errors import SmallmixError
 from smallmix.planning.capacity import Capacity, usable_cores
-from smallmix.planning.cell_states import CellState, find_cell_states
 from smallmix.planning.cost import (
     ImagesInNumbers,
     Pace,
@@ -28,6 +27,8 @@ from smallmix.science.early_loss import alarming_loss
 from smallmix.study.cell import Cell
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
+from smallmix.tables.cell_status import STATUSES, CellStatus
+from smallmix.tables.collect import find_statuses
 from smallmix.training.gpu_slots import list_gpus
 from smallmix.wording import DAY, duration
 
@@ -39,7 +40,7 @@ class StudyPlan:
     """A study's cells with their states, and what is known of the images."""
 
     layout: Layout
-    states: dict[str, CellState]
+    states: dict[str, CellStatus]
     images: ImagesInNumbers
     fetched: bool
 
@@ -53,12 +54,12 @@ class StudyPlan:
         except SmallmixError:
             description = None
         images = ImagesInNumbers.of(study, description)
-        return cls(layout, find_cell_states(layout), images, description is not None)
+        return cls(layout, find_statuses(layout), images, description is not None)
 
     @property
     def to_train(self) -> list[StudyCell]:
         """Return the cells that a run would train or continue."""
-        return [cell for cell in self.layout.study.cells if self.states[cell.place] in ("missing", "resumable")]
+        return [cell for cell in self.layout.study.cells if self.states[cell.place].needs_training]
 
     def at_once(self, capacity: Capacity, cells: Sequence[StudyCell]) -> int:
         """Return how many of the cells train side by side."""
@@ -86,7 +87,7 @@ def brief_plan(study: Study, root: Path, capacity: Capacity, chosen: Collection[
         return f"smallmix: study {study.name}: all {len(study.cells)} cells are trained."
     cells = [cell for cell in plan.to_train if chosen is None or cell.place in chosen]
     asked, cells = cells, cells or plan.to_train
-    resumable = sum(plan.states[cell.place] == "resumable" for cell in cells)
+    resumable = sum(plan.states[cell.place].has_checkpoint for cell in cells)
     at_once = plan.at_once(capacity, cells)
     if capacity.executor is not None:
         where = f"as jobs of {capacity.executor} (up to {at_once} at once); how long they take depends on the nodes."
@@ -123,17 +124,17 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
         f"Study {study.name}: {study.title}",
         f"Data set {study.dataset}: {'fetched' if plan.fetched else 'not fetched yet'}",
         "",
-        f"{'size':>8} {'cells':>6} {'done':>6} {'stored':>7} {'resumable':>10} {'missing':>8} "
+        f"{'size':>8} {'cells':>6} {' '.join(STATUSES)} "
         f"{'iterations a cell':>18} {'PFLOP a cell':>13} {'time a cell':>14}",
     ]
     for size in study.sizes:
         of_size = [cell for cell in everything if cell.size == size]
-        states = Counter(plan.states[cell.place] for cell in of_size)
+        counts = Counter(plan.states[cell.place].status for cell in of_size)
         value = of_size[0].value
         work, seconds = operations(value, plan.images), pace.cell_seconds(value, plan.images)
         lines.append(
-            f"{size:>8,} {len(of_size):>6} {states['done']:>6} {states['stored']:>7} {states['resumable']:>10} "
-            f"{states['missing']:>8} {value.iterations:>18,} {work / 1e15:>13.3g} {plain_duration(seconds):>14}"
+            f"{size:>8,} {len(of_size):>6} {' '.join(f'{counts[status]:>{len(status)}}' for status in STATUSES)} "
+            f"{value.iterations:>18,} {work / 1e15:>13.3g} {plain_duration(seconds):>14}"
         )
     at_once = plan.at_once(capacity, cells)
     seconds = plan.seconds(pace, cells, at_once)
@@ -161,7 +162,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     lines.append(f"Disk: about {describe_bytes(disk)} more.")
     if unusable is not None:
         lines.append(f"Warning: {unusable}")
-    done = [cell for cell in everything if plan.states[cell.place] == "done"]
+    done = [cell for cell in everything if plan.states[cell.place].status == "current"]
     warnings = (warn_of_small_batches(study), warn_of_early_losses(plan.layout, done, plan.images.classes))
     lines += [warning for warning in warnings if warning is not None]
     advice = advise_on_precision(sample, plan.images, measured) if cells else None

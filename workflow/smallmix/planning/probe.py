@@ -50,7 +50,7 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
     state = TrainingState.fresh(trial, data, device)
     state.model.train()
     executor = build_executor(data, state)
-    together = STEPS_ON_A_CARD if device.type == "cuda" else 1
+    together = STEPS_ON_A_GPU if device.type == "cuda" else 1
 
     def take() -> int:
         seen = sum(executor.step() for _ in range(together))

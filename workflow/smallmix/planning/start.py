@@ -11,19 +11,21 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from smallmix.atomic_files import write_text
-from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
+from smallmix.code_fingerprint import fingerprint_code
 from smallmix.datasets.description import load_description
 from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
-from smallmix.planning.cell_states import known_data
-from smallmix.planning.outdated import find_outdated, outdated_subsets, read_metrics
+from smallmix.planning.outdated import find_outdated, outdated_subsets
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
+from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, read_metrics
+from smallmix.tables.collect import known_data, training_code
 from smallmix.training.store import StoreEntry, store_key
 
 SHOWN = 10
@@ -139,21 +141,20 @@ def keep_copied(layout: Layout) -> int:
     Their data may not be there yet: the store's key names the data that they were made from.
     """
     try:
-        from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
+        from smallmix.tables.cell_files import examine_files
     except ImportError:  # Snakemake without numpy cannot judge them
         return 0
     kept = 0
     for cell in layout.study.cells:
-        code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
-        metrics = read_metrics(_metrics(layout, cell)) if _is_copied(layout, cell) else None
-        if not metrics or metrics.get("code_fingerprint") != code:
+        code, metrics = training_code(cell.value), _origin(layout, cell) if _is_copied(layout, cell) else {}
+        if metrics.get("code_fingerprint") != code:
             continue
         data = str(metrics.get("data_fingerprint"))
         entry = StoreEntry(layout.root / STORE / store_key(cell.value, data, code))
         if entry.is_finished or entry.has_checkpoint:
             continue
         folder = layout.cell(cell)
-        if read_cell_record(cell, folder, WantedFingerprints(code, data)).status != "current":
+        if examine_files(cell, folder, WantedFingerprints(code, data)).status != "current":
             continue
         with contextlib.suppress(SmallmixError, OSError):  # another process, a full disk: it stays where it is
             entry.acquire()
@@ -170,17 +171,16 @@ def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verifie
     """Return copied cells whose files are damaged or contradict each other; each is read whole once."""
     found: dict[Path, str] = {}
     for cell in copied:
-        code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
+        code = training_code(cell.value)
         files = [layout.cell(cell) / name for name in CELL_FILES]
         if verified.knows(files, cell.value.fingerprint, code):
             continue
         try:
-            from smallmix.collection.cell_record import WantedFingerprints, read_cell_record
+            from smallmix.tables.cell_files import examine_files
         except ImportError:  # Snakemake without numpy: collection judges them
             break
-        metrics = read_metrics(_metrics(layout, cell)) or {}
-        wanted = WantedFingerprints(code, str(metrics.get("data_fingerprint")))
-        record = read_cell_record(cell, layout.cell(cell), wanted)
+        wanted = WantedFingerprints(code, str(_origin(layout, cell).get("data_fingerprint")))
+        record = examine_files(cell, layout.cell(cell), wanted)
         if record.status == "current":
             verified.note(files, cell.value.fingerprint, code)
         else:
@@ -260,3 +260,11 @@ def _signature(files: Sequence[Path], compared: Sequence[str]) -> str:
             now = os.stat(path)
             stats.append([now.st_size, now.st_mtime_ns, now.st_ctime_ns])
     return fingerprint_value([stats, list(compared)])
+
+
+def _origin(layout: Layout, cell: StudyCell) -> dict[str, Any]:
+    """Return the content of a cell's metrics.json; empty where it is missing or damaged."""
+    try:
+        return read_metrics(_metrics(layout, cell))
+    except UnusableFile:
+        return {}

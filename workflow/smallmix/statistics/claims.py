@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smallmix.atomic_files import write_text
-from smallmix.collection.tables import csv_text
 from smallmix.statistics import accuracy_claims, loss_claims
 from smallmix.statistics.protocol import (
     ProtocolDifference,
@@ -19,8 +17,8 @@ from smallmix.statistics.published_numbers import judge_gains, judge_numbers
 from smallmix.statistics.study_results import StudyResults
 from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, claim_verdict, not_tested
 from smallmix.study.published import Published, PublishedClaim
-
-COLUMNS = ("kind", "id", "statement", "published", "found", "difference", "tolerance", "verdict", "reason")
+from smallmix.tables.columns import CLAIMS
+from smallmix.tables.table_files import write_table
 
 Rule = Callable[[StudyResults, Sequence[StudyResults]], Judgement]
 
@@ -76,7 +74,7 @@ def judge_claims(published: Published, results: StudyResults, others: Sequence[S
 
 def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:
     """Write claims.csv, atomically."""
-    write_text(path, csv_text(COLUMNS, (tuple(vars(row).values()) for row in rows)))
+    write_table(path, CLAIMS, (tuple(vars(row).values()) for row in rows))
 
 
 def _judge_claim(

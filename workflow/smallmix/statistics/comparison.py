@@ -17,39 +17,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smallmix.atomic_files import write_text
-from smallmix.collection.tables import csv_text
-from smallmix.statistics.intervals import MeanInterval, mean_interval, number_text, t_test
+from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
 from smallmix.statistics.study_results import SELECTIONS, Result, by_seed
 from smallmix.study.cell import Mix
 from smallmix.study.method_roles import beta_of, first_method, methods_with
 from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
+from smallmix.tables.columns import ALL_SIZES, COMPARISON
+from smallmix.tables.table_files import write_table
 
 DECLARED_SELECTION = "last_tenth"
 LEVEL = 0.05
 FEWEST_FOR_A_RATIO = 3  # variances of two seeds are next to meaningless
-ALL_SIZES = "all"
-COLUMNS = (
-    "size",
-    "method",
-    "reference",
-    "selection",
-    "seeds",
-    "difference",
-    "low",
-    "high",
-    "standard_error",
-    "p_value",
-    "note",
-    "t_test_p_value",
-    "holm_p_value",
-    "role",
-    "smallest_p_value",
-    "holm_rows",
-    "variance_ratio",
-)
 
 
 @dataclass(frozen=True)
@@ -138,7 +118,7 @@ def average_over_sizes(differences: dict[int, dict[int, float]]) -> tuple[list[f
 
 def write_comparison(rows: Iterable[Comparison], path: Path) -> None:
     """Write comparison.csv, atomically; differences are fractions, unknown fields empty."""
-    write_text(path, csv_text(COLUMNS, (_fields(row) for row in rows)))
+    write_table(path, COMPARISON, map(_fields, rows))
 
 
 def _average_pairs(values: dict[int, dict[int, tuple[float, float]]]) -> tuple[list[tuple[float, float]], str]:
@@ -213,7 +193,7 @@ def _correct(rows: list[Comparison]) -> list[Comparison]:
     return corrected
 
 
-def _fields(row: Comparison) -> list[str]:
+def _fields(row: Comparison) -> list[int | float | str | None]:
     interval = row.interval
     numbers = (interval.mean, interval.low, interval.high, interval.standard_error) if interval else (None,) * 4
     return [
@@ -221,16 +201,16 @@ def _fields(row: Comparison) -> list[str]:
         row.method,
         row.reference,
         row.selection,
-        str(interval.count if interval else 0),
-        *map(number_text, numbers),
-        number_text(row.p_value),
+        interval.count if interval else 0,
+        *numbers,
+        row.p_value,
         row.note,
-        number_text(row.t_test_p_value),
-        number_text(row.holm_p_value),
+        row.t_test_p_value,
+        row.holm_p_value,
         row.role,
-        number_text(row.smallest_p_value),
-        "" if row.holm_rows is None else str(row.holm_rows),
-        number_text(row.variance_ratio),
+        row.smallest_p_value,
+        row.holm_rows,
+        row.variance_ratio,
     ]
 
 

@@ -73,8 +73,3 @@ def t_test(values: Sequence[float]) -> float | None:
     if not interval.standard_error:
         return None
     return float(2 * stats.t.sf(abs(interval.mean) / interval.standard_error, len(values) - 1))
-
-
-def number_text(value: float | None) -> str:
-    """Return nine significant digits, the same on every machine; empty for None."""
-    return "" if value is None else f"{value:.9g}"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smallmix.collection.subset_table import SubsetRow, count_classes, read_subset_table
-from smallmix.errors import SmallmixError
 from smallmix.study.cell import Mix
 from smallmix.study.layout import Layout
 from smallmix.study.method_roles import method_as_published
 from smallmix.study.published import Protocol, article_protocol
 from smallmix.study.study import Study
+from smallmix.tables.columns import CELL_HISTORY, HISTORY, METRICS
+from smallmix.tables.subset_table import SubsetRow, count_classes, read_subset_table
+from smallmix.tables.table_files import Columns, read_columns
 
 # How an accuracy is chosen from a training: by the best evaluation (the article's rule, chosen on the test images), by
 # the last one, or by the median of the last tenth.
@@ -25,7 +25,6 @@ SELECTIONS = {
     "last": "final_test_accuracy",
     "last_tenth": "last_tenth_test_accuracy",
 }
-_NAMES = frozenset({"study", "dataset", "method"})
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,6 @@ class Result:
         return self.numbers.get(column, math.nan)
 
 
-HISTORY_FRONT = ("study", "size", "method", "seed")
-
-
 @dataclass(frozen=True)
 class History:
     """One current cell's evaluations by column of history.csv."""
@@ -56,48 +52,35 @@ class History:
 
 
 def read_results(path: Path) -> tuple[Result, ...]:
-    """Read the rows of a metrics.csv, in its order. Raises SmallmixError where it is missing or damaged."""
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            return tuple(
-                Result(
-                    size=int(row["size"]),
-                    method=row["method"],
-                    seed=int(row["seed"]),
-                    numbers={key: _number(text) for key, text in row.items() if key not in _NAMES},
-                )
-                for row in csv.DictReader(stream, strict=True)
-            )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise SmallmixError(_explain(path, error)) from error
+    """Read the rows of a metrics.csv, in its order. Raises TableError where it is missing or damaged."""
+    columns = read_columns(path, METRICS)
+    numbers = {column.name: columns[column.name].tolist() for column in METRICS.columns if column.dtype != "text"}
+    return tuple(
+        Result(size, method, seed, {name: float(values[row]) for name, values in numbers.items()})
+        for row, (size, method, seed) in enumerate(_cells(columns))
+    )
 
 
 def read_histories(path: Path, largest_size: int | None = None) -> tuple[History, ...]:
     """Read the histories of a history.csv by cell, in its order; of sizes up to `largest_size` if that is given.
 
-    Raises SmallmixError where the file is missing or damaged.
+    Raises TableError where the file is missing or damaged.
     """
+    keep = None if largest_size is None else (lambda part: part["size"] <= largest_size)
+    columns = read_columns(path, HISTORY, keep)
+    names = CELL_HISTORY.names
+    numbers = zip(*(columns[name].tolist() for name in names), strict=True)
     found: dict[tuple[int, str, int], History] = {}
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            rows = csv.reader(stream, strict=True)
-            header = next(rows)
-            if header[: len(HISTORY_FRONT)] != list(HISTORY_FRONT):
-                raise ValueError(f"it does not begin with the columns {','.join(HISTORY_FRONT)}")
-            front, names = len(HISTORY_FRONT), header[len(HISTORY_FRONT) :]
-            for row in rows:
-                _, size_text, method, seed, *_ = row
-                size = int(size_text)
-                if largest_size is not None and size > largest_size:
-                    continue
-                place = (size, method, int(seed))
-                if place not in found:
-                    found[place] = History(*place, columns={name: [] for name in names})
-                for name, text in zip(names, row[front:], strict=True):
-                    found[place].columns[name].append(_number(text))
-    except (OSError, ValueError, IndexError, StopIteration, csv.Error) as error:
-        raise SmallmixError(_explain(path, error)) from error
+    for cell, row in zip(_cells(columns), numbers, strict=True):
+        history = found.setdefault(cell, History(*cell, columns={name: [] for name in names}))
+        for name, value in zip(names, row, strict=True):
+            history.columns[name].append(float(value))
     return tuple(found.values())
+
+
+def _cells(columns: Columns) -> Iterator[tuple[int, str, int]]:
+    """Return size, method and seed of every row."""
+    return zip(columns["size"].tolist(), columns["method"].tolist(), columns["seed"].tolist(), strict=True)
 
 
 def by_seed(results: Iterable[Result], size: int, method: str, column: str) -> dict[int, float]:
@@ -105,14 +88,6 @@ def by_seed(results: Iterable[Result], size: int, method: str, column: str) -> d
     chosen = (one for one in results if one.size == size and one.method == method)
     values = {one.seed: one.numbers[column] for one in chosen}
     return {seed: values[seed] for seed in sorted(values) if not math.isnan(values[seed])}
-
-
-def _number(text: str) -> float:
-    return float(text) if text else math.nan
-
-
-def _explain(path: Path, error: Exception) -> str:
-    return f"cannot read {path}: {error}. Write it again with `python -m smallmix collect-metrics`."
 
 
 # The sizes that the article calls small data are far below; loss curves of larger ones are not judged.

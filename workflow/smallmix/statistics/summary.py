@@ -6,32 +6,19 @@ one metric for each selection. Accuracies, calibration errors and gaps are fract
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from smallmix.atomic_files import write_text
-from smallmix.collection.tables import csv_text
-from smallmix.errors import SmallmixError
-from smallmix.statistics.intervals import MeanInterval, mean_interval, number_text
+from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.study_results import Result
 from smallmix.study.study import Study
+from smallmix.tables.columns import ALL_METHODS, SUMMARY
+from smallmix.tables.table_files import read_columns, write_table
 
-COLUMNS = (
-    "size",
-    "method",
-    "metric",
-    "seeds",
-    "mean",
-    "low",
-    "high",
-    "standard_deviation",
-    "minimum",
-    "maximum",
-)
 # The columns of metrics.csv that are summed up as they are.
 MEASURED = (
     "best_test_accuracy",
@@ -55,8 +42,7 @@ DERIVED: dict[str, Callable[[Result], float]] = {
     "best_iteration_share": lambda run: run.number("best_iteration") / run.number("iterations"),
 }
 METRICS = (*MEASURED, *DERIVED)
-# No method can have this name. Its rows average a seed's methods first, so that they have one value a seed as well.
-ALL_METHODS = "*"
+# Rows of ALL_METHODS average a seed's methods first, so that they have one value a seed as well.
 OVER_ALL_METHODS = ("calibration_error_by_chance",)
 
 
@@ -123,18 +109,33 @@ def summarize(study: Study, results: Sequence[Result]) -> Summary:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write summary.csv, atomically; numbers have nine digits, unknown ones are empty."""
-    write_text(path, csv_text(COLUMNS, map(_fields, summary.rows)))
+    write_table(path, SUMMARY, (dataclasses.astuple(row) for row in summary.rows))
 
 
 def read_summary(path: Path) -> Summary:
-    """Read a summary.csv. Raises SmallmixError where it is missing or damaged."""
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            return Summary(tuple(map(_parse, csv.DictReader(stream, strict=True))))
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise SmallmixError(
-            f"cannot read {path}: {error}. Write it again with `python -m smallmix summarize-cells`."
-        ) from error
+    """Read a summary.csv. Raises TableError where it is missing or damaged."""
+    rows = read_columns(path, SUMMARY)
+    return Summary(
+        tuple(
+            SummaryRow(
+                size=int(rows["size"][row]),
+                method=str(rows["method"][row]),
+                metric=str(rows["metric"][row]),
+                seeds=int(rows["seeds"][row]),
+                mean=float(rows["mean"][row]),
+                low=_known(rows["low"][row]),
+                high=_known(rows["high"][row]),
+                standard_deviation=_known(rows["standard_deviation"][row]),
+                minimum=float(rows["minimum"][row]),
+                maximum=float(rows["maximum"][row]),
+            )
+            for row in range(len(rows["size"]))
+        )
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _values(runs: Iterable[Result], metric: str) -> list[float]:
@@ -172,27 +173,3 @@ def _summary_row(size: int, method: str, metric: str, values: list[float]) -> Su
         minimum=min(values),
         maximum=max(values),
     )
-
-
-def _fields(row: SummaryRow) -> list[str]:
-    numbers = (row.mean, row.low, row.high, row.standard_deviation, row.minimum, row.maximum)
-    return [str(row.size), row.method, row.metric, str(row.seeds), *map(number_text, numbers)]
-
-
-def _parse(row: dict[str, str]) -> SummaryRow:
-    return SummaryRow(
-        size=int(row["size"]),
-        method=row["method"],
-        metric=row["metric"],
-        seeds=int(row["seeds"]),
-        mean=float(row["mean"]),
-        low=_number(row["low"]),
-        high=_number(row["high"]),
-        standard_deviation=_number(row["standard_deviation"]),
-        minimum=float(row["minimum"]),
-        maximum=float(row["maximum"]),
-    )
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

@@ -1,1 +1,1 @@
-"""The tables of a study: every CSV between the cells and the page, read and written in one place."""
+"""Every CSV of a study: columns declared once, one writer, one reader; and the status of every cell."""

@@ -19,102 +19,29 @@ from smallmix.study.layout import Layout
 from smallmix.study.method_roles import method_for
 from smallmix.study.published import Published, find_published, load_published
 from smallmix.study.study import Study
+from smallmix.tables.columns import (
+    ALL_METHODS,
+    CELLS,
+    CLAIMS,
+    COMPARISON,
+    HISTORY,
+    METRICS,
+    SUBSET_TABLE,
+    SUMMARY,
+)
+from smallmix.tables.table_files import empty_table, read_table
 
 SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test accuracy, a fraction
-ALL_METHODS = "*"  # in place of a method in `summary`: the mean over all of them
 LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "metrics": (
-        "study",
-        "dataset",
-        "size",
-        "method",
-        "seed",
-        "iterations",
-        "final_test_accuracy",
-        "best_test_accuracy",
-        "last_tenth_test_accuracy",
-        "last_tenth_readings",
-        "final_test_loss",
-        "best_iteration",
-        "final_train_loss",
-        "final_clean_train_loss",
-        "final_clean_train_accuracy",
-        "expected_calibration_error",
-        "calibration_gap",
-        "brier_score",
-        "negative_log_likelihood",
-        "largest_early_loss",
-        "largest_early_loss_iteration",
-        "calibration_error_by_chance",
-    ),
-    "history": (
-        "study",
-        "size",
-        "method",
-        "seed",
-        "iteration",
-        "epoch",
-        "learning_rate",
-        "train_loss",
-        "clean_train_loss",
-        "clean_train_accuracy",
-        "test_loss",
-        "test_accuracy",
-    ),
-    "cells": ("size", "method", "seed", "status", "reason"),
-    "summary": (
-        "size",
-        "method",
-        "metric",
-        "seeds",
-        "mean",
-        "low",
-        "high",
-        "standard_deviation",
-        "minimum",
-        "maximum",
-    ),
-    "comparison": (
-        "size",
-        "method",
-        "reference",
-        "selection",
-        "seeds",
-        "difference",
-        "low",
-        "high",
-        "standard_error",
-        "p_value",
-        "note",
-        "t_test_p_value",
-        "holm_p_value",
-        "role",
-        "smallest_p_value",
-        "holm_rows",
-        "variance_ratio",
-    ),
-    "claims": (
-        "kind",
-        "id",
-        "statement",
-        "published",
-        "found",
-        "difference",
-        "tolerance",
-        "verdict",
-        "reason",
-    ),
-    "subset_table": ("size", "smallest_class", "largest_class"),
-}
-TEXT_COLUMNS = {
-    "metrics": frozenset({"study", "dataset", "method"}),
-    "history": frozenset({"study", "method"}),
-    "cells": frozenset({"method", "status", "reason"}),
-    "summary": frozenset({"method", "metric"}),
-    "comparison": frozenset({"size", "method", "reference", "selection", "note", "role"}),
-    "claims": frozenset(COLUMNS["claims"]),
-    "subset_table": frozenset[str](),
+# The tables that figures and report read, by their names in StudyTables.
+TABLES_READ = {
+    "metrics": METRICS,
+    "history": HISTORY,
+    "cells": CELLS,
+    "summary": SUMMARY,
+    "comparison": COMPARISON,
+    "claims": CLAIMS,
+    "subset_table": SUBSET_TABLE,
 }
 
 
@@ -154,9 +81,10 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class StudyTables:
-    """The tables of a study. Data frames have the columns of COLUMNS; `dataset` and `provenance` are JSON objects.
+    """The tables of a study. Data frames have the columns that TABLES_READ declares.
 
-    `published` is None where the study names no published numbers. Accuracies and their differences are fractions.
+    `dataset` and `provenance` are JSON objects. `published` is None where the study names no published numbers.
+    Accuracies and their differences are fractions.
     """
 
     study: Study
@@ -276,7 +204,7 @@ class StudyTables:
 
     def mean_curve(self, size: int, method: str) -> pd.DataFrame:
         """Return the means over seeds of the history's columns, indexed by iteration; empty where there is no curve."""
-        columns = [column for column in COLUMNS["history"] if column not in TEXT_COLUMNS["history"]]
+        columns = [column.name for column in HISTORY.columns if column.dtype != "text"]
         return self.curves_of(size, method)[columns].groupby("iteration").mean()
 
 
@@ -285,38 +213,16 @@ def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTa
     layout = Layout(study, root)
     folder = tables or layout.results
     published = study.configuration["published"]
-    frames = {name: read_table(folder / f"{name}.csv", name) for name in COLUMNS}
+    frames = {
+        name: read_table(folder / table.file, table) if (folder / table.file).exists() else empty_table(table)
+        for name, table in TABLES_READ.items()
+    }
     return StudyTables(
         study=study,
         dataset=_read_json(layout.dataset / "dataset.json"),
         provenance=_read_json(folder / "provenance.json"),
         published=load_published(find_published(published, root)) if published else None,
         **frames,
-    )
-
-
-def read_table(path: Path, name: str) -> pd.DataFrame:
-    """Read one CSV table; empty where there is no file. Raises SmallmixError where it is damaged or lacks columns."""
-    if not path.exists():
-        return empty_table(name)
-    text = dict.fromkeys(TEXT_COLUMNS[name], str)
-    empty = {column: [""] for column in COLUMNS[name] if column not in text}
-    try:
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=empty)
-    except (OSError, ValueError) as error:
-        raise SmallmixError(f"cannot read the table {path}: {error}. Delete it and collect the study again.") from error
-    lacking = [column for column in COLUMNS[name] if column not in table.columns]
-    if lacking:
-        raise SmallmixError(
-            f"the table {path} has no column {', '.join(lacking)}. Delete it and collect the study again."
-        )
-    return table
-
-
-def empty_table(name: str) -> pd.DataFrame:
-    """Return a table without rows, with the columns and types of `name`."""
-    return pd.DataFrame(
-        {column: pd.Series(dtype=str if column in TEXT_COLUMNS[name] else float) for column in COLUMNS[name]}
     )
 
 

@@ -1,4 +1,4 @@
-"""Protects collect-metrics and tabulate-subsets: what they write where, and how an incomplete study is told."""
+"""Protects the commands around tables: what they write where, say of an incomplete study, and remove."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 import pytest
-import smallmix.collection.collect
-from smallmix.commands import collect_metrics, tabulate_subsets
+from smallmix.commands import collect_metrics, discard_outdated, tabulate_subsets
+from smallmix.commands.report_so_far import report_so_far
 from smallmix.errors import SmallmixError
 
 from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthetic_study
@@ -15,7 +15,7 @@ from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthe
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
-    monkeypatch.setattr(smallmix.collection.collect, "fingerprint_training", lambda *names: CODE_FINGERPRINT)
+    monkeypatch.setattr("smallmix.tables.collect.training_code", lambda cell: CODE_FINGERPRINT)
     return build_synthetic_study(tmp_path, sizes=(100,), seeds=range(10), test_images=20)
 
 
@@ -77,3 +77,53 @@ def test_subsets_are_tabulated(made: SyntheticStudy, tmp_path: Path) -> None:
     assert tabulate_subsets.run(arguments) == 0
     assert output.read_text().splitlines()[0] == "size,smallest_class,largest_class,missing_classes"
     assert len(output.read_text().splitlines()) == 2
+
+
+def test_the_report_so_far_has_every_part_whose_files_are_there(made: SyntheticStudy) -> None:
+    made.damage("n100/non/seed3", "truncated")
+    made.fail("n100/label-mix/seed0", "out of memory")
+    page, left_out = report_so_far(made.layout, "snakemake --cores 2")
+    assert left_out == []
+    assert page == made.root / "reports" / "synthetic" / "so-far" / "report.html"
+    text = page.read_text(encoding="utf-8")
+    assert "out of memory" in text
+    assert "metrics.json is cut off" in text
+    tables = made.layout.results / "so-far"
+    assert len((tables / "metrics.csv").read_text().splitlines()) == 1 + 28
+    assert (tables / "comparison.csv").exists()
+    assert not (made.layout.results / "metrics.csv").exists()
+
+
+def test_the_report_so_far_leaves_out_what_has_no_files(
+    made: SyntheticStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made.layout.dataset / "dataset.json").unlink()
+    page, left_out = report_so_far(made.layout, None)
+    assert left_out == ["the subsets"]
+    assert page.exists()
+    assert "Delete the folder" not in capsys.readouterr().out, "remedies of its steps are for others"
+
+
+def test_outdated_results_are_listed_with_reasons_then_removed(
+    made: SyntheticStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.damage("n100/non/seed3", "edited")
+    metrics = made.folder("n100/non/seed3") / "metrics.json"
+    discard_outdated.discard(made.layout, dry_run=True)
+    assert f"outdated: {metrics}: its files contradict each other: best_test_accuracy" in capsys.readouterr().out
+    assert metrics.exists()
+    discard_outdated.discard(made.layout, dry_run=False)
+    assert f"removed: {metrics}" in capsys.readouterr().out
+    assert [path for path in made.layout.results.rglob("metrics.json") if path == metrics] == []
+    assert len(list(made.layout.results.rglob("metrics.json"))) == 29
+    discard_outdated.discard(made.layout, dry_run=False)
+    assert "every result on the disk belongs to this configuration, data and code" in capsys.readouterr().out
+
+
+def test_results_whose_images_are_not_there_are_named_and_kept(
+    made: SyntheticStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made.layout.dataset / "dataset.json").unlink()
+    discard_outdated.discard(made.layout, dry_run=False)
+    assert "not judged, because their training images are not here: 30 cells" in capsys.readouterr().out
+    assert len(list(made.layout.results.rglob("metrics.json"))) == 30

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from smallmix.collection.calibration_by_chance import calibration_error_by_chance
-from smallmix.collection.collect import collect
-from smallmix.collection.provenance import describe_provenance, write_provenance
-from smallmix.collection.tables import ALL_HISTORY_COLUMNS, CELLS_COLUMNS, METRICS_COLUMNS, write_tables
+from smallmix.tables.cell_files import calibration_error_by_chance
+from smallmix.tables.collect import collect
+from smallmix.tables.collected_tables import write_study_tables
+from smallmix.tables.columns import CELLS, HISTORY, METRICS
+from smallmix.tables.provenance import describe_provenance, write_provenance
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
@@ -32,7 +33,7 @@ def made(tmp_path: Path) -> SyntheticStudy:
 
 def write(made: SyntheticStudy, folder: Path) -> dict[str, bytes]:
     collection = collect(made.study, made.layout, made.code_fingerprint)
-    write_tables(collection, folder)
+    write_study_tables(collection, folder)
     write_provenance(collection, folder / "provenance.json")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -49,7 +50,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         "expected_calibration_error,calibration_gap,brier_score,negative_log_likelihood,"
         "largest_early_loss,largest_early_loss_iteration,calibration_error_by_chance"
     )
-    assert content.splitlines()[0].decode() == ",".join(METRICS_COLUMNS)
+    assert content.splitlines()[0].decode() == ",".join(METRICS.names)
     absent = {"n250/non/seed0", "n100/non/seed1", "n100/label-mix/seed0"}
     expected = [cell.place for cell in made.study.cells if cell.place not in absent]
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in rows(content)] == expected
@@ -57,7 +58,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         place = f"n{row['size']}/{row['method']}/seed{row['seed']}"
         stored = made.metrics(place)
         assert (row["study"], row["dataset"]) == ("synthetic", "cifar10")
-        assert all(json.loads(row[key]) == stored[key] for key in METRICS_COLUMNS[5:-1])
+        assert all(json.loads(row[key]) == stored[key] for key in METRICS.names[5:-1])
         with np.load(
             made.folder(f"n{row['size']}/{row['method']}/seed{row['seed']}") / "predictions.npz"
         ) as stored_logits:
@@ -72,7 +73,7 @@ def test_histories_are_copied_digit_by_digit(made: SyntheticStudy, tmp_path: Pat
     own[1] = own[1].replace(",0.1,", ",1.0000000e-01,", 1)  # another spelling of the same number must survive
     path.write_text("\n".join(own) + "\n")
     lines = write(made, tmp_path / "out")["history.csv"].decode().splitlines()
-    assert lines[0] == ",".join(ALL_HISTORY_COLUMNS)
+    assert lines[0] == ",".join(HISTORY.names)
     front = "synthetic,250,non,1,"
     assert [line for line in lines if line.startswith(front)] == [front + row for row in own[1:]]
     assert "1.0000000e-01" in lines[1]
@@ -87,7 +88,7 @@ def test_histories_with_carriage_returns_give_the_same_table(made: SyntheticStud
 
 def test_every_cell_has_a_status(made: SyntheticStudy, tmp_path: Path) -> None:
     table = rows(write(made, tmp_path / "out")["cells.csv"])
-    assert tuple(table[0]) == CELLS_COLUMNS == ("size", "method", "seed", "status", "reason")
+    assert tuple(table[0]) == CELLS.names == ("size", "method", "seed", "status", "reason")
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in table] == [
         cell.place for cell in made.study.cells
     ]

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.atomic_files import write_text
-from smallmix.collection.cell_record import CellRecord
-from smallmix.collection.collect import Collection
 from smallmix.fingerprints import canonical_json
+from smallmix.tables.cell_status import CellStatus, Collection
 
 VERSION_KEYS = ("python", "torch", "numpy", "smallmix")
 HARDWARE_KEYS = ("platform", "processor", "device", "precision", "memory_format")
@@ -29,7 +28,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
     seconds, and the first and last start. notes: sentences for people where versions or hardware are mixed.
     failures: reason and last lines of the log of every failed cell.
     """
-    groups: dict[str, list[CellRecord]] = {}
+    groups: dict[str, list[CellStatus]] = {}
     for record in collection.current:
         groups.setdefault(canonical_json(_environment(record)), []).append(record)
     environments = [_describe_group(records) for records in groups.values()]
@@ -57,7 +56,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _describe_group(records: list[CellRecord]) -> dict[str, Any]:
+def _describe_group(records: list[CellStatus]) -> dict[str, Any]:
     started = sorted(str(_timing(record).get("started", "")) for record in records)
     return {
         "environment": _environment(records[0]),
@@ -85,7 +84,7 @@ def _notes(environments: list[dict[str, Any]]) -> list[str]:
     return notes
 
 
-def _note_moves(records: Sequence[CellRecord]) -> list[str]:
+def _note_moves(records: Sequence[CellStatus]) -> list[str]:
     moved = [record.cell.place for record in records if (record.metrics or {}).get("earlier_environments")]
     if not moved:
         return []
@@ -95,7 +94,7 @@ def _note_moves(records: Sequence[CellRecord]) -> list[str]:
     ]
 
 
-def _adoptions(records: Sequence[CellRecord]) -> list[dict[str, Any]]:
+def _adoptions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
     """What was adopted from older code after a replay: each distinct adoption with its cells."""
     cells: dict[str, list[str]] = {}
     for record in records:
@@ -104,7 +103,7 @@ def _adoptions(records: Sequence[CellRecord]) -> list[dict[str, Any]]:
     return [{**json.loads(note), "cells": places} for note, places in cells.items()]
 
 
-def _note_adoptions(records: Sequence[CellRecord]) -> list[str]:
+def _note_adoptions(records: Sequence[CellStatus]) -> list[str]:
     return [
         f"Trained by smallmix {one['version']} (code {one['code_fingerprint']}) and adopted by {one['adopted_by']}, "
         f"whose replay of the first {one['iterations']} iterations of one of them agreed bit for bit: "
@@ -122,14 +121,14 @@ def _note_unusable_cards(environments: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _environment(record: CellRecord) -> dict[str, Any]:
+def _environment(record: CellStatus) -> dict[str, Any]:
     return dict((record.metrics or {}).get("environment", {}))
 
 
-def _timing(record: CellRecord) -> dict[str, Any]:
+def _timing(record: CellStatus) -> dict[str, Any]:
     return dict((record.metrics or {}).get("timing", {}))
 
 
-def _seconds(record: CellRecord, key: str) -> float:
+def _seconds(record: CellStatus, key: str) -> float:
     value = _timing(record).get(key, 0.0)
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
