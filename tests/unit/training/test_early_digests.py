@@ -14,9 +14,9 @@ from smallmix.errors import Interrupted
 from smallmix.science import steps
 from smallmix.science.graph_steps import GraphSteps
 from smallmix.science.network import build_network
-from smallmix.science.steps import StepExecutor
+from smallmix.science.steps import StepExecutor, StepLauncher
 from smallmix.science.training_state import DIGEST_ITERATIONS, TrainingState
-from smallmix.science.training_step import MomentumSgd
+from smallmix.science.training_step import MomentumSgd, StepStats
 from smallmix.training.signals import StopRequest
 from smallmix.training.train_cell import train_cell
 
@@ -30,9 +30,11 @@ def digests(output: Path) -> dict[str, str]:
     return found
 
 
-def executor_that(each_step: bool, *arguments: Any, synchronize_each_step: bool) -> StepExecutor:
+def executor_that(
+    each_step: bool, state: TrainingState, launcher: StepLauncher, stats: StepStats, synchronize_each_step: bool
+) -> StepExecutor:
     """An executor that synchronizes as the test wants it, whatever the device."""
-    return StepExecutor(*arguments, synchronize_each_step=each_step)
+    return StepExecutor(state, launcher, stats, each_step)
 
 
 @pytest.fixture(scope="module")
