@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import Study
 from smallmix.tables.collect import collect
 from smallmix.tables.provenance import describe_provenance
+from smallmix.training import adoption
 from smallmix.training import train_cell as train_cell_module
 from smallmix.training.adoption import adopt, find_candidates, judge
 from smallmix.training.signals import StopRequest
 from smallmix.training.train_cell import TrainingJob, train_cell
+from smallmix.version import VERSION
 
 from tests.synthetic_configuration import build_configuration
 from tests.tiny_cell import TinyData
@@ -148,9 +151,29 @@ def test_after_an_adoption_nothing_is_trained_and_the_record_says_so(
     assert (note["code_fingerprint"], note["version"], note["iterations"], note["evaluations"]) == (OLDER, "1", 10, 2)
     provenance = describe_provenance(collected)
     assert sum(len(one["cells"]) for one in provenance["adopted"]) == CELLS
-    assert any("agreed bit for bit" in sentence for sentence in provenance["notes"])
+    assert len({one["sample"] for one in provenance["adopted"]}) == 3
+    (sentence,) = (sentence for sentence in provenance["notes"] if "agreed bit for bit" in sentence)
+    assert sentence.startswith(f"6 cells were trained by smallmix 1 and adopted by {VERSION}. ")
+    assert "(3 of the cells, at least 10 iterations each)" in sentence
     assert adopt_all(study) == 0  # nothing left to do
     assert "6 cells are current" in capsys.readouterr().out
+
+
+def test_what_was_adopted_can_be_adopted_again_by_a_later_version(
+    study: TinyStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.train_with_older_code()
+    monkeypatch.setattr(adoption, "fingerprint_training", lambda *names: "code between")
+    assert adopt_all(study) == 0
+    monkeypatch.undo()
+    # Only the adopted records are left, as where an older store was cleared.
+    for path in (study.layout.root / STORE).glob("*/finished/metrics.json"):
+        if json.loads(path.read_text(encoding="utf-8"))["code_fingerprint"] == OLDER:
+            shutil.rmtree(path.parent)
+    assert adopt_all(study) == 0
+    assert all(line.startswith("found in the store") for line in study.train())
+    metrics = json.loads((study.layout.cell(study.layout.study.cells[0]) / "metrics.json").read_text(encoding="utf-8"))
+    assert [one["code_fingerprint"] for one in metrics["adopted_from"]] == [OLDER, "code between"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from smallmix.code_fingerprint import fingerprint_training
 PACKAGE = code_fingerprint.PACKAGE_FOLDER
 MIXES = ("none", "images", "images-and-labels")
 NETWORKS = ("preact-resnet18", "preact-resnet18-mixup", "preact-resnet18-without-final-norm")
+SHARED_BY_NETWORKS = {"preactivation", "preactivation_layers"}
 SHARED = sorted(path.name for path in (PACKAGE / "science").glob("[!_]*.py"))
 
 Fingerprints = dict[tuple[str, str], str]
@@ -136,7 +137,7 @@ def test_one_number_in_a_networks_file_outdates_its_cells_alone(package: Package
 
 
 def test_what_networks_share_outdates_all_that_share_it(package: PackageCopy) -> None:
-    for name in ("preactivation", "preactivation_layers"):
+    for name in SHARED_BY_NETWORKS:
         assert package.changed(f"science/networks/{name}.py") == set(package.fingerprints())
 
 
@@ -147,3 +148,10 @@ def test_the_science_says_nothing_to_people() -> None:
         assert "smallmix.errors" not in source, path
         assert "import csv" not in source, path
         assert "print(" not in source, path
+
+
+def test_every_method_and_network_is_the_file_of_its_name() -> None:
+    """Files that networks share stand beside them; their names are no networks."""
+    for folder, names, shared in (("methods", MIXES, set[str]()), ("networks", NETWORKS, SHARED_BY_NETWORKS)):
+        files = {path.stem for path in (PACKAGE / "science" / folder).glob("[!_]*.py")}
+        assert files == {name.replace("-", "_") for name in names} | shared

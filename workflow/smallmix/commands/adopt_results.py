@@ -53,7 +53,7 @@ def adopt_layout(layout: Layout, every_record: bool, dry_run: bool) -> int:
             differing += len(verdict.records)
         elif not dry_run:
             adopted += adopt(verdict, VERSION, print)
-    if found.older and not dry_run:
+    if adopted:
         print(f"adopted: {adopted} of {len(found.older)}; the next run takes them from the store")
     if differing:
         raise ReplayDiffers(

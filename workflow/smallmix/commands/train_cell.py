@@ -26,18 +26,18 @@ WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or i
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The cell, where its data lie, and where it runs."""
     parser.add_argument(
-        "--cell", required=True, help="the cell's value as JSON, or (with --study) its place: n500/label-mix/seed0"
+        "--cell", required=True, help="the cell's value as JSON, or (with --study) its id: n500/label-mix/seed0"
     )
-    parser.add_argument("--study", type=Path, help="study.json, to look up a cell by its place")
+    parser.add_argument("--study", type=Path, help="study.json, to look up a cell by its id")
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--subset", type=Path, required=True, help="table of the cell's training images")
     parser.add_argument("--store", type=Path, default=Path("results/store"), help="store of trained cells")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever cards there are")
-    parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one card at once")
+    parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever GPUs there are")
+    parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one GPU at once")
     parser.add_argument(
-        "--slots", type=Path, default=Path("results/slots"), help="folder whose locked files stand for cards in use"
+        "--slots", type=Path, default=Path("results/slots"), help="folder whose locked files stand for GPUs in use"
     )
     parser.add_argument(
         "--wait-for-lock",
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
     cards = list_gpus() if gpus else []
     with lease_gpu(
-        arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_say
+        arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_report
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
         from smallmix.training.cell_data import refuse_other_data
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             gpus=tuple(cards),
         )
         refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
-        _wait_while_busy(lambda: train_cell(job, stop, report=_say), stop, arguments.wait_for_lock)
+        _wait_while_busy(lambda: train_cell(job, stop, report=_report), stop, arguments.wait_for_lock)
     return 0
 
 
@@ -92,11 +92,11 @@ def _read_cell(arguments: argparse.Namespace) -> Cell:
         return Study.load(arguments.study).cell(arguments.cell).value
     try:
         return Cell.from_dict(json.loads(arguments.cell))
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"--cell is not a cell's value in JSON ({type(fault).__name__}: {fault}). To name a cell by its place, "
+            f"--cell is not a cell's value in JSON ({type(error).__name__}: {error}). To name a cell by its id, "
             "give --study results/<study>/study.json as well."
-        ) from fault
+        ) from error
 
 
 def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: float | None) -> None:
@@ -107,12 +107,12 @@ def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: floa
     from smallmix.training.gpu_slots import batch_job
 
     if batch_job():
-        # A job that waits holds its card: never for longer than it takes a lost node to be noticed.
+        # A job that waits holds its GPU: never for longer than it takes a lost node to be noticed.
         seconds = min(WAIT_IN_BATCH_JOB if seconds is None else seconds, WAIT_IN_BATCH_JOB)
     elif seconds is None:
         seconds = 0.0
     deadline = time.monotonic() + seconds
-    said = False
+    reported = False
     while True:
         try:
             return train()
@@ -121,13 +121,13 @@ def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: floa
                 raise
             if stop:
                 raise Interrupted(f"stopped ({stop.signal_name}) while waiting for another process") from busy
-            if not said:
-                said = True
-                _say(f"waiting up to {seconds:.0f} s, because {busy}")
+            if not reported:
+                reported = True
+                _report(f"waiting up to {seconds:.0f} s, because {busy}")
             time.sleep(1.0)
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     """Write a line to standard error. A full disk under the log, or a reader that left, must not end a training."""
     with contextlib.suppress(OSError):
         os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))

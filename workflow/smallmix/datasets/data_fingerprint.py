@@ -10,7 +10,7 @@ from smallmix.fingerprints import fingerprint_file, fingerprint_value
 
 
 def fingerprint_data(subset_csv: Path, dataset_folder: Path) -> str:
-    """The sha256 of a subset's table together with the checksums in the dataset's dataset.json, 64 hexadecimal digits.
+    """Return the sha256 of a subset's table and the checksums in the dataset's dataset.json, 64 hexadecimal digits.
 
     The arrays themselves are not read: dataset.json holds their checksums since the dataset was fetched.
     Raises DatasetError where either file is missing or is not what it should be.
@@ -19,13 +19,13 @@ def fingerprint_data(subset_csv: Path, dataset_folder: Path) -> str:
     try:
         arrays = json.loads(description.read_text(encoding="utf-8"))["checksums"]
         return fingerprint_value({"subset": fingerprint_file(subset_csv), "arrays": arrays})
-    except OSError as fault:
+    except OSError as error:
         raise DatasetError(
-            f"cannot read {fault.filename}: {fault.strerror}. The steps that fetch the dataset and extract the subsets "
+            f"cannot read {error.filename}: {error.strerror}. The steps that fetch the dataset and extract the subsets "
             "write it; run them again (`snakemake --cores 1 subsets`)."
-        ) from fault
-    except (ValueError, KeyError, TypeError) as fault:
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{description} is not a dataset's description: {type(fault).__name__}: {fault}. Delete it and fetch the "
+            f"{description} is not a dataset's description: {type(error).__name__}: {error}. Delete it and fetch the "
             "dataset again (`snakemake --cores 1 subsets`)."
-        ) from fault
+        ) from error

@@ -62,14 +62,5 @@ def summarize(rows: list[HistoryRow]) -> dict[str, float | int]:
     }
 
 
-def parse_history(text: str) -> list[HistoryRow]:
-    """Return the rows of a history.csv. Raises ValueError where it is none."""
-    header, *lines = text.splitlines() or [""]
-    if header != ",".join(COLUMNS):
-        raise ValueError("its first line is not that of a history")
-    fields = [line.split(",") for line in lines]
-    return [HistoryRow(int(iteration), *map(float, numbers)) for iteration, *numbers in fields]
-
-
 def _digits(value: float | int) -> str:
     return str(value) if isinstance(value, int) else format(value, ".9g")

@@ -104,11 +104,15 @@ def _adoptions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
 
 
 def _note_adoptions(records: Sequence[CellStatus]) -> list[str]:
+    """One sentence for each pair of versions: how many cells, and on how many replays that rests."""
+    pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in _adoptions(records):
+        pairs.setdefault((str(one["version"]), str(one["adopted_by"])), []).append(one)
     return [
-        f"Trained by smallmix {one['version']} (code {one['code_fingerprint']}) and adopted by {one['adopted_by']}, "
-        f"whose replay of the first {one['iterations']} iterations of one of them agreed bit for bit: "
-        f"{', '.join(one['cells'])}."
-        for one in _adoptions(records)
+        f"{sum(len(one['cells']) for one in adopted)} cells were trained by smallmix {older} and adopted by {newer}. "
+        f"Replays of their first steps ({len({one['sample'] for one in adopted})} of the cells, at least "
+        f"{min(one['iterations'] for one in adopted)} iterations each) agreed bit for bit."
+        for (older, newer), adopted in pairs.items()
     ]
 
 

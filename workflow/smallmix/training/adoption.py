@@ -107,7 +107,10 @@ def find_candidates(layout: Layout) -> Candidates:
         if target.is_finished:
             found.current += 1
         elif provable:
-            entry, metrics = max(provable, key=lambda one: str(one[1]["timing"]["finished"]))
+            # Of equal ones that which was adopted less often: it lies closer to its training.
+            entry, metrics = max(
+                provable, key=lambda one: (str(one[1]["timing"]["finished"]), -len(one[1].get("adopted_from", [])))
+            )
             found.older.append(OlderRecord(cell, entry, metrics, target, code))
         elif records:
             found.without_digests += 1
