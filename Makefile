@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test long chaos cluster gpu bench audit lock clean
+.PHONY: help install demo reproduce test long chaos cluster gpu bench audit lock schema clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -52,6 +52,9 @@ audit: install  ## known vulnerabilities of the locked packages (asks the packag
 lock:  ## resolve the pinned packages anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate -o envs/lock.txt
+
+schema:  ## write the JSON schema of configurations, which editors read, from its model
+	PYTHONPATH=workflow $(BIN)/python -m smallmix resolve-study --schema --output workflow/schemas/config.schema.yaml
 
 clean:  ## remove what runs made (arrays, results, logs, reports of studies); your files, downloads, .venv stay
 	PYTHONPATH=workflow $(PYTHON) -m smallmix clean

@@ -18,7 +18,7 @@ from smallmix.study.faults import Fault, KeyPath, message
 from smallmix.study.layers import COMMAND_LINE, Layers, difference, in_order, leave_behind, read_layers, take_out
 from smallmix.study.plain_values import merged as merge
 from smallmix.study.plain_values import plain_value
-from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
+from smallmix.study.schema_rules import config_faults, load_schema, with_defaults
 from smallmix.study.study import Study
 
 
@@ -71,7 +71,7 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     if layers.values:
         plain = leave_behind(plain, layers)
     plain = take_out(plain)
-    found += schema_faults(plain, schema, spoiled | {fault.path for fault in found})
+    found += config_faults(plain, spoiled | {fault.path for fault in found})
     faulty = spoiled | {fault.path for fault in found}
     filled = with_defaults(plain, schema)
     found += cross_faults(filled, faulty)
