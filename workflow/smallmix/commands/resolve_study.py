@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from smallmix.atomic_files import write_text
     from smallmix.errors import ConfigurationError
-    from smallmix.study.configuration import load_study, resolve_configuration
+    from smallmix.study.configuration import load_study
     from smallmix.study.handed_over import take_over
     from smallmix.study.published import find_published, load_published
     from smallmix.study.schema_rules import config_schema_text
@@ -49,12 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
             write_text(Path(arguments.output), text)
         return 0
     if arguments.configuration is not None:
+        # Resolved already: the rule that starts this hands over what the Snakefile resolved.
         try:
-            resolved = json.loads(take_over(arguments.configuration))
-            resolved = {**resolved, "methods": dict(resolved["methods"])}
-        except (ValueError, KeyError, TypeError) as fault:
+            study = Study.from_json(take_over(arguments.configuration))
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault!r}") from fault
-        study = Study.from_configuration(resolve_configuration(resolved))
     else:
         study = load_study(files_to_merge(arguments.configfile))
     if study.configuration["published"] is not None:
