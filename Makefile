@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns clean
+.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -58,6 +58,9 @@ lock:  ## pin the packages of pyproject.toml anew (needs uv)
 
 columns: install  ## write docs/columns.md, the reference of the tables' columns, from their declarations
 	PYTHONPATH=workflow $(BIN)/python -m smallmix.tables.columns > docs/columns.md
+
+schema: install  ## write the JSON schema of configurations, which editors read, from its model
+	PYTHONPATH=workflow $(BIN)/python -m smallmix resolve-study --schema --output workflow/schemas/config.schema.yaml
 
 clean:  ## remove what runs made; your files, downloads and .venv stay
 	PYTHONPATH=workflow $(PYTHON) -m smallmix clean

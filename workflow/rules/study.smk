@@ -23,7 +23,7 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.configuration import resolve_configuration
+from smallmix.study.configuration import print_warning, resolve_configuration
 from smallmix.study.handed_over import hand_over
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
 from smallmix.study.published import ARTICLE, find_published
@@ -57,7 +57,8 @@ CONFIGURATION_FILES = (
 )
 
 try:
-    STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
+    WARN = {"warn": print_warning} if workflow.is_main_process else {}  # once a run, not in every job
+    STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES, **WARN))
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 

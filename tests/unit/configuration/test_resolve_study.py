@@ -51,6 +51,23 @@ def test_an_overlay_alone_is_merged_with_the_base_as_snakemake_does(tmp_path: Pa
     assert len({output.read_bytes() for output in outputs}) == 1
 
 
+def test_overlays_of_two_studies_are_mixed_with_a_warning_only() -> None:
+    laptop = "workflow/studies/laptop.yaml"
+    alone, both = resolve_study("--configfile", laptop), resolve_study("--configfile", laptop, DEMO)
+    assert alone.stderr == ""
+    assert both.returncode == 0
+    assert f"laptop ({laptop}), demo ({DEMO})" in both.stderr
+    assert "the last name wins: demo." in both.stderr
+
+
+def test_a_text_that_is_no_resolved_configuration_is_refused() -> None:
+    for text in ("{", "[]", "{}", '{"methods": 3}', '{"methods": [], "subsets": []}'):
+        done = resolve_study("--configuration", text)
+        assert done.returncode != 0
+        assert "does not hold a resolved configuration" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_the_base_is_that_of_the_folder_or_else_the_projects_own(tmp_path: Path, own: bool) -> None:
     overlay = tmp_path / "my-study.yaml"

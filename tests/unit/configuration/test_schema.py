@@ -10,7 +10,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from smallmix.study.plain_values import inner_schema, plain_value
-from smallmix.study.schema_rules import allowed, key_table, load_schema, schema_faults, with_defaults
+from smallmix.study.schema_rules import (
+    allowed,
+    config_schema_text,
+    key_table,
+    load_schema,
+    schema_faults,
+    with_defaults,
+)
 
 PROJECT = Path(__file__).resolve().parents[3]
 SCHEMAS = ["config.schema.yaml"]
@@ -23,6 +30,23 @@ def objects(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     inner = [*schema.get("properties", {}).values(), *schema.get("patternProperties", {}).values()]
     for each in [*inner, *([schema["items"]] if "items" in schema else [])]:
         yield from objects(each)
+
+
+def test_the_schema_file_is_the_models() -> None:
+    """Editors read the file: after a change of the model, `make schema` writes it again."""
+    written = (PROJECT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
+    assert written == config_schema_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [PROJECT / "config.yaml", *sorted((PROJECT / "workflow" / "studies").glob("*.yaml"))],
+    ids=lambda path: path.name,
+)
+def test_configuration_files_name_the_schema_for_editors(path: Path) -> None:
+    mark, _, named = path.read_text(encoding="utf-8").splitlines()[0].partition("=")
+    assert mark == "# yaml-language-server: $schema"
+    assert (path.parent / named).resolve() == PROJECT / "workflow" / "schemas" / "config.schema.yaml"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -18,7 +18,7 @@ from smallmix.study.study import Study
 from smallmix.version import VERSION
 
 PROJECT = Path(__file__).resolve().parents[3]
-OWN_MODULES = ("random", "statistics", "csv", "yaml", "json", "jsonschema", "smallmix", "argparse", "torch")
+OWN_MODULES = ("random", "statistics", "csv", "yaml", "json", "jsonschema", "pydantic", "smallmix", "argparse", "torch")
 
 
 def run_in_bash(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,8 @@ training results are stored by content, so nothing is lost, and the study's fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,44 @@ from smallmix.study.faults import Fault, KeyPath, message
 from smallmix.study.layers import COMMAND_LINE, Layers, difference, in_order, leave_behind, read_layers, take_out
 from smallmix.study.plain_values import merged as merge
 from smallmix.study.plain_values import plain_value
-from smallmix.study.schema_rules import load_schema, schema_faults, with_defaults
+from smallmix.study.schema_rules import config_faults, load_schema, with_defaults
 from smallmix.study.study import Study
 
 
-def resolve_configuration(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> dict[str, Any]:
+def _no_warning(text: str) -> None:
+    """Drop a warning."""
+
+
+def print_warning(text: str) -> None:
+    """Print a warning about a configuration on standard error."""
+    print(f"smallmix: {text}", file=sys.stderr)
+
+
+def resolve_configuration(
+    merged: Mapping[str, Any], files: Sequence[Path] = (), warn: Callable[[str], None] = _no_warning
+) -> dict[str, Any]:
     """Judge a merged configuration and fill in every default.
 
     `files` are the files that were merged, the first one first; they are read again, strictly, for what merging hides
     (keys given twice, YAML traps, overlays without a study of their own) and for line numbers in messages.
     Snakemake's `workflow.configfiles` has another order (the Snakefile's own file last): give
     ["config.yaml", *workflow.overwrite_configfiles]; a file named twice is read once.
+    `warn` is given what is allowed but hardly meant: overlays of different studies together.
     Raises ConfigurationError, whose one message lists all faults.
     """
-    return _resolve(merged, read_layers(files, load_schema()))
+    layers = read_layers(files, load_schema())
+    resolved = _resolve(merged, layers)
+    mixed = layers.explain_mixed_studies()
+    if mixed:
+        warn(mixed)
+    return resolved
 
 
-def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def load_configuration(
+    files: Sequence[Path],
+    overrides: Mapping[str, Any] | None = None,
+    warn: Callable[[str], None] = _no_warning,
+) -> dict[str, Any]:
     """Merge files as Snakemake does (mappings key by key, lists replaced), lay `overrides` on top, and resolve.
 
     Raises ConfigurationError, whose one message lists all faults.
@@ -44,12 +66,19 @@ def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | Non
     stated = plain_value(overrides or {}, load_schema(), (), faults)
     if faults:
         raise ConfigurationError(message([*layers.faults, *faults], "The configuration"))
-    return _resolve(merge(layers.merged, stated), layers)
+    resolved = _resolve(merge(layers.merged, stated), layers)
+    mixed = layers.explain_mixed_studies()
+    if mixed:
+        warn(mixed)
+    return resolved
 
 
 def load_study(files: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Study:
-    """The study of some configuration files. Raises ConfigurationError, whose one message lists all faults."""
-    return Study.from_configuration(load_configuration(files, overrides))
+    """Return the study of some configuration files; warn on standard error where several studies are mixed.
+
+    Raises ConfigurationError, whose one message lists all faults.
+    """
+    return Study.from_configuration(load_configuration(files, overrides, print_warning))
 
 
 def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]:
@@ -71,7 +100,7 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     if layers.values:
         plain = leave_behind(plain, layers)
     plain = take_out(plain)
-    found += schema_faults(plain, schema, spoiled | {fault.path for fault in found})
+    found += config_faults(plain, spoiled | {fault.path for fault in found})
     faulty = spoiled | {fault.path for fault in found}
     filled = with_defaults(plain, schema)
     found += cross_faults(filled, faulty)

@@ -49,6 +49,21 @@ class Layers:
                 return read.written.get(path)
         return None
 
+    def explain_mixed_studies(self) -> str | None:
+        """Return a warning where several overlays each name a study of their own; None where at most one does."""
+        named = [
+            (read.name, value["study"])
+            for read, value in zip(self.files[1:], self.values[1:], strict=True)
+            if value.get("study") is not None
+        ]
+        if len({str(study) for _, study in named}) < 2:
+            return None
+        stated = ", ".join(f"{study} ({name})" for name, study in named)
+        return (
+            f"several files name a study: {stated}. Their settings are mixed, and the last name wins: "
+            f"{named[-1][1]}. To run the studies one by one, give one file at a time"
+        )
+
 
 def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
     """Read the files strictly, each only once. Faults are gathered, never raised."""

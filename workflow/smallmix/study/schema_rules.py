@@ -1,30 +1,138 @@
-"""What the schema has to say about a configuration, told for people; and the defaults it fills in."""
+"""Check a configuration by its pydantic model, say for people what is wrong, and fill in the defaults.
+
+The JSON schema is the model's description of itself: messages quote ranges and forms from it, and editors read it.
+"""
 
 from __future__ import annotations
 
 import copy
 import functools
 import math
+import re
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
+from pydantic import ValidationError
 
 from smallmix.code_fingerprint import PACKAGE_FOLDER
+from smallmix.study.config_model import BUDGET_SIZE, MAPPING_TAG, WORD_TAG, Configuration
 from smallmix.study.faults import Fault, KeyPath, close_match, key_name, listed, show
 from smallmix.study.plain_values import inner_schema
 
 SCHEMAS = PACKAGE_FOLDER.parent / "schemas"
 
 
+GENERATED_NOTE = """\
+# Generated from workflow/smallmix/study/config_model.py by `make schema`: change the model, not this file.
+# Beyond the standard: x-form says in words what a text or a key must look like (messages quote it).
+"""
+
+
+@functools.cache
+def config_schema() -> dict[str, Any]:
+    """Return the JSON schema of a configuration, generated from its model, with every reference written out."""
+    generated = Configuration.model_json_schema()
+    schema = _written_out(generated, generated["$defs"])
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Configuration of a smallmix study"}
+    return {**head, **{key: value for key, value in schema.items() if key != "description"}}
+
+
+def config_schema_text() -> str:
+    """Return the text of workflow/schemas/config.schema.yaml."""
+
+    class _NoAliases(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    text: str = yaml.dump(config_schema(), Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=120)
+    return GENERATED_NOTE + text
+
+
 @functools.cache
 def load_schema(name: str = "config.schema.yaml") -> dict[str, Any]:
-    """The schema of that name, as data."""
+    """Return the schema of that name, as data; that of a configuration comes from its model."""
+    if name == "config.schema.yaml":
+        return config_schema()
     with open(SCHEMAS / name, encoding="utf-8") as stream:
         schema: dict[str, Any] = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return schema
+
+
+def _written_out(schema: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a pydantic schema without references, titles, and alternatives: `type` lists what a value may be."""
+    found = dict(schema)
+    found.pop("title", None)
+    found.pop("$defs", None)
+    if "$ref" in found:
+        part = parts[found.pop("$ref").rpartition("/")[2]]
+        return {**_written_out(part, parts), **found}
+    for choices in ("anyOf", "oneOf"):
+        if choices in found:
+            options = [_written_out(option, parts) for option in found.pop(choices)]
+            kinds = [option.pop("type") for option in options]
+            own = found
+            found = {"type": kinds}
+            for option in options:
+                found.update(option)
+            found.update(own)
+    if "const" in found:
+        found["pattern"] = f"^{re.escape(found.pop('const')).replace(chr(92) + '-', '-')}$"
+    for key in ("properties", "patternProperties"):
+        if key in found:
+            found[key] = {name: _written_out(inner, parts) for name, inner in found[key].items()}
+    if "items" in found:
+        found["items"] = _written_out(found["items"], parts)
+    if isinstance(found.get("additionalProperties"), dict):
+        found["patternProperties"] = {BUDGET_SIZE: _written_out(found["additionalProperties"], parts)}
+    if (found.get("type") == "object" and "properties" in found) or "patternProperties" in found:
+        found["additionalProperties"] = False
+    for name, inner in found.get("properties", {}).items():
+        if inner.get("type") == "object" and name not in found.get("required", ()):
+            inner.setdefault("default", {})
+    return found
+
+
+def config_faults(value: Any, known_paths: Set[KeyPath] = frozenset()) -> list[Fault]:
+    """Return every way in which `value` breaks the model, in the order of keys: one a key, none below known ones."""
+    try:
+        Configuration.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+    else:
+        return []
+    schema = config_schema()
+    faults: list[Fault] = []
+    told = set(known_paths)
+    for each in sorted(
+        found, key=lambda each: [str(part) for part in each["loc"][: -1 if each["type"] == "missing" else None]]
+    ):
+        path = tuple(part for part in each["loc"] if part not in (WORD_TAG, MAPPING_TAG, "[key]"))
+        if not any(path[: len(known)] == known for known in told if known):
+            told.add(path)
+            faults.append(Fault(path, _model_text(each["type"], path, value, schema)))
+    return faults
+
+
+def _model_text(kind: str, path: KeyPath, value: Any, schema: Mapping[str, Any]) -> str:
+    """Return what is wrong at `path`, in words, from the kind of pydantic's error and the schema there."""
+    above, own = schema, schema
+    for part in path:
+        above, own = own, own.get("items", {}) if isinstance(part, int) else inner_schema(own, part)
+        value = value.get(part) if isinstance(value, dict) else value[part] if isinstance(part, int) else None
+    if kind == "missing":
+        return f"is missing; give {allowed(own)}"
+    if not own:
+        return _unknown_key(str(path[-1]), path[:-1], above, schema)
+    if kind == "repeated":
+        twice = [item for index, item in enumerate(value) if item in value[:index]]
+        return f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition"
+    if own.get("minProperties") and value == {}:
+        return f"found {show(value)}; give at least one entry{_form(own)}"
+    if own.get("minItems") and value == []:
+        return f"found {show(value)}; give {allowed(own)}"
+    return f"found {show(value)}{_hint(value, own)}; allowed: {allowed(own)}"
 
 
 def schema_faults(value: Any, schema: dict[str, Any], known_paths: Set[KeyPath] = frozenset()) -> list[Fault]:
@@ -88,6 +196,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _validator_class() -> Any:
+    from jsonschema import Draft202012Validator, validators  # only for published numbers
+
     checker = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
     extend: Any = validators.extend
     return extend(Draft202012Validator, type_checker=checker)
