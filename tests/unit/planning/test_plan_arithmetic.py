@@ -117,8 +117,8 @@ def test_the_plan_adds_up(study: Study, tmp_path: Path) -> None:
     """
     lines = full_plan(study, tmp_path, Capacity(2), ()).splitlines()
     rows = {line.split()[0]: line.split() for line in lines if line.strip().startswith(("256 ", "100 "))}
-    assert rows["256"] == ["256", "4", "0", "0", "0", "4", "100", "9.4e-06", "4", "s"]
-    assert rows["100"] == ["100", "4", "0", "0", "0", "4", "300", "1.18e-05", "5", "s"]
+    assert rows["256"] == ["256", "4", "0", "0", "0", "0", "0", "4", "100", "9.4e-06", "4", "s"]
+    assert rows["100"] == ["100", "4", "0", "0", "0", "0", "0", "4", "300", "1.18e-05", "5", "s"]
     assert (
         "To train: 8 of 8 cells, 1,600 iterations, 8.47e-05 PFLOP (6.58e-05 for training, 1.89e-05 for evaluations)."
     ) in lines

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import smallmix.fingerprints
 from matplotlib.figure import Figure
 
 from tests.hand_study import build_hand_study
@@ -18,7 +17,7 @@ from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy
 def hand_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyntheticStudy]:
     """The study with its tables; the pair of data-mix and non is stored reversed, as another version might have it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(smallmix.fingerprints, "fingerprint_code", lambda *modules: CODE_FINGERPRINT)
+        patch.setattr("smallmix.tables.collect.training_code", lambda cell: CODE_FINGERPRINT)
         made = build_hand_study(tmp_path_factory.mktemp("hand"))
         write_tables(made)
         store_reversed(made, "data-mix", "non")

@@ -51,6 +51,10 @@ def _no_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
+# Each has its file in science/methods.
+MixName = Literal["none", "images", "images-and-labels"]
+
+
 class Section(BaseModel):
     """A mapping of a configuration. Unknown keys are refused and no value is converted."""
 
@@ -163,7 +167,7 @@ class Subsets(Section):
 class Method(Section):
     """A method: what is mixed, and how its weight is drawn."""
 
-    mix: Literal["none", "images", "images-and-labels"] = Field(
+    mix: MixName = Field(
         description="What is mixed.",
     )
     beta: Annotated[list[Annotated[Real, Field(ge=0.001, le=1000)]], Field(min_length=2, max_length=2)] | None = Field(

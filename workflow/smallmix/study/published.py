@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from smallmix.errors import ConfigurationError
 from smallmix.study.cell import BudgetUnit, Mix, Precision
+from smallmix.study.config_model import MixName
 from smallmix.study.epoch_batches import LastBatch
 from smallmix.study.faults import Fault, KeyPath, close_match, listed, message, show
 from smallmix.study.yaml_reading import read_yaml
@@ -122,7 +123,7 @@ class ProtocolBudget(_Mapping):
 class ProtocolMethod(_Mapping):
     """What a published method mixes; beta are the two parameters of the distribution of lambda."""
 
-    mix: Mix = Field(description="What is mixed.")
+    mix: MixName = Field(description="What is mixed.")
     beta: tuple[_Positive, _Positive] | None = Field(None, description="The Beta distribution of the weight.")
 
 
