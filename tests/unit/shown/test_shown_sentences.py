@@ -122,7 +122,7 @@ def test_the_comparisons_of_each_claim_are_counted(page: PageText) -> None:
 
 
 def test_how_the_numbers_were_obtained(page: PageText) -> None:
-    """11 readings of 36,270 to 40,000 iterations, 30 of 105,690 to 117,000."""
+    """11 evaluations of 36,270 to 40,000 iterations, 30 of 105,690 to 117,000."""
     protocol = dict(zip(page.section("method", "dt"), page.section("method", "dd"), strict=True))
     assert protocol["Seeds"].startswith("3 seeds (0, 1, 2);")
     assert "500 training and 1,000 test images in 10 classes" in protocol["Images"]
@@ -133,7 +133,7 @@ def test_how_the_numbers_were_obtained(page: PageText) -> None:
         "λ drawn from Beta(2, 1) once a batch; label-mix: images and labels are mixed, λ drawn from Beta(1, 1)"
         in (protocol["Methods"])
     )
-    every = "Test images are read every 390 iterations, and at the end; at the same moments up to 10,000 unmixed"
+    every = "Test images are evaluated every 390 iterations, and at the end; at the same moments up to 10,000 unmixed"
     assert any(text.startswith(every) for text in protocol.values())
     assert any("last tenth of the budget holds 11 to 30 " in text for text in protocol.values())
 
