@@ -70,7 +70,7 @@ STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
-CELLS = {cell.place: cell for cell in STUDY.cells}
+CELLS = {cell.id: cell for cell in STUDY.cells}
 
 STUDY_FILE = str(LAYOUT.study_file)
 SUBSETS = sorted({str(LAYOUT.subset(cell)) for cell in STUDY.cells})

@@ -34,7 +34,7 @@ rule train_cell:
         folder=subpath(output.metrics, parent=True),
         cell=lambda wildcards: CELLS[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"].value.to_json(),
         code=lambda wildcards: TRAINING_CODE[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
-        # A site may ask for its cards by `gres` alone. (Snakemake does not track params that read resources.)
+        # A site may ask for its GPUs by `gres` alone. (Snakemake does not track params that read resources.)
         gpus=lambda wildcards, resources: resources.gpu or int("gpu" in str(resources.get("gres", ""))),
     message:
         "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"

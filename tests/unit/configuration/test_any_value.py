@@ -193,6 +193,6 @@ def test_valid_configurations_survive_their_json(
     assert again == study
     assert again.methods == tuple(methods)
     assert len(study.cells) == len(sizes) * len(methods) * len(seeds)
-    assert len({cell.place for cell in study.cells}) == len(study.cells)
+    assert len({cell.id for cell in study.cells}) == len(study.cells)
     for cell in study.cells:
         assert type(cell.value).from_dict(cell.value.to_dict()) == cell.value

@@ -194,7 +194,7 @@ def test_merging_is_snakemakes(earlier: dict[str, Any], later: dict[str, Any]) -
 def test_load_study_expands_the_cells(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(BASE, encoding="utf-8")
     study = load_study([tmp_path / "base.yaml"])
-    assert [cell.place for cell in study.cells][:2] == ["n100/plain/seed0", "n100/mixed/seed0"]
+    assert [cell.id for cell in study.cells][:2] == ["n100/plain/seed0", "n100/mixed/seed0"]
     assert {cell.value.budget.unit for cell in study.cells} == {"epochs", "iterations"}
 
 

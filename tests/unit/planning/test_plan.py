@@ -103,7 +103,7 @@ def test_the_first_line_names_what_it_counted(demo: Study, tmp_path: Path) -> No
 
 def test_the_first_line_counts_the_cells_that_the_run_asks_for(demo: Study, tmp_path: Path) -> None:
     count = len(demo.cells)
-    one = brief_plan(demo, tmp_path, Capacity(2), {demo.cells[4].place})
+    one = brief_plan(demo, tmp_path, Capacity(2), {demo.cells[4].id})
     assert f"1 of the {count} cells that are not trained yet, {count} in all, to train on CPU (1 at once)" in one
     none = brief_plan(demo, tmp_path, Capacity(2), set())
     assert "a full run takes roughly" in none

@@ -63,8 +63,8 @@ def test_finished_cells_that_began_to_diverge_are_named(made: SyntheticStudy) ->
     assert "1 finished cell began to diverge, with an early training loss above 23, ten times" in warning
     assert "n100/non/seed1 (451.6 at iteration 2)" in warning
     for cell in made.study.cells:
-        if cell.place != "n100/data-mix/seed0":
-            made.edit_metrics(cell.place, largest_early_loss=30.0)
+        if cell.id != "n100/data-mix/seed0":
+            made.edit_metrics(cell.id, largest_early_loss=30.0)
     warning = warn_of_early_losses(made.layout, made.study.cells, 10)
     assert warning is not None
     assert "11 finished cells" in warning

@@ -381,7 +381,7 @@ def test_awkward_studies_are_rendered(tmp_path: Path, state: str) -> None:
 def test_a_study_without_any_run_is_rendered(tmp_path: Path) -> None:
     made = build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0])
     for cell in made.study.cells:
-        made.remove(cell.place)
+        made.remove(cell.id)
     write_all_tables(made)
     text = render(made)
     assert "No run is finished yet, so there is no answer." in text

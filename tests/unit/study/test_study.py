@@ -34,7 +34,7 @@ def values(of: Study) -> set[str]:
 
 
 def test_cells_in_the_configurations_order() -> None:
-    assert [cell.place for cell in study().cells] == [
+    assert [cell.id for cell in study().cells] == [
         f"n{size}/{method}/seed{seed}" for size in (200, 100) for method in ("plain", "mixed") for seed in (3, 1)
     ]
 

@@ -61,7 +61,7 @@ def test_untouched_cells_are_current(made: SyntheticStudy) -> None:
 def test_damage_makes_that_cell_stale_and_no_other(made: SyntheticStudy, how: Damage, reason: str) -> None:
     made.damage(PLACE, how)
     found = collected(made)
-    assert [one.cell.place for one in found.not_current] == [PLACE]
+    assert [one.cell.id for one in found.not_current] == [PLACE]
     assert found.not_current[0].status == "stale"
     assert reason in found.not_current[0].reason
     assert found.not_current[0].metrics is None
@@ -444,6 +444,4 @@ def test_the_quick_look_agrees_with_collection(
     monkeypatch.setattr("smallmix.tables.collect.training_code", lambda cell: made.code_fingerprint)
     prepare(made)
     quick, thorough = find_statuses(made.layout), collected(made)
-    assert {place: one.status for place, one in quick.items()} == {
-        one.cell.place: one.status for one in thorough.records
-    }
+    assert {place: one.status for place, one in quick.items()} == {one.cell.id: one.status for one in thorough.records}

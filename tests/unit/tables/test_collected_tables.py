@@ -52,7 +52,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
     )
     assert content.splitlines()[0].decode() == ",".join(METRICS.names)
     absent = {"n250/non/seed0", "n100/non/seed1", "n100/label-mix/seed0"}
-    expected = [cell.place for cell in made.study.cells if cell.place not in absent]
+    expected = [cell.id for cell in made.study.cells if cell.id not in absent]
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in rows(content)] == expected
     for row in rows(content):
         place = f"n{row['size']}/{row['method']}/seed{row['seed']}"
@@ -90,7 +90,7 @@ def test_every_cell_has_a_status(made: SyntheticStudy, tmp_path: Path) -> None:
     table = rows(write(made, tmp_path / "out")["cells.csv"])
     assert tuple(table[0]) == CELLS.names == ("size", "method", "seed", "status", "reason")
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in table] == [
-        cell.place for cell in made.study.cells
+        cell.id for cell in made.study.cells
     ]
     status = {(row["size"], row["method"], row["seed"]): row["status"] for row in table}
     assert status["250", "non", "0"] == "missing"
@@ -113,14 +113,14 @@ def test_equal_cells_give_equal_bytes(made: SyntheticStudy, tmp_path: Path) -> N
 def test_a_study_without_any_result_has_tables_of_headers(tmp_path: Path) -> None:
     made = build_synthetic_study(tmp_path, sizes=(100,), seeds=(0,), missing=[])
     for cell in made.study.cells:
-        made.remove(cell.place)
+        made.remove(cell.id)
     written = write(made, tmp_path / "out")
     assert [len(written[name].splitlines()) for name in ("metrics.csv", "history.csv", "cells.csv")] == [1, 1, 4]
     assert json.loads(written["provenance.json"])["training_seconds"] == 0
 
 
 def test_provenance_groups_the_cells_by_environment(made: SyntheticStudy) -> None:
-    places = [cell.place for cell in made.study.cells]
+    places = [cell.id for cell in made.study.cells]
     collection = collect(made.study, made.layout, made.code_fingerprint)
     described = describe_provenance(collection)
     assert (described["cells"], described["current_cells"]) == (12, 9)
@@ -160,8 +160,8 @@ def test_clean_readings_may_be_absent(tmp_path: Path) -> None:
     configuration["evaluation"]["clean_train_limit"] = 0
     made = build_synthetic_study(tmp_path, configuration=configuration, test_images=60)
     for cell in made.study.cells:
-        made.edit_metrics(cell.place, final_clean_train_loss=None, final_clean_train_accuracy=None)
-        path = made.folder(cell.place) / "history.csv"
+        made.edit_metrics(cell.id, final_clean_train_loss=None, final_clean_train_accuracy=None)
+        path = made.folder(cell.id) / "history.csv"
         lines = [line.split(",") for line in path.read_text().splitlines()]
         path.write_text(
             "\n".join([",".join(lines[0]), *(",".join([*r[:4], "", "", *r[6:]]) for r in lines[1:])]) + "\n"

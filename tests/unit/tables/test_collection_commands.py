@@ -50,7 +50,7 @@ def test_an_incomplete_study_is_refused_and_nothing_is_written(made: SyntheticSt
 
 def test_many_stale_cells_are_retrained_by_their_rule(made: SyntheticStudy) -> None:
     for cell in made.study.cells[:25]:
-        made.damage(cell.place, "code")
+        made.damage(cell.id, "code")
     with pytest.raises(SmallmixError) as raised:
         collect(made, "--require-complete")
     assert str(raised.value).endswith("--forcerun train_cell")

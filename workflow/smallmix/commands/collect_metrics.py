@@ -59,7 +59,7 @@ def collect_into(layout: Layout, folder: Path, *, require_complete: bool = False
 
 def list_cells(collection: Collection) -> list[str]:
     """One line for each of the first cells that are not current, and how many more there are."""
-    lines = [f"  {one.cell.place}: {one.status}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]]
+    lines = [f"  {one.cell.id}: {one.status}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]]
     more = len(collection.not_current) - CELLS_SHOWN
     return lines if more <= 0 else [*lines, f"  ... and {more} more"]
 
@@ -85,7 +85,7 @@ def retraining_options(collection: Collection) -> str:
     from the store, not trained twice.
     """
     again = [record.cell for record in collection.not_current]
-    forced = [f"results/{collection.study.name}/cells/{cell.place}/metrics.json" for cell in again]
+    forced = [f"results/{collection.study.name}/cells/{cell.id}/metrics.json" for cell in again]
     if len(forced) > CELLS_SHOWN:
         forced = [TRAINING_RULE]
     return f"--forcerun {' '.join(forced)}"

@@ -43,9 +43,9 @@ def discard(layout: Layout, *, dry_run: bool) -> None:
             path.unlink(missing_ok=True)
     wanted = find_wanted(layout.study.cells, layout)
     unjudged = [
-        cell.place
+        cell.id
         for cell in layout.study.cells
-        if (layout.cell(cell) / "metrics.json").exists() and wanted[cell.place].data is None
+        if (layout.cell(cell) / "metrics.json").exists() and wanted[cell.id].data is None
     ]
     if unjudged:
         print(

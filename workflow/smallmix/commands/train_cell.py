@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     stop = StopRequest().listen()
     cell = _read_cell(arguments)
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
-    cards = list_gpus() if gpus else []
+    available = list_gpus() if gpus else []
     with lease_gpu(
         arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_report
     ):
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             version=VERSION,
             device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
-            gpus=tuple(cards),
+            gpus=tuple(available),
         )
         refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
         _wait_while_busy(lambda: train_cell(job, stop, report=_report), stop, arguments.wait_for_lock)

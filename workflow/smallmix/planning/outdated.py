@@ -30,7 +30,7 @@ def find_contradicted(layout: Layout) -> dict[Path, str]:
     found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
     wanted = find_wanted(layout.study.cells, layout)
     for record in collect(layout.study, layout).records:
-        if record.files_problem is not None and wanted[record.cell.place].data is not None:
+        if record.files_problem is not None and wanted[record.cell.id].data is not None:
             found[layout.cell(record.cell) / "metrics.json"] = record.files_problem
     return found
 
@@ -44,7 +44,7 @@ def outdated_cells(layout: Layout) -> list[Path]:
         if not path.exists():
             continue
         try:
-            if find_other_origins(cell.value, read_metrics(path), wanted[cell.place]):
+            if find_other_origins(cell.value, read_metrics(path), wanted[cell.id]):
                 outdated.append(path)
         except UnusableFile:
             outdated.append(path)

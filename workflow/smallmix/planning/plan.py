@@ -59,7 +59,7 @@ class StudyPlan:
     @property
     def to_train(self) -> list[StudyCell]:
         """Return the cells that a run would train or continue."""
-        return [cell for cell in self.layout.study.cells if self.states[cell.place].needs_training]
+        return [cell for cell in self.layout.study.cells if self.states[cell.id].needs_training]
 
     def at_once(self, capacity: Capacity, cells: Sequence[StudyCell]) -> int:
         """Return how many of the cells train side by side."""
@@ -85,9 +85,9 @@ def brief_plan(study: Study, root: Path, capacity: Capacity, chosen: Collection[
     plan = StudyPlan.of(study, root)
     if not plan.to_train:
         return f"smallmix: study {study.name}: all {len(study.cells)} cells are trained."
-    cells = [cell for cell in plan.to_train if chosen is None or cell.place in chosen]
+    cells = [cell for cell in plan.to_train if chosen is None or cell.id in chosen]
     asked, cells = cells, cells or plan.to_train
-    resumable = sum(plan.states[cell.place].has_checkpoint for cell in cells)
+    resumable = sum(plan.states[cell.id].has_checkpoint for cell in cells)
     at_once = plan.at_once(capacity, cells)
     if capacity.executor is not None:
         where = f"as jobs of {capacity.executor} (up to {at_once} at once); how long they take depends on the nodes."
@@ -129,7 +129,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     ]
     for size in study.sizes:
         of_size = [cell for cell in everything if cell.size == size]
-        counts = Counter(plan.states[cell.place].status for cell in of_size)
+        counts = Counter(plan.states[cell.id].status for cell in of_size)
         value = of_size[0].value
         work, seconds = operations(value, plan.images), pace.cell_seconds(value, plan.images)
         lines.append(
@@ -162,7 +162,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     lines.append(f"Disk: about {describe_bytes(disk)} more.")
     if unusable is not None:
         lines.append(f"Warning: {unusable}")
-    done = [cell for cell in everything if plan.states[cell.place].status == "current"]
+    done = [cell for cell in everything if plan.states[cell.id].status == "current"]
     warnings = (warn_of_small_batches(study), warn_of_early_losses(plan.layout, done, plan.images.classes))
     lines += [warning for warning in warnings if warning is not None]
     advice = advise_on_precision(sample, plan.images, measured) if cells else None
@@ -201,7 +201,7 @@ def warn_of_early_losses(layout: Layout, finished: Iterable[StudyCell], classes:
         except (OSError, ValueError, KeyError, TypeError):
             continue  # the cell's own state reports a damaged file
         if loss > limit:
-            found.append(f"{cell.place} ({loss:.4g} at iteration {iteration:,})")
+            found.append(f"{cell.id} ({loss:.4g} at iteration {iteration:,})")
     if not found:
         return None
     more = f", and {len(found) - CELLS_NAMED} more" if len(found) > CELLS_NAMED else ""

@@ -69,4 +69,4 @@ class Layout:
 
     def cell(self, cell: StudyCell) -> Path:
         """The cell's folder."""
-        return self.results / "cells" / cell.place
+        return self.results / "cells" / cell.id

@@ -33,7 +33,7 @@ class StudyCell:
     value: Cell
 
     @property
-    def place(self) -> str:
+    def id(self) -> str:
         """The cell's folder below results/<study>/cells, which is also its name in messages."""
         return f"n{self.size}/{self.method}/seed{self.seed}"
 
@@ -100,7 +100,7 @@ class Study:
     def cell(self, place: str) -> StudyCell:
         """The cell of a place such as n500/label-mix/seed0. Raises SmallmixError for a place outside the study."""
         for cell in self.cells:
-            if cell.place == place:
+            if cell.id == place:
                 return cell
         raise SmallmixError(
             f"study {self.name} has no cell {place}. Its cells are n<size>/<method>/seed<seed> with "

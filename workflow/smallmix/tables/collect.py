@@ -48,15 +48,13 @@ def collect(study: Study, layout: Layout, code_fingerprint: str | None = None) -
     from smallmix.tables.cell_files import examine_files
 
     wanted = find_wanted(study.cells, layout, code_fingerprint)
-    return Collection(
-        study, tuple(find_status(layout, cell, wanted[cell.place], examine_files) for cell in study.cells)
-    )
+    return Collection(study, tuple(find_status(layout, cell, wanted[cell.id], examine_files) for cell in study.cells))
 
 
 def find_statuses(layout: Layout) -> dict[str, CellStatus]:
     """Return the status of every cell of the study, by cell id, without reading its history and predictions."""
     wanted = find_wanted(layout.study.cells, layout)
-    return {cell.place: find_status(layout, cell, wanted[cell.place], compare_origins) for cell in layout.study.cells}
+    return {cell.id: find_status(layout, cell, wanted[cell.id], compare_origins) for cell in layout.study.cells}
 
 
 def find_wanted(
@@ -72,7 +70,7 @@ def find_wanted(
                 data[subset] = fingerprint_data(subset, layout.dataset), ""
             except DatasetError as error:
                 data[subset] = None, str(error)
-        wanted[cell.place] = WantedFingerprints(code_fingerprint or training_code(cell.value), *data[subset])
+        wanted[cell.id] = WantedFingerprints(code_fingerprint or training_code(cell.value), *data[subset])
     return wanted
 
 

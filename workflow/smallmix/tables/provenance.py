@@ -49,7 +49,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
             *_note_adoptions(collection.current),
         ],
         "failures": [
-            {"cell": record.cell.place, "reason": record.reason, "log_tail": list(record.log_tail)}
+            {"cell": record.cell.id, "reason": record.reason, "log_tail": list(record.log_tail)}
             for record in collection.records
             if record.status == "failed"
         ],
@@ -60,14 +60,14 @@ def _describe_group(records: list[CellStatus]) -> dict[str, Any]:
     started = sorted(str(_timing(record).get("started", "")) for record in records)
     return {
         "environment": _environment(records[0]),
-        "cells": [record.cell.place for record in records],
+        "cells": [record.cell.id for record in records],
         "training_seconds": math.fsum(_seconds(record, "training_seconds") for record in records),
         "evaluation_seconds": math.fsum(_seconds(record, "evaluation_seconds") for record in records),
         "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in records),
         "first_started": started[0],
         "last_started": started[-1],
         "resumed_cells": sum(_timing(record).get("runs", 1) != 1 for record in records),
-        "timing": {record.cell.place: _timing(record) for record in records},
+        "timing": {record.cell.id: _timing(record) for record in records},
     }
 
 
@@ -85,7 +85,7 @@ def _notes(environments: list[dict[str, Any]]) -> list[str]:
 
 
 def _note_moves(records: Sequence[CellStatus]) -> list[str]:
-    moved = [record.cell.place for record in records if (record.metrics or {}).get("earlier_environments")]
+    moved = [record.cell.id for record in records if (record.metrics or {}).get("earlier_environments")]
     if not moved:
         return []
     return [
@@ -99,7 +99,7 @@ def _adoptions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
     cells: dict[str, list[str]] = {}
     for record in records:
         for note in (record.metrics or {}).get("adopted_from", []):
-            cells.setdefault(canonical_json(note), []).append(record.cell.place)
+            cells.setdefault(canonical_json(note), []).append(record.cell.id)
     return [{**json.loads(note), "cells": places} for note, places in cells.items()]
 
 
@@ -119,7 +119,7 @@ def _note_adoptions(records: Sequence[CellStatus]) -> list[str]:
 def _note_unusable_cards(environments: list[dict[str, Any]]) -> list[str]:
     return [
         f"{len(group['cells'])} cell{'s were' if len(group['cells']) > 1 else ' was'} trained on the CPU, although a "
-        f"card was there: {group['environment']['card']}"
+        f"GPU was there: {group['environment']['card']}"
         for group in environments
         if "card" in group["environment"]
     ]

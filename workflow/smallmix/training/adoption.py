@@ -123,7 +123,7 @@ def judge(layout: Layout, older: list[OlderRecord], every_record: bool) -> Itera
     """Replay a sample of each kind of record, or every record; give each verdict as it is there."""
     kinds: dict[str, list[OlderRecord]] = {}
     for record in older:
-        kinds.setdefault(record.cell.place if every_record else record.kind, []).append(record)
+        kinds.setdefault(record.cell.id if every_record else record.kind, []).append(record)
     for records in kinds.values():
         sample = min(records, key=lambda one: (one.replay_length, one.cell.value.size))
         evaluations, difference = replay(layout, sample)
@@ -177,7 +177,7 @@ def adopt(verdict: Verdict, version: str, report: Callable[[str], None]) -> int:
         old = record.metrics
         damage = record.entry.find_damage()
         if damage is not None:
-            report(f"{record.cell.place} is not adopted: {damage}")
+            report(f"{record.cell.id} is not adopted: {damage}")
             continue
         note = {
             "code_fingerprint": old["code_fingerprint"],
@@ -197,7 +197,7 @@ def adopt(verdict: Verdict, version: str, report: Callable[[str], None]) -> int:
         try:
             record.target.acquire()
         except CellBusyError as error:
-            report(f"{record.cell.place} is not adopted: {error}")
+            report(f"{record.cell.id} is not adopted: {error}")
             continue
         try:
             record.target.finish(content)

@@ -198,7 +198,7 @@ def describe_verdict(verdict: Verdict) -> str:
     else:
         evaluations = f" and {verdict.evaluations} evaluations" if verdict.evaluations else ""
         outcome = f"agrees bit for bit ({sample.replay_length} iterations{evaluations})"
-    return f"{sample.cell.place}, which stands for {len(verdict.records)} results ({what}): {outcome}"
+    return f"{sample.cell.id}, which stands for {len(verdict.records)} results ({what}): {outcome}"
 
 
 def describe_too_few_images(size: int, total: int) -> str:
