@@ -177,5 +177,5 @@ def test_cells_that_could_not_use_a_counted_card_are_noted(made: SyntheticStudy)
     here = made.metrics(place)["environment"]
     made.edit_metrics(place, environment={**here, "card": "counted, but not usable: the driver is too old"})
     (note,) = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))["notes"]
-    assert note.startswith("1 cell was trained on the CPU, although a card was there")
+    assert note.startswith("1 cell was trained on the CPU, although a GPU was there")
     assert "the driver is too old" in note

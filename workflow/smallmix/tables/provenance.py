@@ -45,7 +45,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
         "notes": [
             *_notes([group["environment"] for group in environments]),
             *_note_moves(collection.current),
-            *_note_unusable_cards(environments),
+            *_note_unusable_gpus(environments),
             *_note_adoptions(collection.current),
         ],
         "failures": [
@@ -116,7 +116,7 @@ def _note_adoptions(records: Sequence[CellStatus]) -> list[str]:
     ]
 
 
-def _note_unusable_cards(environments: list[dict[str, Any]]) -> list[str]:
+def _note_unusable_gpus(environments: list[dict[str, Any]]) -> list[str]:
     return [
         f"{len(group['cells'])} cell{'s were' if len(group['cells']) > 1 else ' was'} trained on the CPU, although a "
         f"GPU was there: {group['environment']['card']}"
