@@ -83,7 +83,7 @@ def test_training_code_retrains_all_cells(study: StudyRun) -> None:
 
 
 def test_figure_code_redraws_figures(study: StudyRun) -> None:
-    file = study.folder / "workflow/smallmix/figures/thinning.py"
+    file = study.folder / "workflow/smallmix/figures/seeds_by_size.py"
     file.write_text(file.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
     assert set(study.planned()) == {"plot_figures", "render_report"}
 
@@ -118,7 +118,7 @@ def test_a_second_studys_results_are_judged_again_and_nothing_else(study: StudyR
 def test_prose_reruns_nothing(study: StudyRun) -> None:
     for path, addition in (
         ("workflow/smallmix/science/evaluation.py", "\n# A remark.\n"),
-        ("workflow/smallmix/figures/thinning.py", "\n\n# Another.\n"),
+        ("workflow/smallmix/figures/seeds_by_size.py", "\n\n# Another.\n"),
         ("config.yaml", "\n# And one more.\n"),
         ("tiny.yaml", "# The last.\n"),
         ("workflow/rules/training.smk", "\n# Not quite.\n"),

@@ -27,10 +27,15 @@ class LockTakenError(Exception):
         self.holder = holder
 
 
+class NoFileLocksError(OSError):
+    """The file system has no file locks."""
+
+
 class FileLock:
     """An exclusive lock on the file `path`, from `acquire` to `release` or to the end of this process.
 
-    On a file system without locks, a `required` lock raises OSError, any other counts as acquired. With `create`, the
+    On a file system without locks, a `required` lock raises NoFileLocksError, any other counts as acquired. With
+    `create`, the
     file and its folder are made where they are missing.
     """
 
@@ -97,7 +102,7 @@ class FileLock:
         except OSError as error:
             if self._required:
                 os.close(descriptor)
-                raise OSError(error.errno, "this file system has no file locks", str(self.path)) from error
+                raise NoFileLocksError(error.errno, "this file system has no file locks", str(self.path)) from error
         if not _is_the_file_at(descriptor, self.path):
             os.close(descriptor)  # it was removed between opening and locking: the lock guards no name
             return False if not self._create else self._try()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from smallmix.commands.configuration_files import files_to_merge
+from smallmix.commands.options import files_to_merge
 from smallmix.study.configuration import load_configuration
 from smallmix.study.study import Study
 

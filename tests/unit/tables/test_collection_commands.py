@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from smallmix.commands import collect_metrics, discard_outdated, tabulate_subsets
-from smallmix.commands.report_so_far import report_so_far
 from smallmix.errors import SmallmixError
+from smallmix.report.so_far import report_so_far
 
 from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthetic_study
 
@@ -82,7 +82,7 @@ def test_subsets_are_tabulated(made: SyntheticStudy, tmp_path: Path) -> None:
 def test_the_report_so_far_has_every_part_whose_files_are_there(made: SyntheticStudy) -> None:
     made.damage("n100/non/seed3", "truncated")
     made.fail("n100/label-mix/seed0", "out of memory")
-    page, left_out = report_so_far(made.layout, "snakemake --cores 2")
+    _, page, left_out = report_so_far(made.layout, "snakemake --cores 2")
     assert left_out == []
     assert page == made.root / "reports" / "synthetic" / "so-far" / "report.html"
     text = page.read_text(encoding="utf-8")
@@ -98,7 +98,7 @@ def test_the_report_so_far_leaves_out_what_has_no_files(
     made: SyntheticStudy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (made.layout.dataset / "dataset.json").unlink()
-    page, left_out = report_so_far(made.layout, None)
+    _, page, left_out = report_so_far(made.layout, None)
     assert left_out == ["the subsets"]
     assert page.exists()
     assert "Delete the folder" not in capsys.readouterr().out, "remedies of its steps are for others"

@@ -136,7 +136,7 @@ def test_a_store_that_cannot_be_used_says_what_to_do(tmp_path: Path, monkeypatch
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(SmallmixError, match=r"No locks available.*file system with file locks"):
+    with pytest.raises(SmallmixError, match=r"this file system has no file locks.*file system with file locks"):
         StoreEntry(tmp_path / "entry").acquire()
 
 

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from smallmix.statistics.claims import JudgedClaim
-    from smallmix.study.layout import Layout
 
 SUMMARY = "write claims.csv: each published number and claim, what was found, and the verdict"
 
@@ -37,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge and write; see `smallmix.statistics.claims`. A study that names nothing published gets an empty table."""
     from collections import Counter
 
-    from smallmix.statistics.claims import write_claims
+    from smallmix.statistics.claims import judge_study, write_claims
     from smallmix.study.layout import Layout
     from smallmix.study.study import Study
 
@@ -54,25 +48,3 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{kind}s: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none"))
     print(f"claims written to {path}")
     return 0
-
-
-def judge_study(
-    layout: Layout, tables: Path, published: Path | None = None, compare_with: Sequence[Path] | None = None
-) -> list[JudgedClaim] | None:
-    """Judge what was published by the study's `tables`; None where the study names nothing published.
-
-    `published` and `compare_with` (the study.json of other studies) are by default what the study names.
-    """
-    from smallmix.statistics.claims import judge_claims
-    from smallmix.statistics.study_results import load_study_results
-    from smallmix.study.published import find_published, load_published
-    from smallmix.study.study import Study
-
-    named = layout.study.configuration["published"]
-    if published is None:
-        if not named:
-            return None
-        published = find_published(named, layout.root)
-    compared = layout.collected_studies if compare_with is None else compare_with
-    others = [load_study_results(Study.load(other), layout.root, other.parent) for other in compared]
-    return judge_claims(load_published(published), load_study_results(layout.study, layout.root, tables), others)

@@ -14,9 +14,11 @@ from smallmix.statistics.protocol import (
     explain,
 )
 from smallmix.statistics.published_numbers import judge_gains, judge_numbers
-from smallmix.statistics.study_results import StudyResults
+from smallmix.statistics.study_results import StudyResults, load_study_results
 from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, claim_verdict, not_tested
-from smallmix.study.published import Published, PublishedClaim
+from smallmix.study.layout import Layout
+from smallmix.study.published import Published, PublishedClaim, find_published, load_published
+from smallmix.study.study import Study
 from smallmix.tables.columns import CLAIMS
 from smallmix.tables.table_files import write_table
 
@@ -70,6 +72,24 @@ def judge_claims(published: Published, results: StudyResults, others: Sequence[S
     numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, results)]
     gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, results)]
     return claims + numbers + gains
+
+
+def judge_study(
+    layout: Layout, tables: Path, published: Path | None = None, compare_with: Sequence[Path] | None = None
+) -> list[JudgedClaim] | None:
+    """Judge what was published by the study's `tables`; None where the study names nothing published.
+
+    `published` and `compare_with` (the study.json of other studies) are by default what the study names.
+    """
+
+    named = layout.study.configuration["published"]
+    if published is None:
+        if not named:
+            return None
+        published = find_published(named, layout.root)
+    compared = layout.collected_studies if compare_with is None else compare_with
+    others = [load_study_results(Study.load(other), layout.root, other.parent) for other in compared]
+    return judge_claims(load_published(published), load_study_results(layout.study, layout.root, tables), others)
 
 
 def write_claims(rows: Iterable[JudgedClaim], path: Path) -> None:

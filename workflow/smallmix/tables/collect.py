@@ -7,7 +7,6 @@ Numpy is needed by `collect` alone.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -17,7 +16,8 @@ from typing import Any, Literal
 
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
-from smallmix.errors import DatasetError
+from smallmix.errors import DatasetError, SmallmixError
+from smallmix.file_locks import FileLock
 from smallmix.study.cell import Cell
 from smallmix.study.layout import CELL_FILES, STORE, Layout
 from smallmix.study.study import Study, StudyCell
@@ -35,6 +35,8 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
 # With these a log ends whose training left a finished record, wherever that is now.
 ENDS_OF_LOGS = ("finished: ", "adopted from ", "taken over from ", "the finished record in the store is not used")
 NOT_TRAINED = "not trained yet"
+TRAINING_RULE = "train_cell"
+CELLS_SHOWN = 20
 
 Judge = Callable[[StudyCell, Path, WantedFingerprints], CellStatus]
 
@@ -49,6 +51,56 @@ def collect(study: Study, layout: Layout, code_fingerprint: str | None = None) -
 
     wanted = find_wanted(study.cells, layout, code_fingerprint)
     return Collection(study, tuple(find_status(layout, cell, wanted[cell.id], examine_files) for cell in study.cells))
+
+
+def collect_into(layout: Layout, folder: Path, *, require_complete: bool = False) -> Collection:
+    """Find every cell's status, write the study's tables and provenance.json into `folder`, and return the statuses.
+
+    Raises SmallmixError, and writes nothing, where completeness is required and cells are not current.
+    """
+    from smallmix.tables.collected_tables import write_study_tables
+    from smallmix.tables.provenance import write_provenance
+
+    collection = collect(layout.study, layout)
+    if require_complete and collection.not_current:
+        raise SmallmixError(explain_incomplete(collection))
+    write_study_tables(collection, folder)
+    write_provenance(collection, folder / "provenance.json")
+    return collection
+
+
+def list_cells(collection: Collection) -> list[str]:
+    """Return one line for each of the first cells that are not current, and how many more there are."""
+    lines = [f"  {one.cell.id}: {one.status}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]]
+    more = len(collection.not_current) - CELLS_SHOWN
+    return lines if more <= 0 else [*lines, f"  ... and {more} more"]
+
+
+def explain_incomplete(collection: Collection) -> str:
+    """Return what is wrong with which cells, and the command that trains them again."""
+    return "\n".join(
+        [
+            f"{collection.summary()}. No tables were written, because these cells are not current:",
+            *list_cells(collection),
+            "(`collect-metrics` without --require-complete lists all of them in cells.csv.)",
+            "Train them again: type your last Snakemake command once more, with this at its end:",
+            f"  {retraining_options(collection)}",
+        ]
+    )
+
+
+def retraining_options(collection: Collection) -> str:
+    """Return what to add to a Snakemake call so that it makes the cells again that are not current.
+
+    Files given to --forcerun are made again whatever Snakemake knows of them, which is needed where results were
+    copied or edited. Where they are many, the rule stands for them: cells that are trained already are then taken
+    from the store, not trained twice.
+    """
+    again = [record.cell for record in collection.not_current]
+    forced = [f"results/{collection.study.name}/cells/{cell.id}/metrics.json" for cell in again]
+    if len(forced) > CELLS_SHOWN:
+        forced = [TRAINING_RULE]
+    return f"--forcerun {' '.join(forced)}"
 
 
 def find_statuses(layout: Layout) -> dict[str, CellStatus]:
@@ -171,15 +223,16 @@ def _find_attempt(folder: Path, cell: Cell, entry: StoreEntry | None) -> _Attemp
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a process holds the lock, or may: without locks on the file system nothing is known."""
+    """Tell whether a process holds the lock, or may: without locks on the file system nothing is known."""
+    lock = FileLock(path, create=False)
     try:
-        with open(path, encoding="utf-8") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        taken = lock.acquire()
     except FileNotFoundError:
         return False
     except OSError:
         return True
-    return False
+    lock.release()
+    return not taken
 
 
 def _read_failure(path: Path) -> dict[str, Any] | None:

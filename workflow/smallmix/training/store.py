@@ -8,16 +8,16 @@ checkpoint cannot be picked up, a reverted change is found again, and equal cell
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from smallmix import atomic_files
 from smallmix.errors import CellBusyError, SmallmixError
+from smallmix.file_locks import FileLock, NoFileLocksError
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.study.cell import Cell
 
@@ -44,7 +44,7 @@ class StoreEntry:
     """One training's folder. Everything that writes into it needs the lock."""
 
     folder: Path
-    _lock: IO[str] | None = None
+    _lock: FileLock | None = None
 
     @property
     def log_file(self) -> Path:
@@ -79,7 +79,7 @@ class StoreEntry:
     def release(self) -> None:
         """Give the lock back."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def log(self, line: str) -> None:
@@ -144,35 +144,24 @@ class StoreEntry:
         return (self.finished / "checksums.json").exists()
 
     def _try_to_lock(self) -> str | None:
-        """Take the lock; returns None, or who holds it."""
+        """Take the lock. Return None, or who holds it."""
+        lock = FileLock(self.folder / "lock")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            stream = open(self.folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until release
+            taken = lock.acquire()
+        except NoFileLocksError as error:
+            raise SmallmixError(
+                f"cannot lock {lock.path}: {error.strerror}. The store must lie on a file system with file locks; let "
+                "results/store be a link to a folder on one."
+            ) from error
         except OSError as error:
             raise SmallmixError(
                 f"cannot use the store's folder {self.folder}: {error.strerror}. Make it writable for this user, or "
                 "free some space, or let results/store be a link to a folder of your own."
             ) from error
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with stream:
-                stream.seek(0)
-                return stream.read().strip() or "another process"
-        except OSError as error:
-            stream.close()
-            raise SmallmixError(
-                f"cannot lock {self.folder / 'lock'}: {error.strerror}. The store must lie on a file system with file "
-                "locks; let results/store be a link to a folder on one."
-            ) from error
-        if not _is_the_file_at(stream, self.folder / "lock"):
-            stream.close()  # the folder was removed between opening and locking: lock the new one
-            return self._try_to_lock()
-        # Only for people to read: a full disk must not keep anybody from a finished result.
-        with contextlib.suppress(OSError):
-            os.ftruncate(stream.fileno(), 0)
-            os.write(stream.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
-        self._lock = stream
+        if not taken:
+            return lock.read_holder() or "another process"
+        lock.write_holder(f"process {os.getpid()} on {socket.gethostname()}")
+        self._lock = lock
         return None
 
 
@@ -185,10 +174,3 @@ def remove_file(path: Path) -> None:
             f"cannot remove {path}: {error.strerror}. Make the folder {path.parent} writable for this user, "
             "then run the same command again."
         ) from error
-
-
-def _is_the_file_at(stream: IO[str], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
-    except OSError:
-        return False
