@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores all
 
-.PHONY: help install demo reproduce test long chaos cluster gpu bench audit lock clean
+.PHONY: help install demo reproduce test long chaos cluster gpu bench schema audit lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -45,6 +45,9 @@ gpu: install  ## what needs a CUDA GPU: its tests, then its part of the benchmar
 
 bench: install  ## measure speed against a reference; writes reports/bench
 	$(BIN)/python -m benchmarks
+
+schema: install  ## write the schemas that editors read anew from the models
+	PYTHONPATH=workflow $(BIN)/python -m smallmix.study.write_schemas
 
 audit: install  ## look up known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt

@@ -17,8 +17,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from smallmix.errors import ConfigurationError
+from smallmix.study.config_errors import key_name
 from smallmix.study.configuration import load_configuration, resolve_configuration
-from smallmix.study.faults import key_name
 from smallmix.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[3]

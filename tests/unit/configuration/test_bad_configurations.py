@@ -72,7 +72,7 @@ def test_one_fault_is_told_once(count: int, tmp_path: Path, monkeypatch: pytest.
     edits = ["  non: ", "  no: ", "momentum: 0.9", "momentum: 9"][: 2 * count]
     message = refusal({"edit": edits}, tmp_path)
     assert message.count("\n  - ") == count
-    assert message.startswith(f"The configuration has {'one fault' if count == 1 else '2 faults'}:")
+    assert message.startswith(f"The configuration has {'one problem' if count == 1 else '2 problems'}:")
 
 
 def test_merged_values_alone_are_judged_too() -> None:

@@ -90,7 +90,7 @@ def test_faults_are_told_once_without_a_traceback_and_nothing_is_written(tmp_pat
     done = resolve_study("--configfile", "config.yaml", str(bad), "--output", str(output))
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "2 faults" in done.stderr
+    assert "2 problems" in done.stderr
     assert f"recipe.learning_rat ({bad}, line 2): unknown key; did you mean learning_rate?" in done.stderr
     assert "Traceback" not in done.stderr
     assert not output.exists()

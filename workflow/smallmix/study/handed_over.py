@@ -21,7 +21,7 @@ def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
     """Write the resolved configuration into `folder`; return the argument that names the file.
 
     The name holds a fingerprint of the content, so two runs with different configurations do not disturb each other. A
-    folder that cannot be written is told by the command that wants the file.
+    folder that cannot be written is reported by the command that wants the file.
     """
     text = study.to_json()
     path = folder / f"{study.name}-{fingerprint_value(text)[:16]}.json"
@@ -41,7 +41,7 @@ def take_over(argument: str) -> str:
     path = Path(argument.removeprefix(FILE_MARK))
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"--configuration: cannot read {path} ({fault}). Make its folder writable, and start the run again."
-        ) from fault
+            f"--configuration: cannot read {path} ({error}). Make its folder writable, and start the run again."
+        ) from error

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from smallmix.study.faults import Fault, KeyPath
+from smallmix.study.config_errors import KeyPath, Problem
 from smallmix.study.plain_values import merged, plain_value
 from smallmix.study.yaml_reading import YamlFile, read_yaml
 
@@ -27,7 +27,7 @@ class Layers:
 
     files: list[YamlFile] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     readable: bool = True
 
     @property
@@ -51,26 +51,26 @@ class Layers:
 
 
 def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
-    """Read the files strictly, each only once. Faults are gathered, never raised."""
+    """Read the files strictly, each only once. Problems are gathered, never raised."""
     layers = Layers()
     for path in _each_once(files):
         read = read_yaml(path)
-        layers.faults += read.faults
+        layers.problems += read.problems
         if read.value is None:
             layers.readable = False
             continue
-        impossible: list[Fault] = []
+        impossible: list[Problem] = []
         value = plain_value(read.value, schema, (), impossible)
-        layers.faults += [replace(fault, place=read.place(fault.path) or read.name) for fault in impossible]
+        layers.problems += [replace(problem, place=read.place(problem.path) or read.name) for problem in impossible]
         if not layers.values:
-            layers.faults += _empty_entries(value, read)
+            layers.problems += _empty_entries(value, read)
         elif value and "study" not in value:
-            told = (
+            text = (
                 "is missing in this file, which changes another study and would overwrite its results; "
                 "give the changed study a name of its own, as in study: my-study"
             )
-            layers.faults.append(Fault(("study",), told, read.name))
-        layers.faults += _spelled_otherwise(read, layers.files)
+            layers.problems.append(Problem(("study",), text, read.name))
+        layers.problems += _spelled_otherwise(read, layers.files)
         layers.files.append(read)
         layers.values.append(value)
     return layers
@@ -151,9 +151,9 @@ def _each_once(files: Sequence[Path]) -> list[Path]:
     return result
 
 
-def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Fault]:
+def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Problem]:
     """Nulls in the first file that would take out what nothing before it stated."""
-    told = "is empty; write a value, or delete the line"
+    text = "is empty; write a value, or delete the line"
     paths: list[KeyPath] = []
     for section in ("methods", "budgets"):
         entries = value.get(section)
@@ -162,14 +162,14 @@ def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Fault]:
                 paths.append((section, key))
             elif section == "budgets" and isinstance(entry, dict):
                 paths += [(section, key, unit) for unit, amount in entry.items() if amount is None]
-    return [Fault(path, told, read.place(path)) for path in paths]
+    return [Problem(path, text, read.place(path)) for path in paths]
 
 
-def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Fault]:
+def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Problem]:
     """Numbers as keys that one file quotes and another does not: Snakemake would take them for two keys."""
-    told = "is in quotes in one file and bare in another; write the number without quotes in both"
+    text = "is in quotes in one file and bare in another; write the number without quotes in both"
     return [
-        Fault(path, told, read.place(path))
+        Problem(path, text, read.place(path))
         for other in earlier
         for path in read.quoted ^ other.quoted
         if path in read.lines and path in other.lines

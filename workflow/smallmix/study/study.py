@@ -130,11 +130,11 @@ class Study:
         """The study of a study.json file. Raises SmallmixError where the file is not one."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SmallmixError(
-                f"cannot read the study in {path}: {fault}. Write it again with "
+                f"cannot read the study in {path}: {error}. Write it again with "
                 f"`python -m smallmix resolve-study --configfile config.yaml --output {path}`."
-            ) from fault
+            ) from error
 
     @classmethod
     def from_configuration(cls, configuration: dict[str, Any]) -> Study:
