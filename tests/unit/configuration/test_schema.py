@@ -13,7 +13,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from smallmix.study.config_errors import allowed, explain_errors
-from smallmix.study.config_model import Budget, Configuration, Dataset, config_schema, schema_text
+from smallmix.study.config_model import Budget, Configuration, Dataset, config_schema
+from smallmix.study.editor_schemas import config_schema_text
 from smallmix.study.model_schema import inner_schema, key_table, model_schema
 from smallmix.study.plain_values import plain_value
 from smallmix.study.published import Published
@@ -33,7 +34,7 @@ def objects(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def test_is_a_valid_schema() -> None:
     Draft202012Validator.check_schema(config_schema())
-    Draft202012Validator.check_schema(yaml.safe_load(schema_text()))
+    Draft202012Validator.check_schema(yaml.safe_load(config_schema_text()))
 
 
 def test_every_mapping_is_closed_and_requires_only_what_it_knows() -> None:
@@ -191,7 +192,7 @@ def test_no_reference_is_left_in_a_schema() -> None:
 
 def test_the_schema_for_editors_is_the_models() -> None:
     path = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
-    assert path.read_text(encoding="utf-8") == schema_text(), "write it again with `make schema`"
+    assert path.read_text(encoding="utf-8") == config_schema_text(), "write it again with `make schema`"
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in [PROJECT / "config.yaml", *OVERLAYS]])
@@ -200,10 +201,10 @@ def test_editors_find_the_schema_and_accept_what_is_shipped(path: Path) -> None:
     named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
     assert (path.parent / named).resolve() == PROJECT / "workflow" / "schemas" / "config.schema.yaml"
     stated = json.loads(json.dumps(yaml.safe_load(text)))  # in JSON all keys are texts
-    assert list(Draft202012Validator(yaml.safe_load(schema_text())).iter_errors(stated)) == []
+    assert list(Draft202012Validator(yaml.safe_load(config_schema_text())).iter_errors(stated)) == []
 
 
 def test_editors_refuse_what_the_models_refuse() -> None:
-    schema = Draft202012Validator(yaml.safe_load(schema_text()))
+    schema = Draft202012Validator(yaml.safe_load(config_schema_text()))
     for wrong in ({}, {"study": "X"}, {"study": "x", "recipe": {"momentun": 0.9}}, {"study": "x", "seeds": [-1]}):
         assert list(schema.iter_errors(wrong)), wrong

@@ -25,28 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Resolve, check the file of published numbers too, and write or print."""
+    """Resolve, check the file of published numbers too, and write or print.
+
+    A configuration that a workflow hands over is resolved already, and taken as it is.
+    """
     import json
 
     import yaml
 
     from smallmix.atomic_files import write_text
-    from smallmix.errors import ConfigurationError
-    from smallmix.study.configuration import load_study, resolve_configuration
-    from smallmix.study.handed_over import take_over
-    from smallmix.study.published import find_published, load_published
-    from smallmix.study.study import Study
+    from smallmix.study.handed_over import take_over_study
 
     if arguments.configuration is not None:
-        try:
-            resolved = json.loads(take_over(arguments.configuration))
-            resolved = {**resolved, "methods": dict(resolved["methods"])}
-        except (ValueError, KeyError, TypeError) as fault:
-            raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault!r}") from fault
-        study = Study.from_configuration(resolve_configuration(resolved))
+        study = take_over_study(arguments.configuration)
     else:
+        from smallmix.study.configuration import load_study
+
         study = load_study(files_to_merge(arguments.configfile))
     if study.configuration["published"] is not None:
+        from smallmix.study.published import find_published, load_published
+
         load_published(find_published(study.configuration["published"]))
     if arguments.output == "-":
         plain = json.loads(json.dumps(study.configuration))

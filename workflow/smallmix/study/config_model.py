@@ -31,16 +31,10 @@ from smallmix.study.cell import Executor, Precision, SubsetRule
 from smallmix.study.config_errors import KeyPath, gather_errors, listed, pydantic_path, rule_error, show
 from smallmix.study.config_rules import StatedConfiguration, check_between_keys
 from smallmix.study.epoch_batches import LastBatch
-from smallmix.study.model_schema import model_schema, schema_as_yaml
+from smallmix.study.model_schema import model_schema
 from smallmix.study.own_folders import RESERVED_IDENTIFIERS, RESERVED_STUDIES
 from smallmix.study.published import MixName
 
-_SCHEMA_HEAD = """\
-# The schema of config.yaml for editors: description, type, range and default of every key. A key without a default must
-# be given. x-form says in words what a text or a key must look like. Rules between keys are checked by smallmix alone.
-# Generated from the models in workflow/smallmix/study/config_model.py: change those, and write it again with
-# `make schema`.
-"""
 _NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
 _NAME_FORM = "a name of 1 to 40 small letters, digits and hyphens, a letter or digit first"
 _OWN_FOLDER = "is the name of a folder of smallmix's own; choose another name"
@@ -447,26 +441,8 @@ class Configuration(_Section):
 @functools.cache
 def config_schema() -> dict[str, Any]:
     """Return the schema of a configuration, with every reference written out."""
-    return model_schema(Configuration)
-
-
-def schema_text() -> str:
-    """Return the content of workflow/schemas/config.schema.yaml, which editors hold against whole studies and overlays.
-
-    An overlay may leave out all keys but `study`, and takes out methods, budgets and their units by null.
-    """
-    schema = copy.deepcopy(config_schema())
-    _loosen(schema)
-    budget = schema["properties"]["budgets"]["patternProperties"]
-    for entries in (schema["properties"]["methods"]["patternProperties"], budget):
-        for entry in entries.values():
-            entry["type"] = ["object", "null"]
-    for unit in next(iter(budget.values()))["properties"].values():
-        unit["type"] = ["integer", "null"]
-    return schema_as_yaml({"title": "Configuration of a smallmix study", **schema, "required": ["study"]}, _SCHEMA_HEAD)
-
-
-def _loosen(schema: dict[str, Any]) -> None:
-    schema.pop("required", None)
-    for inner in (*schema.get("properties", {}).values(), *schema.get("patternProperties", {}).values()):
-        _loosen(inner)
+    schema = model_schema(Configuration)
+    budgets = schema["properties"]["budgets"]
+    (budget,) = budgets["patternProperties"].values()
+    budgets["properties"] = {"default": copy.deepcopy(budget)}  # a key that messages and editors can suggest
+    return schema

@@ -57,19 +57,20 @@ class StatedConfiguration:
 
     def names(self, *path: str) -> list[str]:
         """Return the keys of a mapping that may have errors inside."""
-        value = self._stated(*path)
+        value = self.as_given(*path)
         return list(value) if isinstance(value, Mapping) else []
 
     def whole_numbers(self, *path: str) -> list[tuple[int, int]]:
         """Return position and value of the sound entries of a list of whole numbers."""
-        value = self._stated(*path)
+        value = self.as_given(*path)
         return [
             (position, item)
             for position, item in enumerate(value if isinstance(value, list) else [])
             if isinstance(item, int) and not isinstance(item, bool) and (*path, position) not in self._wrong
         ]
 
-    def _stated(self, *path: str) -> Any:
+    def as_given(self, *path: str) -> Any:
+        """Return what is given for a key, sound or not; None where nothing is."""
         value: Any = self._value
         for key in path:
             value = value.get(key) if isinstance(value, Mapping) else None
@@ -105,7 +106,8 @@ def _check_dataset(stated: StatedConfiguration) -> Iterator[Problem]:
             if overlap:
                 yield Problem(path, f"found {show(folder)}; {overlap}")
     path = ("dataset", "cifar10", "sources")
-    if name == "cifar10" and stated.get(*path) == [] and stated.get("dataset", "cifar10", "archive") is None:
+    sound = stated.get("dataset", "cifar10") is not None
+    if name == "cifar10" and sound and not stated.get(*path) and stated.get("dataset", "cifar10", "archive") is None:
         yield Problem(path, "is empty while dataset.cifar10.archive is null; give an address here or an archive there")
 
 
@@ -164,10 +166,11 @@ def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
 
 def _check_budgets(stated: StatedConfiguration) -> Iterator[Problem]:
     sizes = stated.get("subsets", "sizes")
-    if isinstance(stated.get("budgets"), Mapping) and "default" not in stated.names("budgets"):
+    if isinstance(stated.as_given("budgets"), Mapping) and "default" not in stated.names("budgets"):
         yield Problem(("budgets", "default"), f"is missing; give {allowed(stated.schema_of('budgets', 'default'))}")
     for key in stated.names("budgets"):
-        if stated.get("budgets", key) is not None and key != "default" and sizes is not None and int(key) not in sizes:
+        given = isinstance(stated.as_given("budgets", key), Mapping)
+        if given and sizes is not None and key.isdecimal() and int(key) not in sizes:
             text = (
                 f"is a budget for a size that is not in subsets.sizes ({listed(sizes)}); delete it "
                 f"(in an overlay: {key}: ~) or add the size"

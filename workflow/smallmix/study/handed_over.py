@@ -45,3 +45,21 @@ def take_over(argument: str) -> str:
         raise ConfigurationError(
             f"--configuration: cannot read {path} ({error}). Make its folder writable, and start the run again."
         ) from error
+
+
+def take_over_study(argument: str) -> Study:
+    """Return the study of an argument. It was resolved before it was handed over, and is not checked again.
+
+    Raises ConfigurationError where the argument holds no resolved configuration.
+    """
+    text = take_over(argument)
+    try:
+        study = Study.from_json(text)
+        if not study.cells or "published" not in study.configuration:
+            raise ValueError("it has no cells or is not resolved")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ConfigurationError(
+            f"--configuration does not hold a resolved configuration ({error!r}). "
+            "Name the files with --configfile instead."
+        ) from error
+    return study
