@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from smallmix.commands.configuration_files import files_to_merge
+from smallmix.commands.options import files_to_merge
 from smallmix.study.configuration import load_configuration, load_study
 from smallmix.study.study import Study
 
@@ -127,7 +127,7 @@ def test_jobs_do_without_the_models_of_the_configuration(command: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, check=False).returncode == 0
 
 
-def test_faults_are_told_once_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
+def test_problems_are_reported_once_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("study: bad\nrecipe: {learning_rat: 0.1, momentum: 2}\n", encoding="utf-8")
     output = tmp_path / "study.json"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.configuration_files import add_configfile, files_to_merge
+from smallmix.commands.options import add_configfile, files_to_merge
 from smallmix.version import VERSION
 
 if TYPE_CHECKING:

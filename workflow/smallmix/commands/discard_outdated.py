@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from smallmix.commands.configuration_files import add_configfile, files_to_merge
+from smallmix.commands.options import add_configfile, files_to_merge
 
 SUMMARY = "remove results that do not belong to the configuration, data and code; the next run makes them again"
 

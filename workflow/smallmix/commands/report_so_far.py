@@ -11,7 +11,7 @@ import io
 from argparse import Namespace
 from pathlib import Path
 
-from smallmix.commands.configuration_files import add_configfile, files_to_merge
+from smallmix.commands.options import add_configfile, files_to_merge
 
 SUMMARY = "render the report of a study as far as it has come: finished, failed and missing cells"
 FOLDER = "so-far"

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from smallmix.commands.configuration_files import add_configfile, files_to_merge
+from smallmix.commands.options import add_configfile, files_to_merge
 
 SUMMARY = "check a configuration and write it with every default filled in"
 

@@ -146,7 +146,7 @@ def _check_methods(stated: StatedConfiguration) -> Iterator[Problem]:
 
 
 def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
-    """A border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
+    """Refuse a border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
     digits = stated.get("dataset", "name") == "digits"
     padding, image_size = stated.get("recipe", "augmentation", "crop_padding"), _image_size(stated)
     if padding is not None and image_size is not None and padding > image_size // LEAST_IMAGE_PER_BORDER:

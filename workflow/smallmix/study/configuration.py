@@ -7,6 +7,7 @@ training results are stored by content, so nothing is lost, and the study's fold
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,16 @@ from pydantic import ValidationError
 from smallmix.errors import ConfigurationError
 from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message
 from smallmix.study.config_model import Configuration, config_schema
-from smallmix.study.layers import COMMAND_LINE, Layers, difference, in_order, leave_behind, read_layers, take_out
+from smallmix.study.layers import (
+    COMMAND_LINE,
+    Layers,
+    difference,
+    explain_mixed_studies,
+    in_order,
+    leave_behind,
+    read_layers,
+    take_out,
+)
 from smallmix.study.plain_values import merged as merge
 from smallmix.study.plain_values import plain_value
 from smallmix.study.study import Study
@@ -51,7 +61,13 @@ def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | Non
 
 
 def load_study(files: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> Study:
-    """The study of some configuration files. Raises ConfigurationError, whose one message lists all problems."""
+    """Return the study of some configuration files; warn on stderr where overlays of several studies are merged.
+
+    Raises ConfigurationError, whose one message lists all problems.
+    """
+    mixed = explain_mixed_studies(files)
+    if mixed:
+        print(f"smallmix: {mixed}", file=sys.stderr)
     return Study.from_configuration(load_configuration(files, overrides))
 
 

@@ -32,7 +32,7 @@ def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
 
 
 def take_over(argument: str) -> str:
-    """The resolved configuration's text of an argument: the text itself, or @ and the file that holds it.
+    """Return the resolved configuration's text of an argument: the text itself, or @ and the file that holds it.
 
     Raises ConfigurationError where the file cannot be read.
     """

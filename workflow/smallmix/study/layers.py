@@ -32,18 +32,18 @@ class Layers:
 
     @property
     def merged(self) -> dict[str, Any]:
-        """All files, laid over each other."""
+        """Return all files, laid over each other."""
         result: dict[str, Any] = {}
         for value in self.values:
             result = merged(result, value)
         return result
 
     def place(self, path: KeyPath) -> str:
-        """File and line where a key got its value; empty where no file states it."""
+        """Return file and line where a key got its value; empty where no file states it."""
         return next((read.place(path) for read in reversed(self.files) if path in read.lines), "")
 
     def written(self, path: KeyPath) -> str | None:
-        """How a value is spelled in the file that states it last (`no` for false)."""
+        """Return how a value is spelled in the file that states it last (`no` for false)."""
         for read in reversed(self.files):
             if path in read.lines:
                 return read.written.get(path)
@@ -76,8 +76,23 @@ def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
     return layers
 
 
+def explain_mixed_studies(files: Sequence[Path]) -> str | None:
+    """Return what happens where two overlays or more state a study of their own; None where at most one does."""
+    overlays = _each_once(files)[1:]
+    if len(overlays) < 2:
+        return None
+    studies = [(path, (read_yaml(path).value or {}).get("study")) for path in overlays]
+    stated = [f"{path.name} ({name})" for path, name in studies if isinstance(name, str)]
+    if len(stated) < 2:
+        return None
+    return (
+        f"these files state a study each: {', '.join(stated)}. They are merged, and {stated[-1]} wins where "
+        "they differ. Name only one of them, unless a mixture is meant."
+    )
+
+
 def in_order(value: Any, files: Any) -> Any:
-    """`value` with the keys of its mappings in the order of the files, further keys last.
+    """Return `value` with the keys of its mappings in the order of the files, further keys last.
 
     Snakemake puts what an overlay states before what it inherits; the order of methods decides that of tables.
     """
@@ -88,7 +103,7 @@ def in_order(value: Any, files: Any) -> Any:
 
 
 def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the entries that are set to null in order to be taken out."""
+    """Return the configuration without the entries that are set to null in order to be taken out."""
     result = dict(configuration)
     for section in ("methods", "budgets"):
         entries = result.get(section)
@@ -106,7 +121,7 @@ def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def leave_behind(configuration: dict[str, Any], layers: Layers) -> dict[str, Any]:
-    """The configuration without what belongs to an earlier study: title, description, budgets of sizes left out."""
+    """Return it without what belongs to an earlier study: title, description, budgets of sizes left out."""
     stack = [*layers.values, difference(configuration, layers.merged)]
     result = dict(configuration)
     named = _last(stack, "study")
@@ -126,7 +141,7 @@ def leave_behind(configuration: dict[str, Any], layers: Layers) -> dict[str, Any
 
 
 def difference(configuration: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
-    """What the configuration states otherwise than `base`: the part that came from the command line."""
+    """Return what the configuration states otherwise than `base`: the part that came from the command line."""
     result: dict[str, Any] = {}
     for key, value in configuration.items():
         if key not in base:
@@ -152,7 +167,7 @@ def _each_once(files: Sequence[Path]) -> list[Path]:
 
 
 def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Problem]:
-    """Nulls in the first file that would take out what nothing before it stated."""
+    """Return the nulls in the first file that would take out what nothing before it stated."""
     text = "is empty; write a value, or delete the line"
     paths: list[KeyPath] = []
     for section in ("methods", "budgets"):
@@ -166,7 +181,7 @@ def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Problem]:
 
 
 def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Problem]:
-    """Numbers as keys that one file quotes and another does not: Snakemake would take them for two keys."""
+    """Return numbers as keys that one file quotes and another does not: Snakemake would take them for two keys."""
     text = "is in quotes in one file and bare in another; write the number without quotes in both"
     return [
         Problem(path, text, read.place(path))
@@ -177,7 +192,7 @@ def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Prob
 
 
 def _last(stack: list[dict[str, Any]], *path: str) -> int:
-    """The number of the last layer that states a key; -1 where none does."""
+    """Return the number of the last layer that states a key; -1 where none does."""
     for number in range(len(stack) - 1, -1, -1):
         value: Any = stack[number]
         for key in path:

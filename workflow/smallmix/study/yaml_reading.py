@@ -1,4 +1,4 @@
-"""Reading YAML strictly: what the usual reader lets pass in silence is an error with a line and a remedy here.
+"""Read YAML strictly. What the usual reader lets pass in silence is an error here, with a line and a remedy.
 
 That is: keys given twice (the last would win), tabs, bare `no` or `off` as keys, numbers with a leading zero (octal in
 YAML 1.1), 1:30 (sexagesimal), dates, anchors, several documents in a file.
@@ -38,7 +38,7 @@ class YamlFile:
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: KeyPath) -> str:
-        """File and line of a key; empty where the file does not state it."""
+        """Return file and line of a key; empty where the file does not state it."""
         return f"{self.name}, line {self.lines[path]}" if path in self.lines else ""
 
 
@@ -158,9 +158,9 @@ class _Walk:
         kind, text = node.tag.rpartition(":")[2], node.value
         inner = (*path, text)
         if kind in ("bool", "null"):
-            reading = "nothing" if kind == "null" else ("true" if self._constructed(node) else "false")
+            meaning = "nothing" if kind == "null" else ("true" if self._constructed(node) else "false")
             self._problem(
-                inner, node, f'YAML reads this key as {reading}; put it in quotes ("{text}") or choose another'
+                inner, node, f'YAML reads this key as {meaning}; put it in quotes ("{text}") or choose another'
             )
         elif kind == "merge":
             self._problem(inner, node, "merge keys (<<) are not supported; write the keys out")
