@@ -49,6 +49,9 @@ gpu: install  ## what needs a CUDA GPU: its tests, then its part of the benchmar
 bench: install  ## measure speed against a reference; writes reports/bench
 	$(BIN)/python -m benchmarks
 
+schema: install  ## write the schemas that editors read anew from the models
+	PYTHONPATH=workflow $(BIN)/python -m smallmix.study.editor_schemas
+
 audit: install  ## look up known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt
 
@@ -58,9 +61,6 @@ lock:  ## pin the packages of pyproject.toml anew (needs uv)
 
 columns: install  ## write docs/columns.md, the reference of the tables' columns, from their declarations
 	PYTHONPATH=workflow $(BIN)/python -m smallmix.tables.columns > docs/columns.md
-
-schema: install  ## write the JSON schema of configurations, which editors read, from its model
-	PYTHONPATH=workflow $(BIN)/python -m smallmix resolve-study --schema --output workflow/schemas/config.schema.yaml
 
 clean:  ## remove what runs made; your files, downloads and .venv stay
 	PYTHONPATH=workflow $(PYTHON) -m smallmix clean

@@ -23,8 +23,9 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.configuration import print_warning, resolve_configuration
+from smallmix.study.configuration import resolve_configuration
 from smallmix.study.handed_over import hand_over
+from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.run_command import options_typed, run_command
@@ -57,10 +58,13 @@ CONFIGURATION_FILES = (
 )
 
 try:
-    WARN = {"warn": print_warning} if workflow.is_main_process else {}  # once a run, not in every job
-    STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES, **WARN))
+    STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
+
+MIXED = explain_mixed_studies(CONFIGURATION_FILES) if workflow.is_main_process else None
+if MIXED:
+    print(f"smallmix: {MIXED}", file=sys.stderr)
 
 STUDY_TEXT = STUDY.to_json()
 ENCODING_PROBLEM = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()], ensure_ascii=False))

@@ -17,8 +17,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from smallmix.errors import ConfigurationError
+from smallmix.study.config_errors import key_name
 from smallmix.study.configuration import load_configuration, resolve_configuration
-from smallmix.study.faults import key_name
 from smallmix.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -71,8 +71,8 @@ def resolves_or_is_refused(configuration: Any) -> None:
     """The one promise about every input."""
     try:
         resolved = resolve_configuration(configuration)
-    except ConfigurationError as fault:
-        message = str(fault)
+    except ConfigurationError as error:
+        message = str(error)
         message.encode("utf-8")
         assert message.startswith("The configuration has ")
         return
@@ -120,8 +120,8 @@ def test_any_text_put_anywhere_into_the_file(position: int, text: str) -> None:
         path.write_bytes((whole[:position] + text + whole[position:]).encode("utf-8"))
         try:
             load_configuration([path])
-        except ConfigurationError as fault:
-            str(fault).encode("utf-8")
+        except ConfigurationError as error:
+            str(error).encode("utf-8")
 
 
 def test_nesting_without_end_is_refused() -> None:

@@ -66,13 +66,13 @@ def test_the_catalogue_is_long_and_its_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_one_fault_is_told_once(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_problem_is_reported_once(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A YAML trap in a key is seen by the strict reader and by the check of values: people read it once."""
     monkeypatch.chdir(PROJECT)
     edits = ["  non: ", "  no: ", "momentum: 0.9", "momentum: 9"][: 2 * count]
     message = refusal({"edit": edits}, tmp_path)
     assert message.count("\n  - ") == count
-    assert message.startswith(f"The configuration has {'one fault' if count == 1 else '2 faults'}:")
+    assert message.startswith(f"The configuration has {'one problem' if count == 1 else '2 problems'}:")
 
 
 def test_merged_values_alone_are_judged_too() -> None:

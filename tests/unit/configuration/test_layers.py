@@ -90,6 +90,23 @@ def test_every_overlay_names_a_study(tmp_path: Path) -> None:
         layered(tmp_path, "study: other", "seeds: [3]")
 
 
+def test_two_overlays_that_state_a_study_are_merged_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody who wants both studies would otherwise get a mixture of them without a word."""
+    files = [tmp_path / name for name in ("base.yaml", "first.yaml", "second.yaml")]
+    for path, text in zip(files, (BASE, "study: one\nseeds: [1]", "study: two"), strict=True):
+        path.write_text(text, encoding="utf-8")
+    study = load_study(files)
+    assert (study.name, study.seeds) == ("two", (1,))
+    warning = capsys.readouterr().err
+    assert warning.startswith("smallmix: these files state a study each: first.yaml (one), second.yaml (two).")
+    assert "second.yaml (two) wins where they differ" in warning
+    for quiet in (files[:1], files[:2], [*files[:2], files[1], files[0]]):
+        load_study(quiet)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_file_named_twice_is_one_file(tmp_path: Path) -> None:
     """Snakemake lists config.yaml once for the Snakefile and once more where a user names it too."""
     path = tmp_path / "config.yaml"
@@ -144,7 +161,7 @@ def test_snakemakes_order_of_keys_does_not_matter(tmp_path: Path) -> None:
     assert resolve_configuration(config)["budgets"]["100"] == {"iterations": 9}
 
 
-def test_faults_of_the_command_line_are_told_of_snakemakes_configuration(tmp_path: Path) -> None:
+def test_problems_of_the_command_line_are_found_in_snakemakes_configuration(tmp_path: Path) -> None:
     layered(tmp_path)
     files = [tmp_path / "layer0.yaml"]
     config = snakemakes(files, {"budgets": {"100": {"iterations": "5x"}}})
@@ -186,7 +203,7 @@ def test_merging_is_snakemakes(earlier: dict[str, Any], later: dict[str, Any]) -
     expected = copy.deepcopy(earlier)
     update_config(expected, copy.deepcopy(later))
 
-    # An empty mapping over a list leaves the list in Snakemake; ours replaces it, which is then told as a fault.
+    # An empty mapping over a list leaves the list in Snakemake; ours replaces it, which is then refused.
     if "{}" not in repr(later):
         assert merged(earlier, later) == expected
 

@@ -19,14 +19,14 @@ budgets: {{default: {{epochs: 3}}}}
 FOLDER = "dataset.image-list.folder"
 
 
-def faults(folder: Path, images: str, study: str = "mine", identifier: str = "birds") -> str:
+def refusal(folder: Path, images: str, study: str = "mine", identifier: str = "birds") -> str:
     """What is said of a study; empty where nothing is."""
     file = folder / "study.yaml"
     file.write_text(STUDY.format(folder=images, study=study, identifier=identifier), encoding="utf-8")
     try:
         load_configuration([file])
-    except ConfigurationError as fault:
-        return str(fault)
+    except ConfigurationError as error:
+        return str(error)
     return ""
 
 
@@ -56,10 +56,10 @@ def test_images_in_at_or_above_own_folders_are_refused_by_key(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "resources" / "birds").mkdir(parents=True)
     (tmp_path / "link").symlink_to("resources/birds")
-    said = faults(tmp_path, images)
+    said = refusal(tmp_path, images)
     assert FOLDER in said
     assert "data/my-images" in said, "the remedy stands there, too"
-    assert FOLDER in faults(tmp_path, str(tmp_path / images)), "an absolute path leads to the same place"
+    assert FOLDER in refusal(tmp_path, str(tmp_path / images)), "an absolute path leads to the same place"
 
 
 def test_an_own_folder_that_is_a_link_to_the_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,21 +67,21 @@ def test_an_own_folder_that_is_a_link_to_the_images_is_refused(tmp_path: Path, m
     (tmp_path / "photos").mkdir()
     (tmp_path / "resources").mkdir()
     (tmp_path / "resources" / "birds").symlink_to(tmp_path / "photos")
-    assert FOLDER in faults(tmp_path, "photos")
+    assert FOLDER in refusal(tmp_path, "photos")
 
 
 @pytest.mark.parametrize("images", ["data/birds", "resources-of-mine", "resources/photos", "../elsewhere", "results2"])
 def test_other_folders_are_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: str) -> None:
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    assert faults(tmp_path / "project", images) == ""
+    assert refusal(tmp_path / "project", images) == ""
 
 
 @pytest.mark.parametrize("study", ["reference", "slots", "bench", "store", "partial", "datasets"])
 def test_names_of_own_folders_are_no_names_of_studies(tmp_path: Path, study: str) -> None:
-    assert "study" in faults(tmp_path, "data/birds", study=study)
+    assert "study" in refusal(tmp_path, "data/birds", study=study)
 
 
 @pytest.mark.parametrize("identifier", ["downloads", "cifar10", "digits", "store"])
 def test_names_of_own_data_sets_are_no_identifiers(tmp_path: Path, identifier: str) -> None:
-    assert "dataset.image-list.identifier" in faults(tmp_path, "data/birds", identifier=identifier)
+    assert "dataset.image-list.identifier" in refusal(tmp_path, "data/birds", identifier=identifier)

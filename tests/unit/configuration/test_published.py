@@ -84,16 +84,28 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
         ("{size: 20000, percent", "{size: 50000, percent", "50000 a second time"),
         ("selection: best", "selection: bets", "did you mean best"),
         ("claims:", "claims: [", "not valid YAML"),
-        ("source:", "sauce:", "source: is missing; add it .the publication: its title"),
-        ("width: 64", "width: '64'", r"protocol.width.*line 18.*found '64' .text.; it should be a whole number"),
-        ("flip: true", "flip: 1", "protocol.recipe.flip.*found 1; it should be true or false"),
+        ("source:", "sauce:", "source: is missing; give a mapping .* of title, original_title"),
+        (
+            "width: 64",
+            "width: '64'",
+            r"protocol.width.*line 18.*found '64' .text.; allowed: a whole number from 1 to 1000",
+        ),
+        ("flip: true", "flip: 1", "protocol.recipe.flip.*found 1; allowed: true or false"),
         ("mix: images,", "mix: image,", r"protocol.methods.data-mix.mix.*did you mean images\?"),
         ("default: {epochs: 100}", "default: {epochs: 1, iterations: 1}", "give either epochs or iterations"),
         ("default: {epochs: 100}", "1000: {epochs: 100}", "budgets need an entry named default"),
-        ("    500: {iter", "    5x: {iter", "protocol.budgets.5x.*should be a number of images, or default"),
+        (
+            "    500: {iter",
+            "    5x: {iter",
+            "protocol.budgets.5x.*not allowed as a key .a key is a number of images, or",
+        ),
         ("blocks: [2, 2, 2, 2]", "blocks: [2, 2, 2]", r"protocol.blocks \(entry 4\): is missing"),
-        ("learning_rate: 0.1", "learning_rate: .nan", "learning_rate.*found nan; it should be a finite number"),
-        ("language: Japanese", "language: 12", "source.language.*found 12; it should be text"),
+        (
+            "learning_rate: 0.1",
+            "learning_rate: .nan",
+            "learning_rate.*found nan .not a finite number.; allowed: a number",
+        ),
+        ("language: Japanese", "language: 12", "source.language.*found 12 .*allowed: text of at most 40 characters"),
         ("language: Japanese", r'language: "a\0b"', "control characters are not allowed"),
     ],
 )
@@ -116,7 +128,7 @@ def test_all_problems_of_a_file_are_in_one_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_published(path)
     message = str(caught.value)
-    for key in ("has 3 faults", "protocol.width", "accuracies.percent.non (entry 1)", "claims.id (entry 2)"):
+    for key in ("has 3 problems", "protocol.width", "accuracies.percent.non (entry 1)", "claims.id (entry 2)"):
         assert key in message
 
 
@@ -137,7 +149,7 @@ def test_the_articles_budgets(article: Published) -> None:
 
 def test_the_schema_for_editors_is_the_models() -> None:
     path = PROJECT / "workflow" / "schemas" / "published.schema.yaml"
-    assert path.read_text(encoding="utf-8") == schema_text(), f"write {path} again, by the command at its head"
+    assert path.read_text(encoding="utf-8") == schema_text(), f"write {path} again with `make schema`"
 
 
 def test_the_schema_for_editors_is_closed_and_accepts_the_article() -> None:

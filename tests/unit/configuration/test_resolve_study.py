@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from smallmix.commands.options import files_to_merge
-from smallmix.study.configuration import load_configuration
+from smallmix.study.configuration import load_configuration, load_study
 from smallmix.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -51,23 +51,6 @@ def test_an_overlay_alone_is_merged_with_the_base_as_snakemake_does(tmp_path: Pa
     assert len({output.read_bytes() for output in outputs}) == 1
 
 
-def test_overlays_of_two_studies_are_mixed_with_a_warning_only() -> None:
-    laptop = "workflow/studies/laptop.yaml"
-    alone, both = resolve_study("--configfile", laptop), resolve_study("--configfile", laptop, DEMO)
-    assert alone.stderr == ""
-    assert both.returncode == 0
-    assert f"laptop ({laptop}), demo ({DEMO})" in both.stderr
-    assert "the last name wins: demo." in both.stderr
-
-
-def test_a_text_that_is_no_resolved_configuration_is_refused() -> None:
-    for text in ("{", "[]", "{}", '{"methods": 3}', '{"methods": [], "subsets": []}'):
-        done = resolve_study("--configuration", text)
-        assert done.returncode != 0
-        assert "does not hold a resolved configuration" in done.stderr
-        assert "Traceback" not in done.stderr
-
-
 @pytest.mark.parametrize("own", [True, False])
 def test_the_base_is_that_of_the_folder_or_else_the_projects_own(tmp_path: Path, own: bool) -> None:
     overlay = tmp_path / "my-study.yaml"
@@ -92,22 +75,66 @@ def test_prints_what_can_be_used_as_a_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "configuration", ["", "{", "[]", "3", "null", '{"methods": 3}', '{"methods": [["a"]]}', '{"methods": []}', "{}"]
+    "configuration",
+    [
+        *("", "{", "[]", "3", "null", '{"methods": 3}', '{"methods": [["a"]]}', '{"methods": []}', "{}"),
+        '{"methods": [], "seeds": [], "subsets": {"sizes": []}}',
+        '{"methods": [["a", {"mix": "none"}]], "seeds": [0], "subsets": {"sizes": [3], "rule": "head"}, "recipe": 3}',
+    ],
 )
 def test_a_text_that_is_no_configuration_is_refused(configuration: str) -> None:
     done = resolve_study("--configuration", configuration)
     assert done.returncode == 2
+    assert "--configuration does not hold a resolved configuration" in done.stderr
+    assert "Name the files with --configfile instead" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_faults_are_told_once_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
+def test_what_a_workflow_hands_over_is_not_resolved_a_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the models of the configuration nor the reader of its files are even loaded."""
+    monkeypatch.chdir(PROJECT)
+    handed_over = load_study([PROJECT / "config.yaml", PROJECT / DEMO]).to_json()
+    program = (
+        "import sys; from smallmix.commands.main import main; "
+        "code = main(sys.argv[1:]); print(*sys.modules, sep='\\n'); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "resolve-study", "--configuration", handed_over, "--output", "study.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "workflow")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "study.json").read_text(encoding="utf-8") == handed_over + "\n"
+    loaded = done.stdout.split()
+    assert "smallmix.study.handed_over" in loaded
+    assert not {"pydantic", "smallmix.study.config_model", "smallmix.study.configuration"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", ["train_cell", "extract_subset", "collect_metrics"])
+def test_jobs_do_without_the_models_of_the_configuration(command: str) -> None:
+    code = (
+        f"import ast, sys, pathlib; import smallmix.commands.{command} as module; "
+        "tree = ast.parse(pathlib.Path(module.__file__).read_text()); "
+        "[exec(ast.unparse(node)) for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) "
+        "and getattr(node, 'module', '') != '__future__']; "
+        "sys.exit('smallmix.study.config_model' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, check=False).returncode == 0
+
+
+def test_problems_are_reported_once_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("study: bad\nrecipe: {learning_rat: 0.1, momentum: 2}\n", encoding="utf-8")
     output = tmp_path / "study.json"
     done = resolve_study("--configfile", "config.yaml", str(bad), "--output", str(output))
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "2 faults" in done.stderr
+    assert "2 problems" in done.stderr
     assert f"recipe.learning_rat ({bad}, line 2): unknown key; did you mean learning_rate?" in done.stderr
     assert "Traceback" not in done.stderr
     assert not output.exists()

@@ -1,7 +1,9 @@
-"""The schema and config.yaml are in step: every key is described, typed and ranged, with a default or required."""
+"""The models, their schema and config.yaml are in step: every key is described, typed and ranged, with a default or
+required; and the schema that editors read is the models' own."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,16 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from smallmix.study.plain_values import inner_schema, plain_value
-from smallmix.study.schema_rules import (
-    allowed,
-    config_schema_text,
-    key_table,
-    load_schema,
-    schema_faults,
-    with_defaults,
-)
+from pydantic import ValidationError
+from smallmix.study.config_errors import allowed, explain_errors
+from smallmix.study.config_model import Budget, Configuration, Dataset, config_schema
+from smallmix.study.editor_schemas import config_schema_text
+from smallmix.study.model_schema import inner_schema, key_table, model_schema
+from smallmix.study.plain_values import plain_value
+from smallmix.study.published import Published
 
 PROJECT = Path(__file__).resolve().parents[3]
-SCHEMAS = ["config.schema.yaml"]
+OVERLAYS = sorted((PROJECT / "workflow" / "studies").glob("*.yaml"))
 
 
 def objects(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -32,38 +32,19 @@ def objects(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from objects(each)
 
 
-def test_the_schema_file_is_the_models() -> None:
-    """Editors read the file: after a change of the model, `make schema` writes it again."""
-    written = (PROJECT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
-    assert written == config_schema_text()
+def test_is_a_valid_schema() -> None:
+    Draft202012Validator.check_schema(config_schema())
+    Draft202012Validator.check_schema(yaml.safe_load(config_schema_text()))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [PROJECT / "config.yaml", *sorted((PROJECT / "workflow" / "studies").glob("*.yaml"))],
-    ids=lambda path: path.name,
-)
-def test_configuration_files_name_the_schema_for_editors(path: Path) -> None:
-    mark, _, named = path.read_text(encoding="utf-8").splitlines()[0].partition("=")
-    assert mark == "# yaml-language-server: $schema"
-    assert (path.parent / named).resolve() == PROJECT / "workflow" / "schemas" / "config.schema.yaml"
-
-
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_is_a_valid_schema(name: str) -> None:
-    Draft202012Validator.check_schema(load_schema(name))
-
-
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_every_mapping_is_closed_and_requires_only_what_it_knows(name: str) -> None:
-    for each in objects(load_schema(name)):
+def test_every_mapping_is_closed_and_requires_only_what_it_knows() -> None:
+    for each in objects(config_schema()):
         assert each["additionalProperties"] is False
-        assert set(each.get("required", ())) <= set(each.get("properties", {}))
+        assert all(inner_schema(each, key) for key in each.get("required", ()))
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_every_key_is_described_typed_and_bounded(name: str) -> None:
-    for key, described in key_table(load_schema(name)):
+def test_every_key_is_described_typed_and_bounded() -> None:
+    for key, described in key_table(config_schema()):
         assert described["description"], key
         kinds = described["type"] if isinstance(described["type"], list) else [described["type"]]
         if "integer" in kinds or "number" in kinds:
@@ -79,24 +60,36 @@ def test_every_key_is_described_typed_and_bounded(name: str) -> None:
 
 def test_every_key_has_a_default_or_must_be_given() -> None:
     """A unit of a budget is the one exception: one of two must be given, which is a rule between keys."""
-    for each in objects(load_schema()):
+    for each in objects(config_schema()):
         for key, described in each.get("properties", {}).items():
             if key not in ("epochs", "iterations"):
                 assert ("default" in described) != (key in each.get("required", ())), key
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_defaults_are_valid_by_themselves(name: str) -> None:
-    for key, described in key_table(load_schema(name)):
-        if "default" in described:
-            filled = with_defaults(described["default"], described)
-            assert schema_faults(filled, dict(described)) == [], key
+def test_defaults_are_valid_by_themselves() -> None:
+    """Each default, written out, is accepted: a configuration that states every default resolves to itself."""
+    stated: dict[str, Any] = {
+        "study": "small",
+        "dataset": {"name": "cifar10"},
+        "subsets": {"sizes": [100]},
+        "methods": {"plain": {"mix": "none"}},
+        "seeds": [0],
+        "budgets": {"default": {"epochs": 1}},
+    }
+    filled = Configuration.model_validate(stated).model_dump(by_alias=True)
+    for key, described in key_table(config_schema()):
+        if "default" in described and "<" not in key and described.get("type") != "object":
+            value: Any = filled
+            for part in key.split("."):
+                value = value.get(part, {}) if isinstance(value, dict) else {}
+            assert key.endswith("every_at_end") or value == described["default"], key
+    assert Configuration.model_validate(filled).model_dump(by_alias=True) == filled
 
 
 def test_config_yaml_states_every_key_and_no_other() -> None:
     """People read config.yaml to learn what can be changed; only keys of other data sets are left out there."""
     config = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
-    plain = plain_value(config, load_schema(), (), [])
+    plain = plain_value(config, config_schema(), (), [])
 
     def check(value: Any, schema: Mapping[str, Any], path: str) -> None:
         if not isinstance(value, dict):
@@ -108,7 +101,7 @@ def test_config_yaml_states_every_key_and_no_other() -> None:
         missing = set(schema.get("properties", {})) - set(value) - not_needed
         assert not missing, f"{path}: {missing}"
 
-    check(plain, load_schema(), "")
+    check(plain, config_schema(), "")
 
 
 def test_defaults_of_the_schema_are_the_articles() -> None:
@@ -116,8 +109,9 @@ def test_defaults_of_the_schema_are_the_articles() -> None:
 
     The last batch is the exception: what the article is taken to have done can wreck other studies.
     """
-    config = plain_value(yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8")), load_schema(), (), [])
-    for key, described in key_table():
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    compared = 0
+    for key, described in key_table(config_schema()):
         if (
             "default" not in described
             or key in ("title", "description", "recipe.last_batch", "published", "compare_with")
@@ -128,14 +122,17 @@ def test_defaults_of_the_schema_are_the_articles() -> None:
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None:
-            assert with_defaults(value, described) == with_defaults(described["default"], described), key
+            compared += 1
+            assert value == described["default"], key
+    assert compared > 15
 
 
 def test_a_constraint_can_be_broken() -> None:
-    """The checks above would pass on a schema that allows everything; this one would not."""
-    schema = load_schema()
-    faults = schema_faults({"study": "x", "recipe": {"momentum": 1.0}}, schema)
-    assert {".".join(map(str, fault.path)) for fault in faults} == {
+    """The checks above would pass on models that allow everything; these do not."""
+    with pytest.raises(ValidationError) as caught:
+        Configuration.model_validate({"study": "x", "recipe": {"momentum": 1.0}})
+    problems = explain_errors(caught.value, config_schema())
+    assert {".".join(map(str, problem.path)) for problem in problems} == {
         "budgets",
         "dataset",
         "methods",
@@ -143,3 +140,71 @@ def test_a_constraint_can_be_broken() -> None:
         "seeds",
         "subsets",
     }
+
+
+def test_rules_between_keys_hold_for_whoever_uses_the_models() -> None:
+    """They are the models' own, not the reader's: several of them at once, beside an error of a single key."""
+    with pytest.raises(ValidationError) as caught:
+        Configuration.model_validate(
+            {
+                "study": "store",
+                "dataset": {"name": "digits"},
+                "subsets": {"sizes": [2000], "redraw_per_seed": True},
+                "methods": {"plain": {"mix": "none", "beta": [1, 1]}, "mixed": {"mix": "images"}},
+                "seeds": [0],
+                "recipe": {"momentum": 3, "decay_at": [0.6, 0.3]},
+                "budgets": {"default": {"epochs": 1, "iterations": 1}, "7": {"epochs": 1}},
+            }
+        )
+    problems = {".".join(map(str, one.path)): one.text for one in explain_errors(caught.value, config_schema())}
+    assert set(problems) == {
+        "study",
+        "subsets.redraw_per_seed",
+        "methods.plain.beta",
+        "methods.mixed.beta",
+        "recipe.momentum",
+        "recipe.decay_at",
+        "budgets.default",
+        "subsets.sizes.0",
+        "recipe.augmentation.crop_padding",
+        "recipe.augmentation.flip",
+        "budgets.7",
+    }
+    assert problems["recipe.momentum"] == "found 3; allowed: a number from 0 below 1"
+
+
+@pytest.mark.parametrize("value", [{"epochs": True}, {"epochs": "3"}, {"epochs": 3.0}])
+def test_models_convert_nothing(value: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Budget.model_validate(value)
+
+
+def test_models_cannot_be_changed() -> None:
+    dataset = Dataset.model_validate({"name": "digits"})
+    with pytest.raises(ValidationError, match="frozen"):
+        dataset.name = "cifar10"
+
+
+def test_no_reference_is_left_in_a_schema() -> None:
+    for model in (Configuration, Published):
+        assert "$ref" not in str(model_schema(model))
+
+
+def test_the_schema_for_editors_is_the_models() -> None:
+    path = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+    assert path.read_text(encoding="utf-8") == config_schema_text(), "write it again with `make schema`"
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in [PROJECT / "config.yaml", *OVERLAYS]])
+def test_editors_find_the_schema_and_accept_what_is_shipped(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+    stated = json.loads(json.dumps(yaml.safe_load(text)))  # in JSON all keys are texts
+    assert list(Draft202012Validator(yaml.safe_load(config_schema_text())).iter_errors(stated)) == []
+
+
+def test_editors_refuse_what_the_models_refuse() -> None:
+    schema = Draft202012Validator(yaml.safe_load(config_schema_text()))
+    for wrong in ({}, {"study": "X"}, {"study": "x", "recipe": {"momentun": 0.9}}, {"study": "x", "seeds": [-1]}):
+        assert list(schema.iter_errors(wrong)), wrong

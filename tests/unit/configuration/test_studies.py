@@ -8,8 +8,8 @@ import pytest
 import yaml
 from smallmix.statistics.comparison import compare_methods
 from smallmix.statistics.sign_flip import smallest_p_value
+from smallmix.study.config_rules import MOST_CELLS
 from smallmix.study.configuration import load_study
-from smallmix.study.cross_rules import MOST_CELLS
 from smallmix.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -84,13 +84,13 @@ def test_json_keeps_the_order_of_methods_and_is_canonical() -> None:
     assert Study.from_configuration(reordered).to_json() == study().to_json()
 
 
-def test_a_place_outside_is_told_with_what_is_inside() -> None:
+def test_a_place_outside_is_refused_with_what_is_inside() -> None:
     with pytest.raises(SmallmixError, match=r"no cell n7/plain/seed3.*\[200, 100\]"):
         study().cell("n7/plain/seed3")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "3", '{"methods": []}', '{"methods": 3}', "\x00"])
-def test_a_file_that_is_no_study_is_told_with_the_remedy(content: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_study_is_refused_with_the_remedy(content: str, tmp_path: Path) -> None:
     path = tmp_path / "study.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(SmallmixError, match=r"study\.json.*resolve-study"):

@@ -20,43 +20,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a resolved configuration as text, or @ and a file that holds it, in place of files (for workflows)",
     )
     parser.add_argument(
-        "--schema", action="store_true", help="write the JSON schema of configurations, which editors read, and stop"
-    )
-    parser.add_argument(
         "--output", default="-", metavar="FILE", help="where to write study.json; - prints YAML for reading (default)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Resolve, check the file of published numbers too, and write or print."""
+    """Resolve, check the file of published numbers too, and write or print.
+
+    A configuration that a workflow hands over is resolved already, and taken as it is.
+    """
     import json
 
     import yaml
 
     from smallmix.atomic_files import write_text
-    from smallmix.errors import ConfigurationError
-    from smallmix.study.configuration import load_study
-    from smallmix.study.handed_over import take_over
-    from smallmix.study.published import find_published, load_published
-    from smallmix.study.schema_rules import config_schema_text
-    from smallmix.study.study import Study
+    from smallmix.study.handed_over import take_over_study
 
-    if arguments.schema:
-        text = config_schema_text()
-        if arguments.output == "-":
-            sys.stdout.write(text)
-        else:
-            write_text(Path(arguments.output), text)
-        return 0
     if arguments.configuration is not None:
-        # Resolved already: the rule that starts this hands over what the Snakefile resolved.
-        try:
-            study = Study.from_json(take_over(arguments.configuration))
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
-            raise ConfigurationError(f"--configuration does not hold a resolved configuration: {fault!r}") from fault
+        study = take_over_study(arguments.configuration)
     else:
+        from smallmix.study.configuration import load_study
+
         study = load_study(files_to_merge(arguments.configfile))
     if study.configuration["published"] is not None:
+        from smallmix.study.published import find_published, load_published
+
         load_published(find_published(study.configuration["published"]))
     if arguments.output == "-":
         plain = json.loads(json.dumps(study.configuration))

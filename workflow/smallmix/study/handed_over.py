@@ -21,7 +21,7 @@ def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
     """Write the resolved configuration into `folder`; return the argument that names the file.
 
     The name holds a fingerprint of the content, so two runs with different configurations do not disturb each other. A
-    folder that cannot be written is told by the command that wants the file.
+    folder that cannot be written is reported by the command that wants the file.
     """
     text = study.to_json()
     path = folder / f"{study.name}-{fingerprint_value(text)[:16]}.json"
@@ -32,7 +32,7 @@ def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
 
 
 def take_over(argument: str) -> str:
-    """The resolved configuration's text of an argument: the text itself, or @ and the file that holds it.
+    """Return the resolved configuration's text of an argument: the text itself, or @ and the file that holds it.
 
     Raises ConfigurationError where the file cannot be read.
     """
@@ -41,7 +41,25 @@ def take_over(argument: str) -> str:
     path = Path(argument.removeprefix(FILE_MARK))
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"--configuration: cannot read {path} ({fault}). Make its folder writable, and start the run again."
-        ) from fault
+            f"--configuration: cannot read {path} ({error}). Make its folder writable, and start the run again."
+        ) from error
+
+
+def take_over_study(argument: str) -> Study:
+    """Return the study of an argument. It was resolved before it was handed over, and is not checked again.
+
+    Raises ConfigurationError where the argument holds no resolved configuration.
+    """
+    text = take_over(argument)
+    try:
+        study = Study.from_json(text)
+        if not study.cells or "published" not in study.configuration:
+            raise ValueError("it has no cells or is not resolved")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ConfigurationError(
+            f"--configuration does not hold a resolved configuration ({error!r}). "
+            "Name the files with --configfile instead."
+        ) from error
+    return study

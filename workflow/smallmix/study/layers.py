@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from smallmix.study.faults import Fault, KeyPath
+from smallmix.study.config_errors import KeyPath, Problem
 from smallmix.study.plain_values import merged, plain_value
 from smallmix.study.yaml_reading import YamlFile, read_yaml
 
@@ -27,23 +27,23 @@ class Layers:
 
     files: list[YamlFile] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     readable: bool = True
 
     @property
     def merged(self) -> dict[str, Any]:
-        """All files, laid over each other."""
+        """Return all files, laid over each other."""
         result: dict[str, Any] = {}
         for value in self.values:
             result = merged(result, value)
         return result
 
     def place(self, path: KeyPath) -> str:
-        """File and line where a key got its value; empty where no file states it."""
+        """Return file and line where a key got its value; empty where no file states it."""
         return next((read.place(path) for read in reversed(self.files) if path in read.lines), "")
 
     def written(self, path: KeyPath) -> str | None:
-        """How a value is spelled in the file that states it last (`no` for false)."""
+        """Return how a value is spelled in the file that states it last (`no` for false)."""
         for read in reversed(self.files):
             if path in read.lines:
                 return read.written.get(path)
@@ -66,33 +66,48 @@ class Layers:
 
 
 def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
-    """Read the files strictly, each only once. Faults are gathered, never raised."""
+    """Read the files strictly, each only once. Problems are gathered, never raised."""
     layers = Layers()
     for path in _each_once(files):
         read = read_yaml(path)
-        layers.faults += read.faults
+        layers.problems += read.problems
         if read.value is None:
             layers.readable = False
             continue
-        impossible: list[Fault] = []
+        impossible: list[Problem] = []
         value = plain_value(read.value, schema, (), impossible)
-        layers.faults += [replace(fault, place=read.place(fault.path) or read.name) for fault in impossible]
+        layers.problems += [replace(problem, place=read.place(problem.path) or read.name) for problem in impossible]
         if not layers.values:
-            layers.faults += _empty_entries(value, read)
+            layers.problems += _empty_entries(value, read)
         elif value and "study" not in value:
-            told = (
+            text = (
                 "is missing in this file, which changes another study and would overwrite its results; "
                 "give the changed study a name of its own, as in study: my-study"
             )
-            layers.faults.append(Fault(("study",), told, read.name))
-        layers.faults += _spelled_otherwise(read, layers.files)
+            layers.problems.append(Problem(("study",), text, read.name))
+        layers.problems += _spelled_otherwise(read, layers.files)
         layers.files.append(read)
         layers.values.append(value)
     return layers
 
 
+def explain_mixed_studies(files: Sequence[Path]) -> str | None:
+    """Return what happens where two overlays or more state a study of their own; None where at most one does."""
+    overlays = _each_once(files)[1:]
+    if len(overlays) < 2:
+        return None
+    studies = [(path, (read_yaml(path).value or {}).get("study")) for path in overlays]
+    stated = [f"{path.name} ({name})" for path, name in studies if isinstance(name, str)]
+    if len(stated) < 2:
+        return None
+    return (
+        f"these files state a study each: {', '.join(stated)}. They are merged, and {stated[-1]} wins where "
+        "they differ. Name only one of them, unless a mixture is meant."
+    )
+
+
 def in_order(value: Any, files: Any) -> Any:
-    """`value` with the keys of its mappings in the order of the files, further keys last.
+    """Return `value` with the keys of its mappings in the order of the files, further keys last.
 
     Snakemake puts what an overlay states before what it inherits; the order of methods decides that of tables.
     """
@@ -103,7 +118,7 @@ def in_order(value: Any, files: Any) -> Any:
 
 
 def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the entries that are set to null in order to be taken out."""
+    """Return the configuration without the entries that are set to null in order to be taken out."""
     result = dict(configuration)
     for section in ("methods", "budgets"):
         entries = result.get(section)
@@ -121,7 +136,7 @@ def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def leave_behind(configuration: dict[str, Any], layers: Layers) -> dict[str, Any]:
-    """The configuration without what belongs to an earlier study: title, description, budgets of sizes left out."""
+    """Return it without what belongs to an earlier study: title, description, budgets of sizes left out."""
     stack = [*layers.values, difference(configuration, layers.merged)]
     result = dict(configuration)
     named = _last(stack, "study")
@@ -141,7 +156,7 @@ def leave_behind(configuration: dict[str, Any], layers: Layers) -> dict[str, Any
 
 
 def difference(configuration: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
-    """What the configuration states otherwise than `base`: the part that came from the command line."""
+    """Return what the configuration states otherwise than `base`: the part that came from the command line."""
     result: dict[str, Any] = {}
     for key, value in configuration.items():
         if key not in base:
@@ -166,9 +181,9 @@ def _each_once(files: Sequence[Path]) -> list[Path]:
     return result
 
 
-def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Fault]:
-    """Nulls in the first file that would take out what nothing before it stated."""
-    told = "is empty; write a value, or delete the line"
+def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Problem]:
+    """Return the nulls in the first file that would take out what nothing before it stated."""
+    text = "is empty; write a value, or delete the line"
     paths: list[KeyPath] = []
     for section in ("methods", "budgets"):
         entries = value.get(section)
@@ -177,14 +192,14 @@ def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Fault]:
                 paths.append((section, key))
             elif section == "budgets" and isinstance(entry, dict):
                 paths += [(section, key, unit) for unit, amount in entry.items() if amount is None]
-    return [Fault(path, told, read.place(path)) for path in paths]
+    return [Problem(path, text, read.place(path)) for path in paths]
 
 
-def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Fault]:
-    """Numbers as keys that one file quotes and another does not: Snakemake would take them for two keys."""
-    told = "is in quotes in one file and bare in another; write the number without quotes in both"
+def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Problem]:
+    """Return numbers as keys that one file quotes and another does not: Snakemake would take them for two keys."""
+    text = "is in quotes in one file and bare in another; write the number without quotes in both"
     return [
-        Fault(path, told, read.place(path))
+        Problem(path, text, read.place(path))
         for other in earlier
         for path in read.quoted ^ other.quoted
         if path in read.lines and path in other.lines
@@ -192,7 +207,7 @@ def _spelled_otherwise(read: YamlFile, earlier: Sequence[YamlFile]) -> list[Faul
 
 
 def _last(stack: list[dict[str, Any]], *path: str) -> int:
-    """The number of the last layer that states a key; -1 where none does."""
+    """Return the number of the last layer that states a key; -1 where none does."""
     for number in range(len(stack) - 1, -1, -1):
         value: Any = stack[number]
         for key in path:

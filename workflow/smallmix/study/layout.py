@@ -30,27 +30,27 @@ class Layout:
 
     @property
     def results(self) -> Path:
-        """The study's folder of results."""
+        """Return the study's folder of results."""
         return self.root / "results" / self.study.name
 
     @property
     def report(self) -> Path:
-        """The study's folder of what is published."""
+        """Return the study's folder of what is published."""
         return self.root / "reports" / self.study.name
 
     @property
     def dataset(self) -> Path:
-        """The folder of the verified arrays."""
+        """Return the folder of the verified arrays."""
         return self.root / "resources" / self.study.dataset
 
     @property
     def study_file(self) -> Path:
-        """The resolved configuration, which every later step reads."""
+        """Return the resolved configuration, which every later step reads."""
         return self.results / "study.json"
 
     @property
     def collected_studies(self) -> list[Path]:
-        """The study.json of each compared study that has been collected."""
+        """Return the study.json of each compared study that has been collected."""
         folders = [self.root / "results" / name for name in self.study.compared_studies]
         return [
             folder / "study.json"
@@ -59,14 +59,14 @@ class Layout:
         ]
 
     def subset(self, cell: StudyCell) -> Path:
-        """The table of the cell's training images."""
+        """Return the table of the cell's training images."""
         return self.subset_of(cell.size, cell.seed)
 
     def subset_of(self, size: int, seed: int) -> Path:
-        """The table of the training images of a size (and of a seed, where each seed draws its own)."""
+        """Return the table of the training images of a size (and of a seed, where each seed draws its own)."""
         suffix = f"-seed{seed}" if self.study.redraws_subsets else ""
         return self.results / "subsets" / f"n{size}{suffix}.csv"
 
     def cell(self, cell: StudyCell) -> Path:
-        """The cell's folder."""
+        """Return the cell's folder."""
         return self.results / "cells" / cell.id

@@ -14,7 +14,7 @@ WRITTEN = ("results", "reports", "logs", ".snakemake", "workflow")
 
 
 def explain_overlap(folder: str, identifier: str, root: Path = Path()) -> str | None:
-    """Why the user's images may not lie in `folder`, in words; None where nothing of smallmix's own is near.
+    """Return why the user's images may not lie in `folder`, in words; None where nothing of smallmix's own is near.
 
     Links are followed. `root` is the project's folder, where relative paths start.
     """

@@ -1,4 +1,4 @@
-"""From whatever a configuration holds to plain JSON values, before the schema judges them.
+"""From whatever a configuration holds to plain JSON values, before the models judge them.
 
 Snakemake hands over numbers as keys, and values from its command line as texts ('0.1', '[0, 1]'): keys become texts,
 and a text becomes a number, true or false, a list or nothing exactly where the schema wants that and the text says no
@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from smallmix.study.faults import Fault, KeyPath, shorten
+from smallmix.study.config_errors import KeyPath, Problem, shorten
+from smallmix.study.model_schema import inner_schema
 
 DEEPEST = 20
 LARGEST_BITS = 63
@@ -23,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class Refused:
-    """Stands where a value was that no configuration can hold; the fault is told already."""
+    """Stands where a value was that no configuration can hold; the problem is known already."""
 
     def __repr__(self) -> str:
         return "(refused)"
@@ -32,52 +33,41 @@ class Refused:
 REFUSED = Refused()
 
 
-def plain_value(value: Any, schema: Mapping[str, Any], path: KeyPath, faults: list[Fault]) -> Any:
-    """`value` as plain JSON types, as far as `schema` tells which are meant. Adds what cannot be to `faults`."""
+def plain_value(value: Any, schema: Mapping[str, Any], path: KeyPath, problems: list[Problem]) -> Any:
+    """Return `value` as plain JSON types, as far as `schema` says which are meant. Add what cannot be to `problems`."""
     if len(path) > DEEPEST:
-        faults.append(Fault(path[:DEEPEST], f"nested deeper than {DEEPEST} levels; no configuration is"))
+        problems.append(Problem(path[:DEEPEST], f"nested deeper than {DEEPEST} levels; no configuration is"))
         return REFUSED
     if isinstance(value, str):
         meant = _meant(value, schema)
         if isinstance(meant, str):
-            return _text(meant, path, faults)
+            return _text(meant, path, problems)
         value = meant
     if isinstance(value, Mapping):
-        return _mapping(value, schema, path, faults)
+        return _mapping(value, schema, path, problems)
     if isinstance(value, list | tuple):
         entries = schema.get("items", {})
-        return [plain_value(item, entries, (*path, index), faults) for index, item in enumerate(value)]
+        return [plain_value(item, entries, (*path, index), problems) for index, item in enumerate(value)]
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > LARGEST_BITS:
-        faults.append(Fault(path, f"a number of about {value.bit_length() * 3 // 10 + 1} digits is far too large"))
+        problems.append(Problem(path, f"a number of about {value.bit_length() * 3 // 10 + 1} digits is far too large"))
         return REFUSED
     if value is None or isinstance(value, bool | int | float | Refused):
         return value
-    faults.append(
-        Fault(path, f"found {shorten(str(value))} (a {type(value).__name__}); put it in quotes if it is text")
+    problems.append(
+        Problem(path, f"found {shorten(str(value))} (a {type(value).__name__}); put it in quotes if it is text")
     )
     return REFUSED
 
 
-def inner_schema(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The schema of a mapping's key; empty where the key is unknown."""
-    known = schema.get("properties", {})
-    if key in known:
-        found: Mapping[str, Any] = known[key]
-        return found
-    for pattern, inner in schema.get("patternProperties", {}).items():
-        if re.search(pattern, key):
-            matched: Mapping[str, Any] = inner
-            return matched
-    return {}
-
-
-def _mapping(value: Mapping[Any, Any], schema: Mapping[str, Any], path: KeyPath, faults: list[Fault]) -> dict[str, Any]:
+def _mapping(
+    value: Mapping[Any, Any], schema: Mapping[str, Any], path: KeyPath, problems: list[Problem]
+) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, item in value.items():
-        name = _key(key, path, faults)
+        name = _key(key, path, problems)
         if name is None:
             continue
-        plain = plain_value(item, inner_schema(schema, name), (*path, name), faults)
+        plain = plain_value(item, inner_schema(schema, name), (*path, name), problems)
         if name not in result:
             result[name] = plain
         elif isinstance(key, str):
@@ -89,28 +79,30 @@ def _mapping(value: Mapping[Any, Any], schema: Mapping[str, Any], path: KeyPath,
     return result
 
 
-def _key(key: Any, path: KeyPath, faults: list[Fault]) -> str | None:
+def _key(key: Any, path: KeyPath, problems: list[Problem]) -> str | None:
     if isinstance(key, str):
         if key.isprintable() and key.strip() == key and key:
             return key
-        faults.append(Fault((*path, key), "a key must be a word without spaces around it or unprintable characters"))
+        problems.append(
+            Problem((*path, key), "a key must be a word without spaces around it or unprintable characters")
+        )
         return None
     if isinstance(key, int) and not isinstance(key, bool) and key.bit_length() <= LARGEST_BITS:
         return str(key)
     if isinstance(key, bool):
         word = "true" if key else "false"
-        told = f"YAML reads this key as {word} (written yes, no, on, off or {word}); put it in quotes or choose another"
-        faults.append(Fault((*path, word), told))
+        text = f"YAML reads this key as {word} (written yes, no, on, off or {word}); put it in quotes or choose another"
+        problems.append(Problem((*path, word), text))
     elif key is None:
-        faults.append(Fault((*path, "null"), "YAML reads this key as nothing; put it in quotes or choose another"))
+        problems.append(Problem((*path, "null"), "YAML reads this key as nothing; put it in quotes or choose another"))
     else:
         name = "a huge number" if isinstance(key, int) else shorten(str(key))
-        faults.append(Fault((*path, name), "a key must be a word or a plain whole number; put it in quotes"))
+        problems.append(Problem((*path, name), "a key must be a word or a plain whole number; put it in quotes"))
     return None
 
 
 def merged(earlier: Any, later: Any) -> Any:
-    """Snakemake's way to lay one configuration over another: mappings are merged, all else is replaced."""
+    """Return one configuration laid over another in Snakemake's way: mappings are merged, all else is replaced."""
     if not isinstance(later, Mapping):
         return later
     result = dict(earlier) if isinstance(earlier, Mapping) else {}
@@ -119,10 +111,10 @@ def merged(earlier: Any, later: Any) -> Any:
     return result
 
 
-def _text(text: str, path: KeyPath, faults: list[Fault]) -> Any:
+def _text(text: str, path: KeyPath, problems: list[Problem]) -> Any:
     text = text.strip()
     if _CONTROL.search(text):
-        faults.append(Fault(path, f"found {shorten(repr(text))}; control characters are not allowed in a text"))
+        problems.append(Problem(path, f"found {shorten(repr(text))}; control characters are not allowed in a text"))
         return REFUSED
     return text
 

@@ -9,38 +9,26 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from smallmix.errors import ConfigurationError
 from smallmix.study.cell import BudgetUnit, Mix, Precision
-from smallmix.study.config_model import MixName
+from smallmix.study.config_errors import Problem, explain_errors, message, show
 from smallmix.study.epoch_batches import LastBatch
-from smallmix.study.faults import Fault, KeyPath, close_match, listed, message, show
+from smallmix.study.model_schema import model_schema
 from smallmix.study.yaml_reading import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[3]  # the folder of the Snakefile
 ARTICLE = PROJECT / "workflow" / "published" / "article.yaml"
+MixName = Literal["none", "images", "images-and-labels"]  # the names of the methods in science/methods
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# pydantic's words, in those of people who write YAML.
-_WORDS = {
-    "a valid tuple": "a list",
-    "a valid dictionary": "a mapping (`key: value` lines)",
-    "a valid boolean": "true or false",
-    "a valid string": "text",
-    "a valid integer": "a whole number",
-    "match pattern '^[a-z0-9][a-z0-9-]{0,39}$'": "be 1 to 40 small letters, digits and hyphens, the first no hyphen",
-    "match pattern '^[a-z][a-z0-9_]{0,79}$'": "be small letters, digits and underscores, a letter first",
-    "match pattern '^(default|[1-9][0-9]{0,7})$'": "be a number of images, or default",
-}
 _SCHEMA_HEAD = """\
 # The schema of a file of published numbers and claims, such as workflow/published/article.yaml, for editors.
 # Generated from the models in workflow/smallmix/study/published.py: change those, and write it again with
-#   PYTHONPATH=workflow python -c "from smallmix.study import published; print(published.schema_text(), end='')"
+# `make schema`.
 """
 
 
@@ -57,8 +45,16 @@ _LineOrNothing = Annotated[str, StringConstraints(strip_whitespace=True, max_len
 _Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), _Checked]
 _ParagraphOrNothing = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), _Checked]
 _MethodName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-_RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
+_RuleName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,79}$"),
+    Field(json_schema_extra={"x-form": "small letters, digits and underscores, a letter first"}),
+]
 _SizeOrDefault = Annotated[str, StringConstraints(pattern=r"^(default|[1-9][0-9]{0,7})$")]
+_METHOD_KEYS: dict[str, Any] = {
+    "x-form": "a method's name is 1 to 40 small letters, digits and hyphens, a letter or digit first"
+}
+_BUDGET_KEYS: dict[str, Any] = {"x-form": "a key is a number of images, or default"}
 _Size = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 _Images = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 _Number = Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -138,13 +134,18 @@ class Protocol(_Mapping):
     blocks: tuple[_Number, _Number, _Number, _Number] = Field(description="Blocks of each stage.")
     recipe: ProtocolRecipe = Field(description="How the network was trained.")
     budgets: dict[_SizeOrDefault, ProtocolBudget] = Field(
-        max_length=1000, description="How long each size was trained; `default` stands for all others."
+        max_length=1000,
+        description="How long each size was trained; `default` stands for all others.",
+        json_schema_extra=_BUDGET_KEYS,
     )
     iterations_between_evaluations: _Steps = Field(
         description="How often the test images were evaluated where the budget is in iterations; else each epoch."
     )
     methods: dict[_MethodName, ProtocolMethod] = Field(
-        min_length=1, max_length=100, description="What the names of the published methods mean."
+        min_length=1,
+        max_length=100,
+        description="What the names of the published methods mean.",
+        json_schema_extra=_METHOD_KEYS,
     )
 
     @model_validator(mode="after")
@@ -176,7 +177,10 @@ class Accuracies(_Mapping):
 
     size: _Size = Field(description="Training images.")
     percent: dict[_MethodName, _Percent] = Field(
-        min_length=1, max_length=100, description="The accuracy of each method, in percent."
+        min_length=1,
+        max_length=100,
+        description="The accuracy of each method, in percent.",
+        json_schema_extra=_METHOD_KEYS,
     )
     remark: _LineOrNothing = Field("", description="The source's own remark.")
 
@@ -257,10 +261,10 @@ def find_published(named: str | Path, root: Path = Path()) -> Path:
 def load_published(path: Path) -> Published:
     """Read a file of published numbers. Raises ConfigurationError, whose one message lists all problems."""
     read = read_yaml(Path(path))
-    problems = list(read.faults)
+    problems = list(read.problems)
     if read.value is not None:
         found = [*_check_models(read.value), *_check_repetitions(read.value)]
-        problems += [Fault(one.path, one.text, read.place(one.path)) for one in found]
+        problems += [Problem(one.path, one.text, read.place(one.path)) for one in found]
     if problems or read.value is None:
         raise ConfigurationError(message(problems, f"The file of published numbers {path}"))
     return Published.model_validate(read.value)
@@ -272,64 +276,19 @@ def schema_text() -> str:
     return _SCHEMA_HEAD + yaml.safe_dump(schema, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _check_models(value: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_models(value: Mapping[str, Any]) -> Iterator[Problem]:
     try:
         Published.model_validate(value)
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            path = tuple(part for part in one["loc"] if part != "[key]")
-            yield Fault(path, _explain(one, path))
+        yield from explain_errors(error, model_schema(Published))
 
 
-def _explain(error: ErrorDetails, path: KeyPath) -> str:
-    """Return what is wrong with a key and what to do, from pydantic's description of the error."""
-    kind, value = error["type"], error["input"]
-    known = list(_fields(path[:-1]))
-    if kind == "missing" and path[-1] in known:
-        description = str(_fields(path[:-1])[str(path[-1])].description)
-        return f"is missing; add it ({description[0].lower()}{description[1:].rstrip('.')})"
-    if kind == "missing":
-        return "is missing; the list needs as many entries"
-    if kind == "extra_forbidden":
-        match = close_match(str(path[-1]), known)
-        return f"unknown key; did you mean {match}?" if match else f"unknown key; allowed here: {listed(known)}"
-    hint = ""
-    if kind == "literal_error":
-        match = close_match(str(value), re.findall(r"'([^']*)'", error["ctx"]["expected"]))
-        hint = f"; did you mean {match}?" if match else ""
-    allowed = re.sub(r"^(Value error, |(Input|\w+) (?=should))", "", error["msg"])
-    for theirs, ours in _WORDS.items():
-        allowed = allowed.replace(theirs, ours)
-    return f"found {show(value)}{hint}; {'it ' if allowed.startswith('should') else ''}{allowed}"
-
-
-def _fields(path: KeyPath) -> dict[str, FieldInfo]:
-    """Return the keys that the mapping at a path may have, with what the models say of them."""
-    model: type[BaseModel] = Published
-    for part in path:
-        field = _keys_of(model).get(str(part))
-        inner = _models_in(field.annotation) if field is not None else []
-        model = inner[0] if inner else model
-    return _keys_of(model)
-
-
-def _keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models in a field's type, wherever they stand: tuple[Claim, ...], dict[str, Budget], X | None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
-
-
-def _check_repetitions(value: Mapping[str, Any]) -> Iterator[Fault]:
+def _check_repetitions(value: Mapping[str, Any]) -> Iterator[Problem]:
     for table, key in (("class_counts", "size"), ("accuracies", "size"), ("claims", "id"), ("figures", "number")):
         rows = value.get(table)
         seen: list[Any] = []
         for position, row in enumerate(rows if isinstance(rows, list) else []):
             found = row.get(key) if isinstance(row, dict) else None
             if found is not None and found in seen:
-                yield Fault((table, position, key), f"found {show(found)} a second time; delete one of the two")
+                yield Problem((table, position, key), f"found {show(found)} a second time; delete one of the two")
             seen.append(found)

@@ -12,7 +12,7 @@ FIRST_FILE = Path("config.yaml")  # which the Snakefile names itself
 
 
 def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None, more: Sequence[str] = ()) -> str:
-    """The call for configuration files in the order of merging, `--config` settings, and further options as typed."""
+    """Return the call for configuration files in merging order, `--config` settings, and further options as typed."""
     overlays = [str(path) for path in map(_seen_from_here, files) if path != FIRST_FILE]
     parts = ["snakemake", "--cores", "all", *more]
     if overlays:
@@ -23,7 +23,7 @@ def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None
 
 
 def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Those of a command line's options that are named, with their one value each."""
+    """Return those of a command line's options that are named, with their one value each."""
     found: list[str] = []
     for place, argument in enumerate(arguments):
         name, sign, _ = argument.partition("=")
@@ -33,7 +33,7 @@ def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _seen_from_here(path: Path) -> Path:
-    """Snakemake makes all paths absolute; those in the working folder are typed without it."""
+    """Return a path without the working folder, which Snakemake puts before all paths."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
 

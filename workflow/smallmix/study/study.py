@@ -34,7 +34,7 @@ class StudyCell:
 
     @property
     def id(self) -> str:
-        """The cell's folder below results/<study>/cells, which is also its name in messages."""
+        """Return the cell's folder below results/<study>/cells, which is also its name in messages."""
         return f"n{self.size}/{self.method}/seed{self.seed}"
 
 
@@ -47,43 +47,43 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Names results/<study> and reports/<study>."""
+        """Return the name of results/<study> and reports/<study>."""
         return str(self.configuration["study"])
 
     @property
     def title(self) -> str:
-        """The report's heading."""
+        """Return the report's heading."""
         return str(self.configuration["title"])
 
     @property
     def dataset(self) -> str:
-        """Names resources/<dataset>: cifar10, digits, or the identifier given to the user's own images."""
+        """Return the name of resources/<dataset>: cifar10, digits, or the identifier given to the user's own images."""
         name = str(self.configuration["dataset"]["name"])
         return str(self.configuration["dataset"]["image-list"]["identifier"]) if name == "image-list" else name
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Training-set sizes, in the configuration's order."""
+        """Return the training-set sizes, in the configuration's order."""
         return tuple(self.configuration["subsets"]["sizes"])
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods' names, in the configuration's order."""
+        """Return the methods' names, in the configuration's order."""
         return tuple(self.configuration["methods"])
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds, in the configuration's order."""
+        """Return the seeds, in the configuration's order."""
         return tuple(self.configuration["seeds"])
 
     @property
     def redraws_subsets(self) -> bool:
-        """Whether each seed has a subset of its own."""
+        """Return whether each seed has a subset of its own."""
         return bool(self.configuration["subsets"]["redraw_per_seed"])
 
     @property
     def small_remainders(self) -> dict[int, int]:
-        """size -> images of the last batch, for sizes where it holds less than an eighth of a batch."""
+        """Return size -> images of the last batch, for sizes where it holds less than an eighth of a batch."""
         values = {cell.size: cell.value for cell in self.cells}
         return {
             size: value.epoch_batches.small
@@ -93,12 +93,12 @@ class Study:
 
     @property
     def compared_studies(self) -> tuple[str, ...]:
-        """Names of other studies whose results the claims may use; none where nothing published is judged."""
+        """Return other studies whose results the claims may use; none where nothing published is judged."""
         names = self.configuration["compare_with"] if self.configuration["published"] else ()
         return tuple(name for name in names if name != self.name)
 
     def cell(self, place: str) -> StudyCell:
-        """The cell of a place such as n500/label-mix/seed0. Raises SmallmixError for a place outside the study."""
+        """Return the cell of a place such as n500/label-mix/seed0. Raise SmallmixError for one outside the study."""
         for cell in self.cells:
             if cell.id == place:
                 return cell
@@ -108,11 +108,11 @@ class Study:
         )
 
     def subset_rule(self, size: int, seed: int) -> str:
-        """The canonical JSON of the rule that chooses the training images of a size and seed."""
+        """Return the canonical JSON of the rule that chooses the training images of a size and seed."""
         return canonical_json(dataclasses.asdict(_subset_value(self.configuration["subsets"], size, seed)))
 
     def to_json(self) -> str:
-        """The resolved configuration as one canonical line: what Snakemake compares and later steps read.
+        """Return the resolved configuration as one canonical line: what Snakemake compares and later steps read.
 
         Methods are written as a list of pairs, because their order decides the order of tables and figures.
         """
@@ -121,20 +121,20 @@ class Study:
 
     @classmethod
     def from_json(cls, text: str) -> Study:
-        """The study of a `to_json` text."""
+        """Return the study of a `to_json` text."""
         value = json.loads(text)
         return cls.from_configuration({**value, "methods": dict(value["methods"])})
 
     @classmethod
     def load(cls, path: Path) -> Study:
-        """The study of a study.json file. Raises SmallmixError where the file is not one."""
+        """Return the study of a study.json file. Raises SmallmixError where the file is not one."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SmallmixError(
-                f"cannot read the study in {path}: {fault}. Write it again with "
+                f"cannot read the study in {path}: {error}. Write it again with "
                 f"`python -m smallmix resolve-study --configfile config.yaml --output {path}`."
-            ) from fault
+            ) from error
 
     @classmethod
     def from_configuration(cls, configuration: dict[str, Any]) -> Study:
@@ -202,7 +202,7 @@ def _method_value(method: dict[str, Any]) -> MethodValue:
 
 
 def _last_batch(recipe: dict[str, Any], size: int) -> LastBatch:
-    """The recipe's rule, or keep where it deals out the images just so: equal trainings are equal values.
+    """Return the recipe's rule, or keep where it deals out the images just so: equal trainings are equal values.
 
     Configurations that were written before there was a choice kept the last batch.
     """

@@ -1,4 +1,4 @@
-"""Reading YAML strictly: what the usual reader lets pass in silence is a fault with a line and a remedy here.
+"""Read YAML strictly. What the usual reader lets pass in silence is an error here, with a line and a remedy.
 
 That is: keys given twice (the last would win), tabs, bare `no` or `off` as keys, numbers with a leading zero (octal in
 YAML 1.1), 1:30 (sexagesimal), dates, anchors, several documents in a file.
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from smallmix.study.faults import Fault, KeyPath, shorten
+from smallmix.study.config_errors import KeyPath, Problem, shorten
 
 LARGEST_FILE = 1_000_000
 DEEPEST = 20
@@ -25,7 +25,7 @@ _YAML_WORDS = re.compile(r"(?i)yes|no|on|off|true|false|null|~|")
 
 @dataclass
 class YamlFile:
-    """A file as read: its value (keys as texts; None where it is unusable), where each key stands, and its faults.
+    """A file as read: its value (keys as texts; None where it is unusable), where each key stands, and its problems.
 
     `quoted` are the numbers in quotes among the keys; `written` is how bare words such as `no` are spelled.
     """
@@ -35,29 +35,29 @@ class YamlFile:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     quoted: set[KeyPath] = field(default_factory=set)
     written: dict[KeyPath, str] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: KeyPath) -> str:
-        """File and line of a key; empty where the file does not state it."""
+        """Return file and line of a key; empty where the file does not state it."""
         return f"{self.name}, line {self.lines[path]}" if path in self.lines else ""
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a file whose top is a mapping. Never raises for what a file can hold; see `faults`."""
+    """Read a file whose top is a mapping. Never raises for what a file can hold; see `problems`."""
     read = YamlFile(str(path))
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"it is larger than {LARGEST_FILE:,} bytes, which no configuration is")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        read.faults.append(Fault((), "there is no such file; check the name and the folder", read.name))
+        read.problems.append(Problem((), "there is no such file; check the name and the folder", read.name))
         return read
-    except UnicodeDecodeError as fault:
-        read.faults.append(Fault((), f"not UTF-8 text at byte {fault.start}; save it as UTF-8", read.name))
+    except UnicodeDecodeError as error:
+        read.problems.append(Problem((), f"not UTF-8 text at byte {error.start}; save it as UTF-8", read.name))
         return read
-    except (OSError, ValueError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else fault
-        read.faults.append(Fault((), f"cannot be read: {reason}", read.name))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        read.problems.append(Problem((), f"cannot be read: {reason}", read.name))
         return read
     _parse(text, read)
     return read
@@ -66,31 +66,31 @@ def read_yaml(path: Path) -> YamlFile:
 def _parse(text: str, read: YamlFile) -> None:
     for number, line in enumerate(text.splitlines(), start=1):
         if "\t" in line[: len(line) - len(line.lstrip())] and line.strip():
-            text_fault = "a tab in the indentation, which YAML does not allow; write spaces"
-            read.faults.append(Fault((), text_fault, f"{read.name}, line {number}"))
-    if read.faults:
+            text_problem = "a tab in the indentation, which YAML does not allow; write spaces"
+            read.problems.append(Problem((), text_problem, f"{read.name}, line {number}"))
+    if read.problems:
         return
     loader = None
     try:
         loader = _Composer(text)
         top = loader.get_single_node()
         if top is None:
-            read.faults.append(Fault((), "is empty; write `key: value` lines, or leave the file out", read.name))
+            read.problems.append(Problem((), "is empty; write `key: value` lines, or leave the file out", read.name))
         elif not isinstance(top, yaml.MappingNode):
             place = f"{read.name}, line {top.start_mark.line + 1}"
-            read.faults.append(Fault((), "must hold `key: value` lines at its top level", place))
+            read.problems.append(Problem((), "must hold `key: value` lines at its top level", place))
         else:
             value = _Walk(read, loader).value(top, ())
             read.value = value if isinstance(value, dict) else None
-    except yaml.MarkedYAMLError as fault:
-        mark = fault.problem_mark or fault.context_mark
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
         place = f"{read.name}, line {mark.line + 1}" if mark else read.name
-        problem = " ".join(part for part in (fault.context, fault.problem) if part)
-        read.faults.append(Fault((), f"not valid YAML: {problem}. Check colons, brackets and indentation", place))
-    except yaml.YAMLError as fault:
-        read.faults.append(Fault((), f"not valid YAML: {shorten(str(fault).splitlines()[0])}", read.name))
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        read.problems.append(Problem((), f"not valid YAML: {problem}. Check colons, brackets and indentation", place))
+    except yaml.YAMLError as error:
+        read.problems.append(Problem((), f"not valid YAML: {shorten(str(error).splitlines()[0])}", read.name))
     except RecursionError:
-        read.faults.append(Fault((), "nested too deeply to be a configuration", read.name))
+        read.problems.append(Problem((), "nested too deeply to be a configuration", read.name))
     finally:
         if loader is not None:
             loader.dispose()
@@ -112,7 +112,7 @@ class _Composer(yaml.SafeLoader):
 
 
 class _Walk:
-    """Turns the nodes of one file into values, noting lines and faults on the way."""
+    """Turns the nodes of one file into values, noting lines and problems on the way."""
 
     def __init__(self, read: YamlFile, loader: yaml.SafeLoader) -> None:
         self.read = read
@@ -120,11 +120,11 @@ class _Walk:
 
     def value(self, node: Any, path: KeyPath) -> Any:
         if len(path) > DEEPEST:
-            self._fault(path, node, f"nested deeper than {DEEPEST} levels; no configuration is")
+            self._problem(path, node, f"nested deeper than {DEEPEST} levels; no configuration is")
             return None
         collection = isinstance(node, yaml.MappingNode | yaml.SequenceNode)
         if collection and node.tag.rpartition(":")[2] not in ("map", "seq"):
-            self._fault(path, node, self._trap(node) or "")
+            self._problem(path, node, self._trap(node) or "")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -144,7 +144,7 @@ class _Walk:
                 continue
             inner = (*path, key)
             if key in result:
-                self._fault(
+                self._problem(
                     inner, key_node, f"given twice; it stands in line {self.read.lines[inner]} already. Delete one"
                 )
             self.read.lines[inner] = key_node.start_mark.line + 1
@@ -153,19 +153,21 @@ class _Walk:
 
     def _key(self, node: Any, path: KeyPath) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            self._fault(path, node, "a key must be a word or a number, not a list or a mapping")
+            self._problem(path, node, "a key must be a word or a number, not a list or a mapping")
             return None
         kind, text = node.tag.rpartition(":")[2], node.value
         inner = (*path, text)
         if kind in ("bool", "null"):
-            reading = "nothing" if kind == "null" else ("true" if self._constructed(node) else "false")
-            self._fault(inner, node, f'YAML reads this key as {reading}; put it in quotes ("{text}") or choose another')
+            meaning = "nothing" if kind == "null" else ("true" if self._constructed(node) else "false")
+            self._problem(
+                inner, node, f'YAML reads this key as {meaning}; put it in quotes ("{text}") or choose another'
+            )
         elif kind == "merge":
-            self._fault(inner, node, "merge keys (<<) are not supported; write the keys out")
+            self._problem(inner, node, "merge keys (<<) are not supported; write the keys out")
         elif kind not in ("str", "int") or (kind == "int" and not re.fullmatch(r"0|[1-9][0-9]*", text)):
-            self._fault(inner, node, self._trap(node) or "a key must be a word or a plain whole number")
+            self._problem(inner, node, self._trap(node) or "a key must be a word or a plain whole number")
         elif text == "__use_yte__":
-            self._fault(inner, node, "templates are not supported in configurations; write the values out")
+            self._problem(inner, node, "templates are not supported in configurations; write the values out")
         else:
             if kind == "str" and text.isdigit():
                 self.read.quoted.add(inner)
@@ -175,7 +177,7 @@ class _Walk:
     def _scalar(self, node: Any, path: KeyPath) -> Any:
         trap = self._trap(node)
         if trap:
-            self._fault(path, node, trap)
+            self._problem(path, node, trap)
         if node.style is None and _YAML_WORDS.fullmatch(node.value):
             self.read.written[path] = node.value
         return node.value if trap else self._constructed(node)
@@ -203,5 +205,5 @@ class _Walk:
             return node.value
         return str(value) if isinstance(value, datetime.date) else value
 
-    def _fault(self, path: KeyPath, node: Any, text: str) -> None:
-        self.read.faults.append(Fault(path, text, f"{self.read.name}, line {node.start_mark.line + 1}"))
+    def _problem(self, path: KeyPath, node: Any, text: str) -> None:
+        self.read.problems.append(Problem(path, text, f"{self.read.name}, line {node.start_mark.line + 1}"))
