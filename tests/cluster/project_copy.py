@@ -47,7 +47,7 @@ class Project:
         for name in ("Snakefile", "config.yaml"):
             shutil.copy2(PROJECT / name, folder / name)
         shutil.copy2(HERE / "study.yaml", folder / "study.yaml")
-        devices = folder / "workflow" / "smallmix" / "training" / "devices.py"
+        devices = folder / "workflow" / "smallmix" / "training" / "hardware.py"
         code = devices.read_text(encoding="utf-8")
         assert "torch.cuda.is_available()" in code
         devices.write_text(code.replace("torch.cuda.is_available()", "False"), encoding="utf-8")
