@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.transforms import ScaledTranslation
@@ -62,10 +63,14 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
     """Draw the line through the means, and a bar with caps where there is an interval."""
     sizes = [size * shift for size in means]
     heights = [100 * mean.mean for mean in means.values()]
-    axes.plot(
-        sizes, heights, color=look.color, marker=look.marker, markeredgecolor=PAPER, markeredgewidth=0.8,
-        linestyle=look.dash, gid=look.tag("mean"), zorder=3,
+    drawn = len(axes.lines)
+    # Without an estimator: the means come from summary.csv.
+    sns.lineplot(
+        x=sizes, y=heights, ax=axes, estimator=None, errorbar=None, color=look.color, marker=look.marker,
+        markeredgecolor=PAPER, markeredgewidth=0.8, linestyle=look.dash, legend=False, zorder=3,
     )  # fmt: skip
+    for line in axes.lines[drawn:]:
+        line.set_gid(look.tag("mean"))
     ranges = [(size * shift, 100 * mean.low, 100 * mean.mean, 100 * mean.high)
               for size, mean in means.items() if mean.has_interval]  # fmt: skip
     if not ranges:
