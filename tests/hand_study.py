@@ -6,7 +6,7 @@ stands in the tests, with the arithmetic, and was computed without the package. 
 - label-mix minus non is +12.0 points at 500 images (interval above zero) and -2.0 at 100 (interval crosses zero).
 - Against the published values, non at 500 images lies above and the others below.
 - best, last and the median of the last tenth differ by another amount for every size and method.
-- The last tenth of the readings is skewed: its mean is far from its median.
+- The last tenth of the evaluations is skewed: its mean is far from its median.
 - Confidence is the same for all images of a run, so that one bin of the calibration holds them all.
 """
 

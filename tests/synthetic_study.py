@@ -234,7 +234,7 @@ def _training(
 
     last = cell.iterations
     history: list[_Row] = []
-    for moment in cell.reading_moments.until(last):
+    for moment in cell.evaluation_moments.until(last):
         share = moment / last
         rate = cell.recipe.learning_rate * cell.recipe.decay_factor ** sum(share > at for at in cell.recipe.decay_at)
         rising = 0.1 + (accuracy - 0.1) * (1 - np.exp(-8 * share))

@@ -189,6 +189,6 @@ def test_article_even_differs_from_the_article_in_the_batches_alone() -> None:
 @pytest.mark.parametrize("name", ["demo", "laptop", "own-images", "article"])
 def test_the_last_tenth_is_read_often_enough_for_a_median(name: str) -> None:
     resolved = article() if name == "article" else study(name)
-    counts = {cell.value.reading_moments.count_in_last_tenth for cell in resolved.cells}
+    counts = {cell.value.evaluation_moments.count_in_last_tenth for cell in resolved.cells}
     assert min(counts) >= 5
     assert max(counts) <= (30 if name == "article" else 10)

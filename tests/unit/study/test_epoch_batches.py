@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smallmix.study.epoch_batches import EpochBatches, LastBatch
-from smallmix.study.reading_moments import ReadingMoments, in_last_tenth
+from smallmix.study.evaluation_moments import EvaluationMoments, in_last_tenth
 
 from tests.tiny_cell import tiny_cell
 
@@ -80,7 +80,7 @@ def test_the_images_of_a_budget_are_those_of_its_batches(rule: LastBatch, iterat
 
 @given(st.integers(1, 400), st.integers(1, 60), st.integers(1, 60))
 def test_the_moments_of_readings(iterations: int, every: int, at_end: int) -> None:
-    moments = ReadingMoments(iterations, every, at_end)
+    moments = EvaluationMoments(iterations, every, at_end)
     late = [moment for moment in range(1, iterations + 1) if moment > 0.9 * iterations]
     expected = sorted(
         {
@@ -99,7 +99,7 @@ def test_the_moments_of_readings(iterations: int, every: int, at_end: int) -> No
 
 def test_the_articles_last_tenth_is_its_last_ten_epochs() -> None:
     for batches in (1, 8, 40, 79, 157, 391):
-        moments = ReadingMoments(100 * batches, batches, batches)
+        moments = EvaluationMoments(100 * batches, batches, batches)
         assert moments.count == 100
         assert moments.count_in_last_tenth == 10
     assert not in_last_tenth(90, 100)
@@ -108,14 +108,14 @@ def test_the_articles_last_tenth_is_its_last_ten_epochs() -> None:
 
 def test_without_a_rule_for_the_end_nothing_changes() -> None:
     cell = tiny_cell(iterations=100, every=10)
-    assert cell.reading_moments.until(100) == list(range(10, 101, 10))
+    assert cell.evaluation_moments.until(100) == list(range(10, 101, 10))
     dense = dataclasses.replace(cell, evaluation=dataclasses.replace(cell.evaluation, every_at_end=2))
-    assert dense.reading_moments.until(100) == [*range(10, 100, 10), 92, 94, 96, 98, 100]
+    assert dense.evaluation_moments.until(100) == [*range(10, 100, 10), 92, 94, 96, 98, 100]
 
 
 def test_a_rule_in_epochs_counts_epochs() -> None:
     cell = tiny_cell(size=20)  # three batches an epoch
     rule = dataclasses.replace(cell.evaluation, unit="epochs", every=5, every_at_end=1)
     budget = dataclasses.replace(cell.budget, unit="epochs", amount=40)
-    moments = dataclasses.replace(cell, evaluation=rule, budget=budget).reading_moments.until(120)
+    moments = dataclasses.replace(cell, evaluation=rule, budget=budget).evaluation_moments.until(120)
     assert moments == [15, 30, 45, 60, 75, 90, 105, 111, 114, 117, 120]

@@ -83,7 +83,7 @@ def test_stopped_often_whatever_the_batches_and_readings(
     wanted = result(twin)
     assert wanted["metrics"]["largest_early_loss"] > 0
     readings = [line.split(",")[0] for line in wanted["history"].decode().splitlines()[1:]]
-    assert readings == [str(moment) for moment in cell.reading_moments.until(cell.iterations)]
+    assert readings == [str(moment) for moment in cell.evaluation_moments.until(cell.iterations)]
     runs = 1
     while True:
         try:

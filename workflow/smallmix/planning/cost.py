@@ -58,7 +58,7 @@ class ImagesInNumbers:
 
 def evaluations(cell: Cell) -> int:
     """Return the number of evaluations; the end counts even where it falls between two of them."""
-    return cell.reading_moments.count
+    return cell.evaluation_moments.count
 
 
 def training_flops(cell: Cell, images: ImagesInNumbers) -> int:

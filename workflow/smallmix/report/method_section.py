@@ -208,7 +208,7 @@ def _evaluations(tables: StudyTables) -> str:
             rule += f" ({_every(evaluation.every_at_end, evaluation.unit)} in the last tenth of the budget)"
         if rule not in rules:
             rules.append(rule)
-        late.add(cell.value.reading_moments.count_in_last_tenth)
+        late.add(cell.value.evaluation_moments.count_in_last_tenth)
     counts = f"{min(late)} to {max(late)} evaluations" if len(late) > 1 else count_of(max(late), "evaluation")
     limit = tables.study.cells[0].value.evaluation.clean_train_limit
     return (

@@ -36,7 +36,7 @@ class TrainingState:
 
     def __post_init__(self) -> None:
         """Keep the moments of evaluations, which are asked for before every step."""
-        self._moments = self.cell.reading_moments
+        self._moments = self.cell.evaluation_moments
 
     @classmethod
     def fresh(cls, cell: Cell, data: TrainingData, device: torch.device) -> TrainingState:

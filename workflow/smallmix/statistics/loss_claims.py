@@ -89,7 +89,7 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
         f"A training loss has converged within {threshold:.3f} nats of its floor ({CONVERGED_SHARE:.0%} of the loss of "
         f"guessing). {_describe_floor(results, sizes, mixed)}",
         "Agrees if the 95 % intervals over seeds say so at every size: plain training has converged after the first "
-        "tenth of the budget and at the end, and mixup has not at the end (medians of a tenth of the readings).",
+        "tenth of the budget and at the end, and mixup has not at the end (medians of a tenth of the evaluations).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         f"Else undecided, as it is where the clean training images tell otherwise ({FITTED:.0%} right is fitted).",
     ]
@@ -132,7 +132,7 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     reason = [
         "Agrees if the 95 % intervals over seeds say so at every size: the test loss of both ways of mixing ends "
         f"{RISE - 1:.0%} or more above the lowest of {STRETCHES} stretches, and the training loss of {labels} ends "
-        "further above its floor than those of the two others (medians of a tenth of the readings).",
+        "further above its floor than those of the two others (medians of a tenth of the evaluations).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         "Else undecided, as it is where the clean training accuracy tells otherwise.",
         _describe_floor(results, sizes, [images, labels]),
@@ -283,7 +283,7 @@ def _describe_clean_accuracy(results: StudyResults, sizes: Sequence[int], method
             parts.append(
                 f"{name} {low:.1f} to {high:.1f} %" if f"{low:.1f}" != f"{high:.1f}" else f"{name} {low:.1f} %"
             )
-    return f"clean training images told right at the end: {', '.join(parts)}" if parts else ""
+    return f"clean training images classified correctly at the end: {', '.join(parts)}" if parts else ""
 
 
 def _note_single_seed(measures: Sequence[Measure]) -> list[str]:

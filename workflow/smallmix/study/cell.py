@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.study.epoch_batches import EpochBatches, LastBatch
-from smallmix.study.reading_moments import ReadingMoments
+from smallmix.study.evaluation_moments import EvaluationMoments
 
 Mix = str  # the name of a method's file in science/methods; the configuration lists those that there are
 SubsetRule = Literal["head", "balanced", "random"]
@@ -146,16 +146,16 @@ class Cell:
         return epochs * batches.images + batches.images_of_first(rest)
 
     @property
-    def reading_moments(self) -> ReadingMoments:
+    def evaluation_moments(self) -> EvaluationMoments:
         """The iterations after which the network is evaluated."""
         rule, unit = self.evaluation, self.batches_per_epoch if self.evaluation.unit == "epochs" else 1
         at_end = rule.every if rule.every_at_end is None else rule.every_at_end
-        return ReadingMoments(self.iterations, rule.every * unit, at_end * unit)
+        return EvaluationMoments(self.iterations, rule.every * unit, at_end * unit)
 
     @property
     def evaluation_interval(self) -> int:
         """Optimiser steps between two evaluations, before the last tenth of the budget."""
-        return self.reading_moments.every
+        return self.evaluation_moments.every
 
     @property
     def fingerprint(self) -> str:

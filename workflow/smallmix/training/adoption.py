@@ -53,7 +53,7 @@ class OlderRecord:
     def replay_length(self) -> int:
         """How many steps prove it: to the last digest, or to the first evaluation where that follows soon."""
         last = max(self.digests)
-        first_evaluation = next(iter(self.cell.value.reading_moments.until(FARTHEST_EVALUATION)), last)
+        first_evaluation = next(iter(self.cell.value.evaluation_moments.until(FARTHEST_EVALUATION)), last)
         return max(last, first_evaluation)
 
     @property

@@ -122,7 +122,7 @@ def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]
         raise UnusableCheckpoint("its history holds something other than finite numbers")
     if saved["largest_early_loss_iteration"] > min(iteration, early_steps(cell.iterations)):
         raise UnusableCheckpoint("its largest early loss is of a step that is not early, or was not taken")
-    moments = cell.reading_moments.until(iteration)
+    moments = cell.evaluation_moments.until(iteration)
     # The last evaluation may be missing: a stop may fall between a step and its evaluation.
     if [row.iteration for row in history] not in (moments, moments[:-1] if iteration in moments else moments):
         raise UnusableCheckpoint(f"its history is not that of a training at iteration {iteration:,}")

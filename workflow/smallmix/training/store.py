@@ -103,11 +103,11 @@ class StoreEntry:
         if not self._has_record:
             return None
         try:
-            seal = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
-            if seal["key"] != self.folder.name:
+            manifest = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
+            if manifest["key"] != self.folder.name:
                 return "it is another training's"
             for name in RECORD_FILES:
-                if fingerprint_file(self.finished / name) != seal["files"][name]:
+                if fingerprint_file(self.finished / name) != manifest["files"][name]:
                     return f"{name} is not the file that was written (checksum)"
         except OSError as error:
             return f"{Path(str(error.filename)).name} cannot be read ({error.strerror})"
@@ -120,8 +120,8 @@ class StoreEntry:
         for name in RECORD_FILES:
             atomic_files.write_bytes(self.finished / name, record[name])
         files: dict[str, Any] = {name: fingerprint_file(self.finished / name) for name in RECORD_FILES}
-        seal = canonical_json({"key": self.folder.name, "files": files})
-        atomic_files.write_text(self.finished / "checksums.json", seal + "\n")
+        manifest = canonical_json({"key": self.folder.name, "files": files})
+        atomic_files.write_text(self.finished / "checksums.json", manifest + "\n")
         self.discard_checkpoints()
 
     def discard_checkpoints(self) -> None:

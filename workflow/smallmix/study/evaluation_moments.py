@@ -1,4 +1,4 @@
-"""When a training's network is read: every so many iterations, more often in the last tenth, and at the end."""
+"""When a training's network is evaluated: every so many iterations, more often in the last tenth, and at the end."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 
 def in_last_tenth(iteration: float, iterations: int) -> bool:
-    """Whether a reading after `iteration` steps lies in the last tenth of a budget of `iterations`."""
+    """Tell whether an evaluation after `iteration` steps lies in the last tenth of a budget of `iterations`."""
     return 10 * iteration > 9 * iterations
 
 
 @dataclass(frozen=True)
-class ReadingMoments:
-    """The iterations after which the network is read: multiples of `every`, in the last tenth of `every_at_end`.
+class EvaluationMoments:
+    """The iterations after which the network is evaluated: multiples of `every`, in the last tenth of `every_at_end`.
 
-    The end of the budget is always read. All numbers are iterations.
+    It is always evaluated at the end of the budget. All numbers are iterations.
     """
 
     iterations: int
@@ -22,12 +22,12 @@ class ReadingMoments:
     every_at_end: int
 
     def __contains__(self, iteration: int) -> bool:
-        """Whether the network is read after `iteration` steps."""
+        """Tell whether the network is evaluated after `iteration` steps."""
         interval = self.every_at_end if in_last_tenth(iteration, self.iterations) else self.every
         return 0 < iteration <= self.iterations and (iteration % interval == 0 or iteration == self.iterations)
 
     def until(self, iteration: int) -> list[int]:
-        """The moments up to `iteration`, in their order."""
+        """Return the moments up to `iteration`, in their order."""
         before_end = self.iterations * 9 // 10
         dense_start = (before_end // self.every_at_end + 1) * self.every_at_end
         moments = [
