@@ -58,7 +58,10 @@ def test_what_pairing_gained_is_said(page: PageText) -> None:
 # What was found and the verdict. Floors: entropy 0.5 nats on average x share of unlike pairs. At 500 images
 # 1 - 24,830 / 249,500 of the pairs are unlike and 1 of 125 images is its own partner: 0.5 x 0.9005 x 0.992 = 0.4466;
 # at 100 images 0.5 x (1 - 962 / 9,900) x 0.99 = 0.4469. Converged: within 0.05 x ln 10 = 0.115.
-CLEAN = "clean training images classified correctly at the end: non 100.0 %, data-mix 90.0 to 97.0 %, label-mix 80.0 to 89.0 %"
+CLEAN = (
+    "clean training images classified correctly at the end: non 100.0 %, data-mix 90.0 to 97.0 %, "
+    "label-mix 80.0 to 89.0 %"
+)
 CLAIMS = [
     (
         "Mixup improves on plain training at every training-set size, though its Beta distribution needs tuning.",

@@ -107,7 +107,8 @@ def test_the_clean_images_can_keep_it_undecided() -> None:
     judged = non_converges_mixup_does_not(evidence_of(ends, clean={"data-mix": 1.0}))
     assert judged.outcome == "undecided"
     assert (
-        "clean training images classified correctly at the end: non 100.0 %, data-mix 100.0 %, label-mix 95.0 %" in judged.found
+        "clean training images classified correctly at the end: non 100.0 %, data-mix 100.0 %, label-mix 95.0 %"
+        in judged.found
     )
 
 
