@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,14 @@ from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy
 
 
 @pytest.fixture(scope="session")
-def hand_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyntheticStudy]:
+def hand_study(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
     """The study with its tables; the pair of data-mix and non is stored reversed, as another version might have it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("smallmix.tables.collect.training_code", lambda cell: CODE_FINGERPRINT)
         made = build_hand_study(tmp_path_factory.mktemp("hand"))
         write_tables(made)
-        store_reversed(made, "data-mix", "non")
-        yield made
+    store_reversed(made, "data-mix", "non")
+    return made
 
 
 @pytest.fixture(scope="session")

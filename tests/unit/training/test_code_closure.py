@@ -61,7 +61,7 @@ def test_the_trainer_imports_only_what_training_needs(trainer_modules: set[str])
     ):
         assert unwanted not in libraries, unwanted
     rooms = {name.split(".")[1] for name in trainer_modules if name.startswith("smallmix.")}
-    ground = {"study", "fingerprints", "code_fingerprint", "atomic_files", "errors"}
+    ground = {"study", "fingerprints", "code_fingerprint", "atomic_files", "file_locks", "errors"}
     assert rooms <= {"training", "science", "datasets", *ground}
 
 
