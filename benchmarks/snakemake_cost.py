@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 from smallmix.code_fingerprint import fingerprint_training
+from smallmix.datasets.description import DatasetDescription
 from smallmix.errors import SmallmixError
 from smallmix.snakemake_files.records import RECORDS, record_name
 from smallmix.study.configuration import resolve_configuration
@@ -134,8 +135,12 @@ def _touch(study: Study, folder: Path) -> None:
     _write(layout.study_file, study.to_json())
     for name in DATASET_FILES:
         _empty(layout.dataset / name)
-    description = {"format": 1, "name": study.dataset, "train_count": 0, "checksums": {}}
-    _write(layout.dataset / "dataset.json", json.dumps(description))
+    description = DatasetDescription(
+        name=study.dataset, identifier=study.dataset, title="files made up to measure Snakemake",
+        classes=tuple(map(str, range(10))), image_shape=(32, 32, 3), train_count=50_000, test_count=10_000,
+        mean=(0.5, 0.5, 0.5), deviation=(0.25, 0.25, 0.25), checksums={}, source={}, warnings=(),
+    )  # fmt: skip
+    _write(layout.dataset / "dataset.json", description.to_json())
     for cell in study.cells:
         _empty(layout.subset(cell))
         for name in CELL_FILES:
