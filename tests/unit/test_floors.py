@@ -26,11 +26,11 @@ ORDER = (
 )
 # Modules beside the rooms; they import one another.
 GROUND = {
-    *("errors", "version", "wording", "files", "atomic_files", "file_locks"),
+    *("errors", "version", "wording", "atomic_files", "file_locks"),
     *("code_fingerprint", "fingerprints"),
 }
 # Every start of Snakemake imports these rooms, so they hold to small libraries.
-LIGHT = {"smallmix", "yaml", "jsonschema", "pydantic", "pydantic_core", "annotated_types"}
+LIGHT = {"smallmix", "yaml", "pydantic", "pydantic_core", "annotated_types"}
 COMMANDS_FOR_ALL = {"smallmix.commands.options"}
 # What the report may take from the figures: pictures. Numbers come from the tables, wording from the ground floor.
 PICTURES = {"smallmix.figures.names", "smallmix.figures.inline"}

@@ -20,7 +20,7 @@ rule collect_metrics:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
-        # How cells are judged is not among it: what a table holds follows from current cells alone.
+        # What decides the content of the tables. How the status of a cell is found (tables/collect.py) is not among it.
         code=fingerprint_code(
             "smallmix.tables.cell_files",
             "smallmix.tables.collected_tables",

@@ -30,6 +30,8 @@ PACKAGE = "smallmix"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
 CACHE_NAME = "module-meanings.json"
 CODE_FINGERPRINT_LENGTH = 16
+# No result follows from an error's kind, text or exit code.
+FOR_PEOPLE = frozenset({"smallmix.errors"})
 
 
 @functools.cache
@@ -68,6 +70,8 @@ def import_closure(modules: Iterable[str]) -> set[str]:
     while pending:
         name = pending.pop()
         if name in found:
+            continue
+        if name in FOR_PEOPLE:
             continue
         found.add(name)
         if "." in name:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class SmallmixError(Exception):
     """A problem that the user can solve. The command line prints the message alone and exits with `exit_code`.
@@ -25,7 +27,7 @@ class DatasetError(SmallmixError):
 
 
 class TrainingError(SmallmixError):
-    """A cell cannot be trained any further: non-finite loss, no memory, no disk space."""
+    """A cell cannot be trained any further: non-finite loss, no memory, no space for its checkpoint."""
 
     exit_code = 4
 
@@ -46,3 +48,8 @@ class ReplayDiffers(SmallmixError):
     """Results of older code are not what this version computes; nothing of them was changed."""
 
     exit_code = 7
+
+
+def remedy(folder: Path) -> str:
+    """Return the sentence of messages that says what to do about a dataset folder that is not whole."""
+    return f"Delete the folder {folder} and run again."

@@ -17,7 +17,9 @@ from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.page import TEMPLATE_FOLDER, render_page
+from smallmix.report.runs_section import compose_runs
 from smallmix.statistics.verdicts import Verdict
+from smallmix.tables.cell_status import Status
 from smallmix.tables.study_tables import StudyTables, load_tables
 
 from tests.synthetic_study import SyntheticStudy
@@ -387,6 +389,18 @@ def test_a_study_without_any_run_is_rendered(tmp_path: Path) -> None:
     assert "No run is finished yet, so there is no answer." in text
     assert "6 not run" in text
     assert Page(text).unbalanced == []
+
+
+def test_every_status_of_a_run_has_its_own_words(tmp_path: Path) -> None:
+    """A run that only the store has, or that was begun, is not one that was never run."""
+    tables = tables_of(build_study_with_tables(tmp_path))
+    statuses = get_args(Status)
+    cells = tables.cells.head(len(statuses)).assign(status=list(statuses))
+    runs = compose_runs(dataclasses.replace(tables, cells=cells))
+    others = len(tables.study.cells) - len(statuses)
+    assert {text: count for text, _, count in runs.counts} == {
+        "finished": 1, "stale": 1, "failed": 1, "trained, not copied yet": 1, "begun": 1, "not run": 1 + others,
+    }  # fmt: skip
 
 
 def test_a_study_without_any_table_is_rendered(tmp_path: Path) -> None:

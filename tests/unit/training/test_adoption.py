@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from smallmix import atomic_files
 from smallmix.commands import adopt_results
 from smallmix.errors import ReplayDiffers
-from smallmix.science import batch_plan, evaluation, results
+from smallmix.science import batch_plan, evaluation, results, training_step
 from smallmix.science.methods import images
 from smallmix.study.cell import Cell, MethodValue
 from smallmix.study.layout import STORE, Layout
@@ -94,6 +94,23 @@ def faster(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def changed(cell: Cell, first: int, count: int) -> NDArray[np.float32]:
         return rates(cell, first, count) * np.float32(1.0001)
+
+    monkeypatch.setattr(batch_plan, "learning_rates", changed)
+
+
+def smaller_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the older code weigh the loss a ten-thousandth less."""
+    loss = training_step.mixed_loss
+    monkeypatch.setattr(training_step, "mixed_loss", lambda *tensors: loss(*tensors) * 0.9999)
+
+
+def later_decay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the older code learn faster after the last step that a replay takes."""
+    rates = batch_plan.learning_rates
+
+    def changed(cell: Cell, first: int, count: int) -> NDArray[np.float32]:
+        late = np.arange(first, first + count) >= 10
+        return np.where(late, rates(cell, first, count) * np.float32(1.5), rates(cell, first, count))
 
     monkeypatch.setattr(batch_plan, "learning_rates", changed)
 
@@ -178,8 +195,13 @@ def test_what_was_adopted_can_be_adopted_again_by_a_later_version(
 
 @pytest.mark.parametrize(
     ("patch", "difference"),
-    [(faster, "other weights after iteration 1"), (other_evaluation, "another evaluation after iteration 4")],
-    ids=["arithmetic", "evaluation"],
+    [
+        (faster, "another schedule of the learning rate"),
+        (later_decay, "another schedule of the learning rate"),
+        (smaller_step, "other weights after iteration 1"),
+        (other_evaluation, "another evaluation after iteration 4"),
+    ],
+    ids=["schedule", "late schedule", "arithmetic", "evaluation"],
 )
 def test_what_was_computed_otherwise_is_refused_and_nothing_changes(
     study: TinyStudy, capsys: pytest.CaptureFixture[str], patch: Patch, difference: str

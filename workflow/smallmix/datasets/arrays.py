@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.datasets.description import DatasetDescription, load_description, remedy
-from smallmix.errors import DatasetError
+from smallmix.datasets.description import DatasetDescription, load_description
+from smallmix.errors import DatasetError, remedy
 from smallmix.fingerprints import fingerprint_file
 
 ARRAY_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smallmix.errors import DatasetError
+from smallmix.errors import DatasetError, remedy
 
 DESCRIPTION_FORMAT = 1
 DESCRIPTION_FILE = "dataset.json"
@@ -89,8 +89,3 @@ def load_description(folder: Path) -> DatasetDescription:
         raise DatasetError(f"{path} is damaged: the key {error} is missing. {remedy(folder)}") from error
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be used: {error}. {remedy(folder)}") from error
-
-
-def remedy(folder: Path) -> str:
-    """Return the sentence of messages that says what to do about a dataset folder that is not whole."""
-    return f"Delete the folder {folder} and run again."

@@ -32,7 +32,7 @@ def fetch_dataset(settings: Mapping[str, Any], folder: Path) -> DatasetDescripti
 
 def _read(settings: Mapping[str, Any], folder: Path) -> DatasetArrays:
     name = settings.get("name")
-    # Each kind is imported where it is needed: its libraries are large, and the others do not depend on its code.
+    # Each kind is imported where it is needed, because its libraries are large.
     if name == "digits":
         from smallmix.datasets.digits import digits_dataset
 

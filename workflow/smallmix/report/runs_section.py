@@ -12,9 +12,23 @@ from smallmix.report.table_view import Entry, TableView, number_entry, size_entr
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import NO_NUMBER, duration, percent_number
 
-STATUSES = ("current", "stale", "failed", "missing")
-STATUS_NAMES = {"current": "finished", "stale": "stale", "failed": "failed", "missing": "not run"}
-STATUS_MARKS = {"current": "good", "stale": "warn", "failed": "bad", "missing": "quiet"}
+STATUSES = ("current", "stale", "failed", "stored", "resumable", "missing")
+STATUS_NAMES = {
+    "current": "finished",
+    "stale": "stale",
+    "failed": "failed",
+    "stored": "trained, not copied yet",
+    "resumable": "begun",
+    "missing": "not run",
+}
+STATUS_MARKS = {
+    "current": "good",
+    "stale": "warn",
+    "failed": "bad",
+    "stored": "quiet",
+    "resumable": "quiet",
+    "missing": "quiet",
+}
 CELLS_NAMED = 20
 
 
@@ -98,7 +112,9 @@ def _matrix(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Ta
         for method in tables.study.methods:
             counts = Counter(statuses[size, method, seed][0] for seed in seeds)
             others = [f"{counts[one]} {STATUS_NAMES[one]}" for one in STATUSES[1:] if counts[one]]
-            worst = next((one for one in ("failed", "stale", "missing") if counts[one]), "current")
+            worst = next(
+                (one for one in ("failed", "stale", "missing", "resumable", "stored") if counts[one]), "current"
+            )
             text = f"{counts['current']} of {len(seeds)}" + (f" ({', '.join(others)})" if others else "")
             row.append(Entry(text, mark=STATUS_MARKS[worst]))
         rows.append(tuple(row))

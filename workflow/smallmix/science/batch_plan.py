@@ -7,6 +7,7 @@ partners are the same for every method of a (seed, size): methods differ in thei
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from dataclasses import dataclass
 
@@ -125,3 +126,8 @@ def learning_rates(cell: Cell, first: int, count: int) -> NDArray[np.float32]:
     decays = (iterations[:, None] >= steps[None, :]).sum(axis=1)
     rates: NDArray[np.float64] = recipe.learning_rate * recipe.decay_factor**decays
     return rates.astype(np.float32)
+
+
+def schedule_sha256(cell: Cell) -> str:
+    """Return the sha256 of the learning rates of the whole budget, as 64 hexadecimal digits."""
+    return hashlib.sha256(learning_rates(cell, 0, cell.iterations).astype("<f4").tobytes()).hexdigest()

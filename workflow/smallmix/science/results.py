@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.science.batch_plan import learning_rates
+from smallmix.science.batch_plan import learning_rates, schedule_sha256
 from smallmix.science.evaluation import Evaluation, calibrate, evaluate
 from smallmix.science.history import HistoryRow, summarize
 from smallmix.science.training_data import TrainingData
@@ -33,7 +33,7 @@ def evaluate_training(data: TrainingData, state: TrainingState, stop: Callable[[
     learning_rate = float(learning_rates(cell, state.iteration - 1, 1)[0])
     clean = evaluate(state.model, data.clean_train, cell.recipe.precision, stop)
     test = evaluate(state.model, data.test, cell.recipe.precision, stop)
-    for images, evaluation in (("clean training", clean), ("test", test)):
+    for images, evaluation in (("clean_train", clean), ("test", test)):
         if not math.isfinite(evaluation.loss):
             raise NonFiniteEvaluation(images, evaluation.loss)
     state.history.append(
@@ -65,5 +65,6 @@ def final_numbers(state: TrainingState, evaluation: Evaluation, labels: NDArray[
         **summarize(state.history),
         **calibrate(evaluation.logits.numpy(), labels),
         "weights_sha256": state.weights_sha256(),
+        "schedule_sha256": schedule_sha256(cell),
         "early_weights_sha256": {str(iteration): digest for iteration, digest in state.early_digests.items()},
     }

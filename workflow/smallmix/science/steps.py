@@ -144,11 +144,14 @@ class StepExecutor:
         return chunk
 
 
+OTHER_NUMBERS = "other-numbers"
+
+
 @dataclass(frozen=True)
 class EquivalenceCheck:
     """Whether captured steps may stand for eager ones here: after how many equal `steps`, or for which `failure`.
 
-    `failure` is empty where they may; `other numbers` where they computed otherwise; else the driver's message.
+    `failure` is empty where they may; OTHER_NUMBERS where they computed otherwise; else the driver's message.
     """
 
     steps: int
@@ -198,7 +201,7 @@ def check_equivalence(data: TrainingData, state: TrainingState, build: BuildLaun
         return None
     except RuntimeError as error:
         return EquivalenceCheck(steps, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
-    return EquivalenceCheck(steps, "" if eager.has_numbers_of(other) else "other numbers")
+    return EquivalenceCheck(steps, "" if eager.has_numbers_of(other) else OTHER_NUMBERS)
 
 
 def _copy_after(steps: int, data: TrainingData, state: TrainingState, build: BuildLauncher) -> TrainingState:

@@ -107,7 +107,7 @@ class NonFiniteLoss(Exception):
     """The training loss is infinite or not a number; no weight was updated."""
 
     def __init__(self, value: float) -> None:
-        super().__init__(f"the training loss is {value}")
+        super().__init__(value)
         self.value = value
 
 

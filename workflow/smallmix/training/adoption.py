@@ -2,7 +2,10 @@
 
 A sample stands for all records of the same method, network, precision, executor, older code and environment. Its replay
 takes the steps whose weights the record keeps a digest of. Where the first evaluation follows soon, the replay goes on
-to it and compares the row of history.csv. The older record stays where it is.
+to it and compares the row of history.csv. The learning rates of the whole budget are compared for every record. The
+older record stays where it is.
+
+A difference in arithmetic that shows only after the replayed steps is not found.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import CellBusyError, SmallmixError, TrainingError
 from smallmix.fingerprints import canonical_json
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
+from smallmix.science.batch_plan import schedule_sha256
 from smallmix.science.history import history_csv
 from smallmix.science.results import NonFiniteEvaluation, evaluate_training
 from smallmix.science.training_state import TrainingState
@@ -102,7 +106,9 @@ def find_candidates(layout: Layout) -> Candidates:
         provable = [
             (entry, metrics)
             for entry, metrics in records
-            if metrics["format"] == RECORD_FORMAT and metrics.get("early_weights_sha256")
+            if metrics["format"] == RECORD_FORMAT
+            and metrics.get("early_weights_sha256")
+            and metrics.get("schedule_sha256")
         ]
         if target.is_finished:
             found.current += 1
@@ -126,6 +132,9 @@ def judge(layout: Layout, older: list[OlderRecord], every_record: bool) -> Itera
         kinds.setdefault(record.cell.id if every_record else record.kind, []).append(record)
     for records in kinds.values():
         sample = min(records, key=lambda one: (one.replay_length, one.cell.value.size))
+        if any(one.metrics["schedule_sha256"] != schedule_sha256(one.cell.value) for one in records):
+            yield Verdict(sample, records, difference="another schedule of the learning rate")
+            continue
         evaluations, difference = replay(layout, sample)
         yield Verdict(sample, records, evaluations, difference)
 
@@ -160,7 +169,9 @@ def replay(layout: Layout, record: OlderRecord) -> tuple[int, str]:
                 if history_csv(state.history).splitlines() != history[: len(state.history) + 1]:
                     return len(state.history), f"another evaluation after iteration {state.iteration}"
         take(state, executor, executor.synchronize)
-    except (TrainingError, NonFiniteEvaluation) as error:
+    except NonFiniteEvaluation:
+        return len(state.history), f"the loss of the replay is not finite after iteration {state.iteration}"
+    except TrainingError as error:
         return len(state.history), f"the replay failed: {error}"
     return len(state.history), ""
 

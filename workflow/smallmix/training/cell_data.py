@@ -11,8 +11,8 @@ import torch
 
 from smallmix.atomic_files import write_text
 from smallmix.datasets.arrays import load_dataset
-from smallmix.datasets.description import load_description, remedy
-from smallmix.errors import DatasetError, SmallmixError
+from smallmix.datasets.description import load_description
+from smallmix.errors import DatasetError, SmallmixError, remedy
 from smallmix.science.training_data import TrainingData, bring_to_device
 from smallmix.study.cell import Cell
 from smallmix.training.subset_tables import explain_other_subset, read_subset

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # The form of the network that diverges at full width: see the interpretations in workflow/published/article.yaml.
 UNBOUNDED_NETWORK = "preact-resnet18-without-final-norm"
 CLASSES_NAMED = 10
+EVALUATED_IMAGES = {"clean_train": "clean training", "test": "test"}
 OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "alloc_failed", "bad_alloc")
 
 
@@ -64,11 +65,11 @@ def describe_non_finite(
 def describe_non_finite_evaluation(
     cell: Cell, images: str, value: float, iteration: int, learning_rate: float, last_finite_loss: float | None
 ) -> str:
-    """Describe a network whose loss on the `images` (training or test) is not finite after `iteration` steps."""
+    """Describe a network whose loss on `images` (clean_train or test) is not finite after `iteration` steps."""
     before = "none in this run" if last_finite_loss is None else f"{last_finite_loss:.6g}"
     return (
-        f"the loss on the {images} images is {value} after iteration {iteration:,} of {cell.iterations:,} (learning "
-        f"rate {learning_rate:g}, last finite training loss {before}). {_remedy(cell)}"
+        f"the loss on the {EVALUATED_IMAGES[images]} images is {value} after iteration {iteration:,} of "
+        f"{cell.iterations:,} (learning rate {learning_rate:g}, last finite training loss {before}). {_remedy(cell)}"
     )
 
 
@@ -163,8 +164,10 @@ def describe_executor(check: EquivalenceCheck) -> str:
     """Say how steps are taken on a GPU, and why."""
     if not check.failure:
         return f"whole steps are captured as a CUDA graph ({check.steps} of them equalled plain ones bit for bit)"
+    from smallmix.science.steps import OTHER_NUMBERS
+
     reason = check.failure
-    if reason == "other numbers":
+    if reason == OTHER_NUMBERS:
         reason = f"{check.steps} of them gave other numbers than plain ones"
     return f"steps are started one by one: captured ones do not work here ({reason})"
 

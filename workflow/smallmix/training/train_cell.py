@@ -1,6 +1,6 @@
 """One cell from start to end: found in the store, or continued from its checkpoint, or trained from the beginning.
 
-What decides its numbers lies in `science/`, and the code fingerprint of its result covers that alone.
+What decides its numbers lies in `science/`. The code fingerprint covers that and what it imports, nothing of this room.
 """
 
 from __future__ import annotations
