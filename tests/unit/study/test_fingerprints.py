@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from smallmix import code_fingerprint, fingerprints
-from smallmix.code_fingerprint import PACKAGE_FOLDER, fingerprint_code, import_closure
+from smallmix.code_fingerprint import FOR_PEOPLE, PACKAGE_FOLDER, fingerprint_code, import_closure
 from smallmix.fingerprints import canonical_json, fingerprint_value
 
 CODE = '''"""What it does."""
@@ -105,12 +105,12 @@ def modules() -> list[str]:
 
 
 def test_the_hashed_modules_are_the_imported_ones() -> None:
-    """The list is read from the code; this compares it with what Python really imports."""
+    """The list is read from the code; this compares it with what Python really imports, errors apart."""
     module = "smallmix.study.configuration"
     code = f"import json, sys, {module}; print(json.dumps([n for n in sys.modules if n.split('.')[0] == 'smallmix']))"
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE_FOLDER.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert set(json.loads(done.stdout)) == import_closure([module])
+    assert set(json.loads(done.stdout)) - FOR_PEOPLE == import_closure([module])
 
 
 def test_no_module_imports_relatively() -> None:
