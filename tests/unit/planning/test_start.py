@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from smallmix.errors import ConfigurationError
 from smallmix.planning import start
-from smallmix.planning.outdated import find_contradicted, find_outdated
-from smallmix.planning.start import check_start, keep_copied, refuse_too_large
+from smallmix.planning.start import check_start, find_contradicted, find_outdated, keep_copied, refuse_too_large
 from smallmix.snakemake_files.records import FOLDER, RECORDS, mark, record_name
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study

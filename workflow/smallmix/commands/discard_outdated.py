@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def discard(layout: Layout, *, dry_run: bool) -> None:
     """Print every result that does not belong to the study, with the reason, and remove it unless it is a dry run."""
-    from smallmix.planning.outdated import find_contradicted
+    from smallmix.planning.start import find_contradicted
     from smallmix.tables.collect import find_wanted
 
     outdated = find_contradicted(layout)

@@ -1,6 +1,9 @@
 """The check before anything runs: do the files on the disk belong to what the study asks for now?
 
-What differs is made again, as if it were incomplete, or refused. It is never shown as the configured study.
+Snakemake compares with its own records, and these may be missing (copied results), switched off (rerun-triggers of a
+user's profile) or wrong (--touch). So every start asks the files themselves: study.json, the subsets, and each
+metrics.json. What differs is made again, as if it were incomplete, or refused. It is never shown as the configured
+study.
 """
 
 from __future__ import annotations
@@ -20,12 +23,11 @@ from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
-from smallmix.planning.outdated import find_outdated, outdated_subsets
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
-from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, read_metrics
-from smallmix.tables.collect import known_data, training_code
+from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, find_other_origins, read_metrics
+from smallmix.tables.collect import collect, find_wanted, known_data, training_code
 from smallmix.training.store import StoreEntry, store_key
 
 SHOWN = 10
@@ -167,6 +169,38 @@ def keep_copied(layout: Layout) -> int:
     return kept
 
 
+def find_outdated(layout: Layout) -> list[Path]:
+    """Return study.json and every metrics.json that belong to another configuration, other data or other code.
+
+    Where the images are not there, a cell's data are not judged. A metrics.json that is no such file is outdated.
+    """
+    outdated = _outdated_study(layout)
+    wanted = find_wanted(layout.study.cells, layout)
+    for cell in layout.study.cells:
+        path = _metrics(layout, cell)
+        if not path.exists():
+            continue
+        try:
+            if find_other_origins(cell.value, read_metrics(path), wanted[cell.id]):
+                outdated.append(path)
+        except UnusableFile:
+            outdated.append(path)
+    return outdated
+
+
+def find_contradicted(layout: Layout) -> dict[Path, str]:
+    """Return every outdated or damaged metrics.json, and those of edited numbers, each with the reason.
+
+    Judge as `collect-metrics` does, by all files of all cells. Where the images are not there, no cell is judged.
+    """
+    found: dict[Path, str] = dict.fromkeys(_outdated_study(layout), "it belongs to another configuration")
+    wanted = find_wanted(layout.study.cells, layout)
+    for record in collect(layout.study, layout).records:
+        if record.files_problem is not None and wanted[record.cell.id].data is not None:
+            found[_metrics(layout, record.cell)] = record.files_problem
+    return found
+
+
 def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verified) -> dict[Path, str]:
     """Return copied cells whose files are damaged or contradict each other; each is read whole once."""
     found: dict[Path, str] = {}
@@ -200,11 +234,39 @@ def _other_subsets(layout: Layout, verified: Verified) -> list[Path]:
         for path, rule in rules.items()
         if path.exists() and not verified.knows([path, description], rule, code)
     }
-    outdated = outdated_subsets(layout) if checks and description.exists() else []
+    outdated = _outdated_subsets(layout) if checks and description.exists() else []
     for path, rule in checks.items():
         if path not in outdated and description.exists():
             verified.note([path, description], rule, code)
     return outdated
+
+
+def _outdated_subsets(layout: Layout) -> list[Path]:
+    """Return the subsets on the disk that are not what the study's rule gives; none where the data set is not there.
+
+    Where Snakemake runs without numpy (its jobs bring their own environment), subsets are checked by the training.
+    """
+    try:
+        from smallmix.training.subset_tables import explain_other_subset
+    except ImportError:
+        return []
+    tables = {layout.subset(cell): cell.value.subset for cell in layout.study.cells}
+    outdated = []
+    for path, rule in tables.items():
+        try:
+            if path.exists() and explain_other_subset(rule, layout.dataset, path):
+                outdated.append(path)
+        except SmallmixError:
+            continue  # the data set is not whole, or the rule cannot be met: the extraction says so
+    return outdated
+
+
+def _outdated_study(layout: Layout) -> list[Path]:
+    try:
+        written_for = layout.study_file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return []
+    return [] if written_for == layout.study.to_json() else [layout.study_file]
 
 
 def _order_times(layout: Layout, copied: Sequence[StudyCell]) -> None:
