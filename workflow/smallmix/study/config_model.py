@@ -31,8 +31,8 @@ from smallmix.study.cell import Executor, Precision, SubsetRule
 from smallmix.study.config_errors import KeyPath, gather_errors, listed, pydantic_path, rule_error, show
 from smallmix.study.config_rules import StatedConfiguration, check_between_keys
 from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.layout import RESERVED_IDENTIFIERS, RESERVED_STUDIES
 from smallmix.study.model_schema import model_schema
-from smallmix.study.own_folders import RESERVED_IDENTIFIERS, RESERVED_STUDIES
 from smallmix.study.published import MixName
 
 _NAME = "^[a-z0-9][a-z0-9-]{0,39}$"

@@ -9,8 +9,8 @@ from typing import Any
 
 from smallmix.study.config_errors import KeyPath, Problem, allowed, listed, show
 from smallmix.study.epoch_batches import EpochBatches
+from smallmix.study.layout import explain_overlap
 from smallmix.study.model_schema import inner_schema, schema_at
-from smallmix.study.own_folders import explain_overlap
 from smallmix.study.published import find_published
 
 MOST_CELLS = 200_000

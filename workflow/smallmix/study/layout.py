@@ -1,7 +1,11 @@
-"""Where everything lies: the paths that people and programs outside rely on. Relative to the project's folder."""
+"""Where everything lies: the paths that people and programs outside rely on. Relative to the project's folder.
+
+What runs write and clean up there keeps its names for itself, and its distance from the user's images.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,13 @@ DATASET_FILES = (
 COLLECTED_TABLES = ("metrics.csv", "history.csv")
 STUDY_TABLES = (*COLLECTED_TABLES, "cells.csv", "provenance.json", "summary.csv", "comparison.csv", "claims.csv")
 CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
+
+# results/store, results/slots, reports/reference, reports/bench and logs/datasets lie beside the folders of studies.
+RESERVED_STUDIES = ("store", "partial", "slots", "reference", "bench", "datasets")
+# resources/downloads keeps the archive of CIFAR-10.
+RESERVED_IDENTIFIERS = ("cifar10", "digits", "downloads", "store", "partial")
+RESOURCES = Path("resources")
+WRITTEN = ("results", "reports", "logs", ".snakemake", "workflow")
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Layout:
     @property
     def dataset(self) -> Path:
         """Return the folder of the verified arrays."""
-        return self.root / "resources" / self.study.dataset
+        return self.root / RESOURCES / self.study.dataset
 
     @property
     def study_file(self) -> Path:
@@ -70,3 +81,24 @@ class Layout:
     def cell(self, cell: StudyCell) -> Path:
         """Return the cell's folder."""
         return self.results / "cells" / cell.id
+
+
+def explain_overlap(folder: str, identifier: str, root: Path = Path()) -> str | None:
+    """Return why the user's images may not lie in `folder`, in words; None where nothing of smallmix's own is near.
+
+    Links are followed. `root` is the project's folder, where relative paths start.
+    """
+    try:
+        place = Path(os.path.realpath(root / folder))
+        own = [RESOURCES / identifier, *(RESOURCES / name for name in RESERVED_IDENTIFIERS), *map(Path, WRITTEN)]
+        remedy = "Put the images into a folder of their own, such as data/my-images"
+        for name in own:
+            real = Path(os.path.realpath(root / name))
+            if place == real or place.is_relative_to(real):
+                return f"that lies in {name}/, where runs write and delete files. {remedy}"
+        for name in own:
+            if Path(os.path.realpath(root / name)).is_relative_to(place):
+                return f"{name}/, where runs write and delete files, lies in that folder. {remedy}"
+    except (OSError, ValueError):
+        return None  # no path at all: reading the images says so
+    return None
