@@ -14,7 +14,7 @@ from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import NonFiniteLoss, batch_loss
 from smallmix.study.cell import Cell, Executor, Mix
-from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.iterations import LastBatch
 from smallmix.training.resumable import ResumableTraining
 
 from tests.unit.science.training_cells import make_cell, random_pixels, training_images

@@ -28,7 +28,7 @@ from smallmix.science.training_step import (
     batch_loss,
 )
 from smallmix.study.cell import Cell, Precision
-from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.iterations import LastBatch
 from smallmix.training.resumable import ResumableTraining
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves

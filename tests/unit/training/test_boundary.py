@@ -136,7 +136,7 @@ def test_one_number_in_the_shared_core_outdates_every_cell(package: PackageCopy,
     assert package.changed(f"science/{name}") == set(package.fingerprints())
 
 
-@pytest.mark.parametrize("path", ["study/cell.py", "study/epoch_batches.py", "datasets/arrays.py"])
+@pytest.mark.parametrize("path", ["study/cell.py", "study/iterations.py", "datasets/arrays.py"])
 def test_one_number_in_the_values_below_outdates_every_cell(package: PackageCopy, path: str) -> None:
     assert package.changed(path) == set(package.fingerprints())
 

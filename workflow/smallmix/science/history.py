@@ -6,7 +6,7 @@ import dataclasses
 import statistics
 from dataclasses import dataclass
 
-from smallmix.study.evaluation_moments import in_last_tenth
+from smallmix.study.iterations import in_last_tenth
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from smallmix.fingerprints import canonical_json, fingerprint_value
-from smallmix.study.epoch_batches import EpochBatches, LastBatch
-from smallmix.study.evaluation_moments import EvaluationMoments
+from smallmix.study.iterations import EpochBatches, EvaluationMoments, LastBatch
 
 Mix = str  # the name of a method's file in science/methods; the configuration lists those that there are
 SubsetRule = Literal["head", "balanced", "random"]

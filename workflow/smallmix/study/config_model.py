@@ -30,7 +30,7 @@ from pydantic import (
 from smallmix.study.cell import Executor, Precision, SubsetRule
 from smallmix.study.config_errors import KeyPath, gather_errors, listed, pydantic_path, rule_error, show
 from smallmix.study.config_rules import StatedConfiguration, check_between_keys
-from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.iterations import LastBatch
 from smallmix.study.layout import RESERVED_IDENTIFIERS, RESERVED_STUDIES
 from smallmix.study.model_schema import model_schema
 from smallmix.study.published import MixName

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.study.config_errors import KeyPath, Problem, allowed, listed, show
-from smallmix.study.epoch_batches import EpochBatches
+from smallmix.study.iterations import EpochBatches
 from smallmix.study.layout import explain_overlap
 from smallmix.study.model_schema import inner_schema, schema_at
 from smallmix.study.published import find_published

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from smallmix.errors import ConfigurationError
 from smallmix.study.cell import BudgetUnit, Mix, Precision
 from smallmix.study.config_errors import Problem, explain_errors, message, show
-from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.iterations import LastBatch
 from smallmix.study.model_schema import model_schema
 from smallmix.study.yaml_reading import read_yaml
 

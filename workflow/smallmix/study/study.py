@@ -20,7 +20,7 @@ from smallmix.study.cell import (
     RecipeValue,
     SubsetValue,
 )
-from smallmix.study.epoch_batches import EpochBatches, LastBatch
+from smallmix.study.iterations import EpochBatches, LastBatch
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallmix.science.early_loss import early_steps
-from smallmix.study.evaluation_moments import in_last_tenth
+from smallmix.study.iterations import in_last_tenth
 from smallmix.study.study import StudyCell
 from smallmix.tables.cell_status import CellStatus, UnusableFile, WantedFingerprints, find_other_origins, read_metrics
 from smallmix.tables.columns import CELL_HISTORY, CELL_NUMBERS

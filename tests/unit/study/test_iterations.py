@@ -1,4 +1,4 @@
-"""How an epoch is cut into batches, and when a network is read: arithmetic held against plain counting."""
+"""How an epoch is cut into batches, and when a network is evaluated: arithmetic held against plain counting."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smallmix.study.epoch_batches import EpochBatches, LastBatch
-from smallmix.study.evaluation_moments import EvaluationMoments, in_last_tenth
+from smallmix.study.iterations import EpochBatches, EvaluationMoments, LastBatch, in_last_tenth
 
 from tests.tiny_cell import tiny_cell
 
@@ -79,7 +78,7 @@ def test_the_images_of_a_budget_are_those_of_its_batches(rule: LastBatch, iterat
 
 
 @given(st.integers(1, 400), st.integers(1, 60), st.integers(1, 60))
-def test_the_moments_of_readings(iterations: int, every: int, at_end: int) -> None:
+def test_the_moments_of_evaluation(iterations: int, every: int, at_end: int) -> None:
     moments = EvaluationMoments(iterations, every, at_end)
     late = [moment for moment in range(1, iterations + 1) if moment > 0.9 * iterations]
     expected = sorted(
