@@ -23,12 +23,11 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
+from smallmix.study.command_lines import hand_over, options_typed, run_command
 from smallmix.study.configuration import resolve_configuration
-from smallmix.study.handed_over import hand_over
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
 from smallmix.study.published import ARTICLE, find_published
-from smallmix.study.run_command import options_typed, run_command
 from smallmix.study.study import Study
 
 FOLDER_PROBLEM = explain_project_folder(PACKAGE_FOLDER)

@@ -110,7 +110,7 @@ def test_what_a_workflow_hands_over_is_not_resolved_a_second_time(
     )
     assert (tmp_path / "study.json").read_text(encoding="utf-8") == handed_over + "\n"
     loaded = done.stdout.split()
-    assert "smallmix.study.handed_over" in loaded
+    assert "smallmix.study.command_lines" in loaded
     assert not {"pydantic", "smallmix.study.config_model", "smallmix.study.configuration"} & set(loaded)
 
 

@@ -12,8 +12,8 @@ import pytest
 from smallmix.errors import ConfigurationError
 from smallmix.snakemake_files import interpreter
 from smallmix.snakemake_files.interpreter import explain_encoding, rule_command
+from smallmix.study.command_lines import hand_over, take_over
 from smallmix.study.configuration import load_study
-from smallmix.study.handed_over import hand_over, take_over
 from smallmix.study.study import Study
 from smallmix.version import VERSION
 

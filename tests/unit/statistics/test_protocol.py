@@ -14,8 +14,7 @@ from smallmix.statistics.protocol import (
 )
 from smallmix.statistics.study_results import StudyResults, class_names, label_checksums
 from smallmix.study.configuration import load_study
-from smallmix.study.method_roles import method_as_published
-from smallmix.study.published import article_protocol
+from smallmix.study.published import article_protocol, method_as_published
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS, build_configuration

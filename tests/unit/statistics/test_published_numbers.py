@@ -17,8 +17,7 @@ from smallmix.statistics.published_numbers import (
     tolerance_at,
 )
 from smallmix.statistics.study_results import StudyResults
-from smallmix.study.method_roles import method_for
-from smallmix.study.published import Published, load_published
+from smallmix.study.published import Published, load_published, method_for
 from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS

@@ -22,9 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the files; print where they are and how large."""
     from smallmix.atomic_files import write_bytes
     from smallmix.report.kept_results import kept_files
+    from smallmix.study.command_lines import run_command
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
-    from smallmix.study.run_command import run_command
     from smallmix.tables.study_tables import load_tables
 
     files_merged = files_to_merge(arguments.configfile, arguments.root)

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     from smallmix.planning.capacity import Capacity
     from smallmix.planning.plan import brief_plan, full_plan
-    from smallmix.study.handed_over import take_over
+    from smallmix.study.command_lines import take_over
     from smallmix.study.study import Study
 
     if arguments.check_gpus:

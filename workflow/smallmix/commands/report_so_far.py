@@ -24,10 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do every step from collection to report; a step that cannot be done leaves its part of the report empty."""
     from smallmix.report.so_far import report_so_far
+    from smallmix.study.command_lines import run_command, take_over
     from smallmix.study.configuration import load_study
-    from smallmix.study.handed_over import take_over
     from smallmix.study.layout import Layout
-    from smallmix.study.run_command import run_command
     from smallmix.study.study import Study
     from smallmix.tables.collect import list_cells
 

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     import yaml
 
     from smallmix.atomic_files import write_text
-    from smallmix.study.handed_over import take_over_study
+    from smallmix.study.command_lines import take_over_study
 
     if arguments.configuration is not None:
         study = take_over_study(arguments.configuration)

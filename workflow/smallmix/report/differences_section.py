@@ -13,7 +13,7 @@ from smallmix.report.summary_section import difference_text
 from smallmix.report.table_view import Entry, TableView, number_entry
 from smallmix.statistics.comparison import can_decide
 from smallmix.statistics.sign_flip import smallest_p_value
-from smallmix.study.method_roles import first_method
+from smallmix.study.study import first_method
 from smallmix.tables.columns import ALL_SIZES
 from smallmix.tables.study_tables import PairedDifference, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, count_of, points, selection_name

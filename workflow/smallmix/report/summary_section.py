@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smallmix.report.method_section import early_loss_warning
-from smallmix.study.method_roles import first_method
+from smallmix.study.study import first_method
 from smallmix.tables.study_tables import PairedDifference, StudyTables
 from smallmix.wording import count_of, joined, percent, points
 

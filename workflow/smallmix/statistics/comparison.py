@@ -21,9 +21,8 @@ from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
 from smallmix.statistics.study_results import SELECTIONS, Result, by_seed
 from smallmix.study.cell import Mix
-from smallmix.study.method_roles import beta_of, first_method, methods_with
 from smallmix.study.published import article_protocol
-from smallmix.study.study import Study
+from smallmix.study.study import Study, beta_of, first_method, methods_with
 from smallmix.tables.columns import ALL_SIZES, COMPARISON
 from smallmix.tables.table_files import write_table
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.study.cell import Cell
-from smallmix.study.method_roles import method_as_published
-from smallmix.study.published import Protocol
+from smallmix.study.published import Protocol, method_as_published
 from smallmix.study.study import Study
 
 # sha256 of train_labels.npy and test_labels.npy (int64, format 1.0) with CIFAR-10's labels in their canonical order.

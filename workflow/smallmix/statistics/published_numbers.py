@@ -26,8 +26,7 @@ from smallmix.statistics.protocol import (
 )
 from smallmix.statistics.study_results import SELECTIONS, StudyResults
 from smallmix.statistics.verdicts import Measure, Outcome, Verdict, number_verdict, simultaneous
-from smallmix.study.method_roles import method_for
-from smallmix.study.published import Published
+from smallmix.study.published import Published, method_for
 
 # How a source's word for the way it chose its accuracies is called among SELECTIONS.
 SELECTION_OF = {"best": "best", "final": "last", "last_tenth": "last_tenth"}

@@ -11,8 +11,7 @@ from typing import Any
 
 from smallmix.study.cell import Mix
 from smallmix.study.layout import Layout
-from smallmix.study.method_roles import method_as_published
-from smallmix.study.published import Protocol, article_protocol
+from smallmix.study.published import Protocol, article_protocol, method_as_published
 from smallmix.study.study import Study
 from smallmix.tables.columns import CELL_HISTORY, HISTORY, METRICS
 from smallmix.tables.subset_table import SubsetRow, count_classes, read_subset_table

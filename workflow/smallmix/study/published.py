@@ -1,5 +1,6 @@
 """Published numbers, claims and their protocol, read from a YAML file such as workflow/published/article.yaml.
 
+A published method and a study's method are matched by what they mix, never by their names.
 The models below are the file's schema. workflow/schemas/published.schema.yaml is generated from them for editors.
 """
 
@@ -11,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from smallmix.errors import ConfigurationError
 from smallmix.study.cell import BudgetUnit, Mix, Precision
 from smallmix.study.config_errors import Problem, explain_errors, message, show
 from smallmix.study.iterations import LastBatch
-from smallmix.study.model_schema import model_schema
+from smallmix.study.model_schema import model_schema, schema_as_yaml
+from smallmix.study.study import Study, beta_of, methods_with
 from smallmix.study.yaml_reading import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[3]  # the folder of the Snakefile
@@ -270,10 +271,29 @@ def load_published(path: Path) -> Published:
     return Published.model_validate(read.value)
 
 
+def method_as_published(study: Study, mix: Mix, protocol: Protocol) -> str | None:
+    """Return the study's method that mixes this: with the published distribution if there is one, else the first."""
+    candidates = methods_with(study, mix)
+    published = protocol.method_that_mixes(mix)
+    exact = [name for name in candidates if published is not None and beta_of(study, name) == published.beta]
+    return next(iter([*exact, *candidates]), None)
+
+
+def method_for(study: Study, name: str, published: Published) -> str | None:
+    """Return the study's method that means what a published name means; a study's own names are free.
+
+    Names whose meaning the published protocol does not state are looked up as they are. None where there is no such
+    method.
+    """
+    meaning = published.protocol.methods.get(name)
+    if meaning is None:
+        return name if name in study.methods else None
+    return method_as_published(study, meaning.mix, published.protocol)
+
+
 def schema_text() -> str:
     """Return the content of workflow/schemas/published.schema.yaml."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Published.model_json_schema()}
-    return _SCHEMA_HEAD + yaml.safe_dump(schema, sort_keys=False, allow_unicode=True, width=120)
+    return schema_as_yaml(Published.model_json_schema(), _SCHEMA_HEAD)
 
 
 def _check_models(value: Mapping[str, Any]) -> Iterator[Problem]:

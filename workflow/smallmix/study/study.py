@@ -16,6 +16,7 @@ from smallmix.study.cell import (
     DatasetValue,
     EvaluationValue,
     MethodValue,
+    Mix,
     ModelValue,
     RecipeValue,
     SubsetValue,
@@ -146,6 +147,22 @@ class Study:
             for seed in configuration["seeds"]
         )
         return cls(configuration=configuration, cells=cells)
+
+
+def methods_with(study: Study, *mixes: Mix) -> list[str]:
+    """Return the names of the study's methods that mix one of these, in the study's order."""
+    return [name for name in study.methods if study.configuration["methods"][name]["mix"] in mixes]
+
+
+def first_method(study: Study, mix: Mix) -> str | None:
+    """Return the name of the study's first method that mixes this, or None."""
+    return next(iter(methods_with(study, mix)), None)
+
+
+def beta_of(study: Study, method: str) -> tuple[float, ...] | None:
+    """Return the two parameters of a method's Beta distribution, or None where nothing is mixed."""
+    beta = study.configuration["methods"][method].get("beta")
+    return None if beta is None else tuple(float(value) for value in beta)
 
 
 def _cell_value(configuration: dict[str, Any], size: int, method: str, seed: int) -> Cell:

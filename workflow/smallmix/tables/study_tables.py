@@ -16,8 +16,7 @@ import pandas as pd
 
 from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
-from smallmix.study.method_roles import method_for
-from smallmix.study.published import Published, find_published, load_published
+from smallmix.study.published import Published, find_published, load_published, method_for
 from smallmix.study.study import Study
 from smallmix.tables.columns import (
     ALL_METHODS,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from smallmix.study.run_command import options_typed, run_command
+from smallmix.study.command_lines import options_typed, run_command
 
 
 def test_the_files_that_made_a_study_are_named_in_their_order() -> None:

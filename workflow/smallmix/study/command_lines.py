@@ -1,12 +1,16 @@
-"""A resolved configuration handed from Snakemake to the commands that it starts: by a file, not on the command line.
+"""A study on command lines: handed from Snakemake to the commands that it starts, and the call that runs it again.
 
-Linux takes no argument above 128 kB, which a study of some ten thousand seeds is.
+It is handed over by a file: Linux takes no argument above 128 kB, which a study of some ten thousand seeds is.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from smallmix import atomic_files
 from smallmix.errors import ConfigurationError, SmallmixError
@@ -15,6 +19,7 @@ from smallmix.study.study import Study
 
 HANDED_OVER = Path(".snakemake/smallmix-studies")
 FILE_MARK = "@"
+FIRST_FILE = Path("config.yaml")  # which the Snakefile names itself
 
 
 def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
@@ -63,3 +68,37 @@ def take_over_study(argument: str) -> Study:
             "Name the files with --configfile instead."
         ) from error
     return study
+
+
+def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None, more: Sequence[str] = ()) -> str:
+    """Return the Snakemake call that runs a study again, as somebody would type it.
+
+    Given are the configuration files in merging order, `--config` settings, and further options as typed.
+    """
+    overlays = [str(path) for path in map(_seen_from_here, files) if path != FIRST_FILE]
+    parts = ["snakemake", "--cores", "all", *more]
+    if overlays:
+        parts += ["--configfile", *overlays]
+    if settings:
+        parts += ["--config", *(f"{key}={_as_typed(value)}" for key, value in settings.items())]
+    return shlex.join(parts)
+
+
+def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return those of a command line's options that are named, with their one value each."""
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        name, sign, _ = argument.partition("=")
+        if name in names:
+            found += [argument] if sign else list(arguments[place : place + 2])
+    return found
+
+
+def _seen_from_here(path: Path) -> Path:
+    """Return a path without the working folder, which Snakemake puts before all paths."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+
+
+def _as_typed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
