@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from smallmix.errors import ConfigurationError
+from smallmix.study.config_reading import merge
 from smallmix.study.configuration import load_configuration, load_study, resolve_configuration
-from smallmix.study.plain_values import merged
 
 BASE = """
 study: base
@@ -205,7 +205,7 @@ def test_merging_is_snakemakes(earlier: dict[str, Any], later: dict[str, Any]) -
 
     # An empty mapping over a list leaves the list in Snakemake; ours replaces it, which is then refused.
     if "{}" not in repr(later):
-        assert merged(earlier, later) == expected
+        assert merge(earlier, later) == expected
 
 
 def test_load_study_expands_the_cells(tmp_path: Path) -> None:

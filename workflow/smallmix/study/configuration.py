@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from smallmix.errors import ConfigurationError
 from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message
 from smallmix.study.config_model import Configuration, config_schema
+from smallmix.study.config_reading import merge, plain_value
 from smallmix.study.layers import (
     COMMAND_LINE,
     Layers,
@@ -28,8 +29,6 @@ from smallmix.study.layers import (
     read_layers,
     take_out,
 )
-from smallmix.study.plain_values import merged as merge
-from smallmix.study.plain_values import plain_value
 from smallmix.study.study import Study
 
 _HEADING = "The configuration"

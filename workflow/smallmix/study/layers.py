@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.study.config_errors import KeyPath, Problem
-from smallmix.study.plain_values import merged, plain_value
-from smallmix.study.yaml_reading import YamlFile, read_yaml
+from smallmix.study.config_reading import YamlFile, merge, plain_value, read_yaml
 
 COMMAND_LINE = "command line"
 
@@ -35,7 +34,7 @@ class Layers:
         """Return all files, laid over each other."""
         result: dict[str, Any] = {}
         for value in self.values:
-            result = merged(result, value)
+            result = merge(result, value)
         return result
 
     def place(self, path: KeyPath) -> str:
@@ -48,21 +47,6 @@ class Layers:
             if path in read.lines:
                 return read.written.get(path)
         return None
-
-    def explain_mixed_studies(self) -> str | None:
-        """Return a warning where several overlays each name a study of their own; None where at most one does."""
-        named = [
-            (read.name, value["study"])
-            for read, value in zip(self.files[1:], self.values[1:], strict=True)
-            if value.get("study") is not None
-        ]
-        if len({str(study) for _, study in named}) < 2:
-            return None
-        stated = ", ".join(f"{study} ({name})" for name, study in named)
-        return (
-            f"several files name a study: {stated}. Their settings are mixed, and the last name wins: "
-            f"{named[-1][1]}. To run the studies one by one, give one file at a time"
-        )
 
 
 def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:

@@ -17,10 +17,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from smallmix.errors import ConfigurationError
 from smallmix.study.cell import BudgetUnit, Mix, Precision
 from smallmix.study.config_errors import Problem, explain_errors, message, show
+from smallmix.study.config_reading import read_yaml
 from smallmix.study.iterations import LastBatch
 from smallmix.study.model_schema import model_schema, schema_as_yaml
 from smallmix.study.study import Study, beta_of, methods_with
-from smallmix.study.yaml_reading import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[3]  # the folder of the Snakefile
 ARTICLE = PROJECT / "workflow" / "published" / "article.yaml"
