@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from smallmix.datasets.cifar10 import FOLDER
-from smallmix.datasets.expected_file import ExpectedFile
+from smallmix.datasets.download import ExpectedFile
 
 from tests.unit.datasets.bad_server import BadServer
 from tests.unit.datasets.small_archive import small_members

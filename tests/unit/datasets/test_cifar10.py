@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from smallmix.datasets.cifar10 import ARCHIVE, cifar10_dataset, read_cifar10
-from smallmix.datasets.expected_file import ExpectedFile
+from smallmix.datasets.download import ExpectedFile
 from smallmix.errors import DatasetError
 
 from tests.unit.datasets.small_archive import CLASSES, IMAGES_PER_BATCH

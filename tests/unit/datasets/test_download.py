@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
-from smallmix.datasets.download import DownloadLimits, download
-from smallmix.datasets.expected_file import ExpectedFile
+from smallmix.datasets.download import DownloadLimits, ExpectedFile, download
 from smallmix.datasets.progress import Progress
 from smallmix.errors import DatasetError
 

@@ -13,7 +13,7 @@ import pytest
 from smallmix.commands import fetch_dataset as command
 from smallmix.datasets.arrays import load_dataset
 from smallmix.datasets.digits import digits_dataset
-from smallmix.datasets.expected_file import ExpectedFile
+from smallmix.datasets.download import ExpectedFile
 from smallmix.datasets.fetch import fetch_dataset
 from smallmix.errors import ConfigurationError, DatasetError
 

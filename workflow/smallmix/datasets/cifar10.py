@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallmix.datasets.array_writing import DatasetArrays
-from smallmix.datasets.expected_file import ExpectedFile, open_verified
+from smallmix.datasets.download import ExpectedFile, download, open_verified
 
 ARCHIVE = ExpectedFile(
     name="cifar-10-python.tar.gz",
@@ -40,8 +40,6 @@ def cifar10_dataset(settings: Mapping[str, Any], downloads: Path, expected: Expe
     """
     if settings.get("archive"):
         return read_cifar10(Path(settings["archive"]), expected)
-    from smallmix.datasets.download import download  # a local archive needs no network library
-
     advice = (
         f"To place the file by hand, save it as {downloads / expected.name}, or name its path under "
         "dataset.cifar10.archive in the configuration"

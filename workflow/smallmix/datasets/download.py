@@ -1,7 +1,8 @@
-"""Download one file of known content from the first address that delivers it, and resume what an earlier run left.
+"""A file from outside of which one content alone is accepted, known by its sha256: opened, or downloaded.
 
-The content arrives in NAME.partial and gets its name only after its sha256 is verified. A partial file may be
-continued from any address, because a wrong joint shows in the sha256.
+It is downloaded from the first address that delivers it, and what an earlier run left is continued. The content
+arrives in NAME.partial and gets its name only after its sha256 is verified. A partial file may be continued from any
+address, because a wrong joint shows in the sha256.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -24,13 +25,30 @@ from filelock import FileLock, Timeout
 
 from smallmix.atomic_files import flush_folder
 from smallmix.datasets.addresses import Proxy, is_local, open_local, proxies_for, session_for
-from smallmix.datasets.expected_file import ExpectedFile
 from smallmix.datasets.progress import Progress
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 
 CHUNK = 1 << 18
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class ExpectedFile:
+    """The one content that is accepted: its usual name, sha256 (64 hexadecimal digits) and size in bytes.
+
+    `relatives` describes files that are easily taken for it, by their md5 (32 hexadecimal digits). None is accepted.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    relatives: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def requirement(self) -> str:
+        """Return the sentence of messages that names the content which is needed."""
+        return f"Its sha256 must be {self.sha256} ({self.size:,} bytes)."
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,41 @@ class _AttemptError(Exception):
     def __init__(self, message: str, again: bool = False) -> None:
         super().__init__(message)
         self.again = again
+
+
+@contextlib.contextmanager
+def open_verified(path: Path, expected: ExpectedFile, key: str) -> Iterator[IO[bytes]]:
+    """Open a file, verify its sha256, and hand out the same open file, at its start.
+
+    Raises DatasetError where the file is missing or has another content; `key` is the configuration key that named it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(open(path, "rb"))
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.tell()
+            relative = None
+            if sha256 != expected.sha256:
+                stream.seek(0)
+                relative = expected.relatives.get(hashlib.file_digest(stream, _md5).hexdigest())
+        except OSError as error:
+            hint = " A folder of image files is read with dataset.name: image-list." if path.is_dir() else ""
+            raise DatasetError(
+                f"cannot read {path}: {error.strerror}.{hint} Name the path of {expected.name} under {key} in the "
+                f"configuration. {expected.requirement}"
+            ) from error
+        if relative:
+            raise DatasetError(
+                f"{path} (named under {key}) is {relative}, which is not read. Take {expected.name}. "
+                f"{expected.requirement}"
+            )
+        if sha256 != expected.sha256:
+            raise DatasetError(
+                f"{path} (named under {key}) is not {expected.name}: its sha256 is {sha256} ({size:,} bytes), so it "
+                f"was not opened. {expected.requirement} Fetch it again."
+            )
+        stream.seek(0)
+        yield stream
 
 
 def download(
@@ -88,6 +141,11 @@ def download(
         raise DatasetError(f"cannot write {partial_path}: {error.strerror}. {manual}") from error
     finally:
         lock.release()
+
+
+def _md5() -> hashlib._Hash:
+    """Return an md5 that recognises a file published with such a sum. Trust is never based on it."""
+    return hashlib.md5(usedforsecurity=False)
 
 
 def _is_there(target: Path, expected: ExpectedFile) -> bool:
