@@ -93,7 +93,7 @@ def test_imports_only_from_below(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "commands").glob("*.py")), ids=show)
 def test_commands_do_not_import_commands(path: Path) -> None:
-    """What two commands need is in `commands/options.py`, or in a room below."""
+    """What two modules of commands need is in `commands/options.py`, or in a room below."""
     others = {name for name, _ in imports_of(path) if room_of(name) == "commands"} - COMMANDS_FOR_ALL
     assert not others, f"{path} imports {others}"
 

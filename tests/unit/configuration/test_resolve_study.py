@@ -114,7 +114,7 @@ def test_what_a_workflow_hands_over_is_not_resolved_a_second_time(
     assert not {"pydantic", "smallmix.study.config_sections", "smallmix.study.configuration"} & set(loaded)
 
 
-@pytest.mark.parametrize("command", ["train_cell", "extract_subset", "collect_metrics"])
+@pytest.mark.parametrize("command", ["train_cell", "data", "tables"])
 def test_jobs_do_without_the_models_of_the_configuration(command: str) -> None:
     code = (
         f"import ast, sys, pathlib; import smallmix.commands.{command} as module; "

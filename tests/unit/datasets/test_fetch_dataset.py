@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from smallmix.commands import fetch_dataset as command
+from smallmix.commands.data import COMMANDS
 from smallmix.datasets.arrays import load_dataset
 from smallmix.datasets.digits import digits_dataset
 from smallmix.datasets.download import ExpectedFile
@@ -22,6 +22,7 @@ from tests.unit.datasets.image_folder import make_image_folder
 
 def run(settings: Any, output: Path) -> int:
     parser = argparse.ArgumentParser()
+    command = COMMANDS["fetch-dataset"]
     command.add_arguments(parser)
     text = settings if isinstance(settings, str) else json.dumps(settings)
     return command.run(parser.parse_args(["--settings", text, "--output", str(output)]))

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from smallmix.commands.main import main
 from smallmix.planning import capacity as capacity_module
 from smallmix.planning import cost as cost_module
 from smallmix.planning import plan as plan_module
@@ -167,3 +168,22 @@ def test_damaged_notes_are_passed_over(tmp_path: Path, text: str) -> None:
     (tmp_path / NOTES).parent.mkdir()
     (tmp_path / NOTES).write_text(text.replace("KEY", key))
     assert not known_pace(cell, IMAGES, tmp_path, on_gpu=False).measured
+
+
+def test_the_command_plans_the_configuration_of_the_named_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    text = (PROJECT / "config.yaml").read_text(encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(text.replace("study: article", "study: elsewhere"), encoding="utf-8")
+    assert main(["plan", "--brief", "--root", str(tmp_path)]) == 0
+    assert "study elsewhere:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["plan", "report-so-far", "resolve-study"])
+@pytest.mark.parametrize("configuration", ["", "{}", "[]", "no JSON"])
+def test_what_is_no_resolved_configuration_is_refused_in_words(
+    command: str, configuration: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--configuration", configuration]) == 2
+    assert "does not hold a resolved configuration" in capsys.readouterr().err

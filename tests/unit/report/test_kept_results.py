@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from smallmix.commands import keep_results
+from smallmix.commands.report import COMMANDS
 from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
@@ -76,7 +76,7 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
     configuration.write_text(json.dumps(values), encoding="utf-8")
     chosen = Namespace(configfile=[configuration], root=finished.root, output=folder, made_by=None)
-    assert keep_results.run(chosen) == 0
+    assert COMMANDS["keep-results"].run(chosen) == 0
     assert "wrote 11 files" in capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {*kept(finished), "whole.yaml"}
     assert (folder / "whole.yaml").read_bytes() == configuration.read_bytes()

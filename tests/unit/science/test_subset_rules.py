@@ -160,11 +160,11 @@ def test_missing_classes_are_named() -> None:
 
 
 def test_the_command_warns_of_missing_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from smallmix.commands import extract_subset as command
+    from smallmix.commands.data import COMMANDS
     from smallmix.datasets.fetch import fetch_dataset
 
     fetch_dataset({"name": "digits"}, tmp_path / "digits")
-    parser = argparse.ArgumentParser()
+    parser, command = argparse.ArgumentParser(), COMMANDS["extract-subset"]
     command.add_arguments(parser)
     for size, told in ((8, "warning: the subset of 8 images has no image of 2 of 10 classes: '8', '9'"), (100, "")):
         rule = json.dumps({"rule": "head", "size": size, "seed": None})

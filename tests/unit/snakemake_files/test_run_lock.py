@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from smallmix import file_locks
-from smallmix.commands import clean
+from smallmix.commands.clean import COMMANDS
 from smallmix.errors import SmallmixError
 from smallmix.snakemake_files import run_lock
 from smallmix.snakemake_files.run_lock import clear_stale_locks, find_holders, hold_run_lock
@@ -102,7 +102,7 @@ def test_cleaning_up_waits_for_whoever_is_at_work(tmp_path: Path, monkeypatch: p
     made.touch()
     folder = tmp_path / ".snakemake"
     folder.mkdir()
-    options = argparse.Namespace(root=tmp_path, dry_run=False)
+    clean, options = COMMANDS["clean"], argparse.Namespace(root=tmp_path, dry_run=False)
     with another_run("tiny", folder), pytest.raises(SmallmixError, match=r"nothing was removed.*study tiny"):
         clean.run(options)
     assert made.exists()

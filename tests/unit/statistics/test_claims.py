@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.commands import compare_methods, judge_claims
+from smallmix.commands.tables import COMMANDS
 from smallmix.errors import SmallmixError
 from smallmix.statistics.claims import OF_EVERY_SIZE, RULES, JudgedClaim
 from smallmix.statistics.claims import judge_claims as judge
@@ -34,11 +34,11 @@ def build(root: Path, **choices: Any) -> SyntheticStudy:
     return made
 
 
-def run(module: object, made: SyntheticStudy, *options: str) -> int:
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)  # type: ignore[attr-defined]
+def run(name: str, made: SyntheticStudy, *options: str) -> int:
+    parser, command = argparse.ArgumentParser(), COMMANDS[name]
+    command.add_arguments(parser)
     arguments = ["--study", str(made.layout.study_file), "--root", str(made.root), *options]
-    return int(module.run(parser.parse_args(arguments)))  # type: ignore[attr-defined]
+    return command.run(parser.parse_args(arguments))
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -53,7 +53,7 @@ def test_every_published_claim_has_a_rule_and_every_rule_a_claim() -> None:
 def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:
     base = build(tmp_path, name="base", sizes=(5000, 1000, 500, 100), seeds=(0, 1))
     longer = build(tmp_path, name="longer", sizes=(1000, 100), seeds=(0, 1), budgets={"default": {"epochs": 40}})
-    assert run(judge_claims, base, "--compare-with", str(longer.layout.study_file)) == 0
+    assert run("judge-claims", base, "--compare-with", str(longer.layout.study_file)) == 0
     table = rows(base.layout.results / "claims.csv")
     assert tuple(table[0]) == CLAIMS.names
     assert [row["id"] for row in table if row["kind"] == "claim"] == ["1", "2", "3", "4", "5", "6"]
@@ -66,7 +66,7 @@ def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:
         assert "Differs from the article: 2 seeds instead of one" in claims[identifier]["reason"]
         assert "instead of 40,000 iterations at 100 images" in claims[identifier]["reason"]
     before = (base.layout.results / "claims.csv").read_bytes()
-    run(judge_claims, base, "--compare-with", str(longer.layout.study_file))
+    run("judge-claims", base, "--compare-with", str(longer.layout.study_file))
     assert (base.layout.results / "claims.csv").read_bytes() == before
 
 
@@ -83,7 +83,7 @@ def test_collected_studies_are_used_where_the_study_names_them(tmp_path: Path) -
     ):
         if more["name"] != "none":
             build(tmp_path, seeds=(0, 1), **more)
-        assert run(judge_claims, base) == 0
+        assert run("judge-claims", base) == 0
         found = {
             row["id"]: row["verdict"] for row in rows(base.layout.results / "claims.csv") if row["kind"] == "claim"
         }
@@ -96,7 +96,7 @@ def test_claims_on_late_training_need_the_whole_budget(tmp_path: Path) -> None:
     short = build(tmp_path, name="short", sizes=(500, 100), seeds=(0,))
     whole = build(tmp_path, name="whole", sizes=(100,), seeds=(0,), budgets={"default": {"iterations": 40000}})
     for made, tested in ((short, False), (whole, True)):
-        assert run(judge_claims, made) == 0
+        assert run("judge-claims", made) == 0
         claims = {row["id"]: row for row in rows(made.layout.results / "claims.csv") if row["kind"] == "claim"}
         for identifier in ("5", "6"):
             assert (claims[identifier]["verdict"] != "not tested") == tested
@@ -105,7 +105,7 @@ def test_claims_on_late_training_need_the_whole_budget(tmp_path: Path) -> None:
 
 def test_a_study_of_other_images_learns_what_it_lacks(tmp_path: Path) -> None:
     made = build(tmp_path, name="demo", dataset="digits", sizes=(100, 20), seeds=(0,), width=8)
-    assert run(judge_claims, made) == 0
+    assert run("judge-claims", made) == 0
     table = rows(made.layout.results / "claims.csv")
     assert {row["verdict"] for row in table if row["kind"] != "claim"} == {"not tested"}
     claims = {row["id"]: row for row in table if row["kind"] == "claim"}
@@ -117,14 +117,14 @@ def test_partial_tables_are_judged_where_they_lie(tmp_path: Path) -> None:
     made = build_synthetic_study(tmp_path, sizes=(500, 100), seeds=(0,), test_images=60, published=str(ARTICLE))
     folder = tmp_path / "partial"
     write_study_tables(collect(made.study, made.layout, made.code_fingerprint), folder)
-    assert run(judge_claims, made, "--tables", str(folder)) == 0
+    assert run("judge-claims", made, "--tables", str(folder)) == 0
     assert (folder / "claims.csv").exists()
     assert not (made.layout.results / "claims.csv").exists()
 
 
 def test_a_study_that_names_nothing_published_has_an_empty_table(tmp_path: Path) -> None:
     made = build_synthetic_study(tmp_path, sizes=(100,), seeds=(0,), test_images=20)
-    assert run(judge_claims, made) == 0
+    assert run("judge-claims", made) == 0
     assert (made.layout.results / "claims.csv").read_text() == ",".join(CLAIMS.names) + "\n"
 
 
@@ -281,7 +281,7 @@ def test_an_unknown_rule_is_reported(tmp_path: Path) -> None:
 
 def test_the_comparison_is_written_beside_the_results(tmp_path: Path) -> None:
     made = build(tmp_path, sizes=(100,), seeds=(0, 1, 2))
-    assert run(compare_methods, made) == 0
+    assert run("compare-methods", made) == 0
     assert len(rows(made.layout.results / "comparison.csv")) == 3 * 3 * 2
 
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 import pytest
-from smallmix.commands import collect_metrics, discard_outdated, tabulate_subsets
+from smallmix.commands import data, tables
+from smallmix.commands.outdated import discard
 from smallmix.errors import SmallmixError
 from smallmix.report.so_far import report_so_far
 
@@ -21,9 +22,10 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
 
 def collect(made: SyntheticStudy, *options: str) -> int:
     parser = argparse.ArgumentParser()
-    collect_metrics.add_arguments(parser)
+    command = tables.COMMANDS["collect-metrics"]
+    command.add_arguments(parser)
     study = str(made.layout.study_file)
-    return collect_metrics.run(parser.parse_args(["--study", study, "--root", str(made.root), *options]))
+    return command.run(parser.parse_args(["--study", study, "--root", str(made.root), *options]))
 
 
 def test_a_complete_study_is_written_beside_its_cells(made: SyntheticStudy) -> None:
@@ -71,10 +73,10 @@ def test_a_partial_collection_goes_where_it_is_told(
 
 def test_subsets_are_tabulated(made: SyntheticStudy, tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
-    tabulate_subsets.add_arguments(parser)
+    data.COMMANDS["tabulate-subsets"].add_arguments(parser)
     study, output = str(made.layout.study_file), tmp_path / "table.csv"
     arguments = parser.parse_args(["--study", study, "--root", str(made.root), "--output", str(output)])
-    assert tabulate_subsets.run(arguments) == 0
+    assert data.COMMANDS["tabulate-subsets"].run(arguments) == 0
     assert output.read_text().splitlines()[0] == "size,smallest_class,largest_class,missing_classes"
     assert len(output.read_text().splitlines()) == 2
 
@@ -109,14 +111,14 @@ def test_outdated_results_are_listed_with_reasons_then_removed(
 ) -> None:
     made.damage("n100/non/seed3", "edited")
     metrics = made.folder("n100/non/seed3") / "metrics.json"
-    discard_outdated.discard(made.layout, dry_run=True)
+    discard(made.layout, dry_run=True)
     assert f"outdated: {metrics}: its files contradict each other: best_test_accuracy" in capsys.readouterr().out
     assert metrics.exists()
-    discard_outdated.discard(made.layout, dry_run=False)
+    discard(made.layout, dry_run=False)
     assert f"removed: {metrics}" in capsys.readouterr().out
     assert [path for path in made.layout.results.rglob("metrics.json") if path == metrics] == []
     assert len(list(made.layout.results.rglob("metrics.json"))) == 29
-    discard_outdated.discard(made.layout, dry_run=False)
+    discard(made.layout, dry_run=False)
     assert "every result on the disk belongs to this configuration, data and code" in capsys.readouterr().out
 
 
@@ -124,6 +126,6 @@ def test_results_whose_images_are_not_there_are_named_and_kept(
     made: SyntheticStudy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (made.layout.dataset / "dataset.json").unlink()
-    discard_outdated.discard(made.layout, dry_run=False)
+    discard(made.layout, dry_run=False)
     assert "not judged, because their training images are not here: 30 cells" in capsys.readouterr().out
     assert len(list(made.layout.results.rglob("metrics.json"))) == 30

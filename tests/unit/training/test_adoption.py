@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from smallmix import atomic_files
-from smallmix.commands import adopt_results
+from smallmix.commands.outdated import adopt_layout
 from smallmix.errors import ReplayDiffers
 from smallmix.science import batch_plan, evaluation, results, training_step
 from smallmix.science.methods import images
@@ -138,7 +138,7 @@ def other_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def adopt_all(study: TinyStudy, every_record: bool = False, dry_run: bool = False) -> int:
     """Run the command on the study; returns its exit code."""
-    return adopt_results.adopt_layout(study.layout, every_record, dry_run)
+    return adopt_layout(study.layout, every_record, dry_run)
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The command line: one module a command, which parses arguments and calls the rooms below."""
+"""The command line: commands parse arguments and call the rooms below."""

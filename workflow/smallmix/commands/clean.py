@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from smallmix.commands.options import add_dry_run, add_root
-
-SUMMARY = "remove what runs made: results, arrays, logs and reports of studies; your own files stay"
+from smallmix.commands.options import Command, add_dry_run, add_root
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options: where, and whether to remove or only to list."""
+def _declare_clean(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
     add_dry_run(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _clean(arguments: argparse.Namespace) -> int:
     """Remove, and print what was left. Raises SmallmixError while a run is at work in the project."""
     from smallmix.errors import SmallmixError
     from smallmix.snakemake_files.made_files import find_made_files, remove_made_files
@@ -38,3 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     for path in left:
         print(f"left: {path} ({'no permission to remove it' if path in stuck else 'not made by a run'})")
     return 0
+
+
+COMMANDS = {
+    "clean": Command(
+        "remove what runs made: results, arrays, logs and reports of studies; your own files stay",
+        _declare_clean,
+        _clean,
+    )
+}

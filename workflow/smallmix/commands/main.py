@@ -1,8 +1,8 @@
-"""The entry point of `python -m smallmix`: find the command's module, run it, and turn errors into messages.
+"""The entry point of `python -m smallmix`: find the command, run it, and turn errors into messages.
 
-A command is a module with SUMMARY (one line for the help), `add_arguments(parser)` and `run(arguments)`, which returns
-the exit code. It parses arguments and calls one of the rooms below. What several commands need is in `options`; no
-command imports another. Libraries are imported inside `run`, so that `--help` is quick.
+A module beside this one has its commands in COMMANDS, by name. They parse arguments and call the rooms below. What
+several modules need is in `options`; none imports another. Libraries are imported when a command runs, so that
+`--help` is quick.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ import importlib
 import io
 import os
 import sys
-from types import ModuleType
 
+from smallmix.commands.options import Command
 from smallmix.errors import SmallmixError
 from smallmix.version import VERSION
 
-# Command -> module in this folder, in the order of a study.
-COMMANDS = {
-    "resolve-study": "resolve_study",
-    "plan": "plan",
-    "fetch-dataset": "fetch_dataset",
-    "extract-subset": "extract_subset",
-    "tabulate-subsets": "tabulate_subsets",
+# Command -> its module in this folder, in the order of a study.
+MODULES = {
+    "resolve-study": "study",
+    "plan": "study",
+    "fetch-dataset": "data",
+    "extract-subset": "data",
+    "tabulate-subsets": "data",
     "train-cell": "train_cell",
-    "collect-metrics": "collect_metrics",
-    "summarize-cells": "summarize_cells",
-    "compare-methods": "compare_methods",
-    "judge-claims": "judge_claims",
-    "plot-figures": "plot_figures",
-    "render-report": "render_report",
-    "report-so-far": "report_so_far",
-    "keep-results": "keep_results",
-    "adopt-results": "adopt_results",
-    "discard-outdated": "discard_outdated",
+    "collect-metrics": "tables",
+    "summarize-cells": "tables",
+    "compare-methods": "tables",
+    "judge-claims": "tables",
+    "plot-figures": "report",
+    "render-report": "report",
+    "report-so-far": "report",
+    "keep-results": "report",
+    "adopt-results": "outdated",
+    "discard-outdated": "outdated",
     "clean": "clean",
 }
 
@@ -70,22 +70,21 @@ def _prepare_process() -> None:
     os.environ["MPLBACKEND"] = "agg"
 
 
-def _build_parser(given: list[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
-    """Return a parser that knows all commands, and the chosen one's module. The others are imported for help alone."""
+def _build_parser(given: list[str]) -> tuple[argparse.ArgumentParser, Command | None]:
+    """Return a parser that knows all commands, and the chosen command. Other modules are imported for help alone."""
     parser = argparse.ArgumentParser(
         prog="python -m smallmix", description="How much does mixup help when you have little training data?"
     )
     parser.add_argument("--version", action="version", version=f"smallmix {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     wanted = next((word for word in given if not word.startswith("-")), None)
-    chosen: ModuleType | None = None
-    for name, module_name in COMMANDS.items():
-        if wanted in COMMANDS and name != wanted:
+    chosen: Command | None = None
+    for name, module in MODULES.items():
+        if wanted in MODULES and name != wanted:
             commands.add_parser(name)
             continue
-        module = importlib.import_module(f"smallmix.commands.{module_name}")
-        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(command)
+        command: Command = importlib.import_module(f"smallmix.commands.{module}").COMMANDS[name]
+        command.add_arguments(commands.add_parser(name, help=command.summary, description=command.summary))
         if name == wanted:
-            chosen = module
+            chosen = command
     return parser, chosen

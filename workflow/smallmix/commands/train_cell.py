@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallmix.commands.options import Command
 from smallmix.errors import CellBusyError, ConfigurationError, Interrupted
 from smallmix.version import VERSION
 
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
     from smallmix.study.cell import Cell
     from smallmix.training.signals import StopRequest
 
-SUMMARY = "train one cell (size x method x seed), continuing from its checkpoint where there is one"
 WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The cell, where its data lie, and where it runs."""
+def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cell", required=True, help="the cell's value as JSON, or (with --study) its id: n500/label-mix/seed0"
     )
@@ -50,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def _train(arguments: argparse.Namespace) -> int:
     """Train; messages go to standard error, which Snakemake keeps as the job's log."""
     # Must be set before CUDA starts; deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -131,3 +130,12 @@ def _report(line: str) -> None:
     """Write a line to standard error. A full disk under the log, or a reader that left, must not end a training."""
     with contextlib.suppress(OSError):
         os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
+
+
+COMMANDS = {
+    "train-cell": Command(
+        "train one cell (size x method x seed), continuing from its checkpoint where there is one",
+        _declare_train,
+        _train,
+    )
+}

@@ -94,6 +94,18 @@ def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
     return found
 
 
+def choose_study(handed_over: str | None, files: Sequence[Path]) -> Study:
+    """Return the study that was handed over or, where none was, that of the configuration files in merging order.
+
+    Raises ConfigurationError, whose one message lists all problems.
+    """
+    if handed_over is not None:
+        return take_over_study(handed_over)
+    from smallmix.study.configuration import load_study  # loads the models, which jobs do without
+
+    return load_study(files)
+
+
 def _seen_from_here(path: Path) -> Path:
     """Return a path without the working folder, which Snakemake puts before all paths."""
     here = Path.cwd()

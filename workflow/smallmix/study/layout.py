@@ -39,6 +39,11 @@ class Layout:
     study: Study
     root: Path = Path()
 
+    @classmethod
+    def load(cls, study_file: Path, root: Path) -> Layout:
+        """Return the paths of the study in a study.json file. Raises SmallmixError where the file is not one."""
+        return cls(Study.load(study_file), root)
+
     @property
     def results(self) -> Path:
         """Return the study's folder of results."""

@@ -1,0 +1,139 @@
+"""`plot-figures`, `render-report`, `report-so-far`, `keep-results`: what people look at, and what they keep."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from smallmix.commands.options import Command, add_configfile, add_configuration, add_study, add_tables, files_to_merge
+from smallmix.figures.names import FIGURE_NAMES
+
+
+def _declare_plot(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    add_tables(parser)
+    parser.add_argument(
+        "--figure", action="append", choices=FIGURE_NAMES, metavar="NAME", dest="figures",
+        help=f"which figure; may be repeated (default: all of {', '.join(FIGURE_NAMES)})",
+    )  # fmt: skip
+    parser.add_argument("--output-dir", type=Path, help="where to write (default: reports/<study>/figures)")
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    """Draw the figures; print what was written."""
+    from smallmix.figures.catalogue import plot_figure
+    from smallmix.study.layout import Layout
+    from smallmix.tables.study_tables import load_tables
+
+    layout = Layout.load(arguments.study, arguments.root)
+    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    folder = arguments.output_dir or layout.report / "figures"
+    for name in arguments.figures or FIGURE_NAMES:
+        for path in plot_figure(name, tables, arguments.root, folder):
+            print(f"wrote {path}")
+    return 0
+
+
+def _declare_render(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    add_tables(parser)
+    parser.add_argument("--figures", type=Path, help="the folder of the figures (default: reports/<study>/figures)")
+    parser.add_argument("--command", dest="made_by", help="the call that runs the study, for a page of unfinished runs")
+    parser.add_argument("--output", type=Path, help="the page (default: reports/<study>/report.html)")
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    """Render the page; print where it is."""
+    from smallmix.atomic_files import write_text
+    from smallmix.report.page import render_page
+    from smallmix.study.layout import Layout
+    from smallmix.tables.study_tables import load_tables
+
+    layout = Layout.load(arguments.study, arguments.root)
+    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    output = arguments.output or layout.report / "report.html"
+    figures = arguments.figures or layout.report / "figures"
+    write_text(output, render_page(tables, figures, command=arguments.made_by))
+    print(f"wrote {output}")
+    return 0
+
+
+def _declare_report_so_far(parser: argparse.ArgumentParser) -> None:
+    add_configfile(parser)
+    add_configuration(parser)
+    parser.add_argument("--command", dest="made_by", help="the call that runs the study (default: by the files)")
+
+
+def _report_so_far(arguments: argparse.Namespace) -> int:
+    """Do every step from collection to report; a step that cannot be done leaves its part of the report empty."""
+    from smallmix.report.so_far import report_so_far
+    from smallmix.study.command_lines import choose_study, run_command
+    from smallmix.study.layout import Layout
+    from smallmix.tables.collect import list_cells
+
+    known = arguments.configuration
+    files = files_to_merge(arguments.configfile, arguments.root)
+    study = choose_study(known, files)
+    made_by = arguments.made_by or (None if known else run_command(files[1:]))
+    collection, page, left_out = report_so_far(Layout(study, arguments.root), made_by)
+    print("\n".join([collection.summary(), *list_cells(collection)]))
+    without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""
+    print(f"what there is so far: {page}{without}")
+    return 0
+
+
+def _declare_keep(parser: argparse.ArgumentParser) -> None:
+    add_configfile(parser)
+    parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
+    parser.add_argument("--command", dest="made_by", help="the command to note (default: snakemake with these files)")
+
+
+def _keep(arguments: argparse.Namespace) -> int:
+    """Write the files; print where they are and how large."""
+    from smallmix.atomic_files import write_bytes
+    from smallmix.report.kept_results import kept_files
+    from smallmix.study.command_lines import run_command
+    from smallmix.study.configuration import load_study
+    from smallmix.study.layout import Layout
+    from smallmix.tables.study_tables import load_tables
+
+    files_merged = files_to_merge(arguments.configfile, arguments.root)
+    study = load_study(files_merged)
+    layout = Layout(study, arguments.root)
+    overlays = files_merged[1:]
+    folder = arguments.output or arguments.root / "reports" / "reference" / study.name
+    # What the command names must be at hand: the project brings its own studies, all other overlays go along.
+    brought = (arguments.root / "workflow" / "studies").resolve()
+    along = [path for path in overlays if path.resolve().parent != brought]
+    usual = run_command([folder / path.name if path in along else path for path in overlays])
+    tables = load_tables(study, arguments.root)
+    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
+    files |= {path.name: path.read_bytes() for path in along}
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+    print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")
+    return 0
+
+
+COMMANDS = {
+    "plot-figures": Command(
+        "draw figures of a study from its tables (SVG, PNG, and their text as JSON)",
+        _declare_plot,
+        _plot,
+    ),
+    "render-report": Command(
+        "write the report of a study as one HTML file, from its tables and figures",
+        _declare_render,
+        _render,
+    ),
+    "report-so-far": Command(
+        "render the report of a study as far as it has come: finished, failed and missing cells",
+        _declare_report_so_far,
+        _report_so_far,
+    ),
+    "keep-results": Command(
+        "put a finished study's numbers, configuration and report into a small folder, to be kept in version control",
+        _declare_keep,
+        _keep,
+    ),
+}

@@ -1,0 +1,104 @@
+"""`resolve-study`, `plan`: check a configuration, and say what a run of it would cost, before anything is started."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from smallmix.commands.options import Command, add_configfile, add_configuration, files_to_merge
+
+# Small enough for a machine without a GPU, with what each is good for.
+SMALLER_STUDIES = (
+    "snakemake --cores all --configfile workflow/studies/demo.yaml     (minutes, no download)",
+    "snakemake --cores all --configfile workflow/studies/laptop.yaml   (half an hour, CIFAR-10)",
+)
+
+
+def _declare_resolve(parser: argparse.ArgumentParser) -> None:
+    add_configfile(parser)
+    add_configuration(parser)
+    parser.add_argument(
+        "--output", default="-", metavar="FILE", help="where to write study.json; - prints YAML for reading (default)"
+    )
+
+
+def _resolve(arguments: argparse.Namespace) -> int:
+    """Resolve, check the file of published numbers too, and write or print.
+
+    A configuration that a workflow hands over is resolved already, and taken as it is.
+    """
+    import yaml
+
+    from smallmix.atomic_files import write_text
+    from smallmix.study.command_lines import choose_study
+
+    study = choose_study(arguments.configuration, files_to_merge(arguments.configfile, arguments.root))
+    if study.configuration["published"] is not None:
+        from smallmix.study.published import find_published, load_published
+
+        load_published(find_published(study.configuration["published"], arguments.root))
+    if arguments.output == "-":
+        plain = json.loads(json.dumps(study.configuration))
+        yaml.safe_dump(plain, sys.stdout, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    else:
+        write_text(Path(arguments.output), study.to_json() + "\n")
+    return 0
+
+
+def _declare_plan(parser: argparse.ArgumentParser) -> None:
+    add_configfile(parser)
+    add_configuration(parser)
+    parser.add_argument("--cores", type=int, help="cores that the run may use (default: all that this process may)")
+    parser.add_argument("--gpu", type=int, metavar="N", help="cells that train on GPUs at once (default: one a GPU)")
+    parser.add_argument("--brief", action="store_true", help="one line, nothing measured")
+    parser.add_argument(
+        "--check-gpus", action="store_true", help="only warn if GPUs that are counted here cannot be used"
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    from smallmix.planning.capacity import Capacity
+    from smallmix.planning.plan import brief_plan, full_plan
+    from smallmix.study.command_lines import choose_study
+
+    if arguments.check_gpus:
+        return _check_gpus()
+    capacity = Capacity.here(arguments.cores, arguments.gpu)
+    study = choose_study(arguments.configuration, files_to_merge(arguments.configfile, arguments.root))
+    if arguments.brief:
+        print(brief_plan(study, arguments.root, capacity))
+    else:
+        if not capacity.on_gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as a training does, which the probe is to be like
+        # Must be set before CUDA starts: deterministic matrix products need it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        print(full_plan(study, arguments.root, capacity, SMALLER_STUDIES))
+    return 0
+
+
+def _check_gpus() -> int:
+    from smallmix.training.gpu_slots import list_gpus
+    from smallmix.training.messages import explain_unusable_gpus
+
+    unusable = explain_unusable_gpus(list_gpus())
+    if unusable is not None:
+        print(f"smallmix: warning: {unusable}")
+    return 0
+
+
+COMMANDS = {
+    "resolve-study": Command(
+        "check a configuration and write it with every default filled in",
+        _declare_resolve,
+        _resolve,
+    ),
+    "plan": Command(
+        "print what a full run would do here: cells, iterations, time, disk",
+        _declare_plan,
+        _plan,
+    ),
+}

@@ -1,0 +1,131 @@
+"""`collect-metrics`, `summarize-cells`, `compare-methods`, `judge-claims`: from trained cells to a study's tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from smallmix.commands.options import Command, add_study
+
+
+def _declare_collect(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument("--output", type=Path, help="folder for the tables (default: results/<study>)")
+    parser.add_argument(
+        "--require-complete", action="store_true", help="write nothing and fail unless every cell is current"
+    )
+
+
+def _collect(arguments: argparse.Namespace) -> int:
+    """Collect and write; print how many cells have which status, and why. See `smallmix.tables.collect`."""
+    from smallmix.study.layout import Layout
+    from smallmix.tables.collect import collect_into, list_cells
+
+    layout = Layout.load(arguments.study, arguments.root)
+    folder = arguments.output or layout.results
+    collection = collect_into(layout, folder, require_complete=arguments.require_complete)
+    print("\n".join([collection.summary(), *list_cells(collection)]))
+    print(f"tables written to {folder}")
+    return 0
+
+
+def _declare_summarize(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument("--metrics", type=Path, help="the results (default: results/<study>/metrics.csv)")
+    parser.add_argument("--output", type=Path, help="the CSV to write (default: summary.csv beside the results)")
+
+
+def _summarize(arguments: argparse.Namespace) -> int:
+    """Summarize and write; see `smallmix.statistics.summary`."""
+    from smallmix.statistics.study_results import read_results
+    from smallmix.statistics.summary import summarize, write_summary
+    from smallmix.study.layout import Layout
+
+    layout = Layout.load(arguments.study, arguments.root)
+    metrics = arguments.metrics or layout.results / "metrics.csv"
+    path = arguments.output or metrics.parent / "summary.csv"
+    write_summary(summarize(layout.study, read_results(metrics)), path)
+    print(f"summary written to {path}")
+    return 0
+
+
+def _declare_compare(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument("--metrics", type=Path, help="the results (default: results/<study>/metrics.csv)")
+    parser.add_argument("--output", type=Path, help="the CSV to write (default: comparison.csv beside the results)")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """Compare and write; see `smallmix.statistics.comparison`."""
+    from smallmix.statistics.comparison import compare_methods, write_comparison
+    from smallmix.statistics.study_results import read_results
+    from smallmix.study.layout import Layout
+
+    layout = Layout.load(arguments.study, arguments.root)
+    metrics = arguments.metrics or layout.results / "metrics.csv"
+    path = arguments.output or metrics.parent / "comparison.csv"
+    write_comparison(compare_methods(layout.study, read_results(metrics)), path)
+    print(f"comparison written to {path}")
+    return 0
+
+
+def _declare_judge(parser: argparse.ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument(
+        "--tables", type=Path, help="folder of metrics.csv, history.csv and subset_table.csv (default: results/<study>)"
+    )
+    parser.add_argument("--published", type=Path, help="the published numbers (default: what the study names)")
+    parser.add_argument(
+        "--compare-with",
+        type=Path,
+        nargs="*",
+        metavar="STUDY",
+        help="study.json of collected studies that differ in budgets or subsets, which two of the claims need "
+        "(default: those under compare_with that have been collected)",
+    )
+    parser.add_argument("--output", type=Path, help="the CSV to write (default: claims.csv beside the tables)")
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    """Judge and write; see `smallmix.statistics.claims`. A study that names nothing published gets an empty table."""
+    from smallmix.statistics.claims import judge_study, write_claims
+    from smallmix.study.layout import Layout
+
+    layout = Layout.load(arguments.study, arguments.root)
+    tables = arguments.tables or layout.results
+    path = arguments.output or tables / "claims.csv"
+    rows = judge_study(layout, tables, arguments.published, arguments.compare_with)
+    write_claims(rows or [], path)
+    if rows is None:
+        print(f"the study names no published numbers: {path} has no rows")
+        return 0
+    for kind in ("claim", "number", "gain"):
+        counts = Counter(row.verdict for row in rows if row.kind == kind)
+        print(f"{kind}s: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none"))
+    print(f"claims written to {path}")
+    return 0
+
+
+COMMANDS = {
+    "collect-metrics": Command(
+        "judge every cell of a study; write metrics.csv, history.csv, cells.csv and provenance.json",
+        _declare_collect,
+        _collect,
+    ),
+    "summarize-cells": Command(
+        "write summary.csv: means over seeds with intervals, for every size, method and metric",
+        _declare_summarize,
+        _summarize,
+    ),
+    "compare-methods": Command(
+        "write comparison.csv: paired differences between methods, with intervals and tests",
+        _declare_compare,
+        _compare,
+    ),
+    "judge-claims": Command(
+        "write claims.csv: each published number and claim, what was found, and the verdict",
+        _declare_judge,
+        _judge,
+    ),
+}
