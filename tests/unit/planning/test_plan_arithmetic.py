@@ -16,8 +16,10 @@ Together 19,718.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from smallmix.errors import ConfigurationError
 from smallmix.planning import capacity as capacity_module
 from smallmix.planning import probe as probe_module
 from smallmix.planning.capacity import Capacity
@@ -53,6 +55,29 @@ def study() -> Study:
     configuration["model"]["blocks"] = [1, 1, 1, 1]
     configuration["evaluation"] |= {"iteration_budgets": {"every": 100}, "clean_train_limit": 200}
     return Study.from_configuration(configuration)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "images"),
+    [
+        ({"name": "digits"}, DIGITS),
+        ({"name": "cifar10"}, ImagesInNumbers(32, 3, 10, 50_000, 10_000)),
+        (
+            {"name": "image-list", "image-list": {"image_size": 16, "color": "grey"}},
+            ImagesInNumbers(16, 1, 10, 256, 10_000),
+        ),
+    ],
+    ids=["digits", "cifar10", "image-list"],
+)
+def test_images_that_are_not_there_yet(study: Study, dataset: dict[str, Any], images: ImagesInNumbers) -> None:
+    study.configuration["dataset"] |= dataset
+    assert ImagesInNumbers.of(study, None) == images
+
+
+def test_an_unknown_data_set_is_no_image_list(study: Study) -> None:
+    study.configuration["dataset"]["name"] = "svhn"
+    with pytest.raises(ConfigurationError, match=r"dataset\.name is 'svhn'; it must be cifar10, digits or image-list"):
+        ImagesInNumbers.of(study, None)
 
 
 def test_operations_of_training_and_evaluation(study: Study) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from smallmix import atomic_files
 from smallmix.datasets.description import DatasetDescription
-from smallmix.errors import SmallmixError
+from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import canonical_json
 from smallmix.science.network import forward_flops, parameter_count
 from smallmix.study.cell import Cell
+from smallmix.study.config_rules import KNOWN_DATASETS
 from smallmix.study.study import Study
 
 BYTES_A_HISTORY_ROW = 90
@@ -43,15 +44,20 @@ class ImagesInNumbers:
 
     @classmethod
     def of(cls, study: Study, description: DatasetDescription | None) -> ImagesInNumbers:
-        """Return the numbers of the fetched data set, else those known of it (for a custom dataset, an assumption)."""
+        """Return the numbers of the fetched data set, else those known of it (for a custom dataset, an assumption).
+
+        Raises ConfigurationError for a data set that there is not.
+        """
         if description is not None:
             height, _, channels = description.image_shape
             return cls(height, channels, len(description.classes), description.train_count, description.test_count)
         settings = study.configuration["dataset"]
-        if settings["name"] == "digits":
-            return cls(8, 1, 10, 1297, 500)
-        if settings["name"] == "cifar10":
-            return cls(32, 3, 10, 50_000, 10_000)
+        name = settings["name"]
+        if name in KNOWN_DATASETS:
+            known = KNOWN_DATASETS[name]
+            return cls(known.image_size, known.channels, known.classes, known.train_count, known.test_count)
+        if name != "image-list":
+            raise ConfigurationError(f"dataset.name is {name!r}; it must be {', '.join(KNOWN_DATASETS)} or image-list")
         custom = settings["image-list"]
         return cls(custom["image_size"], 3 if custom["color"] == "rgb" else 1, 10, max(study.sizes), 10_000)
 

@@ -22,14 +22,19 @@ WILDCARD = re.compile(r"\{[^{}]*\w.*\}")
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """What is known of a data set before it is there."""
+    """What is known of a data set before it is there. `image_size` is in pixels a side."""
 
-    train_count: int
-    classes: int
     image_size: int
+    channels: int
+    classes: int
+    train_count: int
+    test_count: int
 
 
-KNOWN_DATASETS = {"cifar10": KnownDataset(50_000, 10, 32), "digits": KnownDataset(1_297, 10, 8)}
+KNOWN_DATASETS: Mapping[str, KnownDataset] = {
+    "cifar10": KnownDataset(32, 3, 10, 50_000, 10_000),
+    "digits": KnownDataset(8, 1, 10, 1_297, 500),
+}
 
 
 class StatedConfiguration:
@@ -236,5 +241,4 @@ def _image_size(stated: StatedConfiguration) -> int | None:
     if name == "image-list":
         size: int | None = stated.get("dataset", "image-list", "image_size")
         return size
-    known: Mapping[str, KnownDataset] = KNOWN_DATASETS
-    return known[name].image_size if name in known else None
+    return KNOWN_DATASETS[name].image_size if name in KNOWN_DATASETS else None
