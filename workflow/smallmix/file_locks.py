@@ -63,11 +63,6 @@ class FileLock:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
-    @property
-    def is_held(self) -> bool:
-        """Whether this object holds the lock."""
-        return self._descriptor is not None
-
     def read_holder(self) -> str:
         """Return what the last holder wrote about itself; empty where it wrote nothing or cannot be read."""
         try:

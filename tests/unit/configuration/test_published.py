@@ -1,4 +1,4 @@
-"""The article as data: its tables are complete and right to the digit, and a faulty file is told as such."""
+"""The article as data: its tables are complete and right to the digit, and errors of a file are named."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
     assert [claim.id for claim in article.claims] == [1, 2, 3, 4, 5, 6]
     assert len({claim.judged_by for claim in article.claims}) == 6
     assert [figure.number for figure in article.figures] == [1, 2, 3, 4]
-    decided = {reading.open: reading.decided for reading in article.interpretations}
+    decided = {one.open: one.decided for one in article.interpretations}
     assert len(decided) == len(article.interpretations) == 12
     assert "11,171,274 parameters" in decided["the mixup repository's network"]
     assert "usually smaller" in decided["weight decay of the plain training"]
@@ -109,7 +109,7 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
         ("language: Japanese", r'language: "a\0b"', "control characters are not allowed"),
     ],
 )
-def test_a_faulty_file_is_refused(old: str, new: str, words: str, tmp_path: Path) -> None:
+def test_a_file_with_an_error_is_refused(old: str, new: str, words: str, tmp_path: Path) -> None:
     text = ARTICLE.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "published.yaml"

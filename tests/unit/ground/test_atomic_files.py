@@ -110,7 +110,7 @@ def test_a_kill_after_the_replacement_leaves_the_new_file(tmp_path: Path) -> Non
     assert names(tmp_path) == ["file"]
 
 
-def test_a_full_disk_is_told_and_keeps_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_and_keeps_the_old_file(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the full disk: the same failing write, halfway."""
     path = tmp_path / "file"
     write_bytes(path, b"old")
@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_and_keeps_the_old_file(tmp_path: Path) -> None:
         "from smallmix.errors import SmallmixError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         f"try:\n    write_bytes(Path({str(path)!r}), b'x' * 100_000)\n"
-        "except SmallmixError as fault:\n    print(fault)\n"
+        "except SmallmixError as error:\n    print(error)\n"
     )
     assert done.returncode == 0, done.stderr
     assert "no space left" in done.stdout

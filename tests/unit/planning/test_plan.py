@@ -141,10 +141,10 @@ def test_plan_and_first_line_say_the_same_once_it_was_measured(
     capacity = Capacity.here(1)
     assert "by assumed speeds" in brief_plan(demo, tmp_path, capacity)
     table = full_plan(demo, tmp_path, capacity, ())
-    told = re.search(r"^Estimated time: (.+) with 1 cell at once", table, re.MULTILINE)
-    assert told is not None
+    estimate = re.search(r"^Estimated time: (.+) with 1 cell at once", table, re.MULTILINE)
+    assert estimate is not None
     line = brief_plan(demo, tmp_path, capacity)
-    assert f"roughly {told[1]}, as `plan` measured it" in line
+    assert f"roughly {estimate[1]}, as `plan` measured it" in line
     faster = plain_duration(seconds_of(demo, tmp_path, Capacity.here(2)))
     assert f"With --cores all: {faster} with 2 cells at once." in table
     assert ("cannot be used" in table) == bool(cards)

@@ -82,12 +82,12 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     plain = in_order(plain, layers.merged)
     from_command_line = difference(plain, layers.merged) if layers.values else {}
     # The strict reader's problems of a file are not repeated for the merged values.
-    spoiled = {problem.path for problem in problems}
+    unreadable = {problem.path for problem in problems}
     found = [problem for problem in found if not _is_known(problem, problems)]
     if layers.values:
         plain = leave_behind(plain, layers)
     plain = take_out(plain)
-    wrong = spoiled | {problem.path for problem in found}
+    wrong = unreadable | {problem.path for problem in found}
     resolved: dict[str, Any] = {}
     try:
         resolved = Configuration.model_validate(plain, context={"wrong": wrong}).model_dump(by_alias=True)
