@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.chaos.ledger"]
+pytest_plugins = ["tests.chaos.outcomes"]
 
 # Tests run in two processes side by side (pytest-xdist): each is to keep to one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
