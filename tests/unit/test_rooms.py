@@ -174,5 +174,5 @@ def test_cleaning_up_needs_the_standard_library_alone() -> None:
 def test_rooms_are_described_without_numbers(path: Path) -> None:
     """Their order stands in one place, docs/architecture.md; numbers in docstrings would have to follow it."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring, f"{path} says nothing of its room"
+    assert docstring, f"{path} does not describe its room"
     assert not re.search(r"\bfloor\b", docstring, re.IGNORECASE), path

@@ -1,6 +1,6 @@
 """`report-so-far`: tables, figures and report of what is there, while cells still run, failed or were never begun.
 
-Written beside the full results (results/<study>/so-far, reports/<study>/so-far), which Snakemake keeps books on.
+Written beside the full results (results/<study>/so-far, reports/<study>/so-far), which Snakemake keeps records of.
 """
 
 from __future__ import annotations
