@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.chaos.ledger"]
+pytest_plugins = ["tests.chaos.outcomes"]
 
 # Tests run in two processes side by side (pytest-xdist): each is to keep to one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,7 +33,7 @@ KEPT_TOGETHER = ("cluster", "workflow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests must run in one process, and put these first: the others fill what time is left."""
+    """Mark which tests must run in one process, and put these first: the others fill what time is left."""
     kinds = {item: item.path.relative_to(TESTS).parts[0] for item in items}
     for item, kind in kinds.items():
         if kind in KEPT_TOGETHER:
@@ -42,13 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def real_images_archive() -> Path:
-    """Where the archive of the CIFAR-10 images as JPEG files would be; it need not be there."""
+    """Return where the archive of the CIFAR-10 images as JPEG files would be; it need not be there."""
     return Path(os.environ.get(REAL_IMAGES_VARIABLE) or REAL_IMAGES_DEFAULT)
 
 
 @pytest.fixture(scope="session")
 def cifar10_jpeg_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all CIFAR-10 images as JPEG files, train.csv and test.csv, unpacked once for all tests.
+    """Return a folder with all CIFAR-10 images as JPEG files, train.csv and test.csv, unpacked once for all tests.
 
     The archive's path stands in the environment variable SMALLMIX_REAL_IMAGES. Tests that use it carry the mark
     real_data and are skipped where it is not there.

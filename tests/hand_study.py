@@ -32,7 +32,7 @@ METHODS = ("non", "data-mix", "label-mix")
 SEEDS = (0, 1, 2)
 TEST_IMAGES = 1000
 EVERY = 390
-BUDGETS = {500: 117_000, 100: 40_000}  # iterations, as in the article: 300 and 103 readings
+BUDGETS = {500: 117_000, 100: 40_000}  # iterations, as in the article: 300 and 103 evaluations
 
 # Percent by seed.
 BEST = {
@@ -51,7 +51,7 @@ LAST = {
     (100, "data-mix"): (28.0, 29.0, 27.0),
     (100, "label-mix"): (25.5, 24.0, 25.5),
 }
-# The median of the last tenth lies this much (points) above the last reading. A third of these readings lies 5 below.
+# The median of the last tenth lies this much (points) above the last evaluation. A third of the tenth lies 5 below it.
 MEDIAN_ABOVE_LAST = {
     (500, "non"): 0.2,
     (500, "data-mix"): 0.3,
@@ -61,10 +61,10 @@ MEDIAN_ABOVE_LAST = {
     (100, "label-mix"): 0.3,
 }
 BELOW_MEDIAN = 5.0
-FIRST = 10.0  # the first reading of every run
-# The number of the best reading, from 1 on, by seed; the method moves it.
-BEST_READING = {500: (100, 150, 200), 100: (20, 40, 60)}
-BEST_READING_MOVED = {
+FIRST = 10.0  # the first evaluation of every run
+# The number of the best evaluation, from 1 on, by seed; the method moves it.
+BEST_EVALUATION = {500: (100, 150, 200), 100: (20, 40, 60)}
+BEST_EVALUATION_MOVED = {
     (500, "non"): 0,
     (500, "data-mix"): -30,
     (500, "label-mix"): 30,
@@ -127,50 +127,50 @@ CLASS_COUNTS = {
 
 
 def moments(size: int) -> list[int]:
-    """The iterations after which a run of this size is read."""
+    """Return the iterations after which a run of this size is evaluated."""
     every = list(range(EVERY, BUDGETS[size] + 1, EVERY))
     return every if every[-1] == BUDGETS[size] else [*every, BUDGETS[size]]
 
 
 @dataclass(frozen=True)
 class HandRun:
-    """One run's readings; accuracies are fractions, losses in nats."""
+    """One run's evaluations; accuracies are fractions, losses in nats."""
 
     size: int
     method: str
     seed: int
 
     @property
-    def best_reading(self) -> int:
-        """Which reading is the best, from 1 on."""
-        return BEST_READING[self.size][self.seed] + BEST_READING_MOVED[self.size, self.method]
+    def best_evaluation(self) -> int:
+        """Return which evaluation is the best, from 1 on."""
+        return BEST_EVALUATION[self.size][self.seed] + BEST_EVALUATION_MOVED[self.size, self.method]
 
     @property
     def median(self) -> float:
-        """The median test accuracy of the last tenth."""
+        """Return the median test accuracy of the last tenth."""
         place = self.size, self.method
         return round((LAST[place][self.seed] + MEDIAN_ABOVE_LAST[place]) / 100, 4)
 
     @property
     def test_accuracies(self) -> list[float]:
-        """Low until the last tenth but for the best reading; then a third low, others at the median, and the last."""
+        """Return low ones until the last tenth but for the best; then a third low, others median, and the last."""
         place, budget = (self.size, self.method), BUDGETS[self.size]
         low = round(self.median - BELOW_MEDIAN / 100, 4)
         before = sum(10 * moment <= 9 * budget for moment in moments(self.size))
         late = len(moments(self.size)) - before
         accuracies = [low] * (before + late // 3) + [self.median] * (late - late // 3 - 1)
         accuracies[0] = FIRST / 100
-        accuracies[self.best_reading - 1] = round(BEST[place][self.seed] / 100, 4)
+        accuracies[self.best_evaluation - 1] = round(BEST[place][self.seed] / 100, 4)
         return [*accuracies, round(LAST[place][self.seed] / 100, 4)]
 
     def level(self, start: float, values: Mapping[tuple[int, str], Sequence[float]]) -> list[float]:
-        """`start` during the first tenth of the budget, then the run's value."""
+        """Return `start` during the first tenth of the budget, then the run's value."""
         level = values[self.size, self.method][self.seed]
         return [start if 10 * moment < BUDGETS[self.size] else level for moment in moments(self.size)]
 
     @property
     def test_losses(self) -> list[float]:
-        """High, then lowest until the middle of the budget, then where it ends."""
+        """Return high ones, then the lowest until the middle of the budget, then where it ends."""
         lowest, end = LOWEST_TEST_LOSS[self.size, self.method], TEST_LOSS[self.size, self.method][self.seed]
         return [
             START_TEST if 10 * moment < BUDGETS[self.size] else lowest if 2 * moment <= BUDGETS[self.size] else end
@@ -178,7 +178,7 @@ class HandRun:
         ]
 
     def history(self) -> list[tuple[float, ...]]:
-        """The rows of history.csv."""
+        """Return the rows of history.csv."""
         batches = 4 if self.size == 500 else 1  # of 128 images at most
         rates = [
             0.1 if moment <= 0.33 * BUDGETS[self.size] else 0.01 if moment <= 0.66 * BUDGETS[self.size] else 0.001
@@ -220,7 +220,7 @@ def build_hand_study(root: Path) -> SyntheticStudy:
 
 
 def _write_data(made: SyntheticStudy) -> None:
-    """The training list and its heads, with CLASS_COUNTS."""
+    """Write the training list and its heads, with CLASS_COUNTS."""
     first = [label for label, count in enumerate(CLASS_COUNTS[100]) for _ in range(count)]
     rest = [
         label
@@ -265,7 +265,7 @@ def _write_run(made: SyntheticStudy, run: HandRun) -> None:
         data_fingerprint=data_fingerprint_of(made, place),
         final_test_accuracy=accuracy,
         best_test_accuracy=round(BEST[run.size, run.method][run.seed] / 100, 4),
-        best_iteration=EVERY * run.best_reading,
+        best_iteration=EVERY * run.best_evaluation,
         last_tenth_test_accuracy=run.median,
         last_tenth_readings=len(late),
         final_train_loss=history[-1][3],

@@ -23,12 +23,12 @@ PUBLISHED = "workflow/published/article.yaml"
 
 
 def data_fingerprint_of(made: SyntheticStudy, place: str) -> str:
-    """The fingerprint of the images that a cell is trained on."""
+    """Return the fingerprint of the images that a cell is trained on."""
     return fingerprint_data(made.layout.subset(made.study.cell(place)), made.layout.dataset)
 
 
 def write_tables(made: SyntheticStudy) -> None:
-    """Every table of the study, by the package's commands (whose training code must be `made.code_fingerprint`)."""
+    """Write every table of the study by the package's commands, whose training code must be `made.code_fingerprint`."""
     (made.root / PUBLISHED).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(PROJECT / PUBLISHED, made.root / PUBLISHED)
     run(made, "tabulate-subsets")
@@ -70,7 +70,7 @@ def write_page(made: SyntheticStudy) -> str:
 
 
 def drawn_figure(made: SyntheticStudy, name: str) -> Figure:
-    """A figure of the study as it is drawn from the tables."""
+    """Return a figure of the study as it is drawn from the tables."""
     return TABLE_FIGURES[name].draw(load_tables(made.study, made.root))
 
 
@@ -92,7 +92,7 @@ class PageText(HTMLParser):
         self.feed(html)
 
     def section(self, identifier: str, tag: str) -> list[str]:
-        """The texts of all elements of a kind in a section."""
+        """Return the texts of all elements of a kind in a section."""
         return [text for name, text in self.blocks.get(identifier, []) if name == tag]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -35,7 +35,7 @@ def build_configuration(
     published: str | None = None,
     compare_with: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """A resolved configuration, as the configuration's reader would give it. The defaults train 20 epochs."""
+    """Return a resolved configuration, as the configuration's reader would. The defaults train 20 epochs."""
     return {
         "study": name,
         "title": title,

@@ -61,15 +61,15 @@ class SyntheticStudy:
 
     @property
     def layout(self) -> Layout:
-        """The paths of the study below its root."""
+        """Return the paths of the study below its root."""
         return Layout(self.study, self.root)
 
     def folder(self, place: str) -> Path:
-        """The folder of a cell such as n500/label-mix/seed0."""
+        """Return the folder of a cell such as n500/label-mix/seed0."""
         return self.layout.cell(self.study.cell(place))
 
     def metrics(self, place: str) -> dict[str, Any]:
-        """The content of a cell's metrics.json."""
+        """Return the content of a cell's metrics.json."""
         content: dict[str, Any] = json.loads((self.folder(place) / "metrics.json").read_text(encoding="utf-8"))
         return content
 
@@ -220,7 +220,7 @@ _Row = tuple[int, float, float, float, float, float, float, float]
 def _training(
     cell: Cell, test_images: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], list[_Row]]:
-    """Test logits float32 [N, classes], labels int64 [N], and the history, whose last row fits the logits."""
+    """Return test logits float32 [N, classes], labels int64 [N], and the history, whose last row fits the logits."""
     mix = cell.method.mix
     target = float(np.interp(np.log10(cell.size), _LOG_SIZES, _ACCURACY[mix])) + generator.normal(0, 0.008)
     labels = np.arange(test_images, dtype=np.int64) % len(CLASSES)

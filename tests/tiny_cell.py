@@ -37,7 +37,7 @@ def tiny_cell(
     size: int = 20,
     **recipe: Any,
 ) -> Cell:
-    """A narrow network on 8 x 8 images; three batches an epoch, the last one smaller."""
+    """Return a narrow network on 8 x 8 images; three batches an epoch, the last one smaller."""
     values: dict[str, Any] = {
         "batch_size": 8,
         "learning_rate": 0.05,
@@ -73,7 +73,7 @@ class TinyData:
 
     @classmethod
     def write(cls, folder: Path, *, size: int = 20, test_images: int = 40) -> TinyData:
-        """Each class is a pattern with noise; whole numbers only, so that all machines draw the same."""
+        """Write images whose class is a pattern with noise: whole numbers only, so that all machines draw the same."""
         generator = np.random.Generator(np.random.PCG64(7))
         patterns = generator.integers(0, 200, (CLASSES, 8, 8, 1))
         labels = np.arange(size + test_images, dtype=np.int64) % CLASSES
@@ -98,14 +98,14 @@ class TinyData:
         return cls(folder / "digits", subset)
 
     def job(self, cell: Cell, folder: Path, **choices: Any) -> TrainingJob:
-        """A training job on the CPU with its store and output in `folder`."""
+        """Return a training job on the CPU with its store and output in `folder`."""
         values: dict[str, Any] = {"store": folder / "store", "output": folder / "cell", "version": "0", **choices}
         return TrainingJob(cell=cell, dataset=self.dataset, subset=self.subset, device="cpu", **values)
 
     def train(
         self, cell: Cell, folder: Path, stop: StopRequest | None = None, **choices: Any
     ) -> tuple[Path, list[str]]:
-        """Train; returns the output's folder and the lines that were reported."""
+        """Train; return the output's folder and the lines that were reported."""
         lines: list[str] = []
         job = self.job(cell, folder, **choices)
         train_cell(job, StopRequest() if stop is None else stop, lines.append)

@@ -1,1 +1,1 @@
-"""Breaks real runs, as processes, and compares them with undisturbed twins."""
+"""Breaks real runs, as processes, and compares them with undisturbed runs."""

@@ -1,4 +1,4 @@
-"""Twins that nobody disturbs."""
+"""Undisturbed trainings, whose results broken ones must have."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KILLS_DEFAULT = 2
 
 @pytest.fixture(scope="session")
 def kills() -> int:
-    """How many times each method's training is killed at random moments: few, or as many as the variable says."""
+    """Return how often each method's training is killed at random moments: few times, or as the variable sets it."""
     return int(os.environ.get(KILLS_VARIABLE) or KILLS_DEFAULT)
 
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The digits' folder and the table of a subset."""
+    """Return the digits' folder and the table of a subset."""
     folder = tmp_path_factory.mktemp("digits")
     made = smallmix("fetch-dataset", "--settings", '{"name":"digits"}', "--output", folder / "digits")
     assert made.returncode == 0, made.stderr
@@ -40,7 +40,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @dataclass(frozen=True)
-class Twins:
+class UndisturbedRuns:
     """A training of each method and, from a run that nobody disturbed, its result."""
 
     trainings: dict[Mix, Training]
@@ -49,23 +49,23 @@ class Twins:
 
 
 @pytest.fixture(scope="session")
-def twins(digits: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Twins:
-    """The undisturbed trainings."""
-    folder = tmp_path_factory.mktemp("twins")
+def undisturbed(digits: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> UndisturbedRuns:
+    """Train a cell of each method without a disturbance."""
+    folder = tmp_path_factory.mktemp("undisturbed")
     cells = {mix: tiny_cell(mix, iterations=ITERATIONS, every=40, size=SIZE, batch_size=16) for mix in MIXES}
     trainings = {mix: Training(cell, *digits, folder / mix) for mix, cell in cells.items()}
     results: dict[Mix, dict[str, Any]] = {}
     seconds: dict[Mix, float] = {}
     attempts = {mix: training.start() for mix, training in trainings.items()}
     for mix, training in trainings.items():
-        assert attempts[mix].wait() == 0, attempts[mix].said
+        assert attempts[mix].wait() == 0, attempts[mix].messages
         results[mix] = training.result()
         seconds[mix] = seconds_of_training(training)
     assert results["none"]["history"] != results["images"]["history"] != results["images-and-labels"]["history"]
-    return Twins(trainings, results, seconds)
+    return UndisturbedRuns(trainings, results, seconds)
 
 
 def seconds_of_training(training: Training) -> float:
-    """How long the training took, start-up apart."""
+    """Return how long the training took, start-up apart."""
     timing = json.loads((training.output / "metrics.json").read_text(encoding="utf-8"))["timing"]
     return float(timing["total_seconds"])

@@ -1,4 +1,4 @@
-"""Whatever became of a checkpoint, the next run uses the one before or begins anew, says so, and ends as its twin."""
+"""After any damage to a checkpoint the next run uses the one before or begins anew, logs it, and ends undisturbed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import torch
 from smallmix.atomic_files import TEMPORARY_PREFIX
 from smallmix.training.checkpoint import FORMAT, NEWEST, PREVIOUS, read_checkpoint
 
-from tests.chaos.conftest import Twins
-from tests.chaos.ledger import Ledger
+from tests.chaos.conftest import UndisturbedRuns
+from tests.chaos.outcomes import Outcomes
 from tests.chaos.trainer import Training
 
 
 @pytest.fixture(scope="module")
-def stopped(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Training:
-    """A training that was asked to stop when it had two checkpoints."""
-    training = twins.trainings["images-and-labels"].in_folder(tmp_path_factory.mktemp("stopped"))
+def stopped(undisturbed: UndisturbedRuns, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """Return a training that was asked to stop when it had two checkpoints."""
+    training = undisturbed.trainings["images-and-labels"].in_folder(tmp_path_factory.mktemp("stopped"))
     attempt = training.start()
     attempt.wait_until(lambda: any(training.store.glob(f"*/{PREVIOUS}")))
     attempt.process.terminate()
-    assert attempt.wait() == 6, attempt.said
+    assert attempt.wait() == 6, attempt.messages
     return training
 
 
@@ -47,7 +47,7 @@ def flip(path: Path) -> None:
 
 
 def vouch_for(path: Path, state: Any) -> None:
-    """A checkpoint with the right header and checksum and any state."""
+    """Write a checkpoint with the right header and checksum and any state."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     header = {"format": FORMAT, "key": path.parent.name, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
@@ -85,18 +85,20 @@ IN_THE_SHORT_FORM = ("one bit flipped",)
 @pytest.mark.parametrize(
     "kind", [kind if kind in IN_THE_SHORT_FORM else pytest.param(kind, marks=pytest.mark.long) for kind in DAMAGES]
 )
-def test_a_damaged_checkpoint(stopped: Training, twins: Twins, ledger: Ledger, tmp_path: Path, kind: str) -> None:
+def test_a_damaged_checkpoint(
+    stopped: Training, undisturbed: UndisturbedRuns, outcomes: Outcomes, tmp_path: Path, kind: str
+) -> None:
     damage, reason = DAMAGES[kind]
-    wanted = twins.results["images-and-labels"]
+    wanted = undisturbed.results["images-and-labels"]
     for names, ending in (((NEWEST,), "the one before"), ((NEWEST, PREVIOUS), "begun anew")):
-        fault = f"checkpoint {kind}: {ending}"
+        problem = f"checkpoint {kind}: {ending}"
         training = stopped.in_folder(tmp_path / ending)
         shutil.copytree(stopped.store, training.store)
         for name in names:
             damage(training.entry / name)
         (training.entry / f"{TEMPORARY_PREFIX}checkpoint-next.pt-killed").write_bytes(b"half")
-        ledger.inject(fault)
-        ledger.compare(fault, training.finish(), wanted)
+        outcomes.inject(problem)
+        outcomes.compare(problem, training.finish(), wanted)
         log = (training.entry / "log.txt").read_text()
         for name in names:
             assert f"{name} is not used: " in log

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.ledger import Ledger
+from tests.chaos.outcomes import Outcomes
 from tests.chaos.trainer import PATIENCE_SECONDS
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ class Project:
         return cls(folder)
 
     def start(self, name: str, cores: int = 2) -> subprocess.Popen[bytes]:
-        """The user's command, in a session of its own; what it says goes to <name>.log."""
+        """Start the user's command in a session of its own; what it prints goes to <name>.log."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         command = [sys.executable, "-m", "snakemake", "cells", "--cores", str(cores), "--configfile", "chaos.yaml"]
         with open(self.folder / f"{name}.log", "wb") as stream:
@@ -66,24 +66,24 @@ class Project:
                 start_new_session=True,
             )
 
-    def said(self, name: str) -> str:
-        """What a command said."""
+    def output(self, name: str) -> str:
+        """Return what a command printed."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     def run(self, name: str, cores: int = 2) -> None:
         """Run to the end and insist on success."""
-        assert self.start(name, cores).wait(PATIENCE_SECONDS) == 0, self.said(name)
+        assert self.start(name, cores).wait(PATIENCE_SECONDS) == 0, self.output(name)
 
     def wait_until_training(self, process: subprocess.Popen[bytes], name: str) -> None:
         """Wait until two cells take steps."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while sum("| train loss" in log.read_text() for log in self.folder.glob("results/store/*/log.txt")) < 2:
-            assert process.poll() is None, self.said(name)
+            assert process.poll() is None, self.output(name)
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
     def trainers(self) -> list[int]:
-        """The trainers of this project that are alive."""
+        """Return the trainers of this project that are alive."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -95,7 +95,7 @@ class Project:
         return found
 
     def result(self) -> dict[str, Any]:
-        """What must be equal: every cell's history and predictions as bytes, and its numbers."""
+        """Return what must be equal: every cell's history and predictions as bytes, and its numbers."""
         found: dict[str, Any] = {}
         for method in METHODS:
             folder = self.folder / "results" / "chaos" / "cells" / "n20" / method / "seed0"
@@ -108,9 +108,9 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The study's cells, trained one at a time and undisturbed; the others run two at a time."""
-    project = Project.create(tmp_path_factory.mktemp("twin") / "a project elsewhere")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Train the study's cells one at a time and undisturbed; the others run two at a time."""
+    project = Project.create(tmp_path_factory.mktemp("undisturbed") / "a project elsewhere")
     project.run("undisturbed", cores=1)
     return project.result()
 
@@ -121,76 +121,80 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_sigkill_of_snakemake_and_the_same_command_again(
-    project: Project, twin: dict[str, Any], ledger: Ledger
+    project: Project, undisturbed: dict[str, Any], outcomes: Outcomes
 ) -> None:
     """Its trainers live on as orphans: the next run waits for them and takes their results."""
-    fault = "SIGKILL of Snakemake alone"
+    problem = "SIGKILL of Snakemake alone"
     first = project.start("first")
     project.wait_until_training(first, "first")
     first.kill()
     first.wait()
     assert project.trainers(), "nothing was orphaned: the test came too late"
     assert (project.folder / ".snakemake" / "locks").exists()
-    ledger.inject(fault)
+    outcomes.inject(problem)
     project.run("again")
-    ledger.compare(fault, project.result(), twin)
+    outcomes.compare(problem, project.result(), undisturbed)
 
 
 @pytest.mark.long
-def test_sigkill_of_snakemake_and_all_its_jobs(project: Project, twin: dict[str, Any], ledger: Ledger) -> None:
-    fault = "SIGKILL of Snakemake and its trainers"
+def test_sigkill_of_snakemake_and_all_its_jobs(
+    project: Project, undisturbed: dict[str, Any], outcomes: Outcomes
+) -> None:
+    problem = "SIGKILL of Snakemake and its trainers"
     for number in range(3):
         process = project.start(f"run-{number}")
         project.wait_until_training(process, f"run-{number}")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        ledger.inject(fault)
+        outcomes.inject(problem)
         for log in project.folder.glob("results/store/*/log.txt"):
             log.unlink()
     project.run("again")
-    ledger.compare(fault, project.result(), twin, 3)
+    outcomes.compare(problem, project.result(), undisturbed, 3)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM to the whole session"])
 def test_everything_is_asked_to_stop(
-    project: Project, twin: dict[str, Any], ledger: Ledger, number: signal.Signals
+    project: Project, undisturbed: dict[str, Any], outcomes: Outcomes, number: signal.Signals
 ) -> None:
-    fault = f"{number.name} to Snakemake and its trainers"
+    problem = f"{number.name} to Snakemake and its trainers"
     process = project.start("first")
     project.wait_until_training(process, "first")
     os.killpg(process.pid, number)
-    ledger.inject(fault)
+    outcomes.inject(problem)
     assert process.wait(PATIENCE_SECONDS) != 0
     assert project.trainers() == []
     stopped = [log.read_text() for log in project.folder.glob("results/store/*/log.txt")]
     assert sum(f"{number.name} received: saved at iteration" in text for text in stopped) == 2
     project.run("again")
-    ledger.compare(fault, project.result(), twin)
+    outcomes.compare(problem, project.result(), undisturbed)
 
 
-def test_two_at_once(project: Project, twin: dict[str, Any], ledger: Ledger) -> None:
+def test_two_at_once(project: Project, undisturbed: dict[str, Any], outcomes: Outcomes) -> None:
     """One refuses clearly, whichever comes second, and the other is not disturbed."""
-    fault = "two Snakemake runs of one study at once"
+    problem = "two Snakemake runs of one study at once"
     names = ("left", "right")
     processes = [project.start(name) for name in names]
     codes = [process.wait(PATIENCE_SECONDS) for process in processes]
-    ledger.inject(fault)
-    assert sorted(code == 0 for code in codes) == [False, True], [project.said(name) for name in names]
-    refused = project.said(names[0] if codes[0] else names[1])
+    outcomes.inject(problem)
+    assert sorted(code == 0 for code in codes) == [False, True], [project.output(name) for name in names]
+    refused = project.output(names[0] if codes[0] else names[1])
     assert "being run here already" in refused or "Directory cannot be locked" in refused
     assert "Traceback" not in refused
-    ledger.compare(fault, project.result(), twin)
+    outcomes.compare(problem, project.result(), undisturbed)
 
 
 @pytest.mark.long
-def test_a_second_run_is_told_who_is_at_work(project: Project, twin: dict[str, Any], ledger: Ledger) -> None:
-    fault = "a second Snakemake while the first trains"
+def test_a_second_run_names_the_process_at_work(
+    project: Project, undisturbed: dict[str, Any], outcomes: Outcomes
+) -> None:
+    problem = "a second Snakemake while the first trains"
     first = project.start("first")
     project.wait_until_training(first, "first")
     second = project.start("second")
-    ledger.inject(fault)
+    outcomes.inject(problem)
     assert second.wait(PATIENCE_SECONDS) == 1
-    assert f"being run here already, by Snakemake's process {first.pid} on " in project.said("second")
-    assert first.wait(PATIENCE_SECONDS) == 0, project.said("first")
-    ledger.compare(fault, project.result(), twin)
+    assert f"being run here already, by Snakemake's process {first.pid} on " in project.output("second")
+    assert first.wait(PATIENCE_SECONDS) == 0, project.output("first")
+    outcomes.compare(problem, project.result(), undisturbed)

@@ -23,7 +23,7 @@ BEGUN = ("training ", "continued from the checkpoint")
 
 
 def environment() -> dict[str, str]:
-    """One thread a process: the machine is shared."""
+    """Return an environment with one thread a process: the machine is shared."""
     return {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "OMP_NUM_THREADS": "1"}
 
 
@@ -42,7 +42,7 @@ def smallmix(*arguments: str | Path, file_limit: int | None = None, **choices: A
 
 
 def limit_files(size: int) -> Callable[[], None]:
-    """No file of the process may grow beyond `size` bytes: writing more fails, as on a full disk."""
+    """Return what keeps files of a process below `size` bytes: writing more fails, as on a full disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -58,22 +58,22 @@ class Training:
 
     @property
     def output(self) -> Path:
-        """The cell's folder."""
+        """Return the cell's folder."""
         return self.folder / "cell"
 
     @property
     def store(self) -> Path:
-        """The store."""
+        """Return the store's folder."""
         return self.folder / "store"
 
     @property
     def entry(self) -> Path:
-        """The training's folder in the store."""
+        """Return the training's folder in the store."""
         (entry,) = self.store.iterdir()
         return entry
 
     def in_folder(self, folder: Path) -> Training:
-        """The same training elsewhere."""
+        """Return the same training in another folder."""
         return Training(self.cell, self.dataset, self.subset, folder, self.checkpoint_seconds)
 
     def start(self, *more: str, file_limit: int | None = None) -> Attempt:
@@ -87,7 +87,7 @@ class Training:
         with open(log, "wb") as stream:
             if file_limit is None:
                 process = subprocess.Popen(command, env=environment(), stdout=stream, stderr=stream)
-            else:  # what is said goes through a pipe: the limit must not cut it off
+            else:  # messages go through a pipe: the limit must not cut it off
                 process = subprocess.Popen(
                     command,
                     env=environment(),
@@ -103,11 +103,11 @@ class Training:
     def finish(self) -> dict[str, Any]:
         """Run to the end and return the result."""
         attempt = self.start()
-        assert attempt.wait() == 0, attempt.said
+        assert attempt.wait() == 0, attempt.messages
         return self.result()
 
     def result(self) -> dict[str, Any]:
-        """What must be equal between twins: history and predictions as bytes, weights and all numbers."""
+        """Return what must be equal between two runs of a cell: files as bytes, weights and all numbers."""
         metrics = json.loads((self.output / "metrics.json").read_text(encoding="utf-8"))
         for key in ("timing", "environment", "earlier_environments"):
             del metrics[key]
@@ -119,7 +119,7 @@ class Training:
         }
 
     def check_nothing_is_half_written(self) -> None:
-        """After any death: no output, or a whole one."""
+        """Check, after any death, that there is no output or a whole one."""
         if (self.output / "metrics.json").exists():
             self.result()
 
@@ -130,18 +130,18 @@ class Training:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One process of the trainer and what it said."""
+    """One process of the trainer and its messages."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     @property
-    def said(self) -> str:
-        """Standard output and error."""
+    def messages(self) -> str:
+        """Return its standard output and error."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait(self) -> int:
-        """The exit code; negative for a signal."""
+        """Wait for the end; return the exit code, negative for a signal."""
         return self.process.wait(PATIENCE_SECONDS)
 
     def wait_until(self, condition: Callable[[], bool]) -> bool:
@@ -150,19 +150,19 @@ class Attempt:
         while not condition():
             if self.process.poll() is not None:
                 return False
-            assert time.monotonic() < deadline, self.said
+            assert time.monotonic() < deadline, self.messages
             time.sleep(0.005)
         return True
 
     def wait_until_begun(self) -> bool:
         """Wait until the first step is near."""
-        return self.wait_until(lambda: any(line.startswith(BEGUN) for line in self.said.splitlines()))
+        return self.wait_until(lambda: any(line.startswith(BEGUN) for line in self.messages.splitlines()))
 
     def kill(self) -> bool:
-        """SIGKILL; True where it hit a living process."""
+        """Send SIGKILL; return whether it hit a living process."""
         self.process.kill()
         return self.wait() == -signal.SIGKILL
 
-    def check_it_spoke_to_people(self) -> None:
-        """No traceback."""
-        assert "Traceback" not in self.said, self.said
+    def check_no_traceback(self) -> None:
+        """Check that it ended with a message for people, not with a traceback."""
+        assert "Traceback" not in self.messages, self.messages

@@ -27,7 +27,7 @@ def _slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture
 def slurm(_slurm: Slurm) -> Iterator[Slurm]:
-    """The test Slurm, whole and without jobs, before the test and after it."""
+    """Provide the test Slurm, whole and without jobs, before the test and after it."""
     _slurm.clear()
     yield _slurm
     _slurm.clear()
@@ -35,7 +35,7 @@ def slurm(_slurm: Slurm) -> Iterator[Slurm]:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose data set and subsets are there, and no cell."""
+    """Prepare a project whose data set and subsets are there, and no cell."""
     project = Project.copy(tmp_path_factory.mktemp("prepared") / "project")
     project.snakemake("subsets", "--cores", "1")
     return project
@@ -43,7 +43,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def local_results(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """The study's cells as the default profile trains them here, on the CPU."""
+    """Train the study's cells as the default profile does here, on the CPU; return their results."""
     project = prepared.duplicate(tmp_path_factory.mktemp("local") / "project")
     project.snakemake("cells", "--cores", "2")
     results = project.results()
@@ -53,7 +53,7 @@ def local_results(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def project(prepared: Project, slurm: Slurm, tmp_path: Path) -> Project:
-    """A project of its own for each test, in an environment that knows the test Slurm."""
+    """Return a project of its own for each test, in an environment that knows the test Slurm."""
     project = prepared.duplicate(tmp_path / "project", slurm.environment)
     # Site settings: this site is small and on one disk.
     small = {"mem_mb": "1500 * attempt", "runtime": "5 * attempt"}

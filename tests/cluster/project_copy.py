@@ -38,9 +38,9 @@ class Project:
 
     @classmethod
     def copy(cls, folder: Path) -> Project:
-        """Copy what a clone of the repository holds of the workflow, except that it never finds a usable card.
+        """Copy what a clone of the repository holds of the workflow, except that it never finds a usable GPU.
 
-        Made-up cards must not become real ones on machines that have some: bytes are compared with the CPU's.
+        Made-up GPUs must not become real ones on machines that have some: bytes are compared with the CPU's.
         """
         for name in ("workflow", "profiles", "envs"):
             shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -58,7 +58,7 @@ class Project:
         return cls(folder, environment)
 
     def duplicate(self, folder: Path, environment: dict[str, str] | None = None) -> Project:
-        """An independent project in the same state, with more environment."""
+        """Return an independent project in the same state, with more environment."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder, {**self.environment, **(environment or {}), "XDG_CACHE_HOME": str(folder / ".cache")})
 
@@ -73,7 +73,7 @@ class Project:
         path.write_text(yaml.safe_dump(profile), encoding="utf-8")
 
     def cell(self, size: str, method: str) -> str:
-        """The target that stands for a cell."""
+        """Return the target that stands for a cell."""
         return f"results/{STUDY}/cells/n{size}/{method}/seed0/metrics.json"
 
     def start(self, *arguments: str, profile: str | None = None) -> Run:
@@ -98,7 +98,7 @@ class Project:
         return self.start(*arguments, profile=profile).wait(exit_code)
 
     def results(self) -> Results:
-        """What the cells hold, without what may differ between equal runs: machine, times."""
+        """Return what the cells hold, without what may differ between equal runs: machine, times."""
         found: Results = {}
         for metrics in sorted((self.folder / "results" / STUDY / "cells").glob("*/*/*/metrics.json")):
             content = json.loads(metrics.read_text(encoding="utf-8"))
@@ -112,21 +112,21 @@ class Project:
         return found
 
     def runs_of(self, size: str, method: str) -> int:
-        """How many processes worked on a cell's training, one after the other: 1 and its continuations."""
+        """Return how many processes worked on a cell's training, one after the other: 1 and its continuations."""
         content = json.loads((self.folder / self.cell(size, method)).read_text(encoding="utf-8"))
         return int(content["timing"]["runs"])
 
     def cell_log(self, size: str, method: str) -> str:
-        """The log of a cell's latest job."""
+        """Return the log of a cell's latest job."""
         path = self.folder / "logs" / STUDY / "cells" / f"n{size}" / method / "seed0.log"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def store_logs(self) -> list[str]:
-        """The lasting logs of all trainings."""
+        """Return the lasting logs of all trainings."""
         return [path.read_text(encoding="utf-8") for path in (self.folder / "results" / "store").glob("*/log.txt")]
 
     def trainers(self, size: str = "", method: str = "") -> list[int]:
-        """The processes that train this project's cells (or one of them), whoever started them."""
+        """Return the processes that train this project's cells (or one of them), whoever started them."""
         place = f"/n{size}/{method}/seed0" if size else ""
         found = []
         for folder in Path("/proc").iterdir():
@@ -155,7 +155,7 @@ class Project:
                 time.sleep(0.05)
 
     def is_training(self, size: str, method: str) -> bool:
-        """Whether a cell's latest job has begun to train (and has read the test images once)."""
+        """Return whether a cell's latest job has begun to train (and has evaluated on the test images once)."""
         return "| train loss" in self.cell_log(size, method)
 
 
@@ -171,8 +171,8 @@ def held_up(processes: list[int]) -> Iterator[None]:
             _send(process, signal.SIGCONT)
 
 
-def was_told_to_stop(process: int) -> bool:
-    """Whether a process that stands still has a SIGTERM to answer, or is gone."""
+def was_asked_to_stop(process: int) -> bool:
+    """Return whether a process that stands still has a SIGTERM to answer, or is gone."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     except OSError:
@@ -194,7 +194,7 @@ class Run:
     log: Path
 
     def output(self) -> str:
-        """What it has said so far."""
+        """Return what it has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait(self, exit_code: int | None = 0) -> str:
@@ -217,7 +217,7 @@ class Run:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Return whether it has not ended yet."""
         return self.process.poll() is None
 
     def _snakemake(self) -> int:

@@ -1,7 +1,7 @@
 """A real Slurm on this machine: munged, slurmctld and three slurmd "nodes" as ordinary processes, all in one folder.
 
 Needs the programs of Debian's packages slurmctld, slurmd, slurm-client and munge, and no rights: the nodes are names on
-one host, their graphics cards are character devices that every system has. Loopback only.
+one host, their GPUs are character devices that every system has. Loopback only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 PROGRAMS = ("munged", "munge", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
 CPU_NODES = ("c1", "c2")
 GPU_NODE = "g1"
-CARD_DEVICES = ("/dev/zero", "/dev/full", "/dev/null", "/dev/random")
+GPU_DEVICES = ("/dev/zero", "/dev/full", "/dev/null", "/dev/random")
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
 CONFIGURATION = """\
@@ -67,7 +67,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={c1_port} {node}
 NodeName=c2 NodeHostname={host} NodeAddr=127.0.0.1 Port={c2_port} {node}
-NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={g1_port} Gres=gpu:{cards} {node}
+NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={g1_port} Gres=gpu:{gpus} {node}
 PartitionName=main Nodes=c1,c2,g1 Default=YES MaxTime=60 DefaultTime=10 PriorityTier=1 GraceTime=5 State=UP
 PartitionName=urgent Nodes=c1,c2,g1 MaxTime=60 DefaultTime=10 PriorityTier=9 PreemptMode=OFF State=UP
 """
@@ -83,12 +83,12 @@ done
 
 
 def find_program(name: str) -> str | None:
-    """Where a program is; daemons are often outside an ordinary user's PATH."""
+    """Return where a program is; daemons are often outside an ordinary user's PATH."""
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(SYSTEM_FOLDERS))
 
 
 def missing_programs() -> list[str]:
-    """The programs that a test Slurm needs and that are not here."""
+    """Return the programs that a test Slurm needs and that are not here."""
     return [name for name in PROGRAMS if find_program(name) is None]
 
 
@@ -111,11 +111,11 @@ class Slurm:
 
     @property
     def configuration(self) -> Path:
-        """The slurm.conf of this Slurm."""
+        """Return the slurm.conf of this Slurm."""
         return self.root / "etc" / "slurm.conf"
 
     def run(self, *command: str, check: bool = True) -> str:
-        """Run a client program of this Slurm and return what it said."""
+        """Run a client program of this Slurm and return its output."""
         done = subprocess.run(
             [find_program(command[0]) or command[0], *command[1:]],
             env=self.environment,
@@ -159,12 +159,12 @@ class Slurm:
         self.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
 
     def is_ready(self) -> bool:
-        """Whether every node is idle."""
+        """Return whether every node is idle."""
         states = self.run("sinfo", "-h", "-N", "-o", "%N %t", check=False).splitlines()
         return bool(states) and all(state.split()[1] == "idle" for state in states)
 
     def jobs(self) -> dict[str, dict[str, str]]:
-        """What the controller knows of every job since the last `clear`, by id: JobState, NodeList, GRES ..."""
+        """Return what the controller knows of every job since the last `clear`, by id: JobState, NodeList, GRES ..."""
         text = self.run("scontrol", "-d", "-o", "show", "jobs", check=False)
         found = {}
         for line in text.splitlines():
@@ -213,11 +213,11 @@ class Slurm:
                 c1_port=c1_port,
                 c2_port=c2_port,
                 g1_port=g1_port,
-                cards=len(CARD_DEVICES),
+                gpus=len(GPU_DEVICES),
                 node=NODE,
             )
         )
-        lines = [f"NodeName={GPU_NODE} Name=gpu File={device}" for device in CARD_DEVICES]
+        lines = [f"NodeName={GPU_NODE} Name=gpu File={device}" for device in GPU_DEVICES]
         (self.root / "etc" / "gres.conf").write_text("AutoDetect=off\n" + "\n".join(lines) + "\n")
         # Inside a job the plugin drops SLURM_CONF before it calls srun; sites have /etc/slurm, this Slurm has not.
         shim = self.root / "bin" / "srun"
@@ -288,7 +288,7 @@ class Slurm:
             wait_until(lambda: not _runs(process), f"the death of {pid_file.stem}", seconds=20)
 
     def _own_processes(self) -> list[int]:
-        """Processes that carry this Slurm's folder in their environment, this one excepted."""
+        """Return the processes that carry this Slurm's folder in their environment, this one excepted."""
         mark = f"SLURM_TEST_FOLDER={self.root}".encode()
         found = []
         for folder in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""Protects the profiles: they say where and how, never what, and count cards as the trainer does."""
+"""Protects the profiles: they decide where and how, never what, and count GPUs as the trainer does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def evaluate(name: str, monkeypatch: pytest.MonkeyPatch, **environment: str) -> 
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=NAMES)
-def test_every_key_says_why(path: Path) -> None:
+def test_every_key_has_its_reason(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     for before, line in zip(["", *lines], lines, strict=False):
         if re.match(r"[a-z-]+:", line) and not line.startswith(("resources:", "set-resources:", "executor:")):
@@ -82,8 +82,8 @@ def test_profiles_count_gpus_as_the_trainer_does(
 ) -> None:
     monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1", "/dev/nvidia3"])
     profile = evaluate(name, monkeypatch, **environment)
-    per_card = profile.get("set-resources", {}).get("train_cell", {}).get("cells_per_card", 1)
-    assert profile["resources"]["gpu"] == len(list_gpus(environment)) * per_card
+    per_gpu = profile.get("set-resources", {}).get("train_cell", {}).get("cells_per_card", 1)
+    assert profile["resources"]["gpu"] == len(list_gpus(environment)) * per_gpu
 
 
 def test_the_cluster_profiles_ask_for_more_with_each_attempt() -> None:
@@ -100,10 +100,10 @@ def test_the_cluster_profiles_ask_for_more_with_each_attempt() -> None:
 
 
 @pytest.mark.parametrize(("profile", "cores", "slots"), [(None, ["--cores", "all"], 1), ("workstation", [], 2)])
-def test_cells_of_one_machine_lease_its_cards(
+def test_cells_of_one_machine_lease_its_gpus(
     profile: str | None, cores: list[str], slots: int, prepared: Project, tmp_path: Path
 ) -> None:
-    """Snakemake starts as many cells as there are slots, so that none has to wait for its card."""
+    """Snakemake starts as many cells as there are slots, so that none has to wait for its GPU."""
     project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": "0"})
     project.snakemake(*(project.cell("50", method) for method in METHODS[:2]), *cores, profile=profile)
     logs = [project.cell_log("50", method) for method in METHODS[:2]]
@@ -111,7 +111,7 @@ def test_cells_of_one_machine_lease_its_cards(
     assert not [log for log in logs if "waiting for a GPU" in log]
 
 
-def test_a_machine_without_cards_trains_on_the_cpu(prepared: Project, tmp_path: Path) -> None:
+def test_a_machine_without_gpus_trains_on_the_cpu(prepared: Project, tmp_path: Path) -> None:
     project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": ""})
     project.snakemake(project.cell("50", "non"), "--cores", "all")
     assert "training 40 iterations on cpu" in project.cell_log("50", "non")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.project_copy import Project, Results, held_up
 from tests.cluster.slurm_in_a_folder import Slurm, wait_until
-from tests.cluster.test_faults import same_bytes
+from tests.cluster.test_interrupted_jobs import same_bytes
 
 pytestmark = pytest.mark.slurm
 CELL = ("100", "non")

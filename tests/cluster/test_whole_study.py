@@ -1,6 +1,6 @@
-"""Protects the way to a cluster: one study through Slurm, to the report, with a card of its own for each cell.
+"""Protects the way to a cluster: one study through Slurm, to the report, with a GPU of its own for each cell.
 
-All cards are made up (character devices), so that cells train on the CPU; which card a job was given is real.
+All GPUs are made up (character devices), so that cells train on the CPU; which GPU a job was given is real.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     assert all(job["JobName"].startswith("smallmix_") and job["Comment"].startswith("rule_train_cell") for job in jobs)
     assert all(job["Requeue"] == "1" for job in jobs)
-    cards = [[card for card in moment if card.startswith("gpu:1(IDX:")] for moment in held]
-    assert all(len(set(moment)) == len(moment) for moment in cards), held
-    assert max(map(len, cards)) >= 2, "some cells must have run side by side"
+    gpus = [[gpu for gpu in moment if gpu.startswith("gpu:1(IDX:")] for moment in held]
+    assert all(len(set(moment)) == len(moment) for moment in gpus), held
+    assert max(map(len, gpus)) >= 2, "some cells must have run side by side"
     given = [project.cell_log("100", method) for method in METHODS]
     assert all("given by slurm-" in log for log in given), given[0]
     assert "Error" not in output
@@ -86,7 +86,7 @@ def test_the_generic_profile_lives_through_scancel_and_ctrl_c(
     assert project.results() == {folder: local_results[folder]}
 
 
-def test_a_site_may_ask_for_cards_by_gres_alone(project: Project, slurm: Slurm) -> None:
+def test_a_site_may_ask_for_gpus_by_gres_alone(project: Project, slurm: Slurm) -> None:
     project.edit_profile("slurm", {"gpu": 0, "gres": "gpu:1"})
     project.snakemake(project.cell("50", "non"), profile="slurm")
     assert "given by slurm-" in project.cell_log("50", "non")

@@ -1,4 +1,4 @@
-"""Every test here needs a CUDA card and says so where there is none."""
+"""Every test here needs a CUDA GPU and is skipped where there is none."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @pytest.fixture(autouse=True)
-def card() -> Iterator[torch.device]:
-    """The card, with the arithmetic of trainings and without TF32, whose rounding would hide differences."""
+def gpu_device() -> Iterator[torch.device]:
+    """Return the GPU, with the arithmetic of trainings and without TF32, whose rounding would hide differences."""
     if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA card; PyTorch sees none")
+        pytest.skip("needs a CUDA GPU; PyTorch sees none")
     from smallmix.science.arithmetic import fix_arithmetic
 
     fix_arithmetic(1)

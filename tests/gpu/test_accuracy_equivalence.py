@@ -26,7 +26,7 @@ TEST_IMAGES = 4000
 
 
 def pictures(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """uint8 [count, 3, 16, 16] and labels: ten faint patterns under strong noise."""
+    """Draw uint8 [count, 3, 16, 16] and labels: ten faint patterns under strong noise."""
     patterns = numpy.random.default_rng(0).normal(0, 18, (10, 3, 16, 16))
     random = numpy.random.default_rng(seed)
     labels = random.integers(0, 10, count)

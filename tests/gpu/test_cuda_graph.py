@@ -1,4 +1,4 @@
-"""Protects training on a card: captured steps are the eager ones bit for bit, resumable, and guarded like them."""
+"""Protects training on a GPU: captured steps are the eager ones bit for bit, resumable, and guarded like them."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def assert_equal(first: TrainingState, second: TrainingState) -> None:
     one, other = ResumableTraining(first).to_checkpoint(), ResumableTraining(second).to_checkpoint()
     for name, tensor in one["model"].items():
         assert torch.equal(tensor, other["model"][name]), name
-    for tensor, twin in zip(one["momentum"], other["momentum"], strict=True):
-        assert torch.equal(tensor, twin)
+    for tensor, other_tensor in zip(one["momentum"], other["momentum"], strict=True):
+        assert torch.equal(tensor, other_tensor)
     assert one["loss_sum"] == other["loss_sum"]
     assert one["iteration"] == other["iteration"]
 
@@ -109,7 +109,7 @@ def test_a_resumed_graph_training_equals_an_uninterrupted_one(interruption: int)
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_automatic_takes_the_graph_here(precision: str) -> None:
-    """Its rehearsal must pass on any card that is supported; where it does not, the log says why."""
+    """Its rehearsal must pass on any GPU that is supported; where it does not, the log gives the reason."""
     cell = make_cell(500, width=16, iterations=300, learning_rate=0.02, precision=precision)
     data, lines = data_of(cell), list[str]()
     state = TrainingState.fresh(cell, data, CUDA)
@@ -121,8 +121,8 @@ def test_automatic_takes_the_graph_here(precision: str) -> None:
     assert_equal(state, expected)
 
 
-@pytest.mark.parametrize("lanes", [False, True], ids=["one stream", "a stream each"])
-def test_two_graph_trainings_at_once_do_not_disturb_each_other(lanes: bool) -> None:
+@pytest.mark.parametrize("own_streams", [False, True], ids=["one stream", "a stream each"])
+def test_two_graph_trainings_at_once_do_not_disturb_each_other(own_streams: bool) -> None:
     cells = [make_cell(250, seed=seed, width=16, iterations=300, learning_rate=0.02) for seed in (0, 1)]
     data = [data_of(cell) for cell in cells]
     alone = []
@@ -132,7 +132,7 @@ def test_two_graph_trainings_at_once_do_not_disturb_each_other(lanes: bool) -> N
         alone.append(state)
     together = [begin(cell, images, "graph") for cell, images in zip(cells, data, strict=True)]
     usual = torch.cuda.current_stream()
-    streams = [torch.cuda.Stream() if lanes else usual for _ in cells]  # type: ignore[no-untyped-call]
+    streams = [torch.cuda.Stream() if own_streams else usual for _ in cells]  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     for _ in range(60):
         for stream, (_, executor) in zip(streams, together, strict=True):

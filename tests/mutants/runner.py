@@ -118,5 +118,5 @@ def try_mutant(project: Path, mutant: Mutant) -> str:
         code = run_tests(project, mutant.tests)
     finally:
         path.write_text(sound, encoding="utf-8")
-    # Any other code tells that no test ran: the replacement is no valid code, or a test cannot be imported.
+    # Any other code means that no test ran: the replacement is no valid code, or a test cannot be imported.
     return {PASSED: "survived", FAILED: "noticed"}.get(code, f"could not be tried (pytest's exit code {code})")

@@ -17,7 +17,7 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def test_what_tests_start_hears_signals_that_pytest_was_told_to_ignore() -> None:
+def test_what_tests_start_hears_signals_that_pytest_ignores() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", LISTENING]
     with subprocess.Popen(
         command, cwd=PROJECT, preexec_fn=ignore, stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -18,7 +18,7 @@ UNTESTED = Mutant("return max(values)", "return min(values)", "the largest is th
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of one module and one test."""
+    """Make a project of one module and one test."""
     package, tests = tmp_path / "workflow" / "smallmix", tmp_path / "tests" / "unit" / "sums"
     package.mkdir(parents=True)
     tests.mkdir(parents=True)

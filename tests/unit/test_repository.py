@@ -20,7 +20,7 @@ PINNED = re.compile(r"^([a-z0-9-]+)==([^\s;\\]+)(?: ; ([^\\]+?))? \\$", flags=re
 
 
 def locked_versions(package: str) -> list[tuple[str, str]]:
-    """The versions of a package in the lock, each with the condition under which it holds."""
+    """Return the versions of a package in the lock, each with the condition under which it holds."""
     return [(version, marker) for name, version, marker in PINNED.findall(LOCK) if name == package]
 
 

@@ -11,7 +11,7 @@ from tests.workflow.study_run import StudyRun
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    """The tiny study, run from nothing to its report."""
+    """Run the tiny study from nothing to its report."""
     study = StudyRun.create(tmp_path_factory.mktemp("finished") / "project")
     study.run()
     return study
@@ -19,5 +19,5 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
 
 @pytest.fixture
 def study(finished_study: StudyRun, tmp_path: Path) -> StudyRun:
-    """A copy of the finished study that a test may change."""
+    """Return a copy of the finished study that a test may change."""
     return finished_study.copy_to(tmp_path / "project")

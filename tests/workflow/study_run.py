@@ -54,7 +54,7 @@ class StudyRun:
         return cls(folder)
 
     def copy_to(self, folder: Path) -> StudyRun:
-        """A copy with everything, Snakemake's own records and file times included."""
+        """Return a copy with everything, Snakemake's own records and file times included."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return StudyRun(folder)
 
@@ -77,7 +77,7 @@ class StudyRun:
         assert result.returncode == 0, result.stdout + result.stderr
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """The rules that a run would run, with their numbers of jobs; gathering targets are left out."""
+        """Return the rules that a run would run, with their numbers of jobs; gathering targets are left out."""
         result = self.snakemake(*arguments, "-n", "--cores", "2")
         output = result.stdout + result.stderr
         assert result.returncode == 0, output
@@ -96,7 +96,7 @@ class StudyRun:
         file.write_text(text.replace(old, new), encoding="utf-8")
 
     def cell(self, place: str) -> Path:
-        """A cell's folder."""
+        """Return a cell's folder."""
         return self.folder / "results" / "tiny" / "cells" / place
 
     def block_in_store(self, size: int) -> list[Path]:

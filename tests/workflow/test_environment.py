@@ -17,7 +17,7 @@ OWN_SCRIPTS = ("random", "statistics", "csv", "yaml", "json", "types")
 
 
 def hostile_environment(folder: Path) -> dict[str, str]:
-    """What modules, notebooks and terminals leave behind."""
+    """Return what modules, notebooks and terminals leave behind."""
     (folder / "bin").mkdir()
     for name in ("python", "python3"):
         (folder / "bin" / name).write_text("#!/bin/sh\necho another Python >&2; exit 3\n")
@@ -53,7 +53,7 @@ def test_a_hostile_place_gives_the_same_study(
         assert ours.read_bytes() == theirs.read_bytes(), table
 
 
-def test_braces_in_the_projects_path_are_told_before_anything_runs(tmp_path: Path) -> None:
+def test_braces_in_the_projects_path_are_reported_before_anything_runs(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "run {sizes}")
     done = study.snakemake("--cores", "1")
     assert done.returncode != 0
@@ -62,7 +62,7 @@ def test_braces_in_the_projects_path_are_told_before_anything_runs(tmp_path: Pat
     assert not (study.folder / "results").exists()
 
 
-def test_names_that_the_locale_cannot_write_are_told_before_anything_runs(
+def test_names_that_the_locale_cannot_write_are_reported_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = StudyRun.create(tmp_path / "project")

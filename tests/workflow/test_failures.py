@@ -41,7 +41,7 @@ def test_a_damaged_subset_is_made_again(tmp_path: Path) -> None:
     assert study.planned("subsets") == {}
 
 
-def test_a_bad_configuration_starts_nothing_and_tells_all_faults(tmp_path: Path) -> None:
+def test_a_bad_configuration_starts_nothing_and_reports_all_problems(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
     study.edit("tiny.yaml", "model: {width: 4}", "model: {widht: 4}")
     study.edit("tiny.yaml", "seeds: [0]", "seeds: [0, 0]")

@@ -28,7 +28,7 @@ use rule * from smallmix as mix_*
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
-    """The output of a dry run in `folder`, which must succeed."""
+    """Return the output of a dry run in `folder`, which must succeed."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments, "-n", "--cores", "1"],
@@ -44,7 +44,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A folder without any file of the project's, with an overlay."""
+    """Return a folder without any file of the project's, with an overlay."""
     (tmp_path / "tiny.yaml").write_text(TINY_STUDY, encoding="utf-8")
     return tmp_path
 
@@ -58,7 +58,7 @@ def test_the_projects_study_runs_where_there_is_nothing(elsewhere: Path) -> None
     assert "train_cell             24" in snakemake(elsewhere, "-s", f"{PROJECT}/Snakefile")
 
 
-def test_an_including_snakefile_is_told_to_name_a_target(elsewhere: Path) -> None:
+def test_an_including_snakefile_is_asked_to_name_a_target(elsewhere: Path) -> None:
     (elsewhere / "Snakefile").write_text(INCLUDED, encoding="utf-8")
     assert "name a target" in snakemake(elsewhere, "--configfile", "tiny.yaml")
     assert "train_cell              6" in snakemake(elsewhere, "all", "--configfile", "tiny.yaml")

@@ -1,4 +1,4 @@
-"""Nothing lost goes unseen, and nothing changed passes for current, whatever Snakemake's own records say."""
+"""Nothing lost goes unseen, and nothing changed passes for current, whatever Snakemake's own records hold."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PLACE = "n20/label-mix/seed0"
 
 
 def iterations_shown(study: StudyRun) -> dict[str, str]:
-    """The iterations of each size, as metrics.csv gives them."""
+    """Return the iterations of each size, as metrics.csv gives them."""
     with open(study.folder / "results/tiny/metrics.csv", encoding="utf-8", newline="") as stream:
         return {row["size"]: row["iterations"] for row in csv.DictReader(stream)}
 
 
 def with_mtime_only(study: StudyRun) -> StudyRun:
-    """The same folder, for a user whose own profile looks at file times alone."""
+    """Return the same folder, for a user whose own profile looks at file times alone."""
     profile = study.folder / "profile-of-the-user"
     profile.mkdir()
     (profile / "config.yaml").write_text("rerun-triggers: [mtime]\n", encoding="utf-8")
@@ -33,7 +33,7 @@ def with_mtime_only(study: StudyRun) -> StudyRun:
 
 
 def discard(study: StudyRun, *options: str) -> str:
-    """What `discard-outdated` says."""
+    """Run `discard-outdated`; return its output."""
     command = [sys.executable, "-m", "smallmix", "discard-outdated", "--configfile", "config.yaml", "tiny.yaml"]
     done = subprocess.run(
         [*command, *options],
@@ -76,7 +76,7 @@ def test_a_failed_collection_is_tried_again(study: StudyRun) -> None:
         result = study.snakemake("--cores", "2")
         assert result.returncode != 0
         assert "contradict" in result.stdout + result.stderr
-    assert f"{PLACE}/metrics.json: its files contradict" in discard(study), "as the collection says"
+    assert f"{PLACE}/metrics.json: its files contradict" in discard(study), "as the collection reports it"
     study.run()
     assert study.planned() == {}
 

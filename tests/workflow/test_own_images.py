@@ -27,7 +27,7 @@ published: ~
 
 @pytest.fixture(scope="session")
 def fetched(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
-    """A study of own images whose subsets are there."""
+    """Return a study of own images whose subsets are there."""
     study = StudyRun.create(tmp_path_factory.mktemp("own") / "project")
     (study.folder / "tiny.yaml").write_text(OWN, encoding="utf-8")
     make_image_folder(study.folder / "data/img")
@@ -37,7 +37,7 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
 
 @pytest.fixture
 def own(fetched: StudyRun, tmp_path: Path) -> StudyRun:
-    """A copy of it, with all times."""
+    """Return a copy of it, with all times."""
     return fetched.copy_to(tmp_path / "project")
 
 

@@ -177,8 +177,8 @@ def test_a_single_cell_by_its_path(finished_study: StudyRun, tmp_path: Path) -> 
     target = "results/tiny/cells/n20/non/seed0/metrics.json"
     assert fresh.planned(target) == {"fetch_dataset": 1, "extract_subset": 1, "train_cell": 1}
     fresh.run(target)
-    twin = finished_study.cell("n20/non/seed0") / "history.csv"
-    assert (fresh.cell("n20/non/seed0") / "history.csv").read_bytes() == twin.read_bytes()
+    known = finished_study.cell("n20/non/seed0") / "history.csv"
+    assert (fresh.cell("n20/non/seed0") / "history.csv").read_bytes() == known.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_a_single_cell_by_its_path(finished_study: StudyRun, tmp_path: Path) -> 
         ("report", "render_report"),
     ],
 )
-def test_targets_stop_where_they_say(tmp_path: Path, target: str, last_rule: str) -> None:
+def test_targets_stop_at_their_own_stage(tmp_path: Path, target: str, last_rule: str) -> None:
     order = ["tabulate_subsets", "train_cell", "plot_figures", "render_report"]
     planned = StudyRun.create(tmp_path / "project").planned(target)
     assert last_rule in planned
     assert not set(order[order.index(last_rule) + 1 :]) & set(planned)
 
 
-def test_the_plan_says_what_a_run_would_do(study: StudyRun) -> None:
+def test_the_plan_shows_what_a_run_would_do(study: StudyRun) -> None:
     (study.cell("n20/non/seed0") / "metrics.json").unlink()
     result = study.snakemake("plan", "--cores", "1")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -22,7 +22,7 @@ BROKEN = ("bf16", "graph-compiled")
 
 
 def resting_streams(count: int) -> Callable[[int], None]:
-    """In place of captured steps: each takes a moment; three streams do not work."""
+    """Stand in for captured steps: each takes a moment; three streams do not work."""
     if count == 3:
         raise RuntimeError("three streams do not fit on this GPU")
     return lambda steps: time.sleep(1e-5 * steps)
@@ -64,7 +64,7 @@ def test_ways_of_sharing_that_fail_are_named_and_the_others_measured() -> None:
 
 
 @pytest.mark.usefixtures("stand_ins")
-def test_the_pages_hold_every_configuration_and_say_which_failed(
+def test_the_pages_hold_every_configuration_and_name_those_that_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = Comparison(

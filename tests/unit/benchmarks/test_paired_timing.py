@@ -13,7 +13,7 @@ from benchmarks.pages import write_pages
 
 @pytest.fixture
 def comparison() -> Comparison:
-    """Ours against one other, with a machine that grew slower from round to round."""
+    """Compare ours with one other, on a machine that grew slower from round to round."""
     seconds = {"ours": (1.0, 2.0, 4.0), "other": (3.0, 4.0, 12.0), "ours" + AGAIN: (1.0, 2.0, 8.0)}
     return Comparison("a loop", "step", 2, "ours", seconds)
 

@@ -16,7 +16,7 @@ from benchmarks.worker_pool import worker_pool
 
 
 def noting(folder: Path) -> Callable[[int], None]:
-    """Steps that leave a line each: the process, a word of its environment, how many steps."""
+    """Make steps that leave a line each: the process, a word of its environment, how many steps."""
     path = folder / str(os.getpid())
 
     def take(steps: int) -> None:

@@ -33,7 +33,7 @@ def in_another_process(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder."""
+    """Return what lies in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -130,7 +130,9 @@ def test_a_full_disk_is_named_and_keeps_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EPERM])
-def test_a_folder_that_cannot_be_written_is_told(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Simulated, because the administrator may write everywhere."""
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -142,7 +144,7 @@ def test_a_folder_that_cannot_be_written_is_told(code: int, tmp_path: Path, monk
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
-def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir()
     folder.chmod(0o500)
@@ -150,7 +152,7 @@ def test_a_read_only_folder_is_told(tmp_path: Path) -> None:
         write_bytes(folder / "file", b"x")
 
 
-def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_should_be_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(SmallmixError, match="cannot write"):
         write_bytes(tmp_path / "file" / "inside", b"x")

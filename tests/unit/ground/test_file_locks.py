@@ -31,7 +31,7 @@ with locked(Path(sys.argv[1]), holder="process %d" % os.getpid()):
 
 @contextmanager
 def another_holder(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the lock until the block ends, when it is killed."""
+    """Start a process that holds the lock until the block ends, when it is killed."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
     command = [sys.executable, "-c", HOLD, str(path)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -24,7 +24,7 @@ DRAWS = 600
 
 
 def network_and_batch() -> tuple[nn.Module, Tensor, Tensor]:
-    """A trained network in training mode, a batch float32 [B, 3, 8, 8], its labels int64 [B]."""
+    """Return a trained network in training mode, a batch float32 [B, 3, 8, 8], its labels int64 [B]."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.AvgPool2d(6), nn.Flatten(), nn.Linear(6, 4)
@@ -61,7 +61,7 @@ def test_the_equality_is_exact_over_all_partners_and_symmetric_weights() -> None
             data_mix.append(2 * weight * first_label)  # the density of Beta(2, 1) is twice the weight
             unweighted.append(first_label)
     assert abs(numpy.mean(label_mix) - numpy.mean(data_mix)) < 1e-5 * numpy.mean(label_mix)
-    # With the weight from Beta(1, 1) instead, keeping one label is another task: the test can tell.
+    # With the weight from Beta(1, 1) instead, keeping one label is another task: the test notices.
     assert abs(numpy.mean(label_mix) - numpy.mean(unweighted)) > 0.02 * numpy.mean(label_mix)
 
 
@@ -88,7 +88,7 @@ def test_the_equality_holds_for_what_the_batch_plan_draws() -> None:
                 losses.append(loss_of(model, images, labels, partner, *weights))
 
     def distance(first: str, second: str) -> float:
-        """The difference of two means in its standard errors."""
+        """Return the difference of two means in its standard errors."""
         one, other = numpy.array(draws[first]), numpy.array(draws[second])
         error = (one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other)) ** 0.5
         return float(abs(one.mean() - other.mean()) / error)

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def torchvision_image(pixels: torch.Tensor, padding: int, top: int, left: int, flip: bool) -> torch.Tensor:
-    """One image (uint8 [C, H, W]) through torchvision's own functions, from a PIL image on, as DataLoaders do."""
+    """Draw one image (uint8 [C, H, W]) by torchvision's own functions, from a PIL image on, as DataLoaders do."""
     channels, height, width = pixels.shape
     array = pixels.permute(1, 2, 0).numpy()
     image = Image.fromarray(array[..., 0] if channels == 1 else array)
@@ -34,7 +34,7 @@ def check_draws(side: int, channels: int, padding: int, draws: int) -> None:
     pixels = random_pixels(50, side, channels)
     rows = torch.from_numpy(random.integers(0, 50, draws))
     top, left = (torch.from_numpy(random.integers(0, 2 * padding + 1, draws)) for _ in range(2))
-    # All borders and corners are among the draws, whatever chance says.
+    # All borders and corners are among the draws for certain.
     extremes = [(y, x) for y in (0, padding, 2 * padding) for x in (0, padding, 2 * padding)]
     for number, (y, x) in enumerate(extremes):
         top[number], left[number] = y, x

@@ -86,7 +86,7 @@ def test_near_the_end_only_what_is_left_is_compared() -> None:
         (Forgetful, "8 of them gave other numbers than plain ones)"),
     ],
 )
-def test_what_fails_or_differs_is_not_used_and_the_log_says_why(way: type[GraphSteps], reason: str) -> None:
+def test_what_fails_or_differs_is_not_used_and_the_log_gives_the_reason(way: type[GraphSteps], reason: str) -> None:
     data, state = begin()
     check = check_equivalence(data, state, partial(way, capture=False))
     assert check is not None
@@ -96,7 +96,7 @@ def test_what_fails_or_differs_is_not_used_and_the_log_says_why(way: type[GraphS
     assert message.endswith(reason)
 
 
-def test_a_training_that_diverges_at_once_is_left_to_say_so() -> None:
+def test_a_training_that_diverges_at_once_reports_it_itself() -> None:
     data, state = begin(make_cell(20, batch_size=8, iterations=14, width=2, learning_rate=1e30))
     assert check_equivalence(data, state, uncaptured) is None
 

@@ -15,14 +15,14 @@ def rows(moments: list[int], accuracies: list[float]) -> list[HistoryRow]:
     ]
 
 
-def test_with_a_hundred_readings_it_is_that_of_the_last_ten() -> None:
+def test_with_a_hundred_evaluations_it_is_that_of_the_last_ten() -> None:
     accuracies = [(37 * number % 100) / 100 for number in range(100)]
     found = summarize(rows(list(range(8, 801, 8)), accuracies))
     assert found["last_tenth_test_accuracy"] == statistics.median(accuracies[-10:])
     assert found["last_tenth_readings"] == 10
 
 
-def test_with_few_readings_it_is_not_the_middle_of_the_learning_curve() -> None:
+def test_with_few_evaluations_it_is_not_the_middle_of_the_learning_curve() -> None:
     found = summarize(rows([100, 200, 300, 400, 500], [0.1, 0.2, 0.3, 0.5, 0.9]))
     assert found["last_tenth_test_accuracy"] == 0.9
     assert found["last_tenth_readings"] == 1

@@ -45,7 +45,7 @@ def test_weights_lie_between_0_and_1_for_every_beta(first: float, second: float,
         assert ((weights >= 0) & (weights <= 1)).all()
 
 
-def test_label_weights_are_what_the_methods_say() -> None:
+def test_label_weights_are_those_of_the_methods() -> None:
     draws = [generator(0, 500, "mixing weight") for _ in range(3)]
     images, labels = draw_mixing_weights(MethodValue("images-and-labels", (1.0, 1.0)), draws[0], 50)
     assert (images == labels).all()

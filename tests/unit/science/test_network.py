@@ -32,12 +32,12 @@ PARAMETERS = [(ARTICLE, 11_172_170), (WITHOUT_FINAL_NORM, 11_171_146), (MIXUP_RE
 
 
 def trainable(model: torch.nn.Module) -> int:
-    """The number of trainable weights."""
+    """Return the number of trainable weights."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
-    """What PyTorch's own counter finds in a forward pass."""
+    """Return what PyTorch's own counter finds in a forward pass."""
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         model(images)
@@ -141,7 +141,7 @@ def test_the_forms_of_a_seed_share_the_weights_of_convolutions_and_classifier() 
 
 
 def normalized(features: Tensor, weights: dict[str, Tensor], name: str, training: bool) -> Tensor:
-    """Batch normalisation and ReLU from the formula of Ioffe and Szegedy 2015."""
+    """Compute batch normalisation and ReLU by the formula of Ioffe and Szegedy 2015."""
     if training:
         mean, variance = features.mean(dim=(0, 2, 3)), features.var(dim=(0, 2, 3), correction=0)
     else:
@@ -152,7 +152,7 @@ def normalized(features: Tensor, weights: dict[str, Tensor], name: str, training
 
 
 def oracle(name: str, weights: dict[str, Tensor], images: Tensor, blocks: tuple[int, ...], training: bool) -> Tensor:
-    """The logits of a form, layer by layer."""
+    """Compute the logits of a form, layer by layer."""
     convolve = torch.nn.functional.conv2d
     features = convolve(images, weights["stem.weight"], padding=1)
     if name == "preact-resnet18-mixup":
@@ -184,7 +184,7 @@ def test_logits_and_gradients_equal_an_independent_writing(
 ) -> None:
     model = build_network(ModelValue(name, 6, blocks), (12, 12, 3), 7, 1).double().train(training)
     random = torch.Generator().manual_seed(2)
-    with torch.no_grad():  # else every scale is 1, every shift 0, and their places could not be told apart
+    with torch.no_grad():  # else every scale is 1, every shift 0, and their places could not be distinguished
         for tensor_name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             if "norm" in tensor_name:
                 tensor.copy_(0.5 + torch.rand(tensor.shape, generator=random, dtype=torch.float64))

@@ -1,6 +1,6 @@
 """Protects the executors: the step that a CUDA graph captures takes the very steps of the plain one, on the CPU too.
 
-Without a card nothing is captured here; what is compared bit for bit is everything else: tables at fixed places, rows
+Without a GPU nothing is captured here; what is compared bit for bit is everything else: tables at fixed places, rows
 picked by a counter on the device, sums and the guard against losses that are not finite kept on the device.
 """
 
@@ -54,18 +54,18 @@ def data_of(cell: Cell) -> TrainingData:
 
 
 def counted(data: TrainingData, state: TrainingState, synchronize_each_step: bool = False) -> StepExecutor:
-    """The executor of CUDA graphs, with its steps run one by one instead of captured."""
-    ledger = StepStats.fresh(CPU)
-    return StepExecutor(state, GraphSteps(data, state, ledger, capture=False), ledger, synchronize_each_step)
+    """Return the executor of CUDA graphs, with its steps run one by one instead of captured."""
+    stats = StepStats.fresh(CPU)
+    return StepExecutor(state, GraphSteps(data, state, stats, capture=False), stats, synchronize_each_step)
 
 
 def eager(data: TrainingData, state: TrainingState, synchronize_each_step: bool = True) -> StepExecutor:
-    ledger = StepStats.fresh(CPU)
-    return StepExecutor(state, EagerSteps(data, state, ledger), ledger, synchronize_each_step)
+    stats = StepStats.fresh(CPU)
+    return StepExecutor(state, EagerSteps(data, state, stats), stats, synchronize_each_step)
 
 
 def plain(cell: Cell, data: TrainingData, steps: int) -> TrainingState:
-    """Training written down as a loop over the tables, a step and a sum at a time."""
+    """Train by a loop over the tables, written down anew, a step and a sum at a time."""
     state, plan = TrainingState.fresh(cell, data, CPU), BatchPlan(cell)
     while state.iteration < steps:
         number, position = divmod(state.iteration, plan.iterations_per_chunk)
@@ -125,7 +125,7 @@ def test_other_rules_for_the_last_batch_take_the_same_steps_in_both_executors(
 def test_one_graph_is_kept_for_each_batch_size(
     rule: LastBatch, graphs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a card nothing can be captured; which sizes are asked for is known all the same."""
+    """Without a GPU nothing can be captured; which sizes are asked for is known all the same."""
     cell = make_cell(20, batch_size=8, iterations=STEPS, width=2, learning_rate=0.01, last_batch=rule)
     data = data_of(cell)
     state = TrainingState.fresh(cell, data, CPU)
@@ -175,18 +175,18 @@ def test_early_are_a_tenth_of_the_budget_and_a_hundred_steps_at_most(iterations:
 
 
 def test_later_losses_and_losses_that_are_not_finite_are_no_largest_early_loss() -> None:
-    ledger = StepStats.fresh(CPU)
-    ledger.early_steps.fill_(3)
+    stats = StepStats.fresh(CPU)
+    stats.early_steps.fill_(3)
     for loss in (2.0, 5.0, 3.0, 9.0):
-        ledger.record(torch.tensor(loss), 8)
-    assert (float(ledger.largest_early_loss), int(ledger.largest_early_step)) == (5.0, 2)
-    ledger = StepStats.fresh(CPU)
-    ledger.early_steps.fill_(100)
+        stats.record(torch.tensor(loss), 8)
+    assert (float(stats.largest_early_loss), int(stats.largest_early_step)) == (5.0, 2)
+    stats = StepStats.fresh(CPU)
+    stats.early_steps.fill_(100)
     for loss in (2.0, 5.0, 3.0, float("nan"), 7.0):
-        ledger.record(torch.tensor(loss), 8)
-    assert (float(ledger.largest_early_loss), int(ledger.largest_early_step)) == (5.0, 2)
-    assert int(ledger.finite_steps) == 3
-    assert float(ledger.last_loss) == 3.0
+        stats.record(torch.tensor(loss), 8)
+    assert (float(stats.largest_early_loss), int(stats.largest_early_step)) == (5.0, 2)
+    assert int(stats.finite_steps) == 3
+    assert float(stats.last_loss) == 3.0
 
 
 @pytest.mark.parametrize("build", [eager, counted])
@@ -313,7 +313,7 @@ class DeviceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @pytest.fixture
 def deviceless() -> tuple[GraphSteps, StepStats]:
-    """The graph executor's steps on a device without data, where every question for a value fails."""
+    """Return the graph executor's steps on a device without data, where every question for a value fails."""
     fix_arithmetic(1)
     nowhere = torch.device("meta")
     training = training_images(SMALL, device=nowhere)
@@ -321,10 +321,10 @@ def deviceless() -> tuple[GraphSteps, StepStats]:
     data = TrainingData(training, images, images, (8, 8, 3), 10)
     state = TrainingState.fresh(SMALL, data, nowhere)
     state.model.train()
-    ledger = StepStats.fresh(nowhere)
-    steps = GraphSteps(data, state, ledger, capture=False)
+    stats = StepStats.fresh(nowhere)
+    steps = GraphSteps(data, state, stats, capture=False)
     steps.load(BatchPlan(SMALL).chunk(0), 0)
-    return steps, ledger
+    return steps, stats
 
 
 def test_a_whole_step_asks_the_device_for_nothing(deviceless: tuple[GraphSteps, StepStats]) -> None:
@@ -339,9 +339,9 @@ def test_a_whole_step_asks_the_device_for_nothing(deviceless: tuple[GraphSteps, 
 
 
 def test_the_watch_would_notice(deviceless: tuple[GraphSteps, StepStats]) -> None:
-    _, ledger = deviceless
+    _, stats = deviceless
     with DeviceWatch() as watch:
-        torch.where(ledger.stopped == 0, torch.tensor(1.0), ledger.last_loss)
+        torch.where(stats.stopped == 0, torch.tensor(1.0), stats.last_loss)
     assert "aten.where.self" in watch.on_the_host
     with pytest.raises(RuntimeError, match="meta"):
-        ledger.loss_sum.item()
+        stats.loss_sum.item()

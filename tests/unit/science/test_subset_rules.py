@@ -22,7 +22,7 @@ Labels = NDArray[numpy.int64]
 
 @st.composite
 def labels_of_enough_classes(draw: st.DrawFn) -> tuple[Labels, int, int]:
-    """Labels int64 [N], the number of classes, and how many images the scarcest class has (at least 1)."""
+    """Draw labels int64 [N], the number of classes, and how many images the scarcest class has (at least 1)."""
     classes = draw(st.integers(2, 12))
     counts = draw(st.lists(st.integers(1, 30), min_size=classes, max_size=classes))
     labels = numpy.repeat(numpy.arange(classes), counts)
@@ -166,11 +166,11 @@ def test_the_command_warns_of_missing_classes(tmp_path: Path, capsys: pytest.Cap
     fetch_dataset({"name": "digits"}, tmp_path / "digits")
     parser, command = argparse.ArgumentParser(), COMMANDS["extract-subset"]
     command.add_arguments(parser)
-    for size, told in ((8, "warning: the subset of 8 images has no image of 2 of 10 classes: '8', '9'"), (100, "")):
+    for size, warning in ((8, "warning: the subset of 8 images has no image of 2 of 10 classes: '8', '9'"), (100, "")):
         rule = json.dumps({"rule": "head", "size": size, "seed": None})
         options = ["--dataset", str(tmp_path / "digits"), "--rule", rule, "--output", str(tmp_path / "n.csv")]
         assert command.run(parser.parse_args(options)) == 0
-        assert capsys.readouterr().out.partition(f"{tmp_path / 'n.csv'}")[0].strip() == told
+        assert capsys.readouterr().out.partition(f"{tmp_path / 'n.csv'}")[0].strip() == warning
 
 
 def test_a_random_subset_is_uniform_over_the_training_list() -> None:

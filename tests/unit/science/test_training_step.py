@@ -26,7 +26,7 @@ MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")
 
 
 def plan_row(cell: Cell, iteration: int = 0) -> BatchRow:
-    """One row of the cell's plan, cut to its batch, straight from the tables."""
+    """Return one row of the cell's plan, cut to its batch, straight from the tables."""
     chunk = BatchPlan(cell).chunk(0)
     size = int(chunk.batch_sizes[iteration])
     return BatchRow(
@@ -42,7 +42,7 @@ def plan_row(cell: Cell, iteration: int = 0) -> BatchRow:
 
 
 def double_precision_loss(model: torch.nn.Module, images: TrainingImages, row: BatchRow) -> torch.Tensor:
-    """The step's loss written down anew: one image at a time, labels as probability vectors, all in float64."""
+    """Compute the step's loss anew: one image at a time, labels as probability vectors, all in float64."""
     pixels = []
     for position in range(len(row.rows)):
         window = images.windows[row.rows[position], row.crop_y[position], row.crop_x[position]].double() / 255
@@ -115,19 +115,21 @@ def test_updates_are_those_of_the_plain_optimizer(mix: Mix, layout: torch.memory
     images = training_images(cell)
     model = build_network(cell.model, (8, 8, 3), 10, 0).to(memory_format=layout)
     optimizer = momentum_sgd(model, cell.recipe)
-    twin = copy.deepcopy(model)
-    plain = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=False, foreach=False)
+    model_copy = copy.deepcopy(model)
+    plain = torch.optim.SGD(
+        model_copy.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=False, foreach=False
+    )
     rates = set()
     for iteration in range(12):
         row = plan_row(cell, iteration)
         rates.add(float(row.learning_rate))
         training_step(model, optimizer, images, row, "fp32")
-        for weight, other in zip(model.parameters(), twin.parameters(), strict=True):
+        for weight, other in zip(model.parameters(), model_copy.parameters(), strict=True):
             assert weight.grad is not None
             other.grad = weight.grad.clone()
         plain.param_groups[0]["lr"] = float(row.learning_rate)
         plain.step()
-        for weight, other in zip(model.parameters(), twin.parameters(), strict=True):
+        for weight, other in zip(model.parameters(), model_copy.parameters(), strict=True):
             torch.testing.assert_close(weight, other, rtol=1e-5, atol=1e-7)
             # What is compared is one step, not how rounding differences grow.
             other.data.copy_(weight.data)

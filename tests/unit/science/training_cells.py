@@ -62,7 +62,7 @@ def make_cell(
     rule: SubsetRule = "head",
     **recipe: Any,
 ) -> Cell:
-    """A cell of random images; keywords not named here replace parts of the recipe."""
+    """Return a cell of random images; keywords not named here replace parts of the recipe."""
     return Cell(
         dataset=DatasetValue("cifar10"),
         subset=SubsetValue(rule, size),
@@ -76,7 +76,7 @@ def make_cell(
 
 
 def random_pixels(count: int, side: int = 8, channels: int = 3, seed: int = 0) -> torch.Tensor:
-    """Random images, uint8 [count, channels, side, side]."""
+    """Return random images, uint8 [count, channels, side, side]."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (count, channels, side, side), dtype=torch.uint8, generator=generator)
 
@@ -84,7 +84,7 @@ def random_pixels(count: int, side: int = 8, channels: int = 3, seed: int = 0) -
 def training_images(
     cell: Cell, side: int = 8, channels: int = 3, device: torch.device | None = None, classes: int = 10
 ) -> TrainingImages:
-    """Random images and labels for `cell` on `device` (default: the CPU), in the ordinary memory format."""
+    """Return random images and labels for `cell` on `device` (default: the CPU), in the ordinary memory format."""
     where = device or torch.device("cpu")
     labels = torch.randint(0, classes, (cell.size,), generator=torch.Generator().manual_seed(1))
     return TrainingImages(
@@ -96,7 +96,7 @@ def training_images(
 
 
 def momentum_sgd(model: nn.Module, recipe: RecipeValue) -> MomentumSgd:
-    """The recipe's optimiser for a model on the CPU."""
+    """Return the recipe's optimiser for a model on the CPU."""
     return MomentumSgd(model.parameters(), recipe.momentum, recipe.weight_decay, torch.device("cpu"))
 
 
@@ -107,8 +107,8 @@ def training_step(
 
     Raises NonFiniteLoss with no weight and no momentum updated.
     """
-    ledger = StepStats.fresh(row.rows.device)
-    traceable_step(model, optimizer, images, row, precision, ledger)
-    if ledger.stopped:
-        raise NonFiniteLoss(float(ledger.stopping_loss))
-    return float(ledger.last_loss)
+    stats = StepStats.fresh(row.rows.device)
+    traceable_step(model, optimizer, images, row, precision, stats)
+    if stats.stopped:
+        raise NonFiniteLoss(float(stats.stopping_loss))
+    return float(stats.last_loss)

@@ -22,7 +22,7 @@ OWN_MODULES = ("random", "statistics", "csv", "yaml", "json", "jsonschema", "pyd
 
 
 def run_in_bash(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As Snakemake runs a rule's shell command."""
+    """Run a script as Snakemake runs a rule's shell command."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
         ["bash", "-c", f"set -euo pipefail; {command}"],
@@ -103,14 +103,16 @@ def test_labels_of_any_language_are_printed_anywhere(tmp_path: Path, encoding: d
         assert "title:" in done.stdout
 
 
-def test_file_names_that_the_locale_cannot_write_are_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_names_that_the_locale_cannot_write_are_reported_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
     assert explain_encoding("data/birds") is None
     for names in ("data/vögel", "data/猫"):
-        told = explain_encoding(names)
-        assert told is not None
-        assert "ascii" in told
-        assert "PYTHONUTF8=1" in told
+        message = explain_encoding(names)
+        assert message is not None
+        assert "ascii" in message
+        assert "PYTHONUTF8=1" in message
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "utf-8")
     assert explain_encoding("data/vögel") is None
 
@@ -131,7 +133,7 @@ def test_a_notebooks_or_a_desktops_backend_does_not_matter(tmp_path: Path, backe
 
 @pytest.fixture
 def large(tmp_path: Path) -> Study:
-    """Larger than any argument of a command can be."""
+    """Return a value larger than any argument of a command can be."""
     overlay = tmp_path / "large.yaml"
     seeds = ", ".join(str(2_000_000_000 + number) for number in range(10_000))
     overlay.write_text(

@@ -47,7 +47,7 @@ OWN = (
 
 
 def fill(root: Path) -> None:
-    """A project's folder after a run, with files of the user's in between."""
+    """Fill a project's folder as after a run, with files of the user's in between."""
     for name in (*MADE, *OWN):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ def test_only_what_runs_made_is_removed(tmp_path: Path) -> None:
     left = remove_made_files(find_made_files(tmp_path), tmp_path)
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert there == set(OWN)
-    told = {str(path.relative_to(tmp_path)) for path in left}
-    assert {"results/notes.txt", "resources/photos/train-0.png", "resources/birds/holiday.jpg"} <= told
+    reported = {str(path.relative_to(tmp_path)) for path in left}
+    assert {"results/notes.txt", "resources/photos/train-0.png", "resources/birds/holiday.jpg"} <= reported
     assert not (tmp_path / ".snakemake").exists()
     assert not (tmp_path / "results/store").exists()
 

@@ -26,7 +26,7 @@ PACKAGE = Path(__file__).resolve().parents[3] / "workflow"
 
 @contextmanager
 def another_run(study: str, folder: Path) -> Iterator[int]:
-    """A process that runs `study` until the block ends, when it is killed."""
+    """Start a process that runs `study` until the block ends, when it is killed."""
     ready = folder / "ready"
     child = os.fork()
     if child == 0:
@@ -45,7 +45,7 @@ def another_run(study: str, folder: Path) -> Iterator[int]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's .snakemake with the marks that a killed Snakemake leaves."""
+    """Return a project's .snakemake with the marks that a killed Snakemake leaves."""
     monkeypatch.setattr(run_lock, "PATIENCE_SECONDS", 0.2)
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "0.input.lock").touch()
@@ -111,7 +111,7 @@ def test_cleaning_up_waits_for_whoever_is_at_work(tmp_path: Path, monkeypatch: p
 
 
 def leave_lock(folder: Path, name: str, holder: str, *, seconds_older: float) -> Path:
-    """A lock file that nobody holds, as old as given against Snakemake's marks."""
+    """Leave a lock file that nobody holds, as old as given against Snakemake's marks."""
     path = folder / "smallmix-runs" / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(holder)

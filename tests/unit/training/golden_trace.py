@@ -1,7 +1,7 @@
 """The golden trace: the training loss of every one of 30 iterations, for each method, on the CPU.
 
-golden_trace.txt guards against silent changes of the science. A change that is meant to change results regenerates it,
-from the project's folder, and says so in its commit:
+golden_trace.txt guards against silent changes of the science. Regenerate it from the project's folder after a change
+that is meant to change results, and mention that in the commit:
 
     PYTHONPATH=workflow:. python -m tests.unit.training.golden_trace
 """
@@ -24,7 +24,7 @@ Trace = dict[str, list[str]]
 
 
 def describe_place() -> str:
-    """What must agree for equal bytes: version of PyTorch, instructions it uses, processor."""
+    """Return what must agree for equal bytes: version of PyTorch, instructions it uses, processor."""
     capability = torch.backends.cpu.get_cpu_capability()
     return f"torch {torch.__version__.partition('+')[0]}, {capability}, {describe_processor()}"
 
@@ -41,7 +41,7 @@ def record_trace(folder: Path) -> Trace:
 
 
 def read_golden_trace() -> tuple[str, Trace]:
-    """Where the golden trace was recorded, and the trace."""
+    """Return where the golden trace was recorded, and the trace."""
     place, header, *rows = FILE.read_text(encoding="ascii").splitlines()
     columns = zip(*(row.split() for row in rows), strict=True)
     return place.removeprefix("# "), dict(zip(header.split()[1:], map(list, list(columns)[1:]), strict=True))

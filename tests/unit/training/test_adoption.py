@@ -79,11 +79,11 @@ class TinyStudy:
             self.train()
 
     def histories(self) -> list[bytes]:
-        """The history.csv of every cell."""
+        """Return the history.csv of every cell."""
         return [(self.layout.cell(cell) / "history.csv").read_bytes() for cell in self.layout.study.cells]
 
     def store(self) -> dict[str, bytes]:
-        """Every file of every finished record."""
+        """Return every file of every finished record."""
         folder = self.layout.root / STORE
         return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("*/finished/*"))}
 
@@ -146,7 +146,7 @@ def study(tmp_path: Path) -> TinyStudy:
     return TinyStudy.write(tmp_path)
 
 
-def test_after_an_adoption_nothing_is_trained_and_the_record_says_so(
+def test_after_an_adoption_nothing_is_trained_and_the_record_shows_it(
     study: TinyStudy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study.train_with_older_code()

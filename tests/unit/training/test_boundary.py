@@ -29,13 +29,13 @@ class PackageCopy:
         shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
 
     def fingerprints(self) -> Fingerprints:
-        """The fingerprint of every method with every network, as a new process would find it."""
+        """Return the fingerprint of every method with every network, as a new process would find it."""
         for cached in ("fingerprint_code", "fingerprint_training", "_meanings", "_module_file", "_imports_of"):
             getattr(code_fingerprint, cached).cache_clear()
         return {(mix, network): fingerprint_training(mix, network) for mix in MIXES for network in NETWORKS}
 
     def changed(self, path: str) -> set[tuple[str, str]]:
-        """The trainings that are outdated once one number is changed in a file; the file is then as before."""
+        """Change a number in a file; return the trainings that this outdates. The file is then as before."""
         file, before = self.folder / path, self.fingerprints()
         source = file.read_text(encoding="utf-8")
         file.write_text(with_another_number(source), encoding="utf-8")
@@ -66,7 +66,7 @@ class RewordMessages(ast.NodeTransformer):
 
 
 def with_another_number(source: str) -> str:
-    """A module's source with one number changed, or with one added where it has none."""
+    """Return a module's source with one number changed, or with one added where it has none."""
     change = ChangeOneNumber()
     tree = change.visit(ast.parse(source))
     return ast.unparse(tree) + ("" if change.done else "\nADDED = 1\n")
@@ -158,7 +158,7 @@ def test_what_networks_share_outdates_all_that_share_it(package: PackageCopy) ->
         assert package.changed(f"science/networks/{name}.py") == set(package.fingerprints())
 
 
-def test_the_science_says_nothing_to_people() -> None:
+def test_the_science_prints_no_messages() -> None:
     """It raises small errors with values; who catches them finds the words."""
     for path in (PACKAGE / "science").rglob("*.py"):
         source = path.read_text(encoding="utf-8")

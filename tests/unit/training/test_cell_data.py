@@ -19,19 +19,19 @@ from tests.tiny_cell import tiny_cell
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits as arrays."""
+    """Return the digits as arrays."""
     folder = tmp_path_factory.mktemp("resources") / "digits"
     write_dataset(digits_dataset(), folder)
     return folder
 
 
 def cell_of(rule: SubsetValue) -> Cell:
-    """A cell on the digits."""
+    """Return a cell on the digits."""
     return replace(tiny_cell(), dataset=DatasetValue(name="digits"), subset=rule)
 
 
 def subset_of(digits: Path, rule: SubsetValue, path: Path) -> Path:
-    """The table that a rule gives."""
+    """Return the table that a rule gives."""
     extract_subset(rule, digits / "train.csv", [str(digit) for digit in range(10)], path)
     return path
 

@@ -1,4 +1,4 @@
-"""A checkpoint is whole, this training's, and believed only after checks; the one before it survives every fault."""
+"""A checkpoint is whole, this training's, and believed only after checks; the one before it survives all damage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def a_state(number: int) -> dict[str, Any]:
 
 
 def resumed(folder: Path) -> tuple[int | None, list[str]]:
-    """The iteration that a training would go on from (None: a fresh start), and what the log says."""
+    """Return the iteration that a training would go on from (None: a fresh start), and what is logged."""
     found: list[int] = []
     lines: list[str] = []
     answer = resume_from_checkpoint(folder, KEY, lambda state: found.append(state["iteration"]), lines.append)
@@ -51,7 +51,7 @@ def resumed(folder: Path) -> tuple[int | None, list[str]]:
 
 
 def with_checksum(content: bytes, key: str = KEY, file_format: str = FORMAT) -> bytes:
-    """A checkpoint file whose header vouches for any content."""
+    """Write a checkpoint file whose header vouches for any content."""
     header = {"format": file_format, "key": key, "sha256": hashlib.sha256(content).hexdigest()}
     return json.dumps(header).encode() + b"\n" + content
 
@@ -73,7 +73,7 @@ def test_keeps_the_newest_and_the_one_before(tmp_path: Path) -> None:
     assert resumed(tmp_path) == (3, [])
 
 
-def test_without_any_checkpoint_there_is_nothing_to_say(tmp_path: Path) -> None:
+def test_without_any_checkpoint_nothing_is_reported(tmp_path: Path) -> None:
     assert resumed(tmp_path) == (None, [])
 
 
@@ -219,7 +219,7 @@ EDITS: dict[str, Edit] = {
     "an iteration beyond the budget": lambda state: state.update(iteration=7),
     "a negative iteration": lambda state: state.update(iteration=-1),
     "an iteration in words": lambda state: state.update(iteration="four"),
-    "an iteration without its readings": lambda state: state.update(iteration=1),
+    "an iteration without its evaluations": lambda state: state.update(iteration=1),
     "a boolean loss": lambda state: state.update(loss_sum=True),
     "a loss that is not finite": lambda state: state.update(loss_sum=float("inf")),
     "a largest loss that is not finite": lambda state: state.update(largest_early_loss=float("nan")),
@@ -241,7 +241,7 @@ EDITS: dict[str, Edit] = {
 
 @pytest.mark.parametrize("kind", EDITS)
 def test_a_state_that_does_not_fit_is_refused_before_anything_changes(tmp_path: Path, kind: str) -> None:
-    """Such a file has the right checksum: somebody made it by hand, or a fault of ours did."""
+    """Such a file has the right checksum: somebody made it by hand, or an error of ours did."""
     data = TinyData.write(tmp_path)
     cell = tiny_cell()
     fix_arithmetic(1)

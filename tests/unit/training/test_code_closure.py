@@ -35,7 +35,7 @@ def trainer_modules() -> set[str]:
 
 
 def test_the_fingerprint_covers_science_and_what_it_imports(trainer_modules: set[str]) -> None:
-    """What is left out: the training around the science, and the ground floor that only it stands on."""
+    """What is left out: the training around the science, and the modules beside the rooms that only it imports."""
     covered = import_closure(training_modules("images-and-labels", "preact-resnet18"))
     science = {name for name in trainer_modules if name.startswith("smallmix.science")}
     assert science <= covered

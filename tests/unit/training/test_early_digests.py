@@ -24,7 +24,7 @@ from tests.tiny_cell import MIXES, TinyData, tiny_cell
 
 
 def digests(output: Path) -> dict[str, str]:
-    """The digests in a cell's record, by iteration."""
+    """Return the digests in a cell's record, by iteration."""
     metrics: dict[str, Any] = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     found: dict[str, str] = metrics["early_weights_sha256"]
     return found
@@ -33,7 +33,7 @@ def digests(output: Path) -> dict[str, str]:
 def executor_that(
     each_step: bool, state: TrainingState, launcher: StepLauncher, stats: StepStats, synchronize_each_step: bool
 ) -> StepExecutor:
-    """An executor that synchronizes as the test wants it, whatever the device."""
+    """Return an executor that synchronizes as the test wants it, whatever the device."""
     return StepExecutor(state, launcher, stats, each_step)
 
 

@@ -43,7 +43,7 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def real_images(folder: Path) -> Arrays:
-    """The first 1,000 training images of a folder with train.csv, uint8 [N, H, W, C], and their labels int64 [N]."""
+    """Return the first 1,000 training images, uint8 [N, H, W, C], of a folder with train.csv, and labels int64 [N]."""
     with open(folder / "train.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     names = sorted({row["label"] for row in rows})
@@ -52,7 +52,7 @@ def real_images(folder: Path) -> Arrays:
 
 
 def made_up_images() -> Arrays:
-    """As many images of 32 x 32: each class has coarse patches of its own, under noise and another brightness."""
+    """Draw as many images of 32 x 32: each class has coarse patches of its own, under noise and another brightness."""
     generator = np.random.Generator(np.random.PCG64(3))
     patches = generator.integers(60, 200, (CLASSES, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
     labels = np.arange(SIZE, dtype=np.int64) % CLASSES
@@ -82,13 +82,13 @@ def write_images(folder: Path, arrays: Arrays) -> TinyData:
 
 
 def article_cell(method: str, width: int) -> Cell:
-    """The article's cell of 1,000 images as config.yaml has it, in another width where that is asked for."""
+    """Return the article's cell of 1,000 images as config.yaml has it, in another width where that is asked for."""
     cell = load_study([PROJECT / "config.yaml"]).cell(f"n{SIZE}/{method}/seed0").value
     return dataclasses.replace(cell, model=dataclasses.replace(cell.model, width=width))
 
 
 def first_losses(cell: Cell, data: TinyData, steps: int) -> list[float]:
-    """The training loss of each of the cell's first steps. Raises NonFiniteLoss where one is not finite."""
+    """Return the training loss of each of the cell's first steps. Raises NonFiniteLoss where one is not finite."""
     fix_arithmetic(cell.recipe.cpu_threads)
     images = load_training_data(cell, data.dataset, data.subset, CPU, choose_memory_format(CPU, cell.model.width))
     state = TrainingState.fresh(cell, images, CPU)
@@ -104,7 +104,7 @@ def first_losses(cell: Cell, data: TinyData, steps: int) -> list[float]:
 
 
 def assert_sane(losses: Sequence[float]) -> None:
-    """All finite, none beyond ten times the loss of guessing, and falling where there are steps enough to tell."""
+    """Assert that all are finite, none is above ten times the loss of guessing, and many steps make them fall."""
     assert all(math.isfinite(loss) for loss in losses), losses
     assert max(losses) < alarming_loss(CLASSES), losses
     if len(losses) >= 2 * COMPARED:

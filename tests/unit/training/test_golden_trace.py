@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 
 
 def difference(losses: list[str], golden: list[str]) -> float:
-    """The largest relative difference of two traces."""
+    """Return the largest relative difference of two traces."""
     pairs = zip(map(float, losses), map(float, golden), strict=True)
     return max(abs(loss - wanted) / wanted for loss, wanted in pairs)
 
@@ -69,7 +69,7 @@ def test_a_slip_in_the_loop_would_be_noticed(tmp_path: Path, monkeypatch: pytest
 
 
 def trace_of(folder: Path, change: dict[str, Any]) -> list[str]:
-    """The trace of mixing images alone with another recipe."""
+    """Return the trace of mixing images alone with another recipe."""
     cell = tiny_cell("images", iterations=ITERATIONS, every=1, **change)
     output, _ = TinyData.write(folder).train(cell, folder)
     with open(output / "history.csv", encoding="ascii", newline="") as stream:

@@ -23,7 +23,7 @@ from smallmix.training.gpu_slots import GpuSlot, batch_job, lease_gpu, list_gpus
 
 PACKAGE = Path(__file__).resolve().parents[3] / "workflow"
 
-# A job: leases, says which slot it has, and holds it until its standard input ends. While it holds the slot it keeps a
+# A job: leases, prints its slot, and holds it until its standard input ends. While it holds the slot it keeps a
 # file created with O_EXCL, so that a second holder of the same slot cannot go unseen; a killed holder's file names its
 # process, and may be taken over when that process is gone.
 HOLDER = """
@@ -78,7 +78,7 @@ def start_holder(folder: Path, *, gpus: str, cells_per_card: int = 1, seconds: f
     )
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def read_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
@@ -89,7 +89,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextlib.contextmanager
 def holders(number: int, folder: Path, *, gpus: str, cells_per_card: int = 1) -> Iterator[list[subprocess.Popen[str]]]:
-    """Holders that are all let go in the end."""
+    """Start holders; let all go in the end."""
     processes = [start_holder(folder, gpus=gpus, cells_per_card=cells_per_card) for _ in range(number)]
     try:
         yield processes
@@ -192,7 +192,7 @@ def test_the_gpu_that_a_scheduler_gave_is_left_as_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_scheduler_that_gave_no_gpu_means_the_cpu_and_a_line_says_so(tmp_path: Path) -> None:
+def test_a_scheduler_that_gave_no_gpu_means_the_cpu_and_a_line_reports_it(tmp_path: Path) -> None:
     lines: list[str] = []
     environment = {"SLURM_JOB_ID": "5"}
     with lease_gpu(tmp_path, environment=environment, report=lines.append) as slot:
@@ -214,29 +214,29 @@ def test_several_gpus_of_one_batch_job_are_leased_within_that_job(tmp_path: Path
 
 def test_gpus_are_spread_over_before_any_is_doubled(tmp_path: Path) -> None:
     with holders(8, tmp_path / "slots", gpus="0,1,2,3", cells_per_card=2) as processes:
-        taken = [said(process) for process in processes]
+        taken = [read_line(process) for process in processes]
     assert Counter(slot.split()[0] for slot in taken) == {"0": 2, "1": 2, "2": 2, "3": 2}
     assert len(set(taken)) == 8
 
 
 def test_a_freed_slot_of_the_least_used_gpu_goes_first(tmp_path: Path) -> None:
     with holders(4, tmp_path / "slots", gpus="0,1", cells_per_card=2) as processes:
-        on_gpu = {said(process): process for process in processes}
+        on_gpu = {read_line(process): process for process in processes}
         for number in (0, 1):
             end(on_gpu[f"1 {number}"])
         end(on_gpu["0 0"])
         with holders(1, tmp_path / "slots", gpus="0,1", cells_per_card=2) as (late,):
-            assert said(late).split()[0] == "1"
+            assert read_line(late).split()[0] == "1"
 
 
-def test_a_job_without_a_slot_waits_says_so_and_gets_the_next(tmp_path: Path) -> None:
+def test_a_job_without_a_slot_waits_reports_it_and_gets_the_next(tmp_path: Path) -> None:
     with holders(1, tmp_path / "slots", gpus="0") as (first,):
-        assert said(first) == "0 0"
+        assert read_line(first) == "0 0"
         with holders(1, tmp_path / "slots", gpus="0") as (second,):
             assert second.stderr is not None
             assert "waiting for a GPU" in second.stderr.readline()
             end(first)
-            assert said(second) == "0 0"
+            assert read_line(second) == "0 0"
 
 
 def test_a_stop_while_waiting_ends_the_wait(tmp_path: Path) -> None:
@@ -249,11 +249,11 @@ def test_a_stop_while_waiting_ends_the_wait(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_any_death_releases_the_slot(tmp_path: Path, name: signal.Signals) -> None:
     with holders(1, tmp_path / "slots", gpus="0") as (first,):
-        assert said(first) == "0 0"
+        assert read_line(first) == "0 0"
         first.send_signal(name)
         first.wait()
         with holders(1, tmp_path / "slots", gpus="0") as (second,):
-            assert said(second) == "0 0"
+            assert read_line(second) == "0 0"
 
 
 def test_many_jobs_and_kills_never_put_two_on_one_slot_and_leave_none_behind(tmp_path: Path) -> None:

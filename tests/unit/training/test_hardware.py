@@ -39,7 +39,7 @@ def test_bfloat16_is_native_where_the_processor_has_instructions_for_it(
 
 
 def test_the_real_processor_is_recognised() -> None:
-    """Against what the system says, where it says it."""
+    """Against what the system reports, where it does."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
@@ -49,7 +49,7 @@ def test_the_real_processor_is_recognised() -> None:
     assert bfloat16_support(CPU) == ("native" if {"amx_bf16", "avx512_bf16"} & set(flags) else "emulated")
 
 
-def test_a_training_says_that_its_precision_is_emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_reports_that_its_precision_is_emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, SKYLAKE)
     data = TinyData.write(tmp_path)
     _, lines = data.train(tiny_cell(precision="bf16"), tmp_path / "bf16")
@@ -103,7 +103,7 @@ def test_a_counted_gpu_that_cannot_be_used_is_explained(
     assert explain_unusable_gpus(["0"]) is None
 
 
-def test_a_training_without_its_counted_gpu_says_so_in_log_and_record(
+def test_a_training_without_its_counted_gpu_reports_it_in_log_and_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -1,7 +1,7 @@
 """Protects the science of `precision: bf16`: the accuracy that it reaches on real images is that of fp32.
 
 Handwritten digits, several seeds, and the difference of the means held against its standard error; of captured steps
-the same is asked on a card (tests/gpu/test_accuracy_equivalence.py).
+the same is asked on a GPU (tests/gpu/test_accuracy_equivalence.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SEEDS, SIZE = 5, 500
 
 
 def accuracies(data: TinyData, folder: Path, precision: str) -> NDArray[numpy.float64]:
-    """The final test accuracy of each seed."""
+    """Return the final test accuracy of each seed."""
     found = []
     for seed in range(SEEDS):
         cell = tiny_cell("images-and-labels", iterations=150, every=150, size=SIZE, batch_size=64, precision=precision)

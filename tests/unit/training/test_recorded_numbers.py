@@ -22,7 +22,7 @@ Record = tuple[list[dict[str, float]], dict[str, Any], Path]
 
 
 def train(folder: Path, **choices: Any) -> Record:
-    """The rows of history.csv, metrics.json, and the folder of a training."""
+    """Train a cell; return the rows of history.csv, metrics.json, and the folder."""
     folder.mkdir()
     output, _ = TinyData.write(folder).train(tiny_cell("images-and-labels", iterations=8, **choices), folder)
     with open(output / "history.csv", encoding="utf-8", newline="") as stream:
@@ -32,7 +32,7 @@ def train(folder: Path, **choices: Any) -> Record:
 
 @pytest.fixture(scope="module")
 def every_step(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """A training that is evaluated after each of its eight steps."""
+    """Train a cell that is evaluated after each of its eight steps."""
     return train(tmp_path_factory.mktemp("recorded") / "a", every=1)
 
 
@@ -84,7 +84,7 @@ def test_the_record_sums_up_its_history_and_its_predictions(every_step: Record) 
     assert metrics["largest_early_loss_iteration"] == 1
 
 
-def test_an_image_is_told_without_regard_to_the_other_test_images(every_step: Record, tmp_path: Path) -> None:
+def test_an_image_is_classified_without_regard_to_the_other_test_images(every_step: Record, tmp_path: Path) -> None:
     """As a network in evaluation mode does: the same training with a quarter of the test images."""
     data = TinyData.write(tmp_path)
     description = json.loads((data.dataset / "dataset.json").read_text(encoding="utf-8"))
@@ -99,8 +99,8 @@ def test_an_image_is_told_without_regard_to_the_other_test_images(every_step: Re
         np.testing.assert_allclose(few["logits"], all_of_them["logits"][:10], atol=2e-3)
 
 
-# The last tenth of 200 iterations read every two: iterations 182 to 200, ten readings. Sorted: 10 20 30 40 50 51 90 91
-# 92 93 percent, whose median is 50.5; their mean is 56.7, and the middle of nine of them is 50 or 51.
+# The last tenth of 200 iterations, evaluated every two: iterations 182 to 200, ten evaluations. Sorted: 10 20 30 40 50
+# 51 90 91 92 93 percent, whose median is 50.5; their mean is 56.7, and the middle of nine of them is 50 or 51.
 LATE = [0.93, 0.10, 0.50, 0.91, 0.20, 0.51, 0.92, 0.30, 0.90, 0.40]
 
 

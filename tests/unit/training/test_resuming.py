@@ -19,7 +19,7 @@ from tests.tiny_cell import MIXES, StopAtCheck, TinyData, tiny_cell
 
 
 def result(output: Path) -> dict[str, Any]:
-    """What must be equal: history and predictions as bytes, and metrics without clock and machine."""
+    """Return what must be equal: history and predictions as bytes, and metrics without clock and machine."""
     metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     for key in ("timing", "environment", "earlier_environments"):
         del metrics[key]
@@ -31,7 +31,7 @@ def result(output: Path) -> dict[str, Any]:
 
 
 def checkpoint_folder(folder: Path) -> Path:
-    """The one entry of a store."""
+    """Return the one entry of a store."""
     (entry,) = (folder / "store").iterdir()
     return entry
 
@@ -44,8 +44,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TinyData:
 @pytest.mark.parametrize("mix", MIXES)
 def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, mix: Mix) -> None:
     cell = tiny_cell(mix)
-    twin, _ = data.train(cell, tmp_path / "twin")
-    wanted = result(twin)
+    undisturbed, _ = data.train(cell, tmp_path / "undisturbed")
+    wanted = result(undisturbed)
     moments: list[str] = []
     for number in range(1000):
         folder = tmp_path / str(number)
@@ -58,7 +58,7 @@ def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, m
         assert not (folder / "cell" / "failure.json").exists()
         output, _ = data.train(cell, folder)
         assert result(output) == wanted, f"stopped at check {number}: {moments[-1]}"
-    # Before loading, before training, after each step, and within readings, the last one included.
+    # Before loading, before training, after each step, and within evaluations, the last one included.
     assert len(moments) >= 2 + cell.iterations + 3
     assert any("nothing is lost" in moment for moment in moments)
     for iteration in range(1, cell.iterations + 1):
@@ -73,17 +73,17 @@ def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, m
         {"iterations": 20, "every": 7, "every_at_end": 1},
         {"iterations": 20, "every": 8, "learning_rate": 0.5},
     ],
-    ids=["even batches", "a dropped remainder", "dense readings at the end", "a large early loss"],
+    ids=["even batches", "a dropped remainder", "dense evaluations at the end", "a large early loss"],
 )
-def test_stopped_often_whatever_the_batches_and_readings(
+def test_stopped_often_whatever_the_batches_and_evaluations(
     data: TinyData, tmp_path: Path, choices: dict[str, Any]
 ) -> None:
     cell = tiny_cell("images-and-labels", **choices)
-    twin, _ = data.train(cell, tmp_path / "twin")
-    wanted = result(twin)
+    undisturbed, _ = data.train(cell, tmp_path / "undisturbed")
+    wanted = result(undisturbed)
     assert wanted["metrics"]["largest_early_loss"] > 0
-    readings = [line.split(",")[0] for line in wanted["history"].decode().splitlines()[1:]]
-    assert readings == [str(moment) for moment in cell.evaluation_moments.until(cell.iterations)]
+    evaluated = [line.split(",")[0] for line in wanted["history"].decode().splitlines()[1:]]
+    assert evaluated == [str(moment) for moment in cell.evaluation_moments.until(cell.iterations)]
     runs = 1
     while True:
         try:
@@ -99,7 +99,7 @@ def test_stopped_often_whatever_the_batches_and_readings(
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stopped_again_and_again(data: TinyData, tmp_path: Path, precision: str) -> None:
     cell = tiny_cell("images-and-labels", iterations=9, every=4, precision=precision)
-    twin, _ = data.train(cell, tmp_path / "twin")
+    undisturbed, _ = data.train(cell, tmp_path / "undisturbed")
     runs = 1
     while True:
         try:
@@ -110,7 +110,7 @@ def test_stopped_again_and_again(data: TinyData, tmp_path: Path, precision: str)
             runs += 1
             assert runs < 100
     assert runs > 3
-    assert result(output) == result(twin)
+    assert result(output) == result(undisturbed)
     assert any(line.startswith("continued from the checkpoint at iteration") for line in lines)
     assert json.loads((output / "metrics.json").read_text())["timing"]["runs"] == runs
 
@@ -118,7 +118,7 @@ def test_stopped_again_and_again(data: TinyData, tmp_path: Path, precision: str)
 def test_the_comparison_can_fail(data: TinyData, tmp_path: Path) -> None:
     """The negative control: one momentum buffer lost on the way, and the result is another."""
     cell = tiny_cell("images")
-    twin, _ = data.train(cell, tmp_path / "twin")
+    undisturbed, _ = data.train(cell, tmp_path / "undisturbed")
     with pytest.raises(Interrupted):
         data.train(cell, tmp_path / "cut", StopAtCheck(4))
     entry = checkpoint_folder(tmp_path / "cut")
@@ -126,13 +126,13 @@ def test_the_comparison_can_fail(data: TinyData, tmp_path: Path) -> None:
     saved["momentum"][0].zero_()
     save_checkpoint(entry, entry.name, saved)
     output, _ = data.train(cell, tmp_path / "cut")
-    found, wanted = result(output), result(twin)
+    found, wanted = result(output), result(undisturbed)
     assert found["history"] != wanted["history"]
     assert found["predictions"] != wanted["predictions"]
     assert found["metrics"]["weights_sha256"] != wanted["metrics"]["weights_sha256"]
 
 
-def test_saves_as_often_as_it_is_told_and_cleans_up(
+def test_saves_as_often_as_it_should_and_cleans_up(
     data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[int] = []
@@ -150,7 +150,7 @@ def test_saves_as_often_as_it_is_told_and_cleans_up(
 
 
 def test_a_checkpoint_of_another_cell_or_an_older_format_starts_afresh(data: TinyData, tmp_path: Path) -> None:
-    twin, _ = data.train(tiny_cell("none"), tmp_path / "twin")
+    undisturbed, _ = data.train(tiny_cell("none"), tmp_path / "undisturbed")
     for mix in ("none", "images"):
         with pytest.raises(Interrupted):
             data.train(tiny_cell(mix), tmp_path / mix, StopAtCheck(4))
@@ -164,13 +164,15 @@ def test_a_checkpoint_of_another_cell_or_an_older_format_starts_afresh(data: Tin
         entry.mkdir(parents=True)
         (entry / NEWEST).write_bytes(content)
         output, lines = data.train(tiny_cell("none"), folder)
-        assert result(output) == result(twin)
+        assert result(output) == result(undisturbed)
         assert any(reason in line for line in lines)
         assert "no checkpoint can be used: training starts from the beginning" in lines
         assert reason in (entry / "log.txt").read_text()
 
 
-def test_says_where_it_is_continued_elsewhere(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_where_it_is_continued_elsewhere(
+    data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Interrupted):
         data.train(tiny_cell(), tmp_path, StopAtCheck(4))
     monkeypatch.setattr(train_cell_module, "describe_processor", lambda: "another processor")
@@ -194,9 +196,9 @@ def test_equal_cells_give_equal_bytes_whatever_stands_around_them(data: TinyData
     assert result(first) == result(second)
 
 
-def test_the_final_reading_survives_a_stop_after_the_last_step(data: TinyData, tmp_path: Path) -> None:
+def test_the_final_evaluation_survives_a_stop_after_the_last_step(data: TinyData, tmp_path: Path) -> None:
     class StopWhenLogged(StopRequest):
-        """Stops once the last reading is logged: nothing is left to stop."""
+        """Stops once the last evaluation is logged: nothing is left to stop."""
 
     stop = StopWhenLogged()
     job = data.job(tiny_cell(), tmp_path)

@@ -57,7 +57,7 @@ def test_nohup_and_background_jobs_are_left_alone(name: str) -> None:
         process.kill()
 
 
-def test_a_stop_before_the_first_step_says_that_nothing_is_lost() -> None:
+def test_a_stop_before_the_first_step_reports_that_nothing_is_lost() -> None:
     stop = StopRequest()
     stop.check("starting")
     stop.signal_name = "SIGTERM"

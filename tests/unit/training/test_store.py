@@ -127,7 +127,9 @@ def test_no_space_for_the_holders_name_does_not_matter(tmp_path: Path) -> None:
     assert forked(acquire_without_space) == 0
 
 
-def test_a_store_that_cannot_be_used_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_used_raises_an_error_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SmallmixError, match=r"cannot use the store's folder .*file.*results/store"):
         StoreEntry(tmp_path / "file" / "entry").acquire()
@@ -234,12 +236,12 @@ def test_a_damaged_record_is_trained_again_with_a_line_in_the_log(tmp_path: Path
     output, lines = data.train(cell, tmp_path)
     assert (output / "history.csv").read_bytes() == wanted
     assert StoreEntry(entry_folder).is_finished
-    told = [line for line in lines if "is not used" in line]
+    reported = [line for line in lines if "is not used" in line]
     if (name, damage) == ("checksums.json", "missing"):
-        assert told == []  # never sealed: a kill does that, too
+        assert reported == []  # never sealed: a kill does that, too
     else:
-        assert len(told) == 1
-        assert told[0] in (entry_folder / "log.txt").read_text()
+        assert len(reported) == 1
+        assert reported[0] in (entry_folder / "log.txt").read_text()
     _, lines = data.train(cell, tmp_path)
     assert [line.partition(":")[0] for line in lines] == ["found in the store"]
 

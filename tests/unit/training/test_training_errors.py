@@ -1,4 +1,4 @@
-"""What ends a training is said in words, is on record in failure.json, and leaves the checkpoints alone."""
+"""What ends a training is reported in words, is on record in failure.json, and leaves the checkpoints alone."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_fits_is_named_and_nothing_else(network: str, recipe: dict[str, Any
     assert "rose to 451.6 at iteration 3, above 23, ten times the loss of guessing" in messages[-1]
 
 
-def test_a_small_remainder_is_told_at_the_start(data: TinyData, tmp_path: Path) -> None:
+def test_a_small_remainder_is_reported_at_the_start(data: TinyData, tmp_path: Path) -> None:
     _, lines = data.train(tiny_cell(batch_size=18), tmp_path / "keep")
     assert lines[0].startswith("warning: The last batch of each epoch holds 2 images instead of 18")
     for name in ("even", "drop"):
@@ -101,7 +101,7 @@ def test_a_small_remainder_is_told_at_the_start(data: TinyData, tmp_path: Path) 
         assert not any("warning" in line for line in lines)
 
 
-def test_a_beginning_that_diverges_is_told_once_and_noted(
+def test_a_beginning_that_diverges_is_reported_once_and_noted(
     data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = tiny_cell(iterations=50, every=2)
@@ -117,21 +117,21 @@ def test_a_beginning_that_diverges_is_told_once_and_noted(
     _, lines = data.train(cell, tmp_path / "alarming")
     (store,) = (tmp_path / "alarming" / "store").iterdir()
     logged = [line[20:] for line in (store / "log.txt").read_text(encoding="utf-8").splitlines()]
-    (told,) = (line for line in logged if "began to diverge" in line)
+    (reported,) = (line for line in logged if "began to diverge" in line)
     where = f"{metrics['largest_early_loss']:.4g} at iteration {metrics['largest_early_loss_iteration']}, above 1"
-    assert where in told
-    # Right behind the first reading at which all five early steps are known.
-    assert logged[logged.index(told) - 1].startswith("iteration 6/50 ")
+    assert where in reported
+    # Right behind the first evaluation at which all five early steps are known.
+    assert logged[logged.index(reported) - 1].startswith("iteration 6/50 ")
 
 
-def test_a_reading_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:
-    """The last step may break the network when no further training loss is there to tell."""
+def test_an_evaluation_that_is_not_finite(data: TinyData, tmp_path: Path) -> None:
+    """The last step may break the network, and no further training loss shows it."""
     with pytest.raises(TrainingError, match=r"loss on the clean training images is (nan|inf) after iteration 1 of 1"):
         data.train(tiny_cell(learning_rate=1e38, iterations=1, every=1), tmp_path)
     assert "Lower recipe.learning_rate" in failure(tmp_path)["reason"]
 
 
-def raise_at_step(number: int, fault: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+def raise_at_step(number: int, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     step = training_step.traceable_step
     left = number
 
@@ -139,14 +139,14 @@ def raise_at_step(number: int, fault: BaseException, monkeypatch: pytest.MonkeyP
         nonlocal left
         left -= 1
         if left == 0:
-            raise fault
+            raise error
         step(*arguments)
 
     monkeypatch.setattr(steps, "traceable_step", failing)
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore lines"),
         MemoryError(),
@@ -156,8 +156,8 @@ def raise_at_step(number: int, fault: BaseException, monkeypatch: pytest.MonkeyP
     ],
     ids=["torch", "python", "allocator", "cuda", "cudnn"],
 )
-def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException) -> None:
-    raise_at_step(3, fault, monkeypatch)
+def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    raise_at_step(3, error, monkeypatch)
     with pytest.raises(TrainingError) as caught:
         data.train(tiny_cell(), tmp_path, checkpoint_seconds=0.0)
     message = str(caught.value)
@@ -170,7 +170,7 @@ def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.Monke
     assert StoreEntry(entry).has_checkpoint
 
 
-def test_what_pytorch_really_says_without_memory_is_recognised() -> None:
+def test_what_pytorch_really_reports_without_memory_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50)
     assert is_out_of_memory(caught.value)
@@ -178,13 +178,13 @@ def test_what_pytorch_really_says_without_memory_is_recognised() -> None:
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
-def test_an_unexpected_fault_is_on_record_and_not_disguised(
+def test_an_unexpected_error_is_on_record_and_not_disguised(
     data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raise_at_step(2, RuntimeError("a card fell off the bus"), monkeypatch)
+    raise_at_step(2, RuntimeError("a GPU fell off the bus"), monkeypatch)
     with pytest.raises(RuntimeError, match="fell off"):
         data.train(tiny_cell(), tmp_path)
-    assert failure(tmp_path)["reason"] == "unexpected RuntimeError: a card fell off the bus"
+    assert failure(tmp_path)["reason"] == "unexpected RuntimeError: a GPU fell off the bus"
 
 
 def test_no_space_for_the_record(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_no_space_for_the_record(data: TinyData, tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "cell" / "failure.json").exists()
 
 
-def test_where_not_even_the_failure_can_be_written_the_first_fault_is_told(
+def test_where_not_even_the_failure_can_be_written_the_first_error_is_reported(
     data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, content: str) -> None:

@@ -1,20 +1,20 @@
 """Protects studies on a cluster against what happens there: limits, cancelled jobs, preemption, dead nodes.
 
-After each fault every cell has the bytes of an undisturbed run on one machine, and continued instead of beginning anew.
+After each problem a cell has the bytes of an undisturbed run on one machine. It continued and did not begin anew.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.cluster.project_copy import Project, Results, held_up, was_told_to_stop
+from tests.cluster.project_copy import Project, Results, held_up, was_asked_to_stop
 from tests.cluster.slurm_in_a_folder import CPU_NODES, Slurm, wait_until
 
 pytestmark = pytest.mark.slurm
 
 
 def job_of(slurm: Slurm, size: str, method: str) -> dict[str, str]:
-    """The latest Slurm job of a cell."""
+    """Return the latest Slurm job of a cell."""
     comment = f"rule_train_cell_wildcards_{size}_{method}_0"
     return max(
         (job for job in slurm.jobs().values() if job.get("Comment") == comment),
@@ -33,7 +33,7 @@ def same_bytes(project: Project, local_results: Results, *cells: tuple[str, str]
 def test_cancelled_preempted_warned_and_oversized_jobs_continue(
     project: Project, slurm: Slurm, local_results: Results
 ) -> None:
-    """Four faults, one a cell: scancel; requeued as by preemption; Slurm's early signal; too little memory at first."""
+    """One problem a cell: scancel, a requeue as by preemption, Slurm's early signal, too little memory at first."""
     project.edit_profile(
         "slurm", {"mem_mb": "(60 if wildcards.size == '50' else 1500) if attempt == 1 else 1500"}, jobs=4
     )
@@ -54,8 +54,8 @@ def test_cancelled_preempted_warned_and_oversized_jobs_continue(
     states = sorted(job["JobState"] for job in jobs.values() if job["JobId"] != preempted)
     assert states.count("COMPLETED") == 3
     assert "CANCELLED" in states
-    # Told early it saved, and went on from there. The others often do, too; but where a whole job is told to stop, srun
-    # ends the trainer at once, and up to a minute of work may be lost.
+    # Asked early, it saved, and went on from there. The others often do, too. But where a whole job is asked to stop,
+    # srun ends the trainer at once, and up to a minute of work may be lost.
     assert project.runs_of(*cells[2]) == 2, project.store_logs()
 
 
@@ -64,7 +64,7 @@ def test_a_dead_node_whose_job_still_writes(project: Project, slurm: Slurm, loca
 
     The second trainer waits for the first, and finds its result.
     """
-    project.edit_profile("slurm", {"gpu": 0})  # the nodes without cards are two
+    project.edit_profile("slurm", {"gpu": 0})  # the nodes without GPUs are two
     cell = ("100", "non")
     run = project.start(project.cell(*cell), profile="slurm")
     project.wait_for_training(cell)
@@ -99,7 +99,7 @@ def test_a_time_limit_ends_an_attempt_and_the_next_one_has_more(
     first = job_of(slurm, *cell)["JobId"]
     trainers = project.trainers()
     with held_up(trainers):
-        wait_until(lambda: all(map(was_told_to_stop, trainers)), "the signal to stop", 200)
+        wait_until(lambda: all(map(was_asked_to_stop, trainers)), "the signal to stop", 200)
     wait_until(lambda: slurm.jobs()[first]["JobState"] not in ("RUNNING", "COMPLETING"), "the end of the attempt")
     assert slurm.jobs()[first]["JobState"] == ("FAILED" if warning else "TIMEOUT")
     run.wait()

@@ -32,7 +32,7 @@ GROUND = {
 # Every start of Snakemake imports these rooms, so they hold to small libraries.
 LIGHT = {"smallmix", "yaml", "pydantic", "pydantic_core", "annotated_types"}
 COMMANDS_FOR_ALL = {"smallmix.commands.options"}
-# What the report may take from the figures: pictures. Numbers come from the tables, wording from the ground floor.
+# What the report may take from the figures: pictures. Numbers come from the tables, wording from wording.py.
 PICTURES = {"smallmix.figures.names", "smallmix.figures.inline"}
 # This page repeats the steps of the workflow itself, from collection to the page.
 SO_FAR = PACKAGE / "report" / "so_far.py"
@@ -98,7 +98,7 @@ def test_commands_do_not_import_commands(path: Path) -> None:
     assert not others, f"{path} imports {others}"
 
 
-def test_only_one_room_knows_how_snakemake_keeps_its_books() -> None:
+def test_only_one_room_knows_how_snakemake_keeps_its_records() -> None:
     """One place to look at when Snakemake is updated."""
     inside = re.compile(r'"(metadata|incomplete|locks)"|urlsafe_b64encode|import snakemake\b|from snakemake[. ]')
     knowing = {show(path).split("/")[0] for path in MODULES if inside.search(path.read_text(encoding="utf-8"))}
@@ -174,5 +174,5 @@ def test_cleaning_up_needs_the_standard_library_alone() -> None:
 def test_rooms_are_described_without_numbers(path: Path) -> None:
     """Their order stands in one place, docs/architecture.md; numbers in docstrings would have to follow it."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring, f"{path} says nothing of its room"
+    assert docstring, f"{path} does not describe its room"
     assert not re.search(r"\bfloor\b", docstring, re.IGNORECASE), path
