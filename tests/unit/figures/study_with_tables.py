@@ -13,8 +13,7 @@ from smallmix.statistics.study_results import load_study_results, read_results
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
 from smallmix.tables.collect import collect
-from smallmix.tables.collected_tables import write_study_tables
-from smallmix.tables.provenance import write_provenance
+from smallmix.tables.collected_tables import write_provenance, write_study_tables
 from smallmix.tables.study_tables import StudyTables, load_tables
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
