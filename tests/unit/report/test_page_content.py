@@ -224,24 +224,27 @@ def test_a_study_without_any_table_is_rendered(tmp_path: Path) -> None:
     assert "<code>snakemake" not in unknown, "no command is made up where nobody knows the files"
 
 
-def test_adopted_cells_are_named_with_their_origin(troubled: SyntheticStudy) -> None:
+def test_adopted_cells_are_named_once_and_their_origin_is_among_what_identifies_them(troubled: SyntheticStudy) -> None:
     tables = tables_of(troubled)
-    assert "adopted from" not in render_page(tables, troubled.root / "nothing")
+    assert "Adopted from" not in render_page(tables, troubled.root / "nothing")
     origin = {"code_fingerprint": "feedbeef", "iterations": 50, "version": "0.4.0", "adopted_by": "0.4.1"}
     cells = [f"n{size}/non/seed{seed}" for size in (1000, 100) for seed in range(3)]
     other = {**origin, "code_fingerprint": "cafe", "iterations": 1, "cells": ["n500/non/seed0"]}
     provenance = {
         **tables.provenance,
         "adopted": [{**origin, "cells": cells[:4]}, other, {**origin, "cells": cells[4:]}],
+        "notes": ["7 cells were trained by smallmix 0.4.0 and adopted by 0.4.1."],
     }
-    text = section(
-        render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing"), "provenance"
+    html = render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing")
+    assert "7 cells were trained by smallmix 0.4.0 and adopted by 0.4.1." in section(html, "answer")
+    text = section(html, "provenance")
+    assert text.lower().count("adopted") == 2
+    assert (
+        "Adopted from code fingerprint feedbeef6 of 24 cells, trained by smallmix 0.4.0, after a replay of 50 " in text
     )
     assert (
-        "6 of 24 cells were adopted from code fingerprint feedbeef (smallmix 0.4.0) after a replay of 50 iterations "
-        "gave equal weights. 1 of 24 cells was adopted from code fingerprint cafe (smallmix 0.4.0) after a replay of "
-        "1 iteration gave equal weights."
-    ) in text
+        "Adopted from code fingerprint cafe1 of 24 cells, trained by smallmix 0.4.0, after a replay of 1 iter" in text
+    )
 
 
 def test_the_article_is_named_only_by_studies_that_name_it(html: str, tmp_path: Path) -> None:
@@ -249,3 +252,6 @@ def test_the_article_is_named_only_by_studies_that_name_it(html: str, tmp_path: 
     other = render(build_study_with_tables(tmp_path, sizes=[100], seeds=[0]), names=())
     assert "Accuracies are the best evaluation of a run unless a table says otherwise, chosen on the test" in other
     assert "article&#39;s rule" not in other
+    assert not re.search(r"article(’|&#39;)s protocol", other)
+    assert "#deviations" in html
+    assert "deviations" not in other

@@ -16,7 +16,7 @@ from smallmix.figures.inline import LONGEST_TEXT, InlineFigure, load_figure
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol
-from smallmix.report.provenance_section import adoption_sentences, hardware_sentences, provenance_rows
+from smallmix.report.provenance_section import hardware_sentences, provenance_rows
 from smallmix.report.runs_section import compose_runs
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.table_view import Entry, TableView
@@ -116,7 +116,6 @@ def render_page(
             published=published,
             classes=tables.classes,
             dataset_title=str(tables.dataset.get("title", tables.study.dataset)),
-            adopted=adoption_sentences(tables),
             provenance=provenance_rows(tables),
             configuration=tables.study.to_json(),
             version=_version(tables),

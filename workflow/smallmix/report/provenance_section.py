@@ -29,26 +29,13 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
     return sentences
 
 
-def adoption_sentences(tables: StudyTables) -> list[str]:
-    """Return one sentence for each older version of the training code whose results were adopted after a replay."""
-    total = int(tables.provenance.get("current_cells", len(tables.metrics)))
-    counts: Counter[tuple[str, str, int]] = Counter()
-    for adoption in tables.provenance.get("adopted", []):  # one for each replayed sample
-        origin = str(adoption["code_fingerprint"]), str(adoption["version"]), int(adoption["iterations"])
-        counts[origin] += len(adoption["cells"])
-    return [
-        f"{count:,} of {count_of(total, 'cell')} {'was' if count == 1 else 'were'} adopted from code fingerprint "
-        f"{fingerprint} (smallmix {version}) after a replay of {count_of(iterations, 'iteration')} gave equal weights."
-        for (fingerprint, version, iterations), count in counts.items()
-    ]
-
-
 def provenance_rows(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, value) of everything that identifies code, data and configuration."""
     rows = [("Study", tables.study.name)]
     rows += [
         ("Code fingerprint of the trained runs", str(one)) for one in tables.provenance.get("code_fingerprints", [])
     ]
+    rows += _adoption_rows(tables)
     rows += [(f"sha256 of {name}", str(value)) for name, value in sorted(tables.dataset.get("checksums", {}).items())]
     rows += [(f"Source of the images: {name}", str(value)) for name, value in tables.dataset.get("source", {}).items()]
     for position, group in enumerate(tables.provenance.get("environments", []), start=1):
@@ -62,3 +49,20 @@ def provenance_rows(tables: StudyTables) -> list[tuple[str, str]]:
         if group.get("resumed_cells"):
             rows.append((f"{title}: interrupted and resumed runs", str(group["resumed_cells"])))
     return rows
+
+
+def _adoption_rows(tables: StudyTables) -> list[tuple[str, str]]:
+    """Return a row for each older version of the training code whose results were adopted after a replay."""
+    total = int(tables.provenance.get("current_cells", len(tables.metrics)))
+    counts: Counter[tuple[str, str, int]] = Counter()
+    for adoption in tables.provenance.get("adopted", []):  # one for each replayed sample
+        origin = str(adoption["code_fingerprint"]), str(adoption["version"]), int(adoption["iterations"])
+        counts[origin] += len(adoption["cells"])
+    return [
+        (
+            f"Adopted from code fingerprint {fingerprint}",
+            f"{count:,} of {count_of(total, 'cell')}, trained by smallmix {version}, after a replay of "
+            f"{count_of(iterations, 'iteration')} gave equal weights",
+        )
+        for (fingerprint, version, iterations), count in counts.items()
+    ]
