@@ -17,7 +17,7 @@ from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
 from smallmix.figures.figure_files import FigureTable, FigureText, svg_text
-from smallmix.figures.loss_curves import draw_loss_curves, grid_sizes
+from smallmix.figures.learning_curves import draw_loss_curves, grid_sizes
 from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.seeds_by_size import seeds_sentence

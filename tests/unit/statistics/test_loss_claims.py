@@ -13,13 +13,15 @@ from scipy import special
 from smallmix.statistics.loss_claims import (
     early_level,
     end_level,
+    mixup_overfits_label_mix_falls_least,
+    non_converges_mixup_does_not,
+    rise_of_test_loss,
+)
+from smallmix.statistics.loss_floor import (
     equal_expected_loss,
     loss_floor,
     methods_of_equal_loss,
-    mixup_overfits_label_mix_falls_least,
-    non_converges_mixup_does_not,
     pair_floor,
-    rise_of_test_loss,
     share_of_unlike_pairs,
 )
 from smallmix.statistics.study_results import History, StudyResults

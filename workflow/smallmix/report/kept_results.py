@@ -12,7 +12,7 @@ import pandas as pd
 
 from smallmix.errors import SmallmixError
 from smallmix.report.page import render_page
-from smallmix.report.provenance_section import hardware_sentences, provenance_rows
+from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
