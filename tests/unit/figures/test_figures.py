@@ -275,7 +275,7 @@ def test_an_unknown_figure_and_a_damaged_table_are_explained(ordinary: Synthetic
 
 
 def test_the_calibration_error_has_its_zero_line(ordinary: SyntheticStudy) -> None:
-    """Without it, 5 points of error on 500 test images look like a fault of the network."""
+    """Without it, 5 points of error on 500 test images look like an error of the network."""
     tables = tables_of(ordinary)
     words = describe_calibration(tables)
     smallest = min(tables.study.sizes)

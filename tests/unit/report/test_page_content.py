@@ -81,7 +81,7 @@ def test_published_values_stand_beside_ours(html: str) -> None:
     assert 'scope="colgroup" colspan="3">label-mix' in table
 
 
-def test_claims_readings_and_sources_are_shown(html: str) -> None:
+def test_claims_interpretations_and_sources_are_shown(html: str) -> None:
     assert html.count("<li>\n<p><strong>") == 6
     assert "pre-activation" in html or "batch normalisation" in html
     assert "What the source leaves open" in html

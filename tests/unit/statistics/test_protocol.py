@@ -135,7 +135,7 @@ def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
 def test_another_cadence_of_readings_is_a_decisive_difference(
     changes: dict[str, object], size: int, text: str | None
 ) -> None:
-    """The best of 5 readings and the best of 300 are different numbers of one training."""
+    """The best of 5 evaluations and the best of 300 are different numbers of one training."""
     configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
     study = Study.from_configuration({**configuration, "evaluation": {**configuration["evaluation"], **changes}})
     found = [(one.text, one.decisive) for one in differences_of_cell(study, ARTICLE, size, "non")]
