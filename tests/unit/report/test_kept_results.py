@@ -57,7 +57,7 @@ def test_the_first_page_says_what_was_run_on_what(finished: SyntheticStudy) -> N
     tables, page = tables_of(finished), kept(finished)["README.md"].decode()
     for word in (
         tables.study.title,
-        tables.dataset["title"],
+        tables.dataset_title,
         f"rule {tables.study.configuration['subsets']['rule']}",
         str(tables.provenance["environments"][0]["environment"]["torch"]),
         str(tables.provenance["code_fingerprints"][0]),

@@ -71,7 +71,7 @@ def describe_kept(tables: StudyTables, command: str) -> str:
     study = tables.study
     chosen = ", as the article chose it" if tables.published else ""
     rows: Mapping[str, str] = {
-        "Data": str(tables.dataset.get("title", study.dataset)),
+        "Data": tables.dataset_title,
         "Subsets": f"rule {study.configuration['subsets']['rule']}",
         "Seeds": ", ".join(map(str, study.seeds)),
         "Computed": " ".join(hardware_sentences(tables)),

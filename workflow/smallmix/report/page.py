@@ -102,7 +102,7 @@ def render_page(
             deviations=compose_deviations(tables),
             published=published,
             classes=tables.classes,
-            dataset_title=str(tables.dataset.get("title", tables.study.dataset)),
+            dataset_title=tables.dataset_title,
             provenance=provenance_rows(tables),
             configuration=tables.study.to_json(),
             version=_version(tables),

@@ -222,8 +222,9 @@ def provenance_rows(tables: StudyTables) -> list[tuple[str, str]]:
         ("Code fingerprint of the trained runs", str(one)) for one in tables.provenance.get("code_fingerprints", [])
     ]
     rows += _adoption_rows(tables)
-    rows += [(f"sha256 of {name}", str(value)) for name, value in sorted(tables.dataset.get("checksums", {}).items())]
-    rows += [(f"Source of the images: {name}", str(value)) for name, value in tables.dataset.get("source", {}).items()]
+    if tables.dataset is not None:
+        rows += [(f"sha256 of {name}", value) for name, value in sorted(tables.dataset.checksums.items())]
+        rows += [(f"Source of the images: {name}", value) for name, value in tables.dataset.source.items()]
     for position, group in enumerate(tables.provenance.get("environments", []), start=1):
         title = f"Environment {position}"
         rows += [(f"{title}: {key}", str(value)) for key, value in sorted(group.get("environment", {}).items())]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from smallmix.datasets.description import DatasetDescription, find_description
 from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
 from smallmix.study.method_roles import method_for
@@ -83,7 +84,8 @@ class PairedDifference:
 class StudyTables:
     """The tables of a study. Data frames have the columns that TABLES_READ declares.
 
-    `dataset` and `provenance` are JSON objects. `published` is None where the study names no published numbers.
+    `dataset` is None where it is not fetched yet, `published` where the study names no published numbers. `provenance`
+    is a JSON object.
     Accuracies and their differences are fractions.
     """
 
@@ -95,7 +97,7 @@ class StudyTables:
     comparison: pd.DataFrame
     claims: pd.DataFrame
     subset_table: pd.DataFrame
-    dataset: dict[str, Any] = field(default_factory=dict)
+    dataset: DatasetDescription | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     published: Published | None = None
 
@@ -118,7 +120,12 @@ class StudyTables:
     @property
     def classes(self) -> list[str]:
         """The names of the classes as the data set gives them; foreign text."""
-        return [str(name) for name in self.dataset.get("classes", [])]
+        return [] if self.dataset is None else list(self.dataset.classes)
+
+    @property
+    def dataset_title(self) -> str:
+        """The data set's title for people, or its name in the configuration where it is not fetched yet."""
+        return self.study.dataset if self.dataset is None else self.dataset.title
 
     @functools.cached_property
     def published_accuracy(self) -> dict[tuple[int, str], float]:
@@ -219,7 +226,7 @@ def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTa
     }
     return StudyTables(
         study=study,
-        dataset=_read_json(layout.dataset / "dataset.json"),
+        dataset=find_description(layout.dataset),
         provenance=_read_json(folder / "provenance.json"),
         published=load_published(find_published(published, root)) if published else None,
         **frames,
