@@ -62,3 +62,9 @@ def write_noise_images(made: SyntheticStudy) -> None:
 def tables_of(made: SyntheticStudy) -> StudyTables:
     """The study's tables, read."""
     return load_tables(made.study, made.root)
+
+
+def mean_best_percent(tables: StudyTables, size: int, method: str) -> float:
+    """Return the mean best test accuracy of one size and method in percent, from metrics.csv."""
+    runs = tables.metrics[(tables.metrics["size"] == size) & (tables.metrics["method"] == method)]
+    return 100 * float(runs["best_test_accuracy"].mean())

@@ -28,7 +28,7 @@ from smallmix.tables.table_files import read_table
 
 from tests.synthetic_configuration import METHODS
 from tests.synthetic_study import SyntheticStudy
-from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of
+from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, mean_best_percent, tables_of
 
 EIGHT_METHODS = {
     **METHODS,
@@ -100,7 +100,7 @@ def test_descriptions_contain_the_numbers(ordinary: SyntheticStudy) -> None:
     text = describe_accuracy_by_size(tables)
     for size in ordinary.study.sizes:
         for method in ordinary.study.methods:
-            mean = 100 * tables.seeds_of(size, method)["best_test_accuracy"].mean()
+            mean = mean_best_percent(tables, size, method)
             assert f"{method} {mean:.1f}\N{NO-BREAK SPACE}% (3 seeds" in text.description
     assert "95 % t interval" in text.caption
     assert "Hollow markers" in text.caption

@@ -153,11 +153,6 @@ class StudyTables:
         finished = set(self.metrics["method"])
         return [method for method in self.study.methods if method in finished]
 
-    def seeds_of(self, size: int, method: str) -> pd.DataFrame:
-        """Return the rows of `metrics` of one size and method, by seed."""
-        chosen = self.metrics[(self.metrics["size"] == size) & (self.metrics["method"] == method)]
-        return chosen.sort_values("seed")
-
     def mean_of(self, metric: str, size: int, method: str) -> SeedMean:
         """Return a row of `summary`; NO_MEAN where no seed of that size and method has a number."""
         return self._means.get((metric, size, method), NO_MEAN)
