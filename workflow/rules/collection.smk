@@ -21,11 +21,7 @@ rule collect_metrics:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         # What decides the content of the tables. How the status of a cell is found (tables/collect.py) is not among it.
-        code=fingerprint_code(
-            "smallmix.tables.cell_files",
-            "smallmix.tables.collected_tables",
-            "smallmix.tables.provenance",
-        ),
+        code=fingerprint_code("smallmix.tables.cell_files", "smallmix.tables.collected_tables"),
     shell:
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
 

@@ -42,4 +42,4 @@ def test_the_heads_of_the_list_have_the_class_counts_of_table_1(cifar10_jpeg_fol
         counts = np.bincount(dataset.train_labels[:size], minlength=10)
         assert (counts.min(), counts.max()) == expected, size
     # By these the report knows a copy of CIFAR-10.
-    assert label_checksums({"checksums": dataset.description.checksums}) == CIFAR10_LABELS
+    assert label_checksums(dataset.description) == CIFAR10_LABELS

@@ -13,8 +13,7 @@ from smallmix.statistics.study_results import load_study_results, read_results
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
 from smallmix.tables.collect import collect
-from smallmix.tables.collected_tables import write_study_tables
-from smallmix.tables.provenance import write_provenance
+from smallmix.tables.collected_tables import write_provenance, write_study_tables
 from smallmix.tables.study_tables import StudyTables, load_tables
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
@@ -63,3 +62,9 @@ def write_noise_images(made: SyntheticStudy) -> None:
 def tables_of(made: SyntheticStudy) -> StudyTables:
     """The study's tables, read."""
     return load_tables(made.study, made.root)
+
+
+def mean_best_percent(tables: StudyTables, size: int, method: str) -> float:
+    """Return the mean best test accuracy of one size and method in percent, from metrics.csv."""
+    runs = tables.metrics[(tables.metrics["size"] == size) & (tables.metrics["method"] == method)]
+    return 100 * float(runs["best_test_accuracy"].mean())

@@ -17,7 +17,7 @@ from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
 from smallmix.figures.figure_files import FigureTable, FigureText, svg_text
-from smallmix.figures.loss_curves import draw_loss_curves, grid_sizes
+from smallmix.figures.learning_curves import draw_loss_curves, grid_sizes
 from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.seeds_by_size import seeds_sentence
@@ -28,7 +28,7 @@ from smallmix.tables.table_files import read_table
 
 from tests.synthetic_configuration import METHODS
 from tests.synthetic_study import SyntheticStudy
-from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of
+from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, mean_best_percent, tables_of
 
 EIGHT_METHODS = {
     **METHODS,
@@ -100,7 +100,7 @@ def test_descriptions_contain_the_numbers(ordinary: SyntheticStudy) -> None:
     text = describe_accuracy_by_size(tables)
     for size in ordinary.study.sizes:
         for method in ordinary.study.methods:
-            mean = 100 * tables.seeds_of(size, method)["best_test_accuracy"].mean()
+            mean = mean_best_percent(tables, size, method)
             assert f"{method} {mean:.1f}\N{NO-BREAK SPACE}% (3 seeds" in text.description
     assert "95 % t interval" in text.caption
     assert "Hollow markers" in text.caption
@@ -275,7 +275,7 @@ def test_an_unknown_figure_and_a_damaged_table_are_explained(ordinary: Synthetic
 
 
 def test_the_calibration_error_has_its_zero_line(ordinary: SyntheticStudy) -> None:
-    """Without it, 5 points of error on 500 test images look like a fault of the network."""
+    """Without it, 5 points of error on 500 test images look like an error of the network."""
     tables = tables_of(ordinary)
     words = describe_calibration(tables)
     smallest = min(tables.study.sizes)

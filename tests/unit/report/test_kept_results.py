@@ -20,7 +20,7 @@ from smallmix.study.cell import DatasetValue
 from smallmix.study.configuration import load_study
 
 from tests.synthetic_study import SyntheticStudy
-from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
+from tests.unit.figures.study_with_tables import build_study_with_tables, mean_best_percent, tables_of
 
 REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference"
 COMMAND = "snakemake --cores all --configfile my|overlay.yaml"
@@ -57,7 +57,7 @@ def test_the_first_page_says_what_was_run_on_what(finished: SyntheticStudy) -> N
     tables, page = tables_of(finished), kept(finished)["README.md"].decode()
     for word in (
         tables.study.title,
-        tables.dataset["title"],
+        tables.dataset_title,
         f"rule {tables.study.configuration['subsets']['rule']}",
         str(tables.provenance["environments"][0]["environment"]["torch"]),
         str(tables.provenance["code_fingerprints"][0]),
@@ -66,7 +66,7 @@ def test_the_first_page_says_what_was_run_on_what(finished: SyntheticStudy) -> N
     ):
         assert str(word) in page, word
     size, method = tables.study.sizes[0], next(iter(tables.study.methods))
-    mean = 100 * tables.seeds_of(size, method)["best_test_accuracy"].mean()
+    mean = mean_best_percent(tables, size, method)
     assert f"| {size:,} | {mean:.2f} / " in page
 
 

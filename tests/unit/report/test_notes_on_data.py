@@ -28,16 +28,16 @@ def made(tmp_path: Path) -> SyntheticStudy:
     return build_synthetic_study(tmp_path, sizes=(30, 20, 12), seeds=(0,), test_images=20)
 
 
-def test_missing_classes_are_told_by_size_among_the_warnings(made: SyntheticStudy) -> None:
+def test_missing_classes_are_named_by_size_among_the_warnings(made: SyntheticStudy) -> None:
     tabulated(made, {30: [*range(10)] * 3, 20: [*range(9), *range(9), 0, 1], 12: [0, 1] * 6})
-    told = missing_class_notes(tables_of(made))
-    assert len(told) == 1
-    assert "missing from the training subset: 1 of 10 with 20 images and 8 of 10 with 12 images." in told[0]
-    assert f"logs/{made.study.name}/subsets" in told[0]
-    assert told[0] in compose_answer(tables_of(made)).warnings
+    notes = missing_class_notes(tables_of(made))
+    assert len(notes) == 1
+    assert "missing from the training subset: 1 of 10 with 20 images and 8 of 10 with 12 images." in notes[0]
+    assert f"logs/{made.study.name}/subsets" in notes[0]
+    assert notes[0] in compose_answer(tables_of(made)).warnings
 
 
-def test_nothing_is_told_where_every_class_has_an_image(made: SyntheticStudy) -> None:
+def test_nothing_is_said_where_every_class_has_an_image(made: SyntheticStudy) -> None:
     tabulated(made, {30: [*range(10)] * 3, 20: [*range(10)] * 2, 12: [*range(10), 0, 1]})
     assert missing_class_notes(tables_of(made)) == []
 

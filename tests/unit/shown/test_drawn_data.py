@@ -199,7 +199,7 @@ def curve(axes: Axes, method: str, part: str) -> dict[int, float]:
 
 
 # Percent. At first 10, then 5 points below the median, but where one of three seeds has its best. The median of the
-# last tenth from its second third on, and the last. label-mix, 500: medians 54.8, 55.8, 56.8; best 56.5 at reading 130,
+# last tenth from its second third on, and the last. label-mix, 500: medians 54.8, 55.8, 56.8; best 56.5 at the 130th,
 # where the mean is (56.5 + 50.8 + 51.8) / 3 = 53.0333.
 TEST_CURVES = {
     ("label-mix", 500): {

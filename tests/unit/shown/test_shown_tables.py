@@ -34,8 +34,8 @@ def test_accuracies_stand_beside_the_published_ones(page: PageText) -> None:
 
 
 def test_the_selections_stand_beside_each_other(page: PageText) -> None:
-    """Best at: the mean of (100, 150, 200) x 390 = 58,500 of 117,000 iterations, 30 readings earlier or later; and
-    (20, 40, 60) x 390 = 15,600 of 40,000, 10 readings earlier or later."""
+    """Best at: the mean of (100, 150, 200) x 390 = 58,500 of 117,000 iterations, 30 evaluations earlier or later; and
+    (20, 40, 60) x 390 = 15,600 of 40,000, 10 evaluations earlier or later."""
     rows = ascii_minus(body(page, "table-sensitivity"))
     assert page.tables["table-sensitivity"][0][2:4] == ["Best", "Last"]
     assert [row[:4] + row[-3:] for row in rows] == [

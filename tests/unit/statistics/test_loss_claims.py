@@ -13,13 +13,15 @@ from scipy import special
 from smallmix.statistics.loss_claims import (
     early_level,
     end_level,
+    mixup_overfits_label_mix_falls_least,
+    non_converges_mixup_does_not,
+    rise_of_test_loss,
+)
+from smallmix.statistics.loss_floor import (
     equal_expected_loss,
     loss_floor,
     methods_of_equal_loss,
-    mixup_overfits_label_mix_falls_least,
-    non_converges_mixup_does_not,
     pair_floor,
-    rise_of_test_loss,
     share_of_unlike_pairs,
 )
 from smallmix.statistics.study_results import History, StudyResults
@@ -32,19 +34,19 @@ from tests.unit.statistics.made_up_results import make_history, make_study
 
 HEAD_OF_100 = (6, 16, 13, 13, 11, 7, 7, 11, 4, 12)
 FLOOR = 0.4435
-READINGS = 40
+EVALUATIONS = 40
 # Three seeds' noise, another for each method, so that everything has an interval.
 NOISE = {"non": (0.001, 0.0, -0.001), "data-mix": (0.0, 0.003, -0.002), "label-mix": (0.004, -0.003, -0.002)}
 
 
 def falling_to(level: float, after: int = 1) -> list[float]:
-    """A training loss that stands high for `after` readings, then at its level."""
-    return [2.3] * after + [level] * (READINGS - after)
+    """A training loss that stands high for `after` evaluations, then at its level."""
+    return [2.3] * after + [level] * (EVALUATIONS - after)
 
 
 def rising(by: float) -> list[float]:
     """A test loss that falls, then rises to so many times its least."""
-    return [2.0] * 8 + [1.0] * 8 + [by] * (READINGS - 16)
+    return [2.0] * 8 + [1.0] * 8 + [by] * (EVALUATIONS - 16)
 
 
 def evidence_of(
@@ -65,7 +67,7 @@ def evidence_of(
             for seed, noise in enumerate(NOISE[name][:seeds]):
                 test_loss = rising((rises or {}).get(name, 1.5) + noise)
                 history = make_history(size, name, [max(0.0, loss + noise) for loss in losses], test_loss, seed)
-                accuracy = [0.1, *[clean[name]] * (READINGS - 1)]
+                accuracy = [0.1, *[clean[name]] * (EVALUATIONS - 1)]
                 histories.append(History(size, name, seed, {**history.columns, "clean_train_accuracy": accuracy}))
     study = make_study(sizes=sizes, seeds=range(seeds), budgets=budgets)
     counts = {(size, seed): HEAD_OF_100 for size in sizes for seed in range(seeds)} if counted else {}

@@ -201,7 +201,7 @@ def test_clear_balance_is_found() -> None:
     assert judge_draws(-4.0, 10, draws=1.0)["disagrees"] > 0.9
 
 
-READINGS = 40
+EVALUATIONS = 40
 STUDIES_WITH_CURVES = 60
 
 
@@ -210,10 +210,10 @@ def curve(
 ) -> History:
     """A history of 40,000 iterations that soon comes to `end` nats; the test loss ends `rise` times its least.
 
-    Readings scatter by 0.02 nats, the runs by `shift` nats.
+    Evaluations scatter by 0.02 nats, the runs by `shift` nats.
     """
-    share = np.arange(1, READINGS + 1) / READINGS
-    noise = 0.02 * generator.normal(size=(2, READINGS))
+    share = np.arange(1, EVALUATIONS + 1) / EVALUATIONS
+    noise = 0.02 * generator.normal(size=(2, EVALUATIONS))
     falls = np.exp(-100 * share)
     columns = {
         "iteration": 40000 * share,
@@ -263,7 +263,7 @@ def test_mixup_overfits_and_mixed_labels_fall_least(seeds: int) -> None:
     assert found["agrees"] <= WRONG
     assert found["disagrees"] <= WRONG
     flat = judge_curves(rule, {**alike, "label-mix": 0.9}, 1.0, seeds)
-    assert flat["agrees"] == 0  # the least of noisy readings is no rise
+    assert flat["agrees"] == 0  # the least of noisy evaluations is no rise
     clear = judge_curves(rule, {**alike, "label-mix": 0.9}, 1.3, seeds)
     assert (clear["agrees"] > 0.9) == (seeds > 1)
     reverse = judge_curves(rule, {**alike, "label-mix": 0.5}, 1.3, seeds)

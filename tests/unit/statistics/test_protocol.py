@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from smallmix.datasets.description import DatasetDescription
 from smallmix.statistics.protocol import (
     differences_of_cell,
     differences_of_cells,
@@ -12,7 +14,7 @@ from smallmix.statistics.protocol import (
     explain,
     sizes_with_the_whole_budget,
 )
-from smallmix.statistics.study_results import StudyResults, class_names, label_checksums
+from smallmix.statistics.study_results import StudyResults, label_checksums
 from smallmix.study.configuration import load_study
 from smallmix.study.published import article_protocol, method_as_published
 from smallmix.study.study import Study
@@ -134,15 +136,20 @@ def test_a_budget_is_whole_by_iterations_at_each_size() -> None:
 def test_another_cadence_of_readings_is_a_decisive_difference(
     changes: dict[str, object], size: int, text: str | None
 ) -> None:
-    """The best of 5 readings and the best of 300 are different numbers of one training."""
+    """The best of 5 evaluations and the best of 300 are different numbers of one training."""
     configuration = build_configuration(sizes=(1000, 500), budgets=ARTICLE_BUDGETS)
     study = Study.from_configuration({**configuration, "evaluation": {**configuration["evaluation"], **changes}})
     found = [(one.text, one.decisive) for one in differences_of_cell(study, ARTICLE, size, "non")]
     assert found == ([] if text is None else [(f"test images read {text}", True)])
 
 
-def test_a_description_without_checksums_has_none() -> None:
-    whole = {"classes": ["a"], "checksums": {"train_labels.npy": "1", "test_labels.npy": "2", "train.csv": "3"}}
-    assert (label_checksums(whole), class_names(whole)) == (("1", "2"), ("a",))
-    for broken in ({}, {"checksums": None}, {"checksums": {"train_labels.npy": "1"}}, {"classes": "abc"}):
-        assert (label_checksums(broken), class_names(broken)) == ((), ())
+def test_labels_are_known_by_both_checksums_or_not_at_all() -> None:
+    described = DatasetDescription(
+        name="image-list", identifier="mine", title="Mine", classes=("a",), image_shape=(8, 8, 1), train_count=1,
+        test_count=1, mean=(0.5,), deviation=(0.2,), source={}, warnings=(),
+        checksums={"train_labels.npy": "1", "test_labels.npy": "2", "train.csv": "3"},
+    )  # fmt: skip
+    assert label_checksums(described) == ("1", "2")
+    for lacking in ({}, {"train_labels.npy": "1"}):
+        assert label_checksums(replace(described, checksums=lacking)) == ()
+    assert label_checksums(None) == ()

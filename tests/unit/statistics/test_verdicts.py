@@ -24,7 +24,7 @@ def measures(*values: tuple[float, ...]) -> list[Measure]:
         (BARELY_DOWN, 16, 0),
         (NONE, 1, 0),
         ((5.0,), 1, 0),
-        ((0.5, 0.5), 1, 0),  # two readings on a grid, equal by chance
+        ((0.5, 0.5), 1, 0),  # two evaluations on a grid, equal by chance
     ],
 )
 def test_a_sign_needs_an_interval(values: tuple[float, ...], count: int, sign: int) -> None:

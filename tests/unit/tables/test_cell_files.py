@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smallmix.tables.cell_files import accuracy_bounds, binomial_deviation, calibration_error_by_chance, calibration_of
+from smallmix.science.calibration import calibrate
+from smallmix.tables.cell_files import accuracy_bounds, binomial_deviation, calibration_error_by_chance
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 0.1, 1.0, 10.0]))
@@ -30,21 +31,6 @@ def test_without_ties_the_bounds_meet() -> None:
 
 def test_a_tie_at_the_top_leaves_both_open() -> None:
     assert accuracy_bounds(np.array([[2, 2], [0, 1]], np.float16), np.array([0, 1])) == (0.5, 1.0)
-
-
-def test_calibration_of_a_case_worked_by_hand() -> None:
-    # Two images with confidence 0.8 for class 0; one of them is right.
-    logits = np.log(np.array([[0.8, 0.2], [0.8, 0.2]])).astype(np.float16)
-    found = calibration_of(logits, np.array([0, 1]))
-    assert found["calibration_gap"] == pytest.approx(0.3, abs=1e-3)
-    assert found["expected_calibration_error"] == pytest.approx(0.3, abs=1e-3)
-    assert found["brier_score"] == pytest.approx((2 * 0.04 + 2 * 0.64) / 2, abs=1e-3)
-    assert found["negative_log_likelihood"] == pytest.approx(-(np.log(0.8) + np.log(0.2)) / 2, abs=1e-3)
-
-
-def test_confidence_of_exactly_one_has_a_bin() -> None:
-    logits = np.array([[100.0, 0.0]], np.float16)
-    assert calibration_of(logits, np.array([0]))["expected_calibration_error"] == 0.0
 
 
 def logits_with(confidence: np.ndarray) -> np.ndarray:
@@ -93,7 +79,7 @@ def test_it_is_the_mean_error_of_simulated_calibrated_networks(
     for _ in range(200):
         right = generator.random(images) < kept
         labels = np.where(right, 0, 1)
-        errors.append(calibration_of(logits, labels)["expected_calibration_error"])
+        errors.append(calibrate(logits.astype(np.float32), labels)["expected_calibration_error"])
     found = calibration_error_by_chance(logits)
     assert found == pytest.approx(np.mean(errors), rel=0.06)
     if spread == "all confidences":

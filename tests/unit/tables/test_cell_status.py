@@ -5,38 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smallmix.datasets.data_fingerprint import fingerprint_data
-from smallmix.study.layout import CELL_FILES, STORE
-from smallmix.tables.cell_status import CellStatus, Collection, name_differences
-from smallmix.tables.collect import collect, find_statuses
-from smallmix.training.store import StoreEntry, store_key
+from smallmix.tables.cell_status import name_differences
 
 from tests.synthetic_study import Damage, SyntheticStudy, build_synthetic_study
-
-PLACE = "n100/label-mix/seed0"
-OTHER = "n100/non/seed0"
+from tests.unit.tables.judged_cells import OTHER, PLACE, collected, record
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> SyntheticStudy:
     return build_synthetic_study(tmp_path, sizes=(100,), seeds=(0, 1), test_images=60)
-
-
-def collected(made: SyntheticStudy) -> Collection:
-    return collect(made.study, made.layout, made.code_fingerprint)
-
-
-def record(made: SyntheticStudy, place: str = PLACE) -> CellStatus:
-    alone = replace(made.study, cells=(made.study.cell(place),))
-    return collect(alone, made.layout, made.code_fingerprint).records[0]
 
 
 def test_untouched_cells_are_current(made: SyntheticStudy) -> None:
@@ -104,7 +87,7 @@ def test_without_the_data_nothing_counts_as_current(made: SyntheticStudy) -> Non
     assert record(made, OTHER).status == "missing"
 
 
-def test_a_failure_is_told_with_its_log(made: SyntheticStudy) -> None:
+def test_a_failure_is_named_with_its_log(made: SyntheticStudy) -> None:
     made.fail(PLACE, "the loss is not finite")
     found = record(made)
     assert (found.status, found.reason) == ("failed", "the loss is not finite")
@@ -166,7 +149,7 @@ def test_a_largest_early_loss_that_cannot_be_is_found(made: SyntheticStudy, key:
     assert f"{key} is {value}" in record(made).reason
 
 
-def test_results_of_another_version_are_told_as_such_though_their_numbers_have_other_names(
+def test_results_of_another_version_are_named_as_such_though_their_numbers_have_other_names(
     made: SyntheticStudy,
 ) -> None:
     path = made.folder(PLACE) / "metrics.json"
@@ -319,129 +302,3 @@ def test_the_summary_counts_every_status(made: SyntheticStudy) -> None:
     made.fail(OTHER)
     made.damage(PLACE, "code")
     assert collected(made).summary() == "synthetic: 6 cells: 3 current, 1 stale, 1 failed, 1 missing"
-
-
-def store_entry(made: SyntheticStudy, place: str = PLACE) -> StoreEntry:
-    """The place of a cell's training in the store."""
-    cell = made.study.cell(place)
-    data = fingerprint_data(made.layout.subset(cell), made.layout.dataset)
-    return StoreEntry(made.root / STORE / store_key(cell.value, data, made.code_fingerprint))
-
-
-def write_log(made: SyntheticStudy, *messages: str) -> StoreEntry:
-    """Leave a log in the store, as the trainer writes it; a message may have several lines."""
-    entry = store_entry(made)
-    entry.folder.mkdir(parents=True)
-    (entry.folder / "log.txt").write_text("".join(f"2026-01-02 03:04:05 {message}\n" for message in messages))
-    return entry
-
-
-def keep_in_store(made: SyntheticStudy) -> None:
-    """Give the store the finished training of the cell."""
-    entry = store_entry(made)
-    entry.acquire()
-    entry.finish({name: (made.folder(PLACE) / name).read_bytes() for name in CELL_FILES})
-    entry.release()
-
-
-def keep_in_store_alone(made: SyntheticStudy) -> None:
-    """Give the store the finished training of the cell, and take its folder away."""
-    keep_in_store(made)
-    made.remove(PLACE)
-
-
-def test_a_training_that_the_store_has_is_stored(made: SyntheticStudy) -> None:
-    keep_in_store(made)
-    assert record(made).status == "current"
-    made.damage(PLACE, "edited")
-    found = record(made)
-    assert (found.status, found.needs_training) == ("stored", False)
-    assert "contradict" in found.reason
-    assert found.files_problem is not None
-    assert found.files_problem.startswith("its files contradict")
-    made.remove(PLACE)
-    found = record(made)
-    assert (found.status, found.files_problem) == ("stored", None)
-    assert found.reason == "trained already; the next run copies it from the store"
-
-
-def test_a_checkpoint_makes_a_cell_resumable(made: SyntheticStudy) -> None:
-    made.remove(PLACE)
-    entry = write_log(made, "training 20 iterations on cpu", "stopped: SIGTERM received: saved at iteration 7 of 20")
-    assert record(made).status == "missing"
-    assert "stopped: SIGTERM received" in record(made).reason
-    (entry.folder / "checkpoint-1.pt").touch()
-    found = record(made)
-    assert (found.status, found.has_checkpoint, found.needs_training) == ("resumable", True, True)
-    assert "stopped: SIGTERM received" in found.reason
-    (entry.folder / "log.txt").unlink()
-    assert record(made).reason == "its training continues from a checkpoint"
-    made.damage(OTHER, "code")
-    assert not record(made, OTHER).has_checkpoint
-
-
-@pytest.mark.parametrize(("checkpoint", "what"), [(False, "from the beginning"), (True, "from the last checkpoint")])
-def test_a_training_that_died_without_a_message_failed(made: SyntheticStudy, checkpoint: bool, what: str) -> None:
-    made.remove(PLACE)
-    entry = write_log(made, "training 20 iterations on cpu", "iteration 5 of 20: test accuracy 31 %")
-    if checkpoint:
-        (entry.folder / "checkpoint-1.pt").touch()
-    found = record(made)
-    assert (found.status, found.has_checkpoint) == ("failed", checkpoint)
-    assert "ended without a message (killed, out of memory, or the machine stopped)" in found.reason
-    assert found.reason.endswith(what)
-    assert found.log_tail[-1].endswith("test accuracy 31 %")
-
-
-def test_a_training_that_runs_now_is_no_failure(made: SyntheticStudy) -> None:
-    made.remove(PLACE)
-    entry = write_log(made, "training 20 iterations on cpu")
-    entry.acquire()
-    try:
-        assert (record(made).status, record(made).reason) == ("missing", "it is being trained now")
-        (entry.folder / "checkpoint-1.pt").touch()
-        assert (record(made).status, record(made).reason) == ("resumable", "it is being trained now")
-    finally:
-        entry.release()
-    assert record(made).status == "failed"
-
-
-def test_a_failure_in_the_log_alone_is_a_failure(made: SyntheticStudy) -> None:
-    """An equal cell of another study has its failure.json elsewhere."""
-    made.remove(PLACE)
-    write_log(made, "training 20 iterations on cpu", "failed: out of memory.\nUse a smaller batch.")
-    found = record(made)
-    assert (found.status, found.reason) == ("failed", "out of memory.")
-    assert found.log_tail[-1] == "Use a smaller batch."
-
-
-@pytest.mark.parametrize("end", ["finished: test accuracy 40.00 % after 20 iterations, 3 s", "adopted from 0123"])
-def test_a_lost_record_of_a_finished_training_is_no_failure(made: SyntheticStudy, end: str) -> None:
-    made.remove(PLACE)
-    write_log(made, "training 20 iterations on cpu", end)
-    assert (record(made).status, record(made).reason) == ("missing", "not trained yet")
-
-
-@pytest.mark.parametrize(
-    "prepare",
-    [
-        lambda made: None,
-        lambda made: made.damage(PLACE, "code"),
-        lambda made: made.damage(PLACE, "truncated"),
-        lambda made: made.damage(PLACE, "no-history"),
-        lambda made: made.remove(PLACE),
-        lambda made: made.fail(PLACE),
-        lambda made: (made.remove(PLACE), write_log(made, "training 20 iterations on cpu")),
-        keep_in_store,
-        keep_in_store_alone,
-        lambda made: (made.layout.dataset / "dataset.json").unlink(),
-    ],
-)
-def test_the_quick_look_agrees_with_collection(
-    made: SyntheticStudy, prepare: Callable[[SyntheticStudy], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All but what only the files' contents tell."""
-    monkeypatch.setattr("smallmix.tables.collect.training_code", lambda cell: made.code_fingerprint)
-    prepare(made)
-    quick, thorough = find_statuses(made.layout), collected(made)
-    assert {place: one.status for place, one in quick.items()} == {one.cell.id: one.status for one in thorough.records}

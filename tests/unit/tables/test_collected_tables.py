@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from smallmix.tables.cell_files import calibration_error_by_chance
 from smallmix.tables.collect import collect
-from smallmix.tables.collected_tables import write_study_tables
+from smallmix.tables.collected_tables import describe_provenance, write_provenance, write_study_tables
 from smallmix.tables.columns import CELLS, HISTORY, METRICS
-from smallmix.tables.provenance import describe_provenance, write_provenance
 
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study

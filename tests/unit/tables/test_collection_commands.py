@@ -59,14 +59,14 @@ def test_many_stale_cells_are_retrained_by_their_rule(made: SyntheticStudy) -> N
     assert "and 5 more" in str(raised.value)
 
 
-def test_a_partial_collection_goes_where_it_is_told(
+def test_a_partial_collection_goes_where_the_user_says(
     made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made.damage("n100/non/seed3", "truncated")
     assert collect(made, "--output", str(tmp_path / "partial")) == 0
-    told = capsys.readouterr().out
-    assert "synthetic: 30 cells: 29 current, 1 stale" in told
-    assert "n100/non/seed3: stale: metrics.json is cut off" in told
+    printed = capsys.readouterr().out
+    assert "synthetic: 30 cells: 29 current, 1 stale" in printed
+    assert "n100/non/seed3: stale: metrics.json is cut off" in printed
     assert len((tmp_path / "partial" / "metrics.csv").read_text().splitlines()) == 30
     assert not (made.layout.results / "metrics.csv").exists()
 

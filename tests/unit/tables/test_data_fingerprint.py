@@ -8,13 +8,23 @@ from pathlib import Path
 
 import pytest
 from smallmix.datasets.data_fingerprint import fingerprint_data
+from smallmix.datasets.description import DatasetDescription
 from smallmix.errors import DatasetError
+
+
+def describe(title: str = "A", digit: str = "0", indent: int | None = None) -> str:
+    """The text of a dataset.json."""
+    description = DatasetDescription(
+        name="digits", identifier="digits", title=title, classes=("cat", "dog"), image_shape=(8, 8, 1), train_count=2,
+        test_count=2, mean=(0.5,), deviation=(0.2,), checksums={"train_images.npy": digit * 64}, source={}, warnings=(),
+    )  # fmt: skip
+    return json.dumps(json.loads(description.to_json()), indent=indent)
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> tuple[Path, Path]:
     (tmp_path / "n2.csv").write_text("row,label,class\n0,1,cat\n")
-    (tmp_path / "dataset.json").write_text(json.dumps({"title": "A", "checksums": {"train_images.npy": "0" * 64}}))
+    (tmp_path / "dataset.json").write_text(describe())
     return tmp_path / "n2.csv", tmp_path
 
 
@@ -26,11 +36,11 @@ def test_it_is_the_hash_of_subset_and_checksums(data: tuple[Path, Path]) -> None
 
 def test_only_rows_and_arrays_count(data: tuple[Path, Path]) -> None:
     before, description = fingerprint_data(*data), data[1] / "dataset.json"
-    description.write_text(json.dumps({"title": "B", "checksums": {"train_images.npy": "0" * 64}}, indent=2))
+    description.write_text(describe("B", indent=2))
     assert fingerprint_data(*data) == before
-    description.write_text(json.dumps({"title": "A", "checksums": {"train_images.npy": "1" * 64}}))
+    description.write_text(describe(digit="1"))
     assert fingerprint_data(*data) != before
-    description.write_text(json.dumps({"title": "A", "checksums": {"train_images.npy": "0" * 64}}))
+    description.write_text(describe())
     data[0].write_text("row,label,class\n1,1,cat\n")
     assert fingerprint_data(*data) != before
 

@@ -54,7 +54,7 @@ def test_written_and_read_again(made: SyntheticStudy, tmp_path: Path) -> None:
     assert read_subset_table(tmp_path / "table.csv") == rows
 
 
-def test_the_missing_classes_are_counted_and_the_worst_draw_told(tmp_path: Path) -> None:
+def test_the_missing_classes_are_counted_and_the_worst_draw_named(tmp_path: Path) -> None:
     made = build_synthetic_study(tmp_path, sizes=(20,), seeds=(0, 1), rule="random", redraw_per_seed=True)
     write_subset(made.layout.subset_of(20, 0), [0] * 10 + [1] * 10)
     write_subset(made.layout.subset_of(20, 1), [*range(9), *range(9), 0, 0])

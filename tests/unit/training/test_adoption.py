@@ -22,7 +22,7 @@ from smallmix.study.cell import Cell, MethodValue
 from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import Study
 from smallmix.tables.collect import collect
-from smallmix.tables.provenance import describe_provenance
+from smallmix.tables.collected_tables import describe_provenance
 from smallmix.training import adoption
 from smallmix.training import train_cell as train_cell_module
 from smallmix.training.adoption import adopt, find_candidates, judge

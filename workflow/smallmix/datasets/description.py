@@ -89,3 +89,11 @@ def load_description(folder: Path) -> DatasetDescription:
         raise DatasetError(f"{path} is damaged: the key {error} is missing. {remedy(folder)}") from error
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be used: {error}. {remedy(folder)}") from error
+
+
+def find_description(folder: Path) -> DatasetDescription | None:
+    """Return the description of the dataset in `folder`, or None where no dataset is there yet.
+
+    Raises DatasetError where dataset.json is damaged or of another format.
+    """
+    return load_description(folder) if (Path(folder) / DESCRIPTION_FILE).exists() else None

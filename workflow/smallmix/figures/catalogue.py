@@ -17,10 +17,14 @@ from smallmix.figures.accuracy_by_size import (
     draw_accuracy_by_size_log,
     draw_accuracy_by_size_small,
 )
-from smallmix.figures.accuracy_curves import describe_accuracy_curves, draw_accuracy_curves
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.figure_files import FigureText, save_figure
-from smallmix.figures.loss_curves import describe_loss_curves, draw_loss_curves
+from smallmix.figures.learning_curves import (
+    describe_accuracy_curves,
+    describe_loss_curves,
+    draw_accuracy_curves,
+    draw_loss_curves,
+)
 from smallmix.figures.methods_preview import EXAMPLES, describe_methods_preview, draw_methods_preview, mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.paired_differences import describe_paired_differences, draw_paired_differences

@@ -1,15 +1,225 @@
-"""Quantities over the iterations of training: the mean over seeds as a line, single seeds faintly behind it."""
+"""Learning curves: loss and accuracy over the iterations of training, the mean over seeds as a line.
+
+The losses are a grid of sizes by methods: as optimised, on clean training images, and on test images. The article shows
+training and test loss for 500, 250 and 100 images. The third line is what makes the first readable: the loss of mixed
+images has a floor above zero. It can be compared only between methods with the same expected loss (see
+`statistics.loss_floor`). The clean loss can be compared between all. The accuracies are one panel a size.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from smallmix.figures.style import SeriesLook
+from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.style import (
+    INK,
+    MUTED,
+    PAGE_WIDTH,
+    PAPER,
+    SeriesLook,
+    iteration_axis,
+    legend_above,
+    new_figure,
+    percent_axis,
+    publication_style,
+    series_handle,
+    series_look,
+    write_nothing_yet,
+)
+from smallmix.statistics.loss_floor import comparison_sentences
 from smallmix.tables.study_tables import StudyTables
-from smallmix.tables.thinning import thin_curve
+from smallmix.tables.thinning import points_per_line, thin_curve
+from smallmix.wording import number, percent, visible_text
+
+ARTICLE_SIZES = (500, 250, 100)
+ROWS = 3
+SETTLED_AFTER = 0.2  # of the budget
+LONGEST_TITLE = 20  # letters above a panel
+COLUMNS = 3  # panels of accuracy side by side
+
+
+def grid_sizes(tables: StudyTables) -> list[int]:
+    """Return the sizes of the rows: the article's where the study has them all, else the three smallest with curves."""
+    present = tables.sizes_with_history
+    if set(ARTICLE_SIZES) <= set(present):
+        return list(ARTICLE_SIZES)
+    return sorted(present[:ROWS], reverse=True)
+
+
+@publication_style()
+def draw_loss_curves(tables: StudyTables) -> Figure:
+    """Draw a row of panels a size, a column a method; rows share their axes."""
+    sizes, methods = grid_sizes(tables), list(tables.study.methods)
+    if not sizes:
+        return write_nothing_yet(new_figure(7.2, 2.4), "No learning curve yet.")
+    figure = new_figure(max(5.0, 0.6 + 2.2 * len(methods)), 0.7 + 1.75 * len(sizes))
+    seeds = max(1, tables.history["seed"].nunique())
+    limit = points_per_line(len(sizes) * len(methods) * (3 + (seeds if seeds > 1 else 0)))
+    grid = figure.subplots(len(sizes), len(methods), squeeze=False, sharex="row", sharey="row")
+    for row, size in enumerate(sizes):
+        for column, method in enumerate(methods):
+            axes = grid[row][column]
+            look = series_look(tables.study.methods, method)
+            _draw_panel(axes, tables, size, method, limit)
+            if row == 0:
+                axes.set_title(visible_text(look.label, LONGEST_TITLE), color=look.color)
+            if column == 0:
+                axes.set_ylabel(f"{size:,} images\nloss")
+            iteration_axis(axes, "Iteration" if row == len(sizes) - 1 else None)
+        _common_loss_axis(grid[row][0], tables, size)
+    legend_above(
+        figure,
+        [
+            Line2D([], [], color=INK, linewidth=1.5, label="test"),
+            Line2D([], [], color=MUTED, linewidth=1.4, label="training, as optimised"),
+            Line2D([], [], color=MUTED, linewidth=1.4, linestyle=(0, (1, 1.3)), label="training, clean images"),
+        ],
+    )
+    return figure
+
+
+def _draw_panel(axes: Axes, tables: StudyTables, size: int, method: str, limit: int) -> None:
+    mean, look = tables.mean_curve(size, method), series_look(tables.study.methods, method)
+    if mean.empty:
+        axes.text(0.5, 0.5, "no run yet", transform=axes.transAxes, ha="center", va="center", color=MUTED)
+        return
+    draw_seed_curves(axes, tables.curves_of(size, method), "test_loss", look, limit, color=INK)
+    draw_mean_curve(axes, mean, "train_loss", look, "training", limit, linewidth=1.3)
+    draw_mean_curve(axes, mean, "clean_train_loss", look, "clean", limit, linewidth=1.5, linestyle=(0, (1, 1.3)))
+    draw_mean_curve(axes, mean, "test_loss", look, "test", limit, linewidth=1.4, color=INK)
+
+
+def _common_loss_axis(axes: Axes, tables: StudyTables, size: int) -> None:
+    """Set the row's limits: from zero to its highest losses, single spikes and the early test loss aside.
+
+    Before batch normalisation's running statistics have settled, an evaluation can be off by a factor of
+    a hundred; on its scale all that follows would lie on the axis.
+    """
+    history = tables.history[tables.history["size"] == size]
+    settled = history[history["iteration"] > SETTLED_AFTER * history["iteration"].max()]
+    losses = np.concatenate(
+        [
+            history["train_loss"].to_numpy(dtype=float),
+            settled[["test_loss", "clean_train_loss"]].to_numpy(dtype=float).ravel(),
+        ]
+    )
+    losses = losses[np.isfinite(losses)]
+    if len(losses):
+        axes.set_ylim(0, 1.12 * float(np.quantile(losses, 0.998)) or 1.0)
+
+
+def describe_loss_curves(tables: StudyTables) -> FigureText:
+    """Describe where each loss ended."""
+    rows, sentences = [], []
+    for size in grid_sizes(tables):
+        for method in tables.study.methods:
+            mean = tables.mean_curve(size, method)
+            if mean.empty:
+                sentences.append(f"{method} with {size:,} images: no run yet.")
+                continue
+            lowest = float(mean["test_loss"].min())
+            ends = [float(mean[column].iloc[-1]) for column in ("train_loss", "clean_train_loss", "test_loss")]
+            rows.append((f"{size:,}", method, *(number(end) for end in ends), number(lowest)))
+            sentences.append(
+                f"{method} with {size:,} images ends at training loss {number(ends[0])} as optimised, "
+                f"{number(ends[1])} on clean training images and {number(ends[2])} on test images "
+                f"(lowest {number(lowest)})."
+            )
+    return FigureText(
+        title="Loss over training",
+        description="Training and test loss over the iterations, one panel a size and method. "
+        + (" ".join(sentences) or "No learning curve yet."),
+        caption="Loss over the iterations; rows share their axes. The solid coloured line is the loss that was "
+        "optimised, of mixed images (and, for methods that mix labels, of mixed labels). With mixing it has a floor "
+        f"above zero. {' '.join(comparison_sentences(tables.study))} The dotted line is the loss of the same network "
+        "on the unmixed training images: that one can be compared between all. "
+        f"{curve_seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
+        "the budget: before that, the clean and test loss may leave at the top. "
+        "Thinned so that every peak remains.",
+        table=FigureTable(
+            ("Training images", "Method", "Training, as optimised", "Training, clean", "Test, end", "Test, lowest"),
+            tuple(rows),
+        ),
+    )
+
+
+@publication_style()
+def draw_accuracy_curves(tables: StudyTables) -> Figure:
+    """Draw small panels, largest size first; all share the percent axis."""
+    sizes = tables.sizes_with_history[::-1]
+    if not sizes:
+        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No learning curve yet.")
+    columns = min(COLUMNS, len(sizes))
+    rows = -(-len(sizes) // columns)
+    figure = new_figure(PAGE_WIDTH, 0.9 + 2.0 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    seeds = max(1, tables.history["seed"].nunique())
+    limit = points_per_line(len(sizes) * len(tables.study.methods) * (2 + (seeds if seeds > 1 else 0)))
+    for position, axes in enumerate(grid.ravel()):
+        if position >= len(sizes):
+            axes.set_axis_off()
+            continue
+        for method in tables.study.methods:
+            mean, look = tables.mean_curve(sizes[position], method), series_look(tables.study.methods, method)
+            if mean.empty:
+                continue
+            draw_seed_curves(axes, tables.curves_of(sizes[position], method), "test_accuracy", look, limit, 100)
+            dotted = {"linewidth": 1.2, "linestyle": (0, (1, 1.3))}
+            draw_mean_curve(axes, mean, "clean_train_accuracy", look, "clean", limit, 100, **dotted)
+            draw_mean_curve(axes, mean, "test_accuracy", look, "test", limit, 100, linewidth=1.5)
+            end = mean["test_accuracy"]
+            axes.plot(
+                [float(end.index[-1])], [100 * float(end.iloc[-1])], marker=look.marker, color=look.color,
+                markeredgecolor=PAPER, markeredgewidth=0.8, gid=look.tag("end"), zorder=5, clip_on=False,
+            )  # fmt: skip
+        axes.set_title(f"{sizes[position]:,} images")
+        percent_axis(axes, "Accuracy (%)" if position % columns == 0 else "")
+        below = position + columns >= len(sizes)
+        iteration_axis(axes, "Iteration" if below else None)
+    methods = [method for method in tables.study.methods if method in set(tables.history["method"])]
+    handles = []
+    for method in methods:
+        handle = series_handle(series_look(tables.study.methods, method))
+        handle.set_linestyle("solid")
+        handles.append(handle)
+    legend_above(
+        figure,
+        [
+            *handles,
+            Line2D([], [], color=MUTED, linewidth=1.5, label="test"),
+            Line2D([], [], color=MUTED, linewidth=1.4, linestyle=(0, (1, 1.3)), label="training, clean images"),
+        ],
+    )
+    return figure
+
+
+def describe_accuracy_curves(tables: StudyTables) -> FigureText:
+    """Describe where the accuracies ended."""
+    rows, sentences = [], []
+    for size in tables.sizes_with_history[::-1]:
+        parts = []
+        for method in tables.study.methods:
+            mean = tables.mean_curve(size, method)
+            if mean.empty:
+                continue
+            test, train = (float(mean[column].iloc[-1]) for column in ("test_accuracy", "clean_train_accuracy"))
+            rows.append((f"{size:,}", method, percent(test), percent(train)))
+            parts.append(f"{method} {percent(test)} on test and {percent(train)} on clean training images")
+        sentences.append(f"{size:,} images end at: {', '.join(parts)}.")
+    return FigureText(
+        title="Accuracy over training",
+        description="Accuracy over the iterations on test images and on unmixed training images. "
+        + (" ".join(sentences) or "No learning curve yet."),
+        caption="Accuracy over the iterations. Solid: test images. Dotted: the unmixed, unaugmented training images, "
+        f"evaluated with the same network at the same moments. {curve_seeds_sentence(tables)}",
+        table=FigureTable(("Training images", "Method", "Test, end", "Training, clean, end"), tuple(rows)),
+    )
 
 
 def draw_mean_curve(

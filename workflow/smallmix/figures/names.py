@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+# In the order of the page, which gives them their numbers.
 FIGURE_NAMES: tuple[str, ...] = (
-    "accuracy_by_size",
     "accuracy_by_size_log",
+    "accuracy_by_size",
     "accuracy_by_size_small",
+    "methods_preview",
     "paired_differences",
     "loss_curves",
     "accuracy_curves",
     "selection_gap",
     "calibration",
-    "methods_preview",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smallmix.report.table_view import Entry, TableView
+from smallmix.report.tables_section import Entry, TableView
 from smallmix.tables.study_tables import StudyTables
 
 VERDICT_MARKS = {

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from smallmix.report.summary_section import difference_text
-from smallmix.report.table_view import Entry, TableView, number_entry
+from smallmix.report.tables_section import Entry, TableView, number_entry
 from smallmix.statistics.comparison import can_decide
 from smallmix.statistics.sign_flip import smallest_p_value
 from smallmix.study.study import first_method

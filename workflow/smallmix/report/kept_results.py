@@ -12,7 +12,7 @@ import pandas as pd
 
 from smallmix.errors import SmallmixError
 from smallmix.report.page import render_page
-from smallmix.report.provenance_section import hardware_sentences, provenance_rows
+from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
@@ -71,7 +71,7 @@ def describe_kept(tables: StudyTables, command: str) -> str:
     study = tables.study
     chosen = ", as the article chose it" if tables.published else ""
     rows: Mapping[str, str] = {
-        "Data": str(tables.dataset.get("title", study.dataset)),
+        "Data": tables.dataset_title,
         "Subsets": f"rule {study.configuration['subsets']['rule']}",
         "Seeds": ", ".join(map(str, study.seeds)),
         "Computed": " ".join(hardware_sentences(tables)),

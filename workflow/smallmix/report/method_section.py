@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smallmix.datasets.description import DatasetDescription
 from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
@@ -21,18 +22,17 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, how) for everything that decides a number."""
     study, cell = tables.study, tables.study.cells[0].value
     dataset = tables.dataset
-    title = str(dataset.get("title", study.dataset))
     counts = ""
-    if "train_count" in dataset and "test_count" in dataset:
-        counts = f": {int(dataset['train_count']):,} training and {int(dataset['test_count']):,} test images"
-        counts += f" in {count_of(len(dataset.get('classes', [])), 'class', 'classes')}"
+    if dataset is not None:
+        counts = f": {dataset.train_count:,} training and {dataset.test_count:,} test images"
+        counts += f" in {count_of(len(dataset.classes), 'class', 'classes')}"
     recipe = cell.recipe
     chosen = ": the article's rule, chosen" if tables.published else ", chosen"
     return [
         ("Selection", f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test "
          "images. Last and last-tenth-median accuracies of the same runs stand beside it. " + _choices(tables)),
         ("Seeds", _seeds(tables)),
-        ("Images", f"{title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
+        ("Images", f"{tables.dataset_title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
@@ -100,8 +100,7 @@ def _choices(tables: StudyTables) -> str:
 
 
 def _normalisation(tables: StudyTables) -> str:
-    count = tables.dataset.get("train_count")
-    images = "all training images" if count is None else f"all {int(count):,} training images"
+    images = "all training images" if tables.dataset is None else f"all {tables.dataset.train_count:,} training images"
     return f"Pixels are normalised by mean and deviation per channel of {images}, also where a subset is smaller."
 
 
@@ -112,10 +111,9 @@ def _seeds(tables: StudyTables) -> str:
     return f"{count_of(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); means over the seeds that are finished."
 
 
-def _decoding(dataset: dict[str, Any]) -> str:
+def _decoding(dataset: DatasetDescription | None) -> str:
     """Say how foreign image files became pixels, where they were some."""
-    source = dataset.get("source")
-    decoding = source.get("decoding") if isinstance(source, dict) else None
+    decoding = None if dataset is None else dataset.source.get("decoding")
     return f" Brought to one form: {decoding}." if decoding else ""
 
 

@@ -13,31 +13,18 @@ from markupsafe import Markup
 
 from smallmix.errors import SmallmixError
 from smallmix.figures.inline import LONGEST_TEXT, InlineFigure, load_figure
+from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol
-from smallmix.report.provenance_section import adoption_sentences, hardware_sentences, provenance_rows
-from smallmix.report.runs_section import compose_runs
+from smallmix.report.runs_section import compose_runs, hardware_sentences, provenance_rows
 from smallmix.report.summary_section import compose_answer
-from smallmix.report.table_view import Entry, TableView
-from smallmix.report.tables_section import accuracy_view, sensitivity_view, subset_view
-from smallmix.statistics.loss_sentences import comparison_sentences, floor_sentences
+from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
+from smallmix.statistics.loss_floor import comparison_sentences, floor_sentences
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import visible_text
 
 TEMPLATE_FOLDER = Path(__file__).resolve().parents[2] / "report"
-# In the order of the page, which gives them their numbers.
-FIGURES_ON_PAGE = (
-    "accuracy_by_size_log",
-    "accuracy_by_size",
-    "accuracy_by_size_small",
-    "methods_preview",
-    "paired_differences",
-    "loss_curves",
-    "accuracy_curves",
-    "selection_gap",
-    "calibration",
-)
 SMALL_FIGURE = "accuracy_by_size_small"
 
 
@@ -82,7 +69,7 @@ def render_page(
         lstrip_blocks=True,
         finalize=_shown,
     )
-    shown = [name for name in FIGURES_ON_PAGE if name != SMALL_FIGURE or _has_large_sizes(tables)]
+    shown = [name for name in FIGURE_NAMES if name != SMALL_FIGURE or _has_large_sizes(tables)]
     views = {
         name: FigureView(name, number, None, left_out[name])
         if name in left_out
@@ -115,8 +102,7 @@ def render_page(
             deviations=compose_deviations(tables),
             published=published,
             classes=tables.classes,
-            dataset_title=str(tables.dataset.get("title", tables.study.dataset)),
-            adopted=adoption_sentences(tables),
+            dataset_title=tables.dataset_title,
             provenance=provenance_rows(tables),
             configuration=tables.study.to_json(),
             version=_version(tables),

@@ -173,7 +173,7 @@ def _warnings(tables: StudyTables) -> list[str]:
     warnings += [warning] if (warning := early_loss_warning(tables)) else []
     warnings += [str(note) for note in tables.provenance.get("notes", [])]
     warnings += missing_class_notes(tables)
-    warnings += [str(note) for note in tables.dataset.get("warnings", [])]
+    warnings += tables.dataset.warnings if tables.dataset else ()
     return warnings
 
 

@@ -1,10 +1,9 @@
-"""The evaluation of a network: loss and accuracy on clean images, and how well its confidence is calibrated."""
+"""The evaluation of a network: loss, accuracy and logits on clean images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smallmix.science.arithmetic import reduced_precision
+from smallmix.science.calibration import LARGEST_STORED_LOGIT
 from smallmix.science.training_step import Normalization
 from smallmix.study.cell import Precision
 
 # Fixed, because the batch size of an evaluation can change the last bits of its sums.
 BATCH_SIZE = 500
-CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -72,47 +71,5 @@ def evaluate(
 
 
 def stored_logits(evaluation: Evaluation) -> NDArray[np.float16]:
-    """Return the logits as they are kept in predictions.npz: float16 [N, classes], clipped to its finite range."""
-    return evaluation.logits.numpy().clip(-60000, 60000).astype(np.float16)
-
-
-def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, Any]:
-    """Return how far confidence can be trusted; logits [N, classes], labels [N].
-
-    expected_calibration_error: Guo et al. 2017, equation (3), 15 bins of equal width, the last one closed at 1;
-    calibration_gap: mean confidence minus accuracy (positive: over-confident); brier_score: Brier 1950, summed over
-    classes (0 … 2); negative_log_likelihood in nats.
-    """
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    probabilities = np.exp(log_probabilities)
-    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    correct = (predicted == labels).astype(np.float64)
-    everyone = np.arange(len(labels))
-    one_hot = np.zeros_like(probabilities)
-    one_hot[everyone, labels] = 1.0
-
-    members = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    bins, error = [], 0.0
-    for number in range(CALIBRATION_BINS):
-        inside = members == number
-        count = int(inside.sum())
-        mean_confidence = float(confidence[inside].mean()) if count else 0.0
-        accuracy = float(correct[inside].mean()) if count else 0.0
-        error += count / len(labels) * abs(mean_confidence - accuracy)
-        bins.append(
-            {
-                "low": number / CALIBRATION_BINS,
-                "high": (number + 1) / CALIBRATION_BINS,
-                "count": count,
-                "confidence": mean_confidence,
-                "accuracy": accuracy,
-            }
-        )
-    return {
-        "expected_calibration_error": error,
-        "calibration_gap": float(confidence.mean() - correct.mean()),
-        "brier_score": float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
-        "negative_log_likelihood": float(-log_probabilities[everyone, labels].mean()),
-        "calibration_bins": bins,
-    }
+    """Return the logits as they are kept in predictions.npz: float16 [N, classes], clipped to LARGEST_STORED_LOGIT."""
+    return evaluation.logits.numpy().clip(-LARGEST_STORED_LOGIT, LARGEST_STORED_LOGIT).astype(np.float16)

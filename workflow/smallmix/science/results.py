@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallmix.science.batch_plan import learning_rates, schedule_sha256
-from smallmix.science.evaluation import Evaluation, calibrate, evaluate
+from smallmix.science.calibration import calibrate
+from smallmix.science.evaluation import Evaluation, evaluate
 from smallmix.science.history import HistoryRow, summarize
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from smallmix.datasets.description import DatasetDescription, find_description
 from smallmix.study.cell import Mix
 from smallmix.study.layout import Layout
 from smallmix.study.published import Protocol, article_protocol, method_as_published
@@ -138,8 +137,8 @@ def load_study_results(study: Study, root: Path, tables: Path | None = None) -> 
     layout = Layout(study, root)
     folder = tables or layout.results
     subset_table = folder / "subset_table.csv"
-    description = _read_description(layout.dataset / "dataset.json")
-    classes = class_names(description)
+    description = find_description(layout.dataset)
+    classes = () if description is None else description.classes
     return StudyResults(
         study=study,
         runs=read_results(folder / "metrics.csv"),
@@ -164,23 +163,9 @@ def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[i
     return {place: counts[path] for place, path in places.items() if path in counts}
 
 
-def class_names(description: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the classes that a dataset.json names; empty where it names none."""
-    names = description.get("classes")
-    return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def label_checksums(description: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the sha256 of the training and of the test labels from a dataset.json; empty where it lacks them."""
-    checksums = description.get("checksums")
-    if not isinstance(checksums, dict) or not {"train_labels.npy", "test_labels.npy"} <= checksums.keys():
+def label_checksums(description: DatasetDescription | None) -> tuple[str, ...]:
+    """Return the sha256 of the training and of the test labels; empty where they are not known."""
+    checksums = {} if description is None else description.checksums
+    if not {"train_labels.npy", "test_labels.npy"} <= checksums.keys():
         return ()
-    return str(checksums["train_labels.npy"]), str(checksums["test_labels.npy"])
-
-
-def _read_description(path: Path) -> Mapping[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return checksums["train_labels.npy"], checksums["test_labels.npy"]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallmix.science.calibration import CALIBRATION_BINS, LARGEST_STORED_LOGIT, calibrate, calibration_bin
 from smallmix.science.early_loss import early_steps
 from smallmix.study.iterations import in_last_tenth
 from smallmix.study.study import StudyCell
@@ -31,8 +32,6 @@ ACCURACY_TOLERANCE = 2e-6
 LOSS_TOLERANCE = 1e-4
 # Logits are stored as float16 (relative precision 2^-11): what they give back of a mean over all test images.
 STORED_LOGITS_TOLERANCE = 0.01
-CALIBRATION_BINS = 15
-LARGEST_KEPT_LOGIT = 60000
 # The trainer's number in metrics.json and the column of history.csv whose last row it is.
 LAST_OF_COLUMN = {
     "final_test_accuracy": "test_accuracy",
@@ -41,6 +40,8 @@ LAST_OF_COLUMN = {
     "final_clean_train_loss": "clean_train_loss",
     "final_clean_train_accuracy": "clean_train_accuracy",
 }
+# The numbers of metrics.json that follow from the predictions.
+CALIBRATION_NUMBERS = ("expected_calibration_error", "calibration_gap", "brier_score", "negative_log_likelihood")
 # What numpy and zipfile raise for files that are cut off, altered, or no archives of arrays.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -178,9 +179,11 @@ def compare_with_predictions(
     stored = metrics["final_test_accuracy"]
     if not low - ACCURACY_TOLERANCE <= stored <= high + ACCURACY_TOLERANCE:
         found.append(f"final_test_accuracy is {stored:g} in metrics.json, but {low:g} by predictions.npz")
-    if not np.abs(logits).max() < LARGEST_KEPT_LOGIT:
+    if not np.abs(logits).max() < LARGEST_STORED_LOGIT:
         return found  # the trainer clips what float16 cannot hold: the order is kept, the likelihood is lost
-    for key, value in calibration_of(logits, labels).items():
+    recomputed = calibrate(logits.astype(np.float32), labels)
+    for key in CALIBRATION_NUMBERS:
+        value = recomputed[key]
         if not abs(metrics[key] - value) <= STORED_LOGITS_TOLERANCE * max(1.0, abs(value)):
             found.append(f"{key} is {metrics[key]:g} in metrics.json, but {value:g} by predictions.npz")
     return found
@@ -200,27 +203,6 @@ def accuracy_bounds(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> t
     return float(np.mean(of_label > strongest)), float(np.mean(of_label >= strongest))
 
 
-def calibration_of(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> dict[str, float]:
-    """Return what the stored logits give for the calibration's numbers, under their names in metrics.json.
-
-    logits are [N, classes], labels [N]. The definitions are the trainer's: Brier 1950, summed over classes; expected
-    calibration error after Guo et al. 2017, equation (3), in 15 bins of equal width.
-    """
-    rows = np.arange(len(labels))
-    probabilities = _probabilities(logits)
-    of_label, confidence = probabilities[rows, labels], probabilities.max(axis=1)
-    surplus = confidence - (probabilities.argmax(axis=1) == labels)
-    shifted = logits.astype(np.float32) - logits.max(axis=1, keepdims=True).astype(np.float32)
-    return {
-        "negative_log_likelihood": float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels])),
-        "brier_score": float(np.mean((probabilities**2).sum(axis=1) - 2 * of_label + 1)),
-        "calibration_gap": float(np.mean(surplus)),
-        "expected_calibration_error": float(
-            np.abs(np.bincount(_bins(confidence), weights=surplus)).sum() / len(labels)
-        ),
-    }
-
-
 def calibration_error_by_chance(logits: NDArray[np.float16]) -> float:
     """Return the mean expected calibration error if each image were right with the probability of its confidence.
 
@@ -230,8 +212,9 @@ def calibration_error_by_chance(logits: NDArray[np.float16]) -> float:
     logits are [N, classes]. Within a bin, all images are taken to have the bin's mean confidence; the exact mean over
     the binomial distribution then overstates the error by a few hundredths of its value at most.
     """
-    confidence = _probabilities(logits).max(axis=1).astype(np.float64)
-    bins = _bins(confidence)
+    wide = logits.astype(np.float32)
+    confidence = (1 / np.exp(wide - wide.max(axis=1, keepdims=True)).sum(axis=1)).astype(np.float64)
+    bins = calibration_bin(confidence)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     sums = np.bincount(bins, weights=confidence, minlength=CALIBRATION_BINS)
     deviations = [
@@ -274,17 +257,6 @@ def _tolerance(key: str, value: float) -> float:
     if key.endswith("accuracy"):
         return ACCURACY_TOLERANCE
     return LOSS_TOLERANCE * max(1.0, abs(value)) if key.endswith("loss") else 0.0
-
-
-def _probabilities(logits: NDArray[np.float16]) -> NDArray[np.float32]:
-    wide = logits.astype(np.float32)
-    probabilities: NDArray[np.float32] = np.exp(wide - wide.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def _bins(confidence: NDArray[Any]) -> NDArray[np.int64]:
-    return np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
 
 
 def _is_number(value: Any, *, optional: bool) -> bool:

@@ -58,8 +58,7 @@ def collect_into(layout: Layout, folder: Path, *, require_complete: bool = False
 
     Raises SmallmixError, and writes nothing, where completeness is required and cells are not current.
     """
-    from smallmix.tables.collected_tables import write_study_tables
-    from smallmix.tables.provenance import write_provenance
+    from smallmix.tables.collected_tables import write_provenance, write_study_tables
 
     collection = collect(layout.study, layout)
     if require_complete and collection.not_current:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from smallmix.datasets.description import DatasetDescription, find_description
 from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
 from smallmix.study.published import Published, find_published, load_published, method_for
@@ -82,7 +83,8 @@ class PairedDifference:
 class StudyTables:
     """The tables of a study. Data frames have the columns that TABLES_READ declares.
 
-    `dataset` and `provenance` are JSON objects. `published` is None where the study names no published numbers.
+    `dataset` is None where it is not fetched yet, `published` where the study names no published numbers. `provenance`
+    is a JSON object.
     Accuracies and their differences are fractions.
     """
 
@@ -94,7 +96,7 @@ class StudyTables:
     comparison: pd.DataFrame
     claims: pd.DataFrame
     subset_table: pd.DataFrame
-    dataset: dict[str, Any] = field(default_factory=dict)
+    dataset: DatasetDescription | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     published: Published | None = None
 
@@ -117,7 +119,12 @@ class StudyTables:
     @property
     def classes(self) -> list[str]:
         """The names of the classes as the data set gives them; foreign text."""
-        return [str(name) for name in self.dataset.get("classes", [])]
+        return [] if self.dataset is None else list(self.dataset.classes)
+
+    @property
+    def dataset_title(self) -> str:
+        """The data set's title for people, or its name in the configuration where it is not fetched yet."""
+        return self.study.dataset if self.dataset is None else self.dataset.title
 
     @functools.cached_property
     def published_accuracy(self) -> dict[tuple[int, str], float]:
@@ -144,11 +151,6 @@ class StudyTables:
         """Return the methods that have a finished cell, in the study's order."""
         finished = set(self.metrics["method"])
         return [method for method in self.study.methods if method in finished]
-
-    def seeds_of(self, size: int, method: str) -> pd.DataFrame:
-        """Return the rows of `metrics` of one size and method, by seed."""
-        chosen = self.metrics[(self.metrics["size"] == size) & (self.metrics["method"] == method)]
-        return chosen.sort_values("seed")
 
     def mean_of(self, metric: str, size: int, method: str) -> SeedMean:
         """Return a row of `summary`; NO_MEAN where no seed of that size and method has a number."""
@@ -218,7 +220,7 @@ def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTa
     }
     return StudyTables(
         study=study,
-        dataset=_read_json(layout.dataset / "dataset.json"),
+        dataset=find_description(layout.dataset),
         provenance=_read_json(folder / "provenance.json"),
         published=load_published(find_published(published, root)) if published else None,
         **frames,

@@ -1,0 +1,123 @@
+"""The floor of the training loss under mixup, and what it means for comparing the training losses of methods.
+
+A network that knew every training image, and could take every mixture apart, would still not bring the loss of mixed
+images to zero. Where labels are mixed, the target itself has the entropy H(λ). Where the first label is kept, the
+mixture does not tell which of the two images came first. One of them did with probability p(λ), and H(p) remains.
+
+Cross-entropy is linear in the label. So Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels, have
+the same expected loss at the same weights (partners are a permutation of the batch, one weight a batch), and the same
+floor.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from smallmix.study.cell import Cell, MethodValue
+from smallmix.study.study import Study
+from smallmix.wording import joined, number
+
+NODES = 4096
+
+
+def loss_floor(cell: Cell, class_counts: Sequence[int]) -> float:
+    """Return the least expected training loss (nats) of a cell, from the images of every class in its subset."""
+    return pair_floor(cell.method) * share_of_unlike_pairs(class_counts, cell.images_seen / cell.iterations)
+
+
+def pair_floor(method: MethodValue) -> float:
+    """Return the least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed."""
+    if method.mix == "none" or method.beta is None:
+        return 0.0
+    return _mean_entropy(method.mix == "images-and-labels", *method.beta)
+
+
+def share_of_unlike_pairs(class_counts: Sequence[int], batch: float) -> float:
+    """Return how often an image is mixed with one of another class. `batch` is the mean batch size.
+
+    Partners are a permutation of the batch, so that one image in `batch` is its own partner.
+    """
+    total = sum(class_counts)
+    if total < 2:
+        return 0.0
+    itself = 1 / max(1.0, batch)
+    alike = math.fsum(count * (count - 1) for count in class_counts) / (total * (total - 1))
+    return (1 - itself) * (1 - alike)
+
+
+def methods_of_equal_loss(study: Study) -> list[tuple[str, str]]:
+    """Return the pairs of methods (mixing images, mixing labels too) with the same expected training loss."""
+    values: dict[str, MethodValue] = {}
+    for cell in study.cells:
+        values.setdefault(cell.method, cell.value.method)
+    return [
+        (first, second)
+        for first, one in values.items()
+        for second, other in values.items()
+        if equal_expected_loss(one, other)
+    ]
+
+
+def equal_expected_loss(images: MethodValue, labels: MethodValue) -> bool:
+    """Return whether these are Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels."""
+    if (images.mix, labels.mix) != ("images", "images-and-labels") or images.beta is None or labels.beta is None:
+        return False
+    a = labels.beta[1]
+    return math.isclose(labels.beta[0], a) and math.isclose(images.beta[1], a) and math.isclose(images.beta[0], a + 1)
+
+
+def floor_sentences(study: Study) -> list[str]:
+    """Return why the training loss of mixed images has a floor, and how high it is for each method of the study."""
+    values = {cell.method: cell.value.method for cell in study.cells}
+    mixes = {value.mix for value in values.values()}
+    sentences = ["Under mixup the training loss is measured on mixed images. No network can bring it to zero."]
+    if "images-and-labels" in mixes:
+        sentences.append("Where labels are mixed, a label of 60 % cat and 40 % dog keeps the entropy of that mixture.")
+    if "images" in mixes:
+        sentences.append("Where one label is kept, a mixture does not show to which of its two images it belongs.")
+    floors = [
+        f"{number(pair_floor(value), 2)} nats with {name}" for name, value in values.items() if value.mix != "none"
+    ]
+    if floors:
+        sentences.append(
+            f"Two images of different classes cost at least {joined(floors)}, on average over the mixing weight. Two "
+            "images of one class may cost nothing."
+        )
+    return sentences
+
+
+def comparison_sentences(study: Study) -> list[str]:
+    """Return which training losses can be compared: those of methods with the same expected loss, and no others."""
+    pairs = methods_of_equal_loss(study)
+    if not pairs:
+        return ["So the training loss as optimised cannot be compared between methods that mix differently."]
+    names = [joined(pair) for pair in pairs]
+    return [
+        f"{'; '.join(names)}: these have the same expected training loss at the same weights, and so the same floor. "
+        "Their training losses can be compared with each other. Neither task is the harder one. Where one loss is "
+        "lower, that training went better.",
+        "Otherwise the training loss as optimised cannot be compared between methods.",
+    ]
+
+
+@functools.lru_cache(maxsize=256)
+def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
+    """Return the mean over λ from Beta(first, second) of H(λ), or of H(p) where the first label is kept."""
+    # The middle of equally likely steps: the integrand is bounded, so that the ends need no care.
+    # A weight of exactly 0 or 1, which rounding makes of narrow distributions, has no logit.
+    weight = np.clip(stats.beta.ppf((np.arange(NODES) + 0.5) / NODES, first, second), 1e-300, 1 - 1e-16)
+    # Given the mixture, the image of weight λ came first with probability f(λ) / (f(λ) + f(1-λ)).
+    came_first = special.expit((first - second) * special.logit(weight))
+    return float(np.mean(_entropy(weight if labels_mixed else came_first)))
+
+
+def _entropy(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entropy (nats) of a label that is one class with probability `share`, else another."""
+    entropy: NDArray[np.float64] = special.entr(share) + special.entr(1 - share)
+    return entropy
