@@ -2,7 +2,7 @@
 
 A Dataset that makes a PIL image of every item, torchvision's transforms, a DataLoader with shuffling, an eager loop in
 the ordinary memory format, the network as it is usually written, the plain optimiser with a rate set by hand, mixup
-with one weight a batch. The network's layers have the names that they have in smallmix, so that both can be given the
+with one weight per batch. The network's layers have the names that they have in smallmix, so that both can be given the
 same weights.
 """
 

@@ -1,8 +1,8 @@
 """Fingerprints of code: of what a module's source means, together with everything of this package that it imports.
 
 Comments, docstrings, layout and the arguments of raised errors do not count, so that only a change of meaning reruns
-anything. The fingerprint of a
-cell's training covers `science/`, without the methods and networks of other cells, and what these modules import.
+anything. The fingerprint of a cell's training covers `science/`, without the methods and networks of other cells, and
+what these modules import.
 
 Parsing all modules takes a third of a second, at every start of Snakemake and of every job. So the answers are kept in
 the package's __pycache__, each beside the checksum of the source that it was read from: a source of other bytes is read
@@ -139,7 +139,7 @@ class MeaningCache:
 
     @functools.cached_property
     def _known(self) -> dict[str, Any]:
-        """By the module's path in the folder; empty where nobody wrote it, or an earlier form of this file."""
+        """Read the cache, by the module's path; empty if there is none, or if an older form of this file wrote it."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             content = json.loads(self._file.read_text(encoding="ascii"))
             if content["reader"] == _reader():
@@ -147,7 +147,7 @@ class MeaningCache:
         return {}
 
     def meaning_of(self, module: Path) -> ModuleMeaning:
-        """The meaning of a source file. Raises OSError where it cannot be read, SyntaxError where it is no Python."""
+        """Return the meaning of a source file. Raises OSError if it cannot be read, SyntaxError if it is no Python."""
         if module not in self._meanings:
             source = module.read_bytes()
             name, checksum = module.relative_to(self._folder).as_posix(), hashlib.sha256(source).hexdigest()
@@ -177,12 +177,12 @@ class MeaningCache:
 
 @functools.cache
 def _reader() -> str:
-    """The sha256 of this very file: what it wrote before it was edited counts for nothing."""
+    """Return the sha256 of this very file: what it wrote before it was edited counts for nothing."""
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 def _dump(node: Any) -> str:
-    """Like ast.dump, but equal for all Python versions: empty fields are left out, whatever a version adds."""
+    """Dump a tree as ast.dump does, but equally under all Python versions: empty fields are left out."""
     if isinstance(node, list):
         return "[" + ",".join(map(_dump, node)) + "]"
     if not isinstance(node, ast.AST):

@@ -122,7 +122,7 @@ def channel_statistics(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tu
 
 
 def train_table_bytes(labels: Iterable[int], classes: Sequence[str]) -> bytes:
-    """Return the content of train.csv (UTF-8): one row a training image, in the order of the arrays.
+    """Return the content of train.csv (UTF-8): one row per training image, in the order of the arrays.
 
     In the column class, a single quote goes before names that a spreadsheet would run as a formula. dataset.json holds
     the names as they are.

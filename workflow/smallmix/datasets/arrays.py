@@ -28,7 +28,7 @@ class Dataset:
 
 
 def load_dataset(folder: Path, verify: bool = True) -> Dataset:
-    """The dataset in `folder` as read-only memory maps; `verify` recomputes the checksums of all files.
+    """Return the dataset in `folder` as read-only memory maps; `verify` recomputes the checksums of all files.
 
     Shapes, types and the labels' range are checked in any case. Raises DatasetError naming the file and the remedy.
     """

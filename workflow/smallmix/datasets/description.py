@@ -68,7 +68,7 @@ class DatasetDescription:
             warnings=tuple(str(text) for text in value["warnings"]),
         )
         if not len(description.mean) == len(description.deviation) == channels:
-            raise ValueError("mean and deviation need one number a channel")
+            raise ValueError("mean and deviation need one number per channel")
         return description
 
 

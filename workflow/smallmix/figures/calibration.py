@@ -65,7 +65,7 @@ def _chance_sentence(tables: StudyTables, chance: dict[int, float]) -> str:
     if not chance:
         return ""
     least, most = percent(min(chance.values())), percent(max(chance.values()))
-    images = "so many" if tables.dataset is None else f"{tables.dataset.test_count:,}"
+    images = "the" if tables.dataset is None else f"{tables.dataset.test_count:,}"
     return (
         f"The dashed line is its zero: even a perfectly calibrated network with these confidences would show "
         f"{least if least == most else f'{least} to {most}'} on {images} test images, by chance alone. "

@@ -3,7 +3,7 @@
 The losses are a grid of sizes by methods: as optimised, on clean training images, and on test images. The article shows
 training and test loss for 500, 250 and 100 images. The third line is what makes the first readable: the loss of mixed
 images has a floor above zero. It can be compared only between methods with the same expected loss (see
-`statistics.loss_floor`). The clean loss can be compared between all. The accuracies are one panel a size.
+`statistics.loss_floor`). The clean loss can be compared between all. The accuracies have one panel per size.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def grid_sizes(tables: StudyTables) -> list[int]:
 
 @publication_style()
 def draw_loss_curves(tables: StudyTables) -> Figure:
-    """Draw a row of panels a size, a column a method; rows share their axes."""
+    """Draw one row of panels per size and one column per method; the panels of a row share their axes."""
     sizes, methods = grid_sizes(tables), list(tables.study.methods)
     if not sizes:
         return write_nothing_yet(new_figure(7.2, 2.4), "No learning curve yet.")
@@ -133,7 +133,7 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
             )
     return FigureText(
         title="Loss over training",
-        description="Training and test loss over the iterations, one panel a size and method. "
+        description="Training and test loss over the iterations, one panel per size and method. "
         + (" ".join(sentences) or "No learning curve yet."),
         caption="Loss over the iterations; rows share their axes. The solid coloured line is the loss that was "
         "optimised, of mixed images (and, for methods that mix labels, of mixed labels). With mixing it has a floor "

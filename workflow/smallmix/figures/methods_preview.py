@@ -94,7 +94,7 @@ Examples = Mapping[str, Sequence[MixedExample]]
 
 @publication_style()
 def draw_methods_preview(examples: Examples) -> Figure:
-    """Draw two rows of pairs, then a row a method with the mixtures; the weights stand under each."""
+    """Draw two rows of pairs, then one row per method with the mixtures, and the weights under each mixture."""
     methods = list(examples)
     columns = max((len(examples[method]) for method in methods), default=0)
     if not columns:

@@ -36,7 +36,7 @@ def pairs_compared(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 @publication_style()
 def draw_paired_differences(tables: StudyTables) -> Figure:
-    """Draw a panel a pair of methods, a row a size: a filled mark for the best accuracy, a hollow one for the last."""
+    """Draw one panel per pair of methods and one row per size: filled marks for the best accuracy, hollow for last."""
     table = tables.size_comparison
     pairs = pairs_compared(table)
     if not pairs:

@@ -143,7 +143,7 @@ def points_text(mean: SeedMean) -> str:
 
 
 def accuracy_table(tables: StudyTables, metric: str, sizes: Sequence[int]) -> FigureTable:
-    """Return the means and intervals behind a figure, one row a size, one column a method."""
+    """Return the means and intervals behind a figure, one row per size, one column per method."""
     methods = list(tables.study.methods)
     published = tables.published_accuracy
     with_published = [m for m in methods if any((size, m) in published for size in sizes)]

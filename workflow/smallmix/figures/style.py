@@ -54,12 +54,12 @@ class SeriesLook:
     dash: Any
 
     def tag(self, part: str) -> str:
-        """The SVG group name by which the page finds everything of this method."""
+        """Return the SVG group name by which the page finds everything of this method."""
         return f"series-{self.index}-{part}"
 
 
 def series_look(methods: Sequence[str], method: str) -> SeriesLook:
-    """The look of a method, given the study's methods in order."""
+    """Return the look of a method, given the study's methods in order."""
     index = list(methods).index(method)
     turn = index % len(SERIES_COLORS)
     return SeriesLook(
@@ -118,20 +118,20 @@ def publication_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) whose parts keep out of each other's way."""
+    """Return an empty figure (inches) whose parts keep out of each other's way."""
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, hspace=0.04, wspace=0.04)
     return Figure(figsize=(width, height), layout=layout)
 
 
 def series_handle(look: SeriesLook) -> Line2D:
-    """A method's entry in a legend."""
+    """Return a method's entry in a legend."""
     return Line2D(
         [], [], color=look.color, marker=look.marker, linestyle=look.dash, label=look.label, gid=look.tag("legend")
     )
 
 
 def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
-    """A legend over the figure, outside all axes, so that it cannot cover data; as few rows as its width allows."""
+    """Draw a legend over the figure, outside all axes, so that it covers no data, in as few rows as fit."""
     if handles:
         figure.legend(
             handles=list(handles),
@@ -154,7 +154,7 @@ def _legend_columns(labels: Sequence[str], width: float) -> int:
 
 
 def percent_axis(axes: Axes, label: str = "Test accuracy (%)") -> None:
-    """The y axis in percent of fractions that were multiplied by 100 already."""
+    """Write the y axis in percent, of fractions that were multiplied by 100 already."""
     axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}")))
@@ -163,7 +163,7 @@ def percent_axis(axes: Axes, label: str = "Test accuracy (%)") -> None:
 def size_axis_log(
     axes: Axes, sizes: Sequence[int], label: str = "Training images (logarithmic axis)", label_share: float = 0.075
 ) -> None:
-    """A logarithmic x axis whose ticks are the study's own sizes.
+    """Draw a logarithmic x axis whose ticks are the study's own sizes.
 
     A label that would come nearer to its neighbour than `label_share` of the axis is left out.
     """
@@ -185,7 +185,7 @@ def size_axis_log(
 
 
 def size_axis_linear(axes: Axes, sizes: Sequence[int], label: str = "Training images") -> None:
-    """A linear x axis from 0 to a little beyond the largest size."""
+    """Draw a linear x axis from 0 to a little beyond the largest size."""
     axes.set_xlabel(label)
     largest = max(sizes, default=1)
     axes.set_xlim(-0.03 * largest, 1.05 * largest)
@@ -194,7 +194,7 @@ def size_axis_linear(axes: Axes, sizes: Sequence[int], label: str = "Training im
 
 
 def iteration_axis(axes: Axes, label: str | None = "Iteration") -> None:
-    """An x axis of optimiser steps, thousands written as 20k."""
+    """Draw an x axis of optimiser steps, thousands written as 20k."""
     if label:
         axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
@@ -207,7 +207,7 @@ def thousands(value: float) -> str:
 
 
 def write_nothing_yet(figure: Figure, message: str) -> Figure:
-    """The figure of a study in which there is nothing to draw: it says so."""
+    """Write into the figure that there is nothing to draw yet, and return it."""
     figure.set_figheight(1.2)
     figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED, fontsize=TEXT_SIZE + 1)
     return figure

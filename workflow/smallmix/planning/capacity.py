@@ -41,7 +41,7 @@ class Capacity:
         return cls(cores or 1, 0, workflow.executor_plugin.name, _limit(workflow, "_nodes") or 1)
 
     def at_once(self, threads: int) -> int:
-        """Return how many cells of so many threads train side by side."""
+        """Return how many cells, of `threads` threads each, train side by side."""
         if self.executor is not None:
             return max(1, self.jobs)
         by_cores = max(1, self.cores // threads)

@@ -90,10 +90,10 @@ def comparison_view(tables: StudyTables) -> TableView:
     return TableView(
         name="table-comparison",
         caption=f"{_how_many(len(known))} Mean and interval in points. The sign-flip test is exact; beside its p-value "
-        "stands the least that so many seeds can give. Holm's correction counts the comparisons of the same selection, "
-        "single sizes and the mean over sizes apart; “of” says how many, and so many times the least possible p is the "
-        "least that it can give. Variance ratio: the variance over seeds of the difference, divided by the sum of the "
-        "two methods' variances; pairing helps where it is below 1.",
+        "stands the smallest that this number of seeds can give. Holm's correction counts the comparisons of the same "
+        "selection, single sizes and the mean over sizes apart; “of” says how many. The smallest possible corrected p "
+        "is that number times the smallest possible p. Variance ratio: the variance over seeds of the difference, "
+        "divided by the sum of the two methods' variances; pairing helps where it is below 1.",
         columns=(
             "Training images",
             "Difference",

@@ -88,14 +88,14 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         f"Test accuracy in percent, best / last tenth, mean over {len(study.seeds)} "
         f"seed{'s' if len(study.seeds) > 1 else ''}. *Best* is the highest test accuracy of the run, chosen on the "
         f"test set{chosen}; *last tenth* is the median of the evaluations in the last tenth of the budget, which "
-        "nobody chose.",
+        "was not chosen by a result.",
         "",
         "| training images | " + " | ".join(_cell(method) for method in study.methods) + " |",
         "|---:|" + "---:|" * len(study.methods),
         *(_accuracy_row(tables, size) for size in study.sizes),
         "",
         "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
-        f"a row a run, `history.csv` its evaluations (at most {POINTS_PER_LINE} a run), `summary.csv`, "
+        f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
         "`comparison.csv` and `claims.csv` the statistics, `study.json` the configuration, `provenance.json` machines, "
         "versions and times.",
         "",

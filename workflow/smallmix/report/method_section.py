@@ -82,7 +82,7 @@ def method_meaning(meaning: dict[str, Any]) -> str:
     if meaning["mix"] == "none":
         return "nothing is mixed"
     first, second = meaning["beta"]
-    weight = f"λ drawn from Beta({first:g}, {second:g}) once a batch"
+    weight = f"λ drawn from Beta({first:g}, {second:g}) once per batch"
     if meaning["mix"] == "images":
         return f"images are mixed, the label of the first is kept, {weight}"
     return f"images and labels are mixed, {weight}"
@@ -212,7 +212,7 @@ def _evaluations(tables: StudyTables) -> str:
     return (
         f"Test images are evaluated {joined(rules)}, and at the end; at the same moments up to {limit:,} unmixed, "
         f"unaugmented training images. The last tenth of the budget holds {counts}, whose median is the accuracy that "
-        "nobody chose."
+        "was not chosen by a result."
     )
 
 

@@ -39,7 +39,7 @@ class FigureView:
 
     @property
     def table(self) -> TableView | None:
-        """The numbers of the figure; None where it is not shown or has none."""
+        """Return the numbers of the figure; None where it is not shown or has none."""
         if self.drawn is None or not self.drawn.text.table.rows:
             return None
         return TableView(
@@ -116,7 +116,7 @@ def render_page(
 
 
 def _has_large_sizes(tables: StudyTables) -> bool:
-    """Whether the figure of the small sizes is another one than that of all sizes."""
+    """Return whether the figure of the small sizes differs from that of all sizes."""
     return len(tables.small_sizes) < len(tables.sizes)
 
 

@@ -196,7 +196,7 @@ def _seconds(tables: StudyTables) -> dict[str, float]:
 
 
 def hardware_sentences(tables: StudyTables) -> list[str]:
-    """Return one sentence a group of runs: device, versions, time."""
+    """Return one sentence per group of runs: device, versions, time."""
     sentences = []
     for group in tables.provenance.get("environments", []):
         machine: dict[str, Any] = group.get("environment", {})

@@ -25,7 +25,7 @@ class Entry:
 
     @property
     def numeric(self) -> bool:
-        """Whether the field is a number, which stands right-aligned."""
+        """Return whether the field is a number, which stands right-aligned."""
         return self.sort is not None
 
 
@@ -41,17 +41,17 @@ class TableView:
     sortable: bool = False
 
     def numeric_column(self, position: int) -> bool:
-        """Whether any field of a column is a number, so that its head stands right-aligned too."""
+        """Return whether any field of a column is a number, so that its head stands right-aligned too."""
         return any(row[position].numeric for row in self.rows)
 
 
 def number_entry(text: str, value: float, mark: str = "") -> Entry:
-    """A field that shows `text` and sorts by `value`; a missing value sorts below all others."""
+    """Return a field that shows `text` and sorts by `value`; a missing value sorts below all others."""
     return Entry(text, value if math.isfinite(value) else -1e300, mark)
 
 
 def size_entry(size: int) -> Entry:
-    """A training-set size."""
+    """Return the field of a training-set size."""
     return Entry(f"{size:,}", float(size))
 
 

@@ -23,7 +23,7 @@ ITERATIONS_PER_CHUNK = 256
 
 @dataclass(frozen=True)
 class PlanChunk:
-    """The tables of consecutive iterations; I iterations, B images a batch.
+    """The tables of consecutive iterations; I iterations, B images per batch.
 
     Entries of a row beyond its batch size are fillers and must not be read.
     """

@@ -11,10 +11,10 @@ ALARMING_MULTIPLE = 10
 
 
 def early_steps(iterations: int) -> int:
-    """How many of a budget's first steps count as early; one at least."""
+    """Return how many of a budget's first steps count as early; one at least."""
     return max(1, min(iterations // 10, MOST_EARLY_STEPS))
 
 
 def alarming_loss(classes: int) -> float:
-    """The loss in nats above which a training's beginning is not healthy: 23.0 for ten classes."""
+    """Return the loss in nats above which a training's beginning is not healthy: 23.0 for ten classes."""
     return ALARMING_MULTIPLE * math.log(classes)

@@ -1,4 +1,4 @@
-"""The history of a training: one row an evaluation, and nothing in it that varies between equal runs."""
+"""The history of a training: one row per evaluation, and nothing in it that varies between equal runs."""
 
 from __future__ import annotations
 

@@ -63,13 +63,13 @@ class TrainingState:
 
     @property
     def evaluation_is_due(self) -> bool:
-        """Whether to evaluate before the next step. A stop may fall between a step and its evaluation."""
+        """Return whether to evaluate before the next step. A stop may fall between a step and its evaluation."""
         moment = self.iteration in self._moments
         return moment and (not self.history or self.history[-1].iteration != self.iteration)
 
     @property
     def digest_is_due(self) -> bool:
-        """Whether to note a digest of the weights before the next step."""
+        """Return whether to note a digest of the weights before the next step."""
         return self.iteration in DIGEST_ITERATIONS and self.iteration not in self.early_digests
 
     def note_digest(self) -> None:

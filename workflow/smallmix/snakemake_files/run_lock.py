@@ -1,4 +1,4 @@
-"""One Snakemake at a time a study, and no lock that outlives its owner.
+"""One Snakemake per study at a time, and no lock that outlives its owner.
 
 Snakemake marks a folder as locked by files in .snakemake/locks. They stay behind when it is killed, and the next run
 asks for --unlock, without knowing whether another one is at work. The lock here is kept by the kernel. If nobody holds

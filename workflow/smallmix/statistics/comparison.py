@@ -35,10 +35,10 @@ FEWEST_FOR_A_RATIO = 3  # variances of two seeds are next to meaningless
 class Comparison:
     """Method minus reference, the mean over seeds (a fraction); size None stands for all sizes.
 
-    p_value is that of the exact sign-flip test, smallest_p_value the least that so many seeds can give. role is
-    `declared` for the one hypothesis stated in advance, else `secondary`; holm_rows is how many rows holm_p_value is
-    corrected for. variance_ratio is the variance over seeds of the difference, divided by the sum of the two methods'
-    variances: below 1 pairing helps, above 1 it does not. Unknown fields are None.
+    p_value is that of the exact sign-flip test, smallest_p_value the smallest that it can give with this number of
+    seeds. role is `declared` for the one hypothesis stated in advance, else `secondary`; holm_rows is how many rows
+    holm_p_value is corrected for. variance_ratio is the variance over seeds of the difference, divided by the sum of
+    the two methods' variances: below 1 pairing helps, above 1 it does not. Unknown fields are None.
     """
 
     size: int | None
@@ -74,7 +74,7 @@ def compare_methods(study: Study, results: Sequence[Result]) -> list[Comparison]
 
 
 def can_decide(seeds: int) -> bool:
-    """Return whether the exact test of so many seeds can fall below 0.05 (above 40, the t test replaces it)."""
+    """Return whether the p-value of the exact test can fall below 0.05 (above 40 seeds, the t test replaces it)."""
     return smallest_p_value(seeds) < LEVEL
 
 

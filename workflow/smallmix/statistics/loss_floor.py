@@ -5,7 +5,7 @@ images to zero. Where labels are mixed, the target itself has the entropy H(λ).
 mixture does not tell which of the two images came first. One of them did with probability p(λ), and H(p) remains.
 
 Cross-entropy is linear in the label. So Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels, have
-the same expected loss at the same weights (partners are a permutation of the batch, one weight a batch), and the same
+the same expected loss at the same weights (partners are a permutation of the batch, one weight per batch), and the same
 floor.
 """
 

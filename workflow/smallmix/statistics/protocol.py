@@ -100,7 +100,7 @@ def differences_of_cell(study: Study, protocol: Protocol, size: int, method: str
 
 
 def differences_of_budgets(study: Study, protocol: Protocol) -> list[ProtocolDifference]:
-    """Return what differs in how long each size is trained, one entry a size."""
+    """Return what differs in how long each size is trained, one entry per size."""
     values = {cell.size: cell.value for cell in study.cells}
     texts = {size: _budget_difference(value, protocol) for size, value in values.items()}
     return [ProtocolDifference(f"{text} at {size:,} images", True) for size, text in texts.items() if text]

@@ -1,7 +1,7 @@
 """summary.csv: what every size and method came to over its seeds. Figures and the report draw these numbers.
 
-One row a size, method and metric: mean, 95 % t interval, standard deviation, least and greatest value. An accuracy has
-one metric for each selection. Accuracies, calibration errors and gaps are fractions; losses are in nats.
+One row per size, method and metric: mean, 95 % t interval, standard deviation, least and greatest value. An accuracy
+has one metric for each selection. Accuracies, calibration errors and gaps are fractions; losses are in nats.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DERIVED: dict[str, Callable[[Result], float]] = {
     "best_iteration_share": lambda run: run.number("best_iteration") / run.number("iterations"),
 }
 METRICS = (*MEASURED, *DERIVED)
-# Rows of ALL_METHODS average a seed's methods first, so that they have one value a seed as well.
+# Rows of ALL_METHODS average a seed's methods first, so that they have one value per seed as well.
 OVER_ALL_METHODS = ("calibration_error_by_chance",)
 
 

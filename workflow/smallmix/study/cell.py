@@ -52,7 +52,7 @@ class MethodValue:
 
 @dataclass(frozen=True)
 class ModelValue:
-    """The network: width is the number of channels of the first stage, blocks the number of blocks a stage."""
+    """The network: width is the number of channels of the first stage, blocks the number of blocks of each stage."""
 
     name: str
     width: int
@@ -117,62 +117,62 @@ class Cell:
 
     @property
     def size(self) -> int:
-        """The number of training images."""
+        """Return the number of training images."""
         return self.subset.size
 
     @property
     def epoch_batches(self) -> EpochBatches:
-        """How the subset is dealt out to the batches of one epoch."""
+        """Return how the subset is dealt out to the batches of one epoch."""
         return EpochBatches.of(self.subset.size, self.recipe.batch_size, self.recipe.last_batch)
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches of one epoch; a smaller last one counts, unless it is dropped."""
+        """Count the batches of one epoch; a smaller last one counts, unless it is dropped."""
         return self.epoch_batches.count
 
     @property
     def iterations(self) -> int:
-        """Optimiser steps of the whole training."""
+        """Count the optimiser steps of the whole training."""
         if self.budget.unit == "epochs":
             return self.budget.amount * self.batches_per_epoch
         return self.budget.amount
 
     @property
     def images_seen(self) -> int:
-        """Training images of the whole budget, each counted as often as it is seen."""
+        """Count the training images of the whole budget, each counted as often as it is seen."""
         batches = self.epoch_batches
         epochs, rest = divmod(self.iterations, batches.count)
         return epochs * batches.images + batches.images_of_first(rest)
 
     @property
     def evaluation_moments(self) -> EvaluationMoments:
-        """The iterations after which the network is evaluated."""
+        """Return the iterations after which the network is evaluated."""
         rule, unit = self.evaluation, self.batches_per_epoch if self.evaluation.unit == "epochs" else 1
         at_end = rule.every if rule.every_at_end is None else rule.every_at_end
         return EvaluationMoments(self.iterations, rule.every * unit, at_end * unit)
 
     @property
     def evaluation_interval(self) -> int:
-        """Optimiser steps between two evaluations, before the last tenth of the budget."""
+        """Return the optimiser steps between two evaluations, before the last tenth of the budget."""
         return self.evaluation_moments.every
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of the value, 64 hexadecimal digits."""
+        """Return the sha256 of the value, 64 hexadecimal digits."""
         return fingerprint_value(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """The value as plain JSON types."""
+        """Return the value as plain JSON types."""
         plain: dict[str, Any] = _plain(dataclasses.asdict(self))
         return plain
 
     def to_json(self) -> str:
-        """The value as its one canonical JSON text: what a Snakemake job gets as its parameter."""
+        """Return the value as its one canonical JSON text: what a Snakemake job gets as its parameter."""
         return canonical_json(self.to_dict())
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Cell:
-        """The cell of a `to_dict` value. Raises TypeError or KeyError where keys are unknown or missing."""
+        """Return the cell of a `to_dict` value. Raises TypeError or KeyError where keys are unknown or missing."""
         method, model, recipe = value["method"], value["model"], value["recipe"]
         return cls(
             dataset=DatasetValue(**value["dataset"]),

@@ -80,7 +80,7 @@ class Configuration(Section):
         },
     )
     seeds: Annotated[list[Seed], *UNIQUE] = Field(
-        min_length=1, max_length=10_000, description="One training a seed for every size and method."
+        min_length=1, max_length=10_000, description="One training per seed, for every size and method."
     )
     model: Model = section("The network.")
     recipe: Recipe = section("How the network is trained.")

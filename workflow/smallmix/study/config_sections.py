@@ -280,7 +280,7 @@ _EveryAtEnd = Annotated[_Interval | None, AfterValidator(_check_every_at_end)]
 
 
 class EpochInterval(Section):
-    """Evaluation every so many epochs."""
+    """How many epochs lie between two evaluations."""
 
     every: _Interval = Field(description="Epochs between two evaluations.")
     every_at_end: _EveryAtEnd = Field(
@@ -290,7 +290,7 @@ class EpochInterval(Section):
 
 
 class IterationInterval(Section):
-    """Evaluation every so many iterations."""
+    """How many iterations lie between two evaluations."""
 
     every: _Interval = Field(390, description="Iterations between two evaluations.")
     every_at_end: _EveryAtEnd = Field(
@@ -306,13 +306,18 @@ class Evaluation(Section):
         Annotated[str, Field(pattern="^each-epoch$"), Tag("(word)")] | Annotated[EpochInterval, Tag("(mapping)")],
         Discriminator(lambda value: "(mapping)" if isinstance(value, dict | EpochInterval) else "(word)"),
         _with_form("each-epoch or {every: number of epochs, every_at_end: number of epochs}"),
-    ] = Field("each-epoch", description="For budgets in epochs, after each epoch, or every so many.")
-    iteration_budgets: IterationInterval = section("For budgets in iterations, every so many.")
+    ] = Field(
+        "each-epoch",
+        description="For budgets in epochs: each-epoch, or the number of epochs between two evaluations.",
+    )
+    iteration_budgets: IterationInterval = section(
+        "For budgets in iterations: the number of iterations between two evaluations."
+    )
     clean_train_limit: int = Field(
         5000,
         ge=1,
         le=10_000_000,
-        description="At most so many training images are evaluated, unmixed and unchanged, at the same moments.",
+        description="How many training images are evaluated at most, unmixed and unchanged, at the same moments.",
     )
 
 

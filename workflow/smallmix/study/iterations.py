@@ -25,7 +25,7 @@ class EpochBatches:
 
     @classmethod
     def of(cls, images: int, batch_size: int, last_batch: LastBatch) -> EpochBatches:
-        """The batches of `images` images.
+        """Return the batches of `images` images.
 
         keep: full batches and a smaller last one. drop: without that last one, unless it is the only one. even: as many
         batches as with keep, whose sizes differ by at most one.
@@ -61,11 +61,11 @@ class EpochBatches:
         return large * self.large + (batches - large) * self.small
 
     def has_small_remainder(self, batch_size: int) -> bool:
-        """Whether a smaller last batch holds less than an eighth of a full one."""
+        """Return whether a smaller last batch holds less than an eighth of a full one."""
         return 0 < self.small < SMALL_SHARE * batch_size
 
     def __iter__(self) -> Iterator[int]:
-        """The sizes of the batches, in their order."""
+        """Iterate over the sizes of the batches, in their order."""
         yield from (self.large for _ in range(self.large_count))
         yield from (self.small for _ in range(self.small_count))
 

@@ -115,7 +115,7 @@ def read_history(path: Path) -> CellHistory:
     if len(rows) < 2:
         raise UnusableFile("history.csv has no rows")
     if '"' in text or len(rows) != 1 + len(columns["iteration"]):  # the rows are copied as they are
-        raise UnusableFile("history.csv does not hold plain numbers, a row a line")
+        raise UnusableFile("history.csv does not hold plain numbers, one row per line")
     if any(later <= earlier for earlier, later in itertools.pairwise(columns["iteration"])):
         raise UnusableFile("history.csv: the iterations do not ascend")
     return CellHistory(tuple(rows[1:]), columns)
@@ -242,7 +242,7 @@ def _stale(cell: StudyCell, reason: str) -> CellStatus:
 
 
 def _compare_early_steps(metrics: dict[str, Any], history: Columns, early: int) -> list[str]:
-    """The largest loss of the early steps is one of theirs, and no mean over some of them is above it."""
+    """Check that the largest early loss is that of an early step, and that no mean over some of them is above it."""
     found: list[str] = []
     largest, where = metrics["largest_early_loss"], metrics["largest_early_loss_iteration"]
     if not 0 <= where <= early:

@@ -59,7 +59,7 @@ class CellStatus:
 
     @property
     def needs_training(self) -> bool:
-        """Whether a run would train this cell, from the beginning or from its checkpoint."""
+        """Return whether a run would train this cell, from the beginning or from its checkpoint."""
         return self.status not in ("current", "stored")
 
 
@@ -72,12 +72,12 @@ class Collection:
 
     @property
     def current(self) -> tuple[CellStatus, ...]:
-        """The cells whose results stand for what the study asks."""
+        """Return the cells whose results stand for what the study asks."""
         return tuple(record for record in self.records if record.status == "current")
 
     @property
     def not_current(self) -> tuple[CellStatus, ...]:
-        """The cells without such results."""
+        """Return the cells without such results."""
         return tuple(record for record in self.records if record.status != "current")
 
     def summary(self) -> str:

@@ -71,9 +71,9 @@ def write_provenance(collection: Collection, path: Path) -> None:
 
 
 def describe_provenance(collection: Collection) -> dict[str, Any]:
-    """Where the study's numbers come from, as plain JSON types.
+    """Describe where the study's numbers come from, as plain JSON types.
 
-    environments: one entry a distinct environment (in the order of its first cell) with its cells, their times in
+    environments: one entry per distinct environment (in the order of its first cell) with its cells, their times in
     seconds, and the first and last start. notes: sentences for people where versions or hardware are mixed.
     failures: reason and last lines of the log of every failed cell.
     """
@@ -144,7 +144,7 @@ def _note_moves(records: Sequence[CellStatus]) -> list[str]:
 
 
 def _adoptions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
-    """What was adopted from older code after a replay: each distinct adoption with its cells."""
+    """List what was adopted from older code after a replay: each distinct adoption with its cells."""
     cells: dict[str, list[str]] = {}
     for record in records:
         for note in (record.metrics or {}).get("adopted_from", []):
@@ -153,7 +153,7 @@ def _adoptions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
 
 
 def _note_adoptions(records: Sequence[CellStatus]) -> list[str]:
-    """One sentence for each pair of versions: how many cells, and on how many replays that rests."""
+    """Return one sentence for each pair of versions: how many cells, and on how many replays that rests."""
     pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in _adoptions(records):
         pairs.setdefault((str(one["version"]), str(one["adopted_by"])), []).append(one)

@@ -51,7 +51,7 @@ class Table:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns, in the order of the file."""
+        """Return the names of the columns, in the order of the file."""
         return tuple(column.name for column in self.columns)
 
 
@@ -193,7 +193,8 @@ METRICS = Table(
             "calibration_error_by_chance",
             "float",
             "fraction",
-            "the expected calibration error that a perfectly calibrated network would show on so many test images",
+            "the expected calibration error that a perfectly calibrated network would show by chance, given the number "
+            "of test images",
         ),
     ),
 )
@@ -261,7 +262,7 @@ COMPARISON = Table(
         Column("t_test_p_value", "float", "", "p-value of the paired t test", True),
         Column("holm_p_value", "float", "", "p_value with Holm's correction, in secondary rows", True),
         Column("role", "text", "", "declared (the one hypothesis stated in advance) or secondary"),
-        Column("smallest_p_value", "float", "", "smallest p-value that so many seeds can give", True),
+        Column("smallest_p_value", "float", "", "smallest p-value that this number of seeds can give", True),
         Column("holm_rows", "int", "rows", "rows that holm_p_value is corrected for", True),
         Column(
             "variance_ratio",

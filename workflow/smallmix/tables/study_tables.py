@@ -56,7 +56,7 @@ class SeedMean:
 
     @property
     def has_interval(self) -> bool:
-        """Whether there were seeds enough for an interval."""
+        """Return whether there were seeds enough for an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
@@ -75,7 +75,7 @@ class PairedDifference:
 
     @property
     def has_interval(self) -> bool:
-        """Whether there were seeds enough for an interval."""
+        """Return whether there were seeds enough for an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
@@ -102,28 +102,28 @@ class StudyTables:
 
     @property
     def sizes(self) -> list[int]:
-        """The study's training-set sizes, ascending."""
+        """Return the study's training-set sizes, ascending."""
         return sorted(self.study.sizes)
 
     @property
     def small_sizes(self) -> list[int]:
-        """The sizes up to LARGEST_SMALL_SIZE, ascending."""
+        """Return the sizes up to LARGEST_SMALL_SIZE, ascending."""
         return [size for size in self.sizes if size <= LARGEST_SMALL_SIZE]
 
     @functools.cached_property
     def sizes_with_history(self) -> list[int]:
-        """The sizes that have a learning curve, ascending."""
+        """Return the sizes that have a learning curve, ascending."""
         present = set(self.history["size"].astype(int))
         return [size for size in self.sizes if size in present]
 
     @property
     def classes(self) -> list[str]:
-        """The names of the classes as the data set gives them; foreign text."""
+        """Return the names of the classes as the data set gives them; foreign text."""
         return [] if self.dataset is None else list(self.dataset.classes)
 
     @property
     def dataset_title(self) -> str:
-        """The data set's title for people, or its name in the configuration where it is not fetched yet."""
+        """Return the data set's title for people, or its name in the configuration where it is not fetched yet."""
         return self.study.dataset if self.dataset is None else self.dataset.title
 
     @functools.cached_property
@@ -180,7 +180,7 @@ class StudyTables:
 
     @functools.cached_property
     def size_comparison(self) -> pd.DataFrame:
-        """The rows of `comparison` that belong to one size and have a difference; sizes as whole numbers."""
+        """Return the rows of `comparison` that belong to one size and have a difference; sizes as whole numbers."""
         sizes = pd.to_numeric(self.comparison["size"], errors="coerce")
         chosen = self.comparison[sizes.notna() & self.comparison["difference"].notna()]
         return chosen.assign(size=sizes[chosen.index].astype(int))

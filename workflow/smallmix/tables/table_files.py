@@ -36,8 +36,8 @@ class TableError(SmallmixError):
 def write_table(path: Path, table: Table, rows: Iterable[Sequence[Any]]) -> None:
     """Write the rows, atomically; equal rows give equal bytes.
 
-    Each row has a value a column, in the order of the declaration: None is written as an empty field, a float with the
-    table's digits, a text as it is. Raises ValueError where a row has another number of values, SmallmixError where
+    Each row has one value per column, in the order of the declaration: None is written as an empty field, a float with
+    the table's digits, a text as it is. Raises ValueError where a row has another number of values, SmallmixError where
     the file cannot be written.
     """
     with atomic_writer(path) as stream:

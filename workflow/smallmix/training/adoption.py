@@ -50,19 +50,19 @@ class OlderRecord:
 
     @property
     def digests(self) -> dict[int, str]:
-        """Its digests of the weights, by iteration."""
+        """Return its digests of the weights, by iteration."""
         return {int(iteration): str(digest) for iteration, digest in self.metrics["early_weights_sha256"].items()}
 
     @property
     def replay_length(self) -> int:
-        """How many steps prove it: to the last digest, or to the first evaluation where that follows soon."""
+        """Return how many steps prove it: to the last digest, or to the first evaluation where that follows soon."""
         last = max(self.digests)
         first_evaluation = next(iter(self.cell.value.evaluation_moments.until(FARTHEST_EVALUATION)), last)
         return max(last, first_evaluation)
 
     @property
     def kind(self) -> str:
-        """What it has in common with the records that a sample stands for."""
+        """Return what it has in common with the records that a sample stands for."""
         value, metrics = self.cell.value, self.metrics
         environment = {key: item for key, item in metrics["environment"].items() if key not in NO_ARITHMETIC}
         parts = [value.method.mix, value.model.name, value.recipe.precision, value.recipe.executor]

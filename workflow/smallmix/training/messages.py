@@ -102,7 +102,7 @@ def warn_of_early_loss(cell: Cell, state: TrainingState, classes: int) -> str | 
 
 
 def progress_line(cell: Cell, state: TrainingState, images_per_second: float, seconds_left: float) -> str:
-    """Return one line an evaluation, for logs that people follow."""
+    """Return one line per evaluation, for logs that people follow."""
     row = state.history[-1]
     return (
         f"iteration {row.iteration:,}/{cell.iterations:,} | train loss {row.train_loss:.4f} | "

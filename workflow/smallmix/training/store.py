@@ -29,7 +29,7 @@ STALE_OUTPUT_SECONDS = 3600.0
 
 
 def store_key(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
-    """The name of a training's folder in the store."""
+    """Return the name of a training's folder in the store."""
     parts = {
         "cell": cell.to_dict(),
         "data": data_fingerprint,
@@ -48,17 +48,17 @@ class StoreEntry:
 
     @property
     def log_file(self) -> Path:
-        """The log that outlives attempts; Snakemake wipes its own at each."""
+        """Return the log that outlives attempts; Snakemake wipes its own at each."""
         return self.folder / "log.txt"
 
     @property
     def finished(self) -> Path:
-        """The folder of the finished record."""
+        """Return the folder of the finished record."""
         return self.folder / "finished"
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether an unfinished training can be continued."""
+        """Return whether an unfinished training can be continued."""
         return any(self.folder.glob("checkpoint*.pt"))
 
     def acquire(self) -> None:
@@ -88,18 +88,18 @@ class StoreEntry:
             stream.write(line + "\n")
 
     def log_tail(self, lines: int = 15) -> list[str]:
-        """The last lines of the lasting log."""
+        """Return the last lines of the lasting log."""
         with contextlib.suppress(OSError):
             return self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return []
 
     @property
     def is_finished(self) -> bool:
-        """Whether the record is there, is this training's, and its files are those that were written (checksums)."""
+        """Return whether the record is there, is this training's, and has the files that were written (checksums)."""
         return self._has_record and self.find_damage() is None
 
     def find_damage(self) -> str | None:
-        """What is wrong with a finished record, in words; None where it is whole, or where there is none."""
+        """Say what is wrong with a finished record; None where it is whole, or where there is none."""
         if not self._has_record:
             return None
         try:
