@@ -133,7 +133,7 @@ def test_how_the_numbers_were_obtained(page: PageText) -> None:
     assert "2.6 at iteration 1 of n500/non/seed0" in protocol["First steps"]
     assert "learning rate 0.1 times 0.1 at 33 % and 66 % of the budget, momentum 0.9" in protocol["Training"]
     assert (
-        "λ drawn from Beta(2, 1) once a batch; label-mix: images and labels are mixed, λ drawn from Beta(1, 1)"
+        "λ drawn from Beta(2, 1) once per batch; label-mix: images and labels are mixed, λ drawn from Beta(1, 1)"
         in (protocol["Methods"])
     )
     every = "Test images are evaluated every 390 iterations, and at the end; at the same moments up to 10,000 unmixed"

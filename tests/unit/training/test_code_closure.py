@@ -35,7 +35,7 @@ def trainer_modules() -> set[str]:
 
 
 def test_the_fingerprint_covers_science_and_what_it_imports(trainer_modules: set[str]) -> None:
-    """What is left out: the training around the science, and the modules beside the rooms that only it imports."""
+    """What is left out: the training around the science, and the base modules that only it imports."""
     covered = import_closure(training_modules("images-and-labels", "preact-resnet18"))
     science = {name for name in trainer_modules if name.startswith("smallmix.science")}
     assert science <= covered
@@ -61,8 +61,8 @@ def test_the_trainer_imports_only_what_training_needs(trainer_modules: set[str])
     ):
         assert unwanted not in libraries, unwanted
     rooms = {name.split(".")[1] for name in trainer_modules if name.startswith("smallmix.")}
-    ground = {"study", "fingerprints", "code_fingerprint", "atomic_files", "file_locks", "errors"}
-    assert rooms <= {"training", "science", "datasets", *ground}
+    base_modules = {"fingerprints", "code_fingerprint", "atomic_files", "file_locks", "errors"}
+    assert rooms <= {"training", "science", "datasets", "study", *base_modules}
 
 
 def test_the_command_imports_no_torch_before_it_runs() -> None:
