@@ -1,4 +1,4 @@
-"""Nothing lost goes unseen, and nothing changed passes for current, whatever Snakemake's own records hold."""
+"""Nothing lost goes unseen, and nothing changed is taken for current, whatever Snakemake's own records hold."""
 
 from __future__ import annotations
 

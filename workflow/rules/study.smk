@@ -87,7 +87,7 @@ REPORT = f"{REPORTS}/report.html"
 # Steps that hold a study against the article's protocol follow its file, whatever published numbers the study names.
 ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
-# Snakemake's own records may lack a change, or the file altogether. Nothing outdated may pass for current.
+# Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
     REFUSED = check_start(LAYOUT) if workflow.is_main_process else {}
 except SmallmixError as error:

@@ -1,4 +1,4 @@
-"""Protects the promise that nothing outdated passes for current, where Snakemake's records do not tell."""
+"""Protects the promise that nothing outdated is taken for current, where Snakemake's records do not tell."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def test_marks_are_taken_back_but_never_those_of_snakemake(tmp_path: Path) -> No
 def test_long_names_are_recorded_as_snakemake_does() -> None:
     from snakemake.persistence.file import FilePersistence
 
-    books = FilePersistence.__new__(FilePersistence)
-    books._max_len = None
+    persistence = FilePersistence.__new__(FilePersistence)
+    persistence._max_len = None
     for path in ("results/a/metrics.json", "results/" + "b" * 300 + "/metrics.json", "results/" + "c" * 180):
-        theirs = books._record_path("/tmp", path)
+        theirs = persistence._record_path("/tmp", path)
         assert Path("/tmp") / record_name(Path(path)) == Path(theirs)

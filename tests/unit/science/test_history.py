@@ -1,4 +1,4 @@
-"""Protects the accuracies that are kept apart, above all the one that nobody chose: the median of the last tenth."""
+"""Protects the accuracies that are kept apart, above all the one that no result chose: the median of the last tenth."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_an_image_is_classified_without_regard_to_the_other_test_images(every_st
 LATE = [0.93, 0.10, 0.50, 0.91, 0.20, 0.51, 0.92, 0.30, 0.90, 0.40]
 
 
-def test_the_accuracy_that_nobody_chose_is_the_median_of_the_last_tenth() -> None:
+def test_the_accuracy_that_no_result_chose_is_the_median_of_the_last_tenth() -> None:
     accuracies = [0.95] * 45 + [0.99] * 45 + LATE
     rows = [
         HistoryRow(2 * place, place / 2, 0.1, 1.5, 1.25, 0.75, 1.75, accuracy)
