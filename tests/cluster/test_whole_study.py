@@ -40,7 +40,7 @@ def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm
     assert project.results() == {cell: files for cell, files in local_results.items() if "/n100/" in cell}
     assert (project.folder / "reports" / "cluster" / "report.html").stat().st_size > 10_000
     jobs = slurm.jobs().values()
-    assert len(jobs) == 3, "one job a cell; fetching, collecting, drawing and reporting stay here"
+    assert len(jobs) == 3, "one job per cell; fetching, collecting, drawing and reporting stay here"
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     assert all(job["JobName"].startswith("smallmix_") and job["Comment"].startswith("rule_train_cell") for job in jobs)
     assert all(job["Requeue"] == "1" for job in jobs)

@@ -144,7 +144,7 @@ def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
 
 
 def _legend_columns(labels: Sequence[str], width: float) -> int:
-    """As many columns as fit into `width` inches, in even rows; matplotlib splits labels as numpy.array_split does."""
+    """Return how many columns fit into `width` inches, in even rows; matplotlib splits labels as numpy.array_split."""
     for rows in range(1, len(labels)):
         columns = -(-len(labels) // rows)
         widest = [max(map(len, column)) for column in np.array_split(np.array(labels, dtype=object), columns)]
@@ -202,7 +202,7 @@ def iteration_axis(axes: Axes, label: str | None = "Iteration") -> None:
 
 
 def thousands(value: float) -> str:
-    """1500 as 1.5k, 117000 as 117k, 300 as 300."""
+    """Write 1500 as 1.5k, 117000 as 117k, 300 as 300."""
     return f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}"
 
 

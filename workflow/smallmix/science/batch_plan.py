@@ -51,12 +51,12 @@ class BatchPlan:
 
     @property
     def epochs_per_chunk(self) -> int:
-        """Whole epochs in a chunk."""
+        """Return the number of whole epochs in a chunk."""
         return -(-ITERATIONS_PER_CHUNK // self.cell.batches_per_epoch)
 
     @property
     def iterations_per_chunk(self) -> int:
-        """Iterations in a chunk; the plan's last chunk may be cut short."""
+        """Return the number of iterations in a chunk; the plan's last chunk may be cut short."""
         return self.epochs_per_chunk * self.cell.batches_per_epoch
 
     def chunk(self, number: int) -> PlanChunk:

@@ -228,7 +228,7 @@ def _check_published(stated: StatedConfiguration) -> Iterator[Problem]:
 
 
 def _check_braces(stated: StatedConfiguration) -> Iterator[Problem]:
-    """Snakemake takes {word} in the path of an input for a wildcard, and knows no way to write the word itself."""
+    """Refuse {word} in the path of an input: Snakemake takes it for a wildcard, and there is no way to write it."""
     for path in (("dataset", "image-list", "folder"), ("published",)):
         value = stated.get(*path)
         if isinstance(value, str) and WILDCARD.search(value):

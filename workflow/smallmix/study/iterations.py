@@ -42,21 +42,21 @@ class EpochBatches:
 
     @property
     def count(self) -> int:
-        """Batches of the epoch."""
+        """Count the batches of the epoch."""
         return self.large_count + self.small_count
 
     @property
     def images(self) -> int:
-        """Images of the epoch, each seen once."""
+        """Count the images of the epoch, each seen once."""
         return self.images_of_first(self.count)
 
     @property
     def smallest(self) -> int:
-        """Images of the smallest batch."""
+        """Count the images of the smallest batch."""
         return self.small or self.large
 
     def images_of_first(self, batches: int) -> int:
-        """Images of the first `batches` batches of an epoch."""
+        """Count the images of the first `batches` batches of an epoch."""
         large = min(batches, self.large_count)
         return large * self.large + (batches - large) * self.small
 

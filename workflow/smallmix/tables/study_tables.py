@@ -142,7 +142,7 @@ class StudyTables:
 
     @property
     def published_classes(self) -> dict[int, tuple[int, int]]:
-        """size -> published number of images of the smallest and of the largest class."""
+        """Return size -> published number of images of the smallest and of the largest class."""
         if self.published is None:
             return {}
         return {row.size: (row.smallest_class, row.largest_class) for row in self.published.class_counts}
