@@ -16,7 +16,12 @@ from smallmix.figures.inline import LONGEST_TEXT, InlineFigure, load_figure
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol
-from smallmix.report.provenance_section import adoption_sentences, hardware_sentences, provenance_rows
+from smallmix.report.provenance_section import (
+    adoption_sentences,
+    executor_sentences,
+    hardware_sentences,
+    provenance_rows,
+)
 from smallmix.report.runs_section import compose_runs
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.table_view import Entry, TableView
@@ -111,7 +116,7 @@ def render_page(
             numbers=numbers_view(tables),
             runs=compose_runs(tables, command),
             protocol=compose_protocol(tables),
-            hardware=hardware_sentences(tables),
+            hardware=[*hardware_sentences(tables), *executor_sentences(tables)],
             deviations=compose_deviations(tables),
             published=published,
             classes=tables.classes,

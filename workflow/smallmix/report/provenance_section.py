@@ -8,6 +8,17 @@ from typing import Any
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import count_of, duration
 
+CAPTURED = {
+    "graph": "{} replayed whole steps as CUDA graphs.",
+    "graph-compiled": "{} replayed compiled steps as CUDA graphs (recipe.executor: graph-compiled), which round "
+    "differently from plain ones.",
+}
+FALLBACKS = {
+    "fallback": "steps started one by one",
+    "evaluation_fallback": "evaluations started kernel by kernel",
+}
+CELLS_NAMED = 20
+
 
 def hardware_sentences(tables: StudyTables) -> list[str]:
     """Return one sentence a group of runs: device, versions, time."""
@@ -25,6 +36,31 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
             f"{len(group.get('cells', []))} runs on {described}: torch {machine.get('torch', '?')}, "
             f"Python {machine.get('python', '?')}, {machine.get('precision', '?')}, {machine.get('platform', '?')}; "
             f"{duration(float(group.get('total_seconds', 0)))} of computing."
+        )
+    return sentences
+
+
+def executor_sentences(tables: StudyTables) -> list[str]:
+    """Return what readers of the times should know: captured and compiled steps, and runs that fell back from them."""
+    executors: dict[str, set[str]] = {}
+    fallbacks: dict[tuple[str, str], dict[str, None]] = {}
+    for one in tables.provenance.get("executions", []):
+        execution: dict[str, str] = one["execution"]
+        executors.setdefault(str(execution.get("executor")), set()).update(one["cells"])
+        for key in FALLBACKS:
+            if execution.get(key):
+                fallbacks.setdefault((key, execution[key]), {}).update(dict.fromkeys(one["cells"]))
+    sentences = [
+        sentence.format(count_of(len(executors[executor]), "run"))
+        for executor, sentence in CAPTURED.items()
+        if executor in executors
+    ]
+    for (key, reason), cells in fallbacks.items():
+        more = f" and {len(cells) - CELLS_NAMED:,} more" if len(cells) > CELLS_NAMED else ""
+        named = ", ".join(list(cells)[:CELLS_NAMED]) + more
+        sentences.append(
+            f"{count_of(len(cells), 'run')} fell back to {FALLBACKS[key]}, with the same numbers in more time: {named}. "
+            f"The reason: {reason.rstrip('.')}."
         )
     return sentences
 

@@ -57,9 +57,30 @@ class TrainingState:
 
     def has_numbers_of(self, other: TrainingState) -> bool:
         """Return whether weights, statistics, momentum, sum of losses and largest early loss are equal, every bit."""
-        mine, theirs = ([*one.model.state_dict().values(), *one.momentum()] for one in (self, other))
-        sums = [(one.loss_sum, one.largest_early_loss, one.largest_early_loss_iteration) for one in (self, other)]
-        return sums[0] == sums[1] and all(map(torch.equal, mine, theirs))
+        return not self.first_difference(other)
+
+    def first_difference(self, other: TrainingState) -> str:
+        """Name the first of these that differs from the other training's, and by how much; empty where all agree.
+
+        Of a tensor: its name, the largest difference, and how many of its numbers differ.
+        """
+        mine, theirs = self._named_tensors(), other._named_tensors()
+        for name, tensor in mine.items():
+            if not torch.equal(tensor, theirs[name]):
+                apart = (tensor.double() - theirs[name].double()).abs()
+                count = int((tensor != theirs[name]).sum())
+                return f"{name} differs in {count:,} of {tensor.numel():,} numbers, by up to {float(apart.max()):.3g}"
+        for name in ("loss_sum", "largest_early_loss", "largest_early_loss_iteration"):
+            one, another = getattr(self, name), getattr(other, name)
+            if one != another:
+                return f"{name} is {another!r} instead of {one!r}"
+        return ""
+
+    def _named_tensors(self) -> dict[str, Tensor]:
+        """Weights and running statistics by their names, then the momentum of each weight."""
+        names = [name for name, _ in self.model.named_parameters()]
+        momentum = {f"momentum of {name}": one for name, one in zip(names, self.momentum(), strict=True)}
+        return {**self.model.state_dict(), **momentum}
 
     @property
     def evaluation_is_due(self) -> bool:
