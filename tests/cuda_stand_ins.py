@@ -1,8 +1,9 @@
 """Stand-ins for torch.cuda on the CPU, so that captures, replays and their failures run where there is no GPU.
 
 A capture writes down every operation with its very tensors. A replay performs the list again on these tensors, and
-nothing else: whatever the host decided during the capture is fixed, as in a CUDA graph. Unlike a GPU's, a stand-in's
-capture also executes what it writes down; the executor undoes that, like its warm-up.
+nothing else: whatever the host decided during the capture is fixed, as in a CUDA graph. It spoils all that was born in
+the other graphs of its pool, which share their memory. Unlike a GPU's, a stand-in's capture also executes what it
+writes down; the executor undoes that, like its warm-up.
 """
 
 from __future__ import annotations
@@ -28,35 +29,50 @@ class Stream:
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every operation, with the tensors that it took and gave."""
+    """Notes every operation, with the tensors that it took and gave, and the tensors in new memory."""
 
-    def __init__(self, operations: list[Any]) -> None:
+    def __init__(self, graph: Graph) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operations = operations
+        self.graph = graph
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function.overloadpacket.__name__ in QUESTIONS:
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nCompile with …")
         result = function(*args, **(kwargs or {}))
-        self.operations.append((function, args, kwargs or {}, result))
+        self.graph.operations.append((function, args, kwargs or {}, result))
+        taken = {memory_of(one) for one in tensors_of((args, kwargs))}
+        self.graph.born += [one for one in tensors_of(result) if memory_of(one) not in taken]
         return result
 
 
+def tensors_of(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def memory_of(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
 class Graph:
-    """The operations of one capture."""
+    """The operations of one capture, and the tensors in its pool's memory."""
 
     def __init__(self, card: Card) -> None:
-        self.card, self.operations = card, list[Any]()
+        self.card, self.operations, self.born = card, list[Any](), list[torch.Tensor]()
+        self.pool: Any = None
 
     @torch.no_grad()
     def replay(self) -> None:
         assert self.operations, "a graph that was never captured"
         self.card.replays += 1
+        for other in self.card.graphs:
+            if other is not self and other.pool == self.pool:
+                for tensor in other.born:
+                    tensor.fill_(float("nan") if tensor.is_floating_point() else 1)
         for function, args, kwargs, result in self.operations:
             again = function(*args, **kwargs)
-            for kept, new in zip(tree_leaves(result), tree_leaves(again), strict=True):
+            for kept, new in zip(tensors_of(result), tensors_of(again), strict=True):
                 # Views, and results in place, are there already.
-                if isinstance(kept, torch.Tensor) and kept.data_ptr() != new.data_ptr():
+                if memory_of(kept) != memory_of(new):
                     kept.copy_(new)
 
 
@@ -70,6 +86,7 @@ class Card:
         self.current, self.dead, self.replays = Stream(), False, 0
         self.capturing = False
         self.captures: list[tuple[Any, Any]] = []  # stream, pool
+        self.graphs: list[Graph] = []
         self.streams: list[Stream] = []
         self.pools = 0
 
@@ -124,9 +141,11 @@ class Card:
             raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
         before, self.current, self.capturing = self.current, stream, True
         try:
-            with Tape(graph.operations):
+            with Tape(graph):
                 yield
         except RuntimeError:
             raise RuntimeError("CUDA error: operation failed due to a previous error during capture")  # noqa: B904
         self.current, self.capturing = before, False
         self.captures.append((stream, pool))
+        graph.pool = pool
+        self.graphs.append(graph)

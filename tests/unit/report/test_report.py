@@ -469,10 +469,8 @@ def test_runs_that_fell_back_from_captured_steps_are_named_with_the_reason(troub
         **tables.provenance,
         "executions": [{"execution": execution, "cells": places} for execution, places in ways],
     }
-    text = section(
-        render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing"), "provenance"
-    )
-    assert "6 runs replayed whole steps as CUDA graphs. 1 run replayed compiled steps as CUDA graphs (recipe.exec" in text
+    text = section(render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing"), "method")
+    assert "6 runs replayed whole steps as CUDA graphs. 1 run replayed compiled steps as CUDA graphs (rec" in text
     assert (
         "3 runs fell back to evaluations started kernel by kernel, with the same numbers in more time: "
         "n1000/non/seed3, n1000/non/seed4, n1000/non/seed5. The reason: RuntimeError: c. "

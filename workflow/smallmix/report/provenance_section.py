@@ -57,10 +57,9 @@ def executor_sentences(tables: StudyTables) -> list[str]:
     ]
     for (key, reason), cells in fallbacks.items():
         more = f" and {len(cells) - CELLS_NAMED:,} more" if len(cells) > CELLS_NAMED else ""
-        named = ", ".join(list(cells)[:CELLS_NAMED]) + more
         sentences.append(
-            f"{count_of(len(cells), 'run')} fell back to {FALLBACKS[key]}, with the same numbers in more time: {named}. "
-            f"The reason: {reason.rstrip('.')}."
+            f"{count_of(len(cells), 'run')} fell back to {FALLBACKS[key]}, with the same numbers in more time: "
+            f"{', '.join(list(cells)[:CELLS_NAMED])}{more}. The reason: {reason.rstrip('.')}."
         )
     return sentences
 

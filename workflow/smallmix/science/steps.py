@@ -16,7 +16,7 @@ import torch
 
 from smallmix.science.arithmetic import require_deterministic_products
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
-from smallmix.science.captures import Captures, can_capture, causes_of, require_working_context
+from smallmix.science.captures import CaptureFailed, Captures, can_capture, causes_of, require_working_context
 from smallmix.science.early_loss import early_steps
 from smallmix.science.evaluation import plain_forward
 from smallmix.science.graph_evaluation import CapturedForward
@@ -219,9 +219,8 @@ def build_executor(data: TrainingData, state: TrainingState) -> StepExecutor:
     if check.passed:
         try:
             executor = _capturing_executor(data, state, "graph")
-        except RuntimeError as error:
-            require_working_context(error)
-            check = EquivalenceCheck(check.steps, causes=causes_of(error))
+        except CaptureFailed as error:
+            check = EquivalenceCheck(check.steps, causes=error.causes)
     executor = executor or _eager_executor(data, state, synchronize_each_step=False)
     executor.check = check
     return executor
@@ -238,7 +237,11 @@ def _capturing_executor(data: TrainingData, state: TrainingState, kind: Executor
     launcher = GraphSteps(data, state, stats, captures=captures, compiled=kind == "graph-compiled")
     if state.iteration < state.cell.iterations:
         chunk, position = _current_row(state)
-        launcher.load(chunk, position)
+        try:
+            launcher.load(chunk, position)
+        except CaptureFailed as error:
+            require_working_context(error)
+            raise
     executor = StepExecutor(state, launcher, stats, False)
     executor.kind = kind
     executor.forward = CapturedForward(plain_forward(state.model, state.cell.recipe.precision), captures)
