@@ -146,6 +146,6 @@ class Card:
         except RuntimeError:
             raise RuntimeError("CUDA error: operation failed due to a previous error during capture")  # noqa: B904
         self.current, self.capturing = before, False
-        self.captures.append((stream, pool))
-        graph.pool = pool
+        graph.pool = self.new_pool() if pool is None else pool
+        self.captures.append((stream, graph.pool))
         self.graphs.append(graph)

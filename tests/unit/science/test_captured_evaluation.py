@@ -116,6 +116,17 @@ def test_weights_and_statistics_that_were_loaded_are_seen() -> None:
     assert not torch.equal(before, after)
 
 
+@torch.no_grad()
+def test_the_batches_are_left_as_they_are() -> None:
+    _, state = begin(cell_of())
+    forward = captured(state)
+    batches = [torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    kept = [batch.clone() for batch in batches]
+    for batch in batches:
+        forward(batch)
+    assert all(map(torch.equal, batches, kept))
+
+
 def test_a_capture_changes_no_statistic() -> None:
     data, state = begin(cell_of())
     untouched = state.copy(data)
