@@ -111,6 +111,7 @@ def test_a_step_that_fails_before_its_capture_is_told_alike(card: Card) -> None:
     with pytest.raises(CaptureFailed, match=r"^RuntimeError: no kernel image is available$"):
         Captures().capture(fail)
     assert card.current is before
+    assert before.waited_for == card.streams  # so that undoing the warm-up comes behind it
     assert card.captures == []
 
 

@@ -50,11 +50,14 @@ class Captures:
                 self._pool = torch.cuda.graph_pool_handle()
             graph = torch.cuda.CUDAGraph()
             self._stream.wait_stream(before)
-            with torch.cuda.stream(self._stream):
-                for _ in range(WARM_UPS):
-                    prepare()
-                    work()
-            before.wait_stream(self._stream)
+            try:
+                with torch.cuda.stream(self._stream):
+                    for _ in range(WARM_UPS):
+                        prepare()
+                        work()
+            finally:
+                # After a failure as well: whoever undoes the warm-up must come behind it.
+                before.wait_stream(self._stream)
             prepare()
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
                 work()
