@@ -93,7 +93,7 @@ def test_steps_between_evaluations_are_seen_and_evaluations_change_no_step(card:
         histories.append(history_csv(state.history))
         states.append(state)
     assert histories[0] == histories[1]
-    assert states[0].first_difference(states[1]) == ""
+    assert states[0].first_difference(states[1]) is None
     assert len(set(card.captures)) == len(card.streams) == card.pools == 1
     assert len(card.captures) == 2 + 3
     assert runner.forward is not None
@@ -131,7 +131,7 @@ def test_a_capture_changes_no_statistic() -> None:
     data, state = begin(cell_of())
     untouched = state.copy(data)
     evaluate(state.model, data.test, "fp32", forward=captured(state))
-    assert state.first_difference(untouched) == ""
+    assert state.first_difference(untouched) is None
 
 
 def test_a_stop_is_heard_between_replayed_batches(card: Card) -> None:
@@ -167,7 +167,7 @@ def test_other_logits_are_not_used_and_the_plain_pass_goes_on(card: Card) -> Non
     forward = spoiled(plain_forward(state.model, "fp32"), lambda logits: logits.add_(1e-6))
     for _ in range(2):
         assert torch.equal(evaluate(state.model, data.test, "fp32", forward=forward).logits, expected)
-    assert forward.failure == ("other logits than plain evaluation",)
+    assert (forward.fell_back, forward.causes) == (True, ())
     assert not forward.is_captured
     assert len(card.captures) == 1
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_captured_is_evaluated_plainly_and_the_errors_are_kept(ca
     forward = spoiled(plain_forward(state.model, "fp32"), lambda logits: logits * float(logits[0, 0]))
     for _ in range(2):
         assert torch.equal(evaluate(state.model, data.test, "fp32", forward=forward).logits, expected)
-    assert [cause.partition(": ")[2] for cause in forward.failure] == [
+    assert [cause.partition(": ")[2] for cause in forward.causes] == [
         "CUDA error: operation not permitted when stream is capturing",
         "CUDA error: operation failed due to a previous error during capture",
     ]

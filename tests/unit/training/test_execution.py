@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from smallmix.errors import Interrupted, TrainingError
-from smallmix.science import steps
+from smallmix.science import graph_evaluation, steps
 from smallmix.science.graph_evaluation import CapturedForward
 from smallmix.science.graph_steps import GraphSteps
 from smallmix.science.network import build_network
@@ -123,6 +123,16 @@ def test_evaluations_that_fall_back_are_told_once(
     assert [line for line in lines if "slower" in line] == [
         f"evaluations are started kernel by kernel, which is slower: {reason}"
     ]
+
+
+def test_evaluations_with_other_logits_are_told_as_such(
+    data: TinyData, tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_evaluation, "_same_bits", lambda *_: False)
+    output, lines = data.train(CELL, tmp_path)
+    reason = "captured ones gave other logits than plain ones"
+    assert metrics_of(output)["execution"]["evaluation_fallback"] == reason
+    assert [line.endswith(reason) for line in lines if "slower" in line] == [True]
 
 
 def test_a_fallback_is_still_known_after_a_resume_that_captured(

@@ -18,7 +18,7 @@ class CaptureFailed(RuntimeError):
     """A graph could not be captured. `causes` are the errors that led to it, the first one first."""
 
     def __init__(self, causes: tuple[str, ...]) -> None:
-        super().__init__("; then ".join(causes))
+        super().__init__("\n".join(causes))
         self.causes = causes
 
 
@@ -26,7 +26,7 @@ class BrokenContext(Exception):
     """CUDA answers nothing any more in this process. `causes` are the errors that led to it, the first one first."""
 
     def __init__(self, causes: tuple[str, ...]) -> None:
-        super().__init__("; then ".join(causes))
+        super().__init__("\n".join(causes))
         self.causes = causes
 
 

@@ -11,43 +11,41 @@ from torch import Tensor
 from smallmix.science.captures import Captures, causes_of, require_working_context
 from smallmix.science.evaluation import Forward
 
-OTHER_LOGITS = "other logits than plain evaluation"
-
 
 class CapturedForward:
     """A forward pass that captures itself, batch size by batch size (a Forward).
 
     Each new graph must give the logits of the plain pass, bit by bit. Where one does not, or cannot be captured, the
-    plain pass is taken from then on, and `failure` names the errors, the first one first. Call it in evaluation mode
-    and without gradients, as `evaluate` does.
+    plain pass is taken from then on: it `fell_back`, and `causes` names the errors, the first one first, or nothing
+    where logits differed. Call it in evaluation mode and without gradients, as `evaluate` does.
     """
 
     def __init__(self, plain: Forward, captures: Captures) -> None:
-        self.failure: tuple[str, ...] = ()
+        self.fell_back = False
+        self.causes: tuple[str, ...] = ()
         self._plain, self._captures = plain, captures
         self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Tensor, list[Tensor]]] = {}
 
     @property
     def is_captured(self) -> bool:
         """Whether the batches so far were replayed from graphs, one at least."""
-        return bool(self._graphs) and not self.failure
+        return bool(self._graphs)
 
     def __call__(self, batch: Tensor) -> Tensor:
         """See Forward. Raises BrokenContext where a capture has left CUDA unusable."""
         shape = tuple(batch.shape)
-        if self.failure:
+        if self.fell_back:
             return self._plain(batch)
         if shape in self._graphs:
             return self._replay(shape, batch)
         expected = self._plain(batch)
         try:
             self._capture(shape, batch)
-            if not _same_bits(self._replay(shape, batch), expected):
-                self.failure = (OTHER_LOGITS,)
+            self.fell_back = not _same_bits(self._replay(shape, batch), expected)
         except RuntimeError as error:
             require_working_context(error)
-            self.failure = causes_of(error)
-        if self.failure:
+            self.fell_back, self.causes = True, causes_of(error)
+        if self.fell_back:
             self._graphs.clear()
         return expected
 

@@ -22,7 +22,7 @@ from smallmix.science.evaluation import plain_forward
 from smallmix.science.graph_evaluation import CapturedForward
 from smallmix.science.graph_steps import GraphSteps
 from smallmix.science.training_data import TrainingData
-from smallmix.science.training_state import TrainingState
+from smallmix.science.training_state import Difference, TrainingState
 from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepStats, traceable_step
 from smallmix.study.cell import Executor
 
@@ -175,19 +175,19 @@ class StepExecutor:
 class EquivalenceCheck:
     """Whether captured steps may stand for eager ones here, after comparing `steps` of them.
 
-    They may where nothing is noted: no `difference` (the first tensor that differs, and by how much), no `causes` (the
-    errors that ended it, the first one first), and no `non_finite` loss, with which nothing can be compared.
+    They may where nothing is noted: no `difference` (the first tensor that differs), no `causes` (the errors that ended
+    it, the first one first), and no `non_finite` loss, with which nothing can be compared.
     """
 
     steps: int
-    difference: str = ""
+    difference: Difference | None = None
     causes: tuple[str, ...] = ()
     non_finite: bool = False
 
     @property
     def passed(self) -> bool:
         """Whether captured steps may be taken."""
-        return not (self.difference or self.causes or self.non_finite)
+        return self.difference is None and not self.causes and not self.non_finite
 
 
 class NeedsCudaDevice(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from smallmix.science.steps import StepExecutor
-from smallmix.training.messages import describe_captured_evaluation, describe_causes, describe_fallback
+from smallmix.training.messages import describe_evaluation_fallback, describe_fallback, describe_plain_evaluation
 from smallmix.training.resumable import ResumableTraining
 
 
@@ -21,11 +21,11 @@ def note_execution(training: ResumableTraining, executor: StepExecutor, log: Cal
     forward = executor.forward
     if forward is None:
         facts["evaluation"] = "eager"
-    elif forward.failure:
+    elif forward.fell_back:
         facts["evaluation"] = "eager"
-        facts["evaluation_fallback"] = describe_causes(forward.failure)
+        facts["evaluation_fallback"] = describe_evaluation_fallback(forward.causes)
         if facts != training.executions[-1]:
-            log(describe_captured_evaluation(forward.failure))
+            log(describe_plain_evaluation(forward.causes))
     elif forward.is_captured:
         facts["evaluation"] = "graph"
     training.executions[-1] = facts

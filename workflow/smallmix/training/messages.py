@@ -173,14 +173,23 @@ def describe_fallback(check: EquivalenceCheck) -> str:
         return f"captured steps do not work here ({describe_causes(check.causes)})"
     if check.non_finite:
         return f"one of {check.steps} steps had a loss that is not finite, so captured steps could not be compared"
-    if check.difference:
-        return f"captured steps gave other numbers than plain ones (after {check.steps} of them, {check.difference})"
+    if check.difference is not None:
+        name, largest = check.difference.name.replace("momentum/", "momentum of "), check.difference.largest
+        return (
+            f"captured steps gave other numbers than plain ones (after {check.steps} of them, {name} differs in "
+            f"{check.difference.numbers:,} of {check.difference.of:,} numbers, by up to {largest:.3g})"
+        )
     return ""
 
 
-def describe_captured_evaluation(causes: tuple[str, ...]) -> str:
-    """Say that evaluations are not captured although steps are, and why."""
-    return f"evaluations are started kernel by kernel, which is slower: {describe_causes(causes)}"
+def describe_evaluation_fallback(causes: tuple[str, ...]) -> str:
+    """Say why evaluations are not captured although steps are; without `causes`, other logits are the reason."""
+    return describe_causes(causes) or "captured ones gave other logits than plain ones"
+
+
+def describe_plain_evaluation(causes: tuple[str, ...]) -> str:
+    """Say how evaluations are taken where they are not captured although steps are, and why."""
+    return f"evaluations are started kernel by kernel, which is slower: {describe_evaluation_fallback(causes)}"
 
 
 def describe_causes(causes: Sequence[str]) -> str:
