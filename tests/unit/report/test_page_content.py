@@ -247,6 +247,29 @@ def test_adopted_cells_are_named_once_and_their_origin_is_among_what_identifies_
     )
 
 
+def test_runs_that_fell_back_from_captured_steps_are_named_with_the_reason(troubled: SyntheticStudy) -> None:
+    tables = tables_of(troubled)
+    assert "fell back" not in render_page(tables, troubled.root / "nothing")
+    cells = [f"n{size}/non/seed{seed}" for size in (1000, 500, 100) for seed in range(8)]
+    captured = {"executor": "graph", "evaluation": "graph"}
+    failed = {"executor": "eager", "evaluation": "eager", "fallback": "captured steps do not work here (a, then b)"}
+    halfway = {"executor": "graph", "evaluation": "eager", "evaluation_fallback": "RuntimeError: c."}
+    compiled = {"executor": "graph-compiled"}
+    ways = ((captured, cells[:5]), (halfway, cells[3:6]), (failed, cells[:22]), (compiled, cells[22:23]))
+    provenance = {
+        **tables.provenance,
+        "executions": [{"execution": execution, "cells": places} for execution, places in ways],
+    }
+    text = section(render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing"), "method")
+    assert "6 runs replayed whole steps as CUDA graphs. 1 run replayed compiled steps as CUDA graphs (rec" in text
+    assert (
+        "3 runs fell back to evaluations started kernel by kernel, with the same numbers in more time: "
+        "n1000/non/seed3, n1000/non/seed4, n1000/non/seed5. The reason: RuntimeError: c. "
+        "22 runs fell back to steps started one by one, with the same numbers in more time: n1000/non/seed0, "
+    ) in text
+    assert "n100/non/seed3 and 2 more. The reason: captured steps do not work here (a, then b)." in text
+
+
 def test_the_article_is_named_only_by_studies_that_name_it(html: str, tmp_path: Path) -> None:
     assert "the article&#39;s rule, chosen on the test images" in html
     other = render(build_study_with_tables(tmp_path, sizes=[100], seeds=[0]), names=())

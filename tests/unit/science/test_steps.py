@@ -130,7 +130,7 @@ def test_one_graph_is_kept_for_each_batch_size(
     data = data_of(cell)
     state = TrainingState.fresh(cell, data, CPU)
     captured: list[int] = []
-    monkeypatch.setattr(GraphSteps, "_captured", lambda self, size: captured.append(size))
+    monkeypatch.setattr(GraphSteps, "_captured", lambda self, size, row: captured.append(size))
     steps = GraphSteps(data, state, StepStats.fresh(CPU))
     for number in (0, 1, 2):
         steps.load(BatchPlan(cell).chunk(number), 0)

@@ -147,6 +147,30 @@ def test_cells_that_moved_between_machines_are_named(made: SyntheticStudy) -> No
     assert place in note
 
 
+def current(made: SyntheticStudy) -> list[str]:
+    return [record.cell.id for record in collect(made.study, made.layout, made.code_fingerprint).current]
+
+
+def test_every_way_of_starting_steps_is_kept_with_its_cells(made: SyntheticStudy) -> None:
+    """A resumed cell that fell back in one of its runs is among them. Records of older versions say nothing."""
+    one, other, older = current(made)[:3]
+    graph = {"executor": "graph", "evaluation": "graph"}
+    eager = {"executor": "eager", "evaluation": "eager", "fallback": "captured steps do not work here (…)"}
+    made.edit_metrics(one, execution=graph, earlier_executions=[eager])
+    made.edit_metrics(other, execution=graph, earlier_executions=[])
+    found = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))["executions"]
+    assert found == [{"execution": graph, "cells": [one, other]}, {"execution": eager, "cells": [one]}]
+    assert not any(older in entry["cells"] for entry in found)
+
+
+def test_tf32_in_some_cells_is_noted_and_nothing_is_said_where_older_records_are_silent(made: SyntheticStudy) -> None:
+    for place, tf32 in zip(current(made), ("none", "convolutions"), strict=False):
+        assert describe_provenance(collect(made.study, made.layout, made.code_fingerprint))["notes"] == []
+        made.edit_metrics(place, environment={**made.metrics(place)["environment"], "tf32": tf32})
+    (note,) = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))["notes"]
+    assert "tf32: convolutions, none" in note
+
+
 def test_resumed_cells_are_counted(made: SyntheticStudy) -> None:
     place = "n250/non/seed1"
     made.edit_metrics(place, timing={**made.metrics(place)["timing"], "runs": 3})

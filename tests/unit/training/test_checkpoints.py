@@ -235,6 +235,8 @@ EDITS: dict[str, Edit] = {
     "digests that are a list": lambda state: state.update(early_digests=["0"]),
     "no start": lambda state: state.update(started=None),
     "environments that are none": lambda state: state.update(environments=[1]),
+    "executions that are none": lambda state: state.update(executions=[1]),
+    "an execution in numbers": lambda state: state.update(executions=[{"executor": 1}]),
     "nothing at all": lambda state: state.clear(),
 }
 

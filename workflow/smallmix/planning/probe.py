@@ -12,13 +12,13 @@ from smallmix.planning.cost import ImagesInNumbers
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.evaluation import EvaluationImages
 from smallmix.science.network import forward_flops
-from smallmix.science.steps import build_executor
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
 from smallmix.study.cell import BudgetValue, Cell
 from smallmix.training.hardware import bfloat16_support, choose_device, describe_device
 from smallmix.training.messages import warn_of_emulation
+from smallmix.training.training_loop import begin
 
 SECONDS = 3.0
 # Steps between two looks at the clock: a GPU must be waited for.
@@ -38,7 +38,10 @@ class Probe:
 
 
 def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
-    """Time steps of `cell`, by its executor, for about three seconds, or one step where that takes longer."""
+    """Time steps of `cell`, by its executor, for about three seconds, or one step where that takes longer.
+
+    Raises TrainingError where the recipe's executor cannot be had.
+    """
     device = choose_device("auto")
     fix_arithmetic(cell.recipe.cpu_threads)
     recipe = dataclasses.replace(cell.recipe, learning_rate=LEARNING_RATE)
@@ -49,7 +52,7 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
     data = random_images(cell, images, device)
     state = TrainingState.fresh(trial, data, device)
     state.model.train()
-    executor = build_executor(data, state)
+    executor = begin(data, state, lambda line: None)
     together = STEPS_ON_A_GPU if device.type == "cuda" else 1
 
     def take() -> int:

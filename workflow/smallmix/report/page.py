@@ -17,7 +17,7 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol
-from smallmix.report.runs_section import compose_runs, hardware_sentences, provenance_rows
+from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
 from smallmix.statistics.loss_floor import comparison_sentences, floor_sentences
@@ -98,7 +98,7 @@ def render_page(
             numbers=numbers_view(tables),
             runs=compose_runs(tables, command),
             protocol=compose_protocol(tables),
-            hardware=hardware_sentences(tables),
+            hardware=[*hardware_sentences(tables), *executor_sentences(tables)],
             deviations=compose_deviations(tables),
             published=published,
             classes=tables.classes,

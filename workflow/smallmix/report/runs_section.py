@@ -36,6 +36,18 @@ STATUS_MARKS = {
 CELLS_NAMED = 20
 
 
+CAPTURED = {
+    "graph": "{} replayed whole steps as CUDA graphs.",
+    "graph-compiled": "{} replayed compiled steps as CUDA graphs (recipe.executor: graph-compiled), which round "
+    "differently from plain ones.",
+}
+FALLBACKS = {
+    "fallback": "steps started one by one",
+    "evaluation_fallback": "evaluations started kernel by kernel",
+}
+CELLS_NAMED = 20
+
+
 @dataclass(frozen=True)
 class Trouble:
     """A run that failed or is stale, with the reason and the last lines of its log."""
@@ -211,6 +223,30 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
             f"{len(group.get('cells', []))} runs on {described}: torch {machine.get('torch', '?')}, "
             f"Python {machine.get('python', '?')}, {machine.get('precision', '?')}, {machine.get('platform', '?')}; "
             f"{duration(float(group.get('total_seconds', 0)))} of computing."
+        )
+    return sentences
+
+
+def executor_sentences(tables: StudyTables) -> list[str]:
+    """Return what readers of the times should know: captured and compiled steps, and runs that fell back from them."""
+    executors: dict[str, set[str]] = {}
+    fallbacks: dict[tuple[str, str], dict[str, None]] = {}
+    for one in tables.provenance.get("executions", []):
+        execution: dict[str, str] = one["execution"]
+        executors.setdefault(str(execution.get("executor")), set()).update(one["cells"])
+        for key in FALLBACKS:
+            if execution.get(key):
+                fallbacks.setdefault((key, execution[key]), {}).update(dict.fromkeys(one["cells"]))
+    sentences = [
+        sentence.format(count_of(len(executors[executor]), "run"))
+        for executor, sentence in CAPTURED.items()
+        if executor in executors
+    ]
+    for (key, reason), cells in fallbacks.items():
+        more = f" and {len(cells) - CELLS_NAMED:,} more" if len(cells) > CELLS_NAMED else ""
+        sentences.append(
+            f"{count_of(len(cells), 'run')} fell back to {FALLBACKS[key]}, with the same numbers in more time: "
+            f"{', '.join(list(cells)[:CELLS_NAMED])}{more}. The reason: {reason.rstrip('.')}."
         )
     return sentences
 

@@ -9,13 +9,24 @@ import torch
 
 from smallmix.study.cell import Precision
 
+# The sizes of cuBLAS's work space with which its products are deterministic.
+DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
+
+
+class UnusableWorkspace(Exception):
+    """CUBLAS_WORKSPACE_CONFIG has a `value` with which matrix products on a GPU are not deterministic."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(value)
+        self.value = value
+
 
 def fix_arithmetic(threads: int) -> None:
     """Make equal cells give equal bytes: a fixed thread count, deterministic algorithms, no denormal numbers.
 
     Call this before the first use of CUDA: its library of matrix products is told how to be deterministic as it starts.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", DETERMINISTIC_WORKSPACES[0])
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     # As torch.use_deterministic_algorithms does, which also loads the compiler to tell it: twice the time of a start.
@@ -23,6 +34,13 @@ def fix_arithmetic(threads: int) -> None:
     # Filling new memory with NaN first would find reads of what was never written; it costs a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+
+
+def require_deterministic_products() -> None:
+    """Raise UnusableWorkspace where the environment asks cuBLAS for something else; to be called for a CUDA device."""
+    value = os.environ.get("CUBLAS_WORKSPACE_CONFIG", "")
+    if value not in DETERMINISTIC_WORKSPACES:
+        raise UnusableWorkspace(value)
 
 
 def choose_memory_format(device: torch.device, width: int) -> torch.memory_format:

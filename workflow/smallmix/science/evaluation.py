@@ -19,6 +19,9 @@ from smallmix.study.cell import Precision
 # Fixed, because the batch size of an evaluation can change the last bits of its sums.
 BATCH_SIZE = 500
 
+# A network's logits for a batch: float32 [B, C, H, W], normalised, to float32 [B, classes].
+Forward = Callable[[Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class EvaluationImages:
@@ -43,25 +46,41 @@ class EvaluationStopped(Exception):
     """A stop was asked for in the middle of an evaluation; the network is as it was."""
 
 
+def plain_forward(model: nn.Module, precision: Precision) -> Forward:
+    """Return the network's forward pass as Python starts it, kernel by kernel."""
+
+    def forward(batch: Tensor) -> Tensor:
+        with reduced_precision(precision, batch.device):
+            logits: Tensor = model(batch)
+        return logits.float()
+
+    return forward
+
+
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, data: EvaluationImages, precision: Precision, stop: Callable[[], bool] = lambda: False
+    model: nn.Module,
+    data: EvaluationImages,
+    precision: Precision,
+    stop: Callable[[], bool] = lambda: False,
+    forward: Forward | None = None,
 ) -> Evaluation:
     """Evaluate the network in evaluation mode, where batch normalisation uses its running statistics.
+
+    `forward` takes the place of the network's plain forward pass, and gives the same numbers.
 
     Raises EvaluationStopped when `stop` says so: evaluating a wide network can outlast the time that a
     scheduler grants.
     """
     model.eval()
+    forward = forward or plain_forward(model, precision)
     parts = []
     for start in range(0, len(data.labels), BATCH_SIZE):
         if stop():
             model.train()
             raise EvaluationStopped
         batch = data.normalization(data.images[start : start + BATCH_SIZE])
-        with reduced_precision(precision, batch.device):
-            logits = model(batch.contiguous(memory_format=data.memory_format))
-        parts.append(logits.float())
+        parts.append(forward(batch.contiguous(memory_format=data.memory_format)))
     model.train()
     logits = torch.cat(parts)
     losses = functional.cross_entropy(logits, data.labels, reduction="none").double()

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
+from smallmix.science.captures import Captures
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import BatchRow, LossFunction, StepStats, batch_loss, traceable_step
 
-WARM_UP_STEPS = 3
 # Above PyTorch's default of 8, behind which it goes on uncompiled without a word; here it is an error.
 COMPILED_FORMS = 64
 
@@ -82,21 +82,24 @@ class GraphSteps:
         stats: StepStats,
         *,
         compiled: bool = False,
+        captures: Captures | None = None,
         capture: bool = True,
     ) -> None:
         self._data, self._state, self._stats, self._capture = data, state, stats, capture
+        self._captures = captures or Captures()
         self._tables = PlanTables(BatchPlan(state.cell), data.training.labels.device)
         self._loss_function = compile_loss() if compiled else batch_loss
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
 
     def load(self, chunk: PlanChunk, position: int) -> None:
-        """Bring the chunk's tables to the device; capture the batch sizes that are new."""
+        """Bring the chunk's tables to the device; capture the batch sizes that are new. Raises CaptureFailed."""
         self._tables.load(chunk, position)
         if not self._capture:
             return
         for batch_size in sorted({int(size) for size in chunk.batch_sizes}, reverse=True):
             if batch_size not in self._graphs:
-                self._graphs[batch_size] = self._captured(batch_size)
+                row = int((chunk.batch_sizes == batch_size).argmax())
+                self._graphs[batch_size] = self._captured(batch_size, row)
 
     def launch(self, position: int, batch_size: int) -> None:
         """See StepLauncher; the counter on the device stands at `position` already."""
@@ -118,21 +121,19 @@ class GraphSteps:
         )
         self._tables.position.add_(1)
 
-    def _captured(self, batch_size: int) -> torch.cuda.CUDAGraph:
-        """Capture one step on a stream and a memory pool of its own: graphs that share a stream share workspaces."""
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        with self._everything_kept():
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(WARM_UP_STEPS):
-                    self._tables.position.zero_()
-                    self._step(batch_size)
-            torch.cuda.current_stream().wait_stream(stream)
+    def _captured(self, batch_size: int, row: int) -> torch.cuda.CUDAGraph:
+        """Capture a step of `batch_size` images. Its warm-up takes `row` of the tables, which must be of that size.
+
+        Partners of a larger batch lie outside of a smaller one.
+        """
+
+        def prepare() -> None:
+            self._tables.position.fill_(row)
             # Gradients must be born inside the capture, in the graph's own memory.
             self._state.optimizer.zero_grad()
-            with torch.cuda.graph(graph, stream=stream):
-                self._step(batch_size)
-        return graph
+
+        with self._everything_kept():
+            return self._captures.capture(lambda: self._step(batch_size), prepare)
 
     @contextmanager
     def _everything_kept(self) -> Iterator[None]:
@@ -145,10 +146,13 @@ class GraphSteps:
             self._tables.position,
         ]
         copies = [tensor.detach().clone() for tensor in kept]
-        yield
-        with torch.no_grad():
-            for tensor, copy in zip(kept, copies, strict=True):
-                tensor.copy_(copy)
+        try:
+            yield
+        finally:
+            # After a failure as well: the steps may then be taken in another way.
+            with torch.no_grad():
+                for tensor, copy in zip(kept, copies, strict=True):
+                    tensor.copy_(copy)
 
 
 def compile_loss(backend: str = "inductor") -> LossFunction:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smallmix.science.batch_plan import learning_rates, schedule_sha256
 from smallmix.science.calibration import calibrate
-from smallmix.science.evaluation import Evaluation, evaluate
+from smallmix.science.evaluation import Evaluation, Forward, evaluate
 from smallmix.science.history import HistoryRow, summarize
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
@@ -25,15 +25,22 @@ class NonFiniteEvaluation(Exception):
         self.images, self.value = images, value
 
 
-def evaluate_training(data: TrainingData, state: TrainingState, stop: Callable[[], bool] = lambda: False) -> Evaluation:
+def evaluate_training(
+    data: TrainingData,
+    state: TrainingState,
+    stop: Callable[[], bool] = lambda: False,
+    forward: Forward | None = None,
+) -> Evaluation:
     """Evaluate on clean training images and on the test images; add the row to the history; return the latter.
+
+    `forward` as in `evaluate`.
 
     Raises EvaluationStopped when `stop` says so and NonFiniteEvaluation, both with the state untouched.
     """
     cell = state.cell
     learning_rate = float(learning_rates(cell, state.iteration - 1, 1)[0])
-    clean = evaluate(state.model, data.clean_train, cell.recipe.precision, stop)
-    test = evaluate(state.model, data.test, cell.recipe.precision, stop)
+    clean = evaluate(state.model, data.clean_train, cell.recipe.precision, stop, forward)
+    test = evaluate(state.model, data.test, cell.recipe.precision, stop, forward)
     for images, evaluation in (("clean_train", clean), ("test", test)):
         if not math.isfinite(evaluation.loss):
             raise NonFiniteEvaluation(images, evaluation.loss)

@@ -2,26 +2,33 @@
 
 The steps are the same for all executors (`training_step.traceable_step`). Executors differ in who starts the kernels:
 Python for each step (eager), or a captured CUDA graph (`graph_steps`). `automatic` takes a graph on a CUDA device where
-it passes an equivalence check there, and is eager otherwise.
+it passes an equivalence check there, and is eager otherwise. Evaluations are captured where steps are.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
+from smallmix.science.arithmetic import require_deterministic_products
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
+from smallmix.science.captures import CaptureFailed, Captures, can_capture, causes_of, require_working_context
 from smallmix.science.early_loss import early_steps
+from smallmix.science.evaluation import plain_forward
+from smallmix.science.graph_evaluation import CapturedForward
 from smallmix.science.graph_steps import GraphSteps
 from smallmix.science.training_data import TrainingData
-from smallmix.science.training_state import TrainingState
+from smallmix.science.training_state import Difference, TrainingState
 from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepStats, traceable_step
+from smallmix.study.cell import Executor
 
 EQUIVALENCE_STEPS = 8
+# Every batch size has a graph of its own, and each is replayed at least so often.
+EQUIVALENCE_STEPS_A_SIZE = 2
 
 
 class StepLauncher(Protocol):
@@ -58,15 +65,19 @@ class StepExecutor:
     """Takes the steps of a training's plan from its state's iteration on, and keeps the state's sums.
 
     `state.loss_sum` and the largest early loss are up to date after `synchronize` only: until then they lie on the
-    device. `last_loss` is the loss of the last finite step that `synchronize` knows of. `check` is how the choice of
-    an automatic executor came about, where one was made.
+    device. `last_loss` is the loss of the last finite step that `synchronize` knows of.
+
+    `kind` is the way the steps are taken, `check` how that choice came about where it was automatic, and `forward` the
+    captured forward pass of evaluations, where there is one.
     """
 
     def __init__(
         self, state: TrainingState, launcher: StepLauncher, stats: StepStats, synchronize_each_step: bool
     ) -> None:
         self.last_loss: float | None = None
+        self.kind: Executor = "eager"
         self.check: EquivalenceCheck | None = None
+        self.forward: CapturedForward | None = None
         self._state, self._launcher, self._stats = state, launcher, stats
         self._synchronize_each_step = synchronize_each_step
         self._plan = BatchPlan(state.cell)
@@ -78,6 +89,24 @@ class StepExecutor:
         """Take the next step without waiting for it; return its batch size. Raises NonFiniteLoss as `synchronize`."""
         chunk = self._current_chunk()
         position = self._state.iteration - chunk.first_iteration
+        batch_size = self._launch(chunk, position)
+        if self._synchronize_each_step:
+            self.synchronize()
+        return batch_size
+
+    def take_rows(self, chunk: PlanChunk, positions: Sequence[int]) -> None:
+        """Take a step on each of these rows of a chunk instead of the next ones of the plan, without waiting for them.
+
+        For comparisons alone: the training is then one that its plan does not know.
+        """
+        following = None
+        for position in positions:
+            if position != following:
+                self._launcher.load(chunk, position)
+            self._launch(chunk, position)
+            following = position + 1
+
+    def _launch(self, chunk: PlanChunk, position: int) -> int:
         batch_size = int(chunk.batch_sizes[position])
         if self._synchronized:
             self._continue_stats()
@@ -85,8 +114,6 @@ class StepExecutor:
         self._launcher.launch(position, batch_size)
         self._state.iteration += 1
         self._state.loss_images += batch_size
-        if self._synchronize_each_step:
-            self.synchronize()
         return batch_size
 
     def synchronize(self) -> None:
@@ -144,18 +171,23 @@ class StepExecutor:
         return chunk
 
 
-OTHER_NUMBERS = "other-numbers"
-
-
 @dataclass(frozen=True)
 class EquivalenceCheck:
-    """Whether captured steps may stand for eager ones here: after how many equal `steps`, or for which `failure`.
+    """Whether captured steps may stand for eager ones here, after comparing `steps` of them.
 
-    `failure` is empty where they may; OTHER_NUMBERS where they computed otherwise; else the driver's message.
+    They may where nothing is noted: no `difference` (the first tensor that differs), no `causes` (the errors that ended
+    it, the first one first), and no `non_finite` loss, with which nothing can be compared.
     """
 
     steps: int
-    failure: str = ""
+    difference: Difference | None = None
+    causes: tuple[str, ...] = ()
+    non_finite: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether captured steps may be taken."""
+        return self.difference is None and not self.causes and not self.non_finite
 
 
 class NeedsCudaDevice(Exception):
@@ -166,50 +198,106 @@ BuildLauncher = Callable[[TrainingData, TrainingState, StepStats], StepLauncher]
 
 
 def build_executor(data: TrainingData, state: TrainingState) -> StepExecutor:
-    """Return the executor of the cell's recipe. Raises NeedsCudaDevice where a graph is asked for by name on a CPU."""
+    """Return the executor of the cell's recipe.
+
+    Raises NeedsCudaDevice where a graph is asked for by name on a CPU, CaptureFailed where one is asked for by name and
+    cannot be captured, BrokenContext where an attempt has left CUDA unusable, and UnusableWorkspace.
+    """
     wanted, device = state.cell.recipe.executor, data.training.labels.device
-    check: EquivalenceCheck | None = None
-    if wanted == "automatic":
-        if device.type == "cuda":
-            check = check_equivalence(data, state, GraphSteps)
-        wanted = "graph" if check is not None and not check.failure else "eager"
-    if wanted != "eager" and device.type != "cuda":
-        raise NeedsCudaDevice
-    stats = StepStats.fresh(device)
-    launcher: StepLauncher
+    if not can_capture(device):
+        if wanted in ("graph", "graph-compiled"):
+            raise NeedsCudaDevice
+        # The loss is at hand at once; a CUDA device would have to be waited for.
+        return _eager_executor(data, state, synchronize_each_step=True)
+    require_deterministic_products()
+    if wanted in ("graph", "graph-compiled"):
+        return _capturing_executor(data, state, wanted)
     if wanted == "eager":
-        launcher = EagerSteps(data, state, stats)
-    else:
-        launcher = GraphSteps(data, state, stats, compiled=wanted == "graph-compiled")
-    # On a CPU the loss is at hand at once; a CUDA device would have to be waited for.
-    executor = StepExecutor(state, launcher, stats, synchronize_each_step=device.type == "cpu")
+        return _eager_executor(data, state, synchronize_each_step=False)
+    check = check_equivalence(data, state, GraphSteps)
+    executor: StepExecutor | None = None
+    if check.passed:
+        try:
+            executor = _capturing_executor(data, state, "graph")
+        except CaptureFailed as error:
+            check = EquivalenceCheck(check.steps, causes=error.causes)
+    executor = executor or _eager_executor(data, state, synchronize_each_step=False)
     executor.check = check
     return executor
 
 
-def check_equivalence(data: TrainingData, state: TrainingState, build: BuildLauncher) -> EquivalenceCheck | None:
-    """Compare the training's next steps, taken as `build` takes them, with eager ones: every bit must agree.
+def _eager_executor(data: TrainingData, state: TrainingState, synchronize_each_step: bool) -> StepExecutor:
+    stats = StepStats.fresh(data.training.labels.device)
+    return StepExecutor(state, EagerSteps(data, state, stats), stats, synchronize_each_step)
 
-    Both are taken by copies; `state` is left as it is. Graphs depend on GPU, driver and library: one that cannot be
-    captured, or that computes otherwise, must cost speed and nothing else. None: a loss was not finite, which the
-    training itself will meet.
+
+def _capturing_executor(data: TrainingData, state: TrainingState, kind: Executor) -> StepExecutor:
+    """Return an executor whose steps are captured already: every batch size of the plan occurs in each whole chunk."""
+    stats, captures = StepStats.fresh(data.training.labels.device), Captures()
+    launcher = GraphSteps(data, state, stats, captures=captures, compiled=kind == "graph-compiled")
+    if state.iteration < state.cell.iterations:
+        chunk, position = _current_row(state)
+        try:
+            launcher.load(chunk, position)
+        except CaptureFailed as error:
+            require_working_context(error)
+            raise
+    executor = StepExecutor(state, launcher, stats, False)
+    executor.kind = kind
+    executor.forward = CapturedForward(plain_forward(state.model, state.cell.recipe.precision), captures)
+    return executor
+
+
+def check_equivalence(data: TrainingData, state: TrainingState, build: BuildLauncher) -> EquivalenceCheck:
+    """Compare steps taken as `build` takes them with eager ones: every bit must agree.
+
+    They are the training's next steps, and some of every batch size of the plan: a large subset meets its remainder
+    only after hundreds of steps. Both ways are taken by copies, and `state` is left as it is. Graphs depend on GPU,
+    driver and library: one that cannot be captured, or that computes otherwise, must cost speed and nothing else.
+
+    Raises BrokenContext where the attempt has left CUDA unusable.
     """
-    steps = min(EQUIVALENCE_STEPS, state.cell.iterations - state.iteration)
+    if state.iteration >= state.cell.iterations:
+        return EquivalenceCheck(0)
+    chunk, position = _current_row(state)
+    positions = rows_to_compare([int(size) for size in chunk.batch_sizes], position)
     try:
-        eager, other = (_copy_after(steps, data, state, way) for way in (EagerSteps, build))
+        eager, other = (_copy_after(chunk, positions, data, state, way) for way in (EagerSteps, build))
     except NonFiniteLoss:
-        return None
+        return EquivalenceCheck(len(positions), non_finite=True)
     except RuntimeError as error:
-        return EquivalenceCheck(steps, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
-    return EquivalenceCheck(steps, "" if eager.has_numbers_of(other) else OTHER_NUMBERS)
+        require_working_context(error)
+        return EquivalenceCheck(len(positions), causes=causes_of(error))
+    return EquivalenceCheck(len(positions), eager.first_difference(other))
 
 
-def _copy_after(steps: int, data: TrainingData, state: TrainingState, build: BuildLauncher) -> TrainingState:
+def rows_to_compare(batch_sizes: Sequence[int], position: int) -> list[int]:
+    """Return the rows of a chunk that an equivalence check takes: the next eight, and two of every batch size.
+
+    Of a size that occurs less often among these, rows from `position` on come first, then the earlier ones.
+    """
+    rows = list(range(position, min(position + EQUIVALENCE_STEPS, len(batch_sizes))))
+    later = [*range(position + len(rows), len(batch_sizes)), *range(position)]
+    for size in sorted(set(batch_sizes), reverse=True):
+        lacking = EQUIVALENCE_STEPS_A_SIZE - sum(batch_sizes[row] == size for row in rows)
+        rows += [row for row in later if batch_sizes[row] == size][: max(lacking, 0)]
+    return rows
+
+
+def _current_row(state: TrainingState) -> tuple[PlanChunk, int]:
+    """Return the chunk of a training's next step, and the step's row in it."""
+    plan = BatchPlan(state.cell)
+    number, position = divmod(state.iteration, plan.iterations_per_chunk)
+    return plan.chunk(number), position
+
+
+def _copy_after(
+    chunk: PlanChunk, positions: Sequence[int], data: TrainingData, state: TrainingState, build: BuildLauncher
+) -> TrainingState:
     copy = state.copy(data)
     stats = StepStats.fresh(data.training.labels.device)
     executor = StepExecutor(copy, build(data, copy, stats), stats, synchronize_each_step=False)
-    for _ in range(steps):
-        executor.step()
+    executor.take_rows(chunk, positions)
     executor.synchronize()
     return copy
 

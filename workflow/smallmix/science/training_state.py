@@ -19,6 +19,16 @@ from smallmix.study.cell import Cell
 DIGEST_ITERATIONS = (1, 10, 50)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A tensor or sum that differs between two trainings: its name, by how much at most, in how many of its numbers."""
+
+    name: str
+    largest: float
+    numbers: int
+    of: int
+
+
 @dataclass
 class TrainingState:
     """Weights, momentum, counters, evaluations so far. Random draws need no state: see the batch plan."""
@@ -57,9 +67,26 @@ class TrainingState:
 
     def has_numbers_of(self, other: TrainingState) -> bool:
         """Return whether weights, statistics, momentum, sum of losses and largest early loss are equal, every bit."""
-        mine, theirs = ([*one.model.state_dict().values(), *one.momentum()] for one in (self, other))
-        sums = [(one.loss_sum, one.largest_early_loss, one.largest_early_loss_iteration) for one in (self, other)]
-        return sums[0] == sums[1] and all(map(torch.equal, mine, theirs))
+        return self.first_difference(other) is None
+
+    def first_difference(self, other: TrainingState) -> Difference | None:
+        """Return the first of these that differs from the other training's; None where all agree."""
+        theirs = other._named_tensors()
+        for name, tensor in self._named_tensors().items():
+            if not torch.equal(tensor, theirs[name]):
+                largest = float((tensor.double() - theirs[name].double()).abs().max())
+                return Difference(name, largest, int((tensor != theirs[name]).sum()), tensor.numel())
+        for name in ("loss_sum", "largest_early_loss", "largest_early_loss_iteration"):
+            mine, its = getattr(self, name), getattr(other, name)
+            if mine != its:
+                return Difference(name, abs(mine - its), 1, 1)
+        return None
+
+    def _named_tensors(self) -> dict[str, Tensor]:
+        """Weights and running statistics by their names, then the momentum of each weight."""
+        names = [name for name, _ in self.model.named_parameters()]
+        momentum = {f"momentum/{name}": one for name, one in zip(names, self.momentum(), strict=True)}
+        return {**self.model.state_dict(), **momentum}
 
     @property
     def evaluation_is_due(self) -> bool:

@@ -21,7 +21,7 @@ from smallmix.tables.columns import CELL_NUMBERS, CELLS, HISTORY, METRICS
 from smallmix.tables.table_files import write_table
 
 VERSION_KEYS = ("python", "torch", "numpy", "smallmix")
-HARDWARE_KEYS = ("platform", "processor", "device", "precision", "memory_format")
+HARDWARE_KEYS = ("platform", "processor", "device", "precision", "memory_format", "tf32")
 
 
 def write_study_tables(collection: Collection, folder: Path) -> None:
@@ -74,7 +74,9 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
     """Describe where the study's numbers come from, as plain JSON types.
 
     environments: one entry per distinct environment (in the order of its first cell) with its cells, their times in
-    seconds, and the first and last start. notes: sentences for people where versions or hardware are mixed.
+    seconds, and the first and last start. executions: one entry per distinct way of starting steps and evaluations,
+    with the cells that were trained so, at least in part. notes: sentences for people where versions or hardware are
+    mixed.
     failures: reason and last lines of the log of every failed cell.
     """
     groups: dict[str, list[CellStatus]] = {}
@@ -91,6 +93,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
         "code_fingerprints": sorted({str((record.metrics or {})["code_fingerprint"]) for record in collection.current}),
         "adopted": _adoptions(collection.current),
         "environments": environments,
+        "executions": _executions(collection.current),
         "notes": [
             *_notes([group["environment"] for group in environments]),
             *_note_moves(collection.current),
@@ -123,7 +126,7 @@ def _describe_group(records: list[CellStatus]) -> dict[str, Any]:
 def _notes(environments: list[dict[str, Any]]) -> list[str]:
     notes: list[str] = []
     for title, keys in (("versions", VERSION_KEYS), ("hardware", HARDWARE_KEYS)):
-        mixed = {key: sorted({str(one.get(key)) for one in environments}) for key in keys}
+        mixed = {key: sorted({str(one[key]) for one in environments if key in one}) for key in keys}
         parts = [f"{key}: {', '.join(values)}" for key, values in mixed.items() if len(values) > 1]
         if parts:
             notes.append(
@@ -141,6 +144,17 @@ def _note_moves(records: Sequence[CellStatus]) -> list[str]:
         f"Begun on one machine or version and continued on another: {', '.join(moved)}. Such a cell need not equal one "
         "that was trained in one place."
     ]
+
+
+def _executions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
+    """List how steps and evaluations were started, each distinct way with its cells; a resumed cell may have several."""
+    cells: dict[str, list[str]] = {}
+    for record in records:
+        metrics = record.metrics or {}
+        for one in (metrics.get("execution"), *metrics.get("earlier_executions", [])):
+            if isinstance(one, dict) and one:  # records of older versions have none
+                cells.setdefault(canonical_json(one), []).append(record.cell.id)
+    return [{"execution": json.loads(execution), "cells": places} for execution, places in cells.items()]
 
 
 def _adoptions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:

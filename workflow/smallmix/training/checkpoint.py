@@ -22,7 +22,7 @@ from smallmix import atomic_files
 from smallmix.errors import SmallmixError, TrainingError
 from smallmix.fingerprints import canonical_json
 
-FORMAT = "smallmix checkpoint 4"
+FORMAT = "smallmix checkpoint 5"
 NEXT, NEWEST, PREVIOUS = "checkpoint-next.pt", "checkpoint.pt", "checkpoint-previous.pt"
 LONGEST_HEADER = 1000
 

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from smallmix.errors import SmallmixError
+from smallmix.study.cell import Precision
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 Bfloat16Support = Literal["native", "emulated", "unknown"]
@@ -39,6 +40,20 @@ def describe_processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def describe_tf32(device: torch.device, precision: Precision) -> str:
+    """Return which float32 operations of a training a GPU rounds to TF32 (10 bits of 23): `none` on a CPU.
+
+    PyTorch does so for convolutions, unless it is told otherwise, on GPUs from the Ampere generation on. In bf16 there
+    are no convolutions and no products in float32.
+    """
+    if device.type != "cuda" or precision != "fp32" or torch.version.hip is not None:
+        return "none"
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        return "none"
+    flags = {"convolutions": torch.backends.cudnn.allow_tf32, "products": torch.backends.cuda.matmul.allow_tf32}
+    return " and ".join(name for name, allowed in flags.items() if allowed) or "none"
 
 
 def bfloat16_support(device: torch.device) -> Bfloat16Support:

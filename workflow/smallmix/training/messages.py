@@ -162,14 +162,64 @@ def warn_of_emulation(precision: Precision, device: torch.device) -> str | None:
 
 def describe_executor(check: EquivalenceCheck) -> str:
     """Say how steps are taken on a GPU, and why."""
-    if not check.failure:
+    if check.passed:
         return f"whole steps are captured as a CUDA graph ({check.steps} of them equalled plain ones bit for bit)"
-    from smallmix.science.steps import OTHER_NUMBERS
+    return f"steps are started one by one, which is slower: {describe_fallback(check)}"
 
-    reason = check.failure
-    if reason == OTHER_NUMBERS:
-        reason = f"{check.steps} of them gave other numbers than plain ones"
-    return f"steps are started one by one: captured ones do not work here ({reason})"
+
+def describe_fallback(check: EquivalenceCheck) -> str:
+    """Say why captured steps are not taken; empty where they are."""
+    if check.causes:
+        return f"captured steps do not work here ({describe_causes(check.causes)})"
+    if check.non_finite:
+        return f"one of {check.steps} steps had a loss that is not finite, so captured steps could not be compared"
+    if check.difference is not None:
+        name, largest = check.difference.name.replace("momentum/", "momentum of "), check.difference.largest
+        return (
+            f"captured steps gave other numbers than plain ones (after {check.steps} of them, {name} differs in "
+            f"{check.difference.numbers:,} of {check.difference.of:,} numbers, by up to {largest:.3g})"
+        )
+    return ""
+
+
+def describe_evaluation_fallback(causes: tuple[str, ...]) -> str:
+    """Say why evaluations are not captured although steps are; without `causes`, other logits are the reason."""
+    return describe_causes(causes) or "captured ones gave other logits than plain ones"
+
+
+def describe_plain_evaluation(causes: tuple[str, ...]) -> str:
+    """Say how evaluations are taken where they are not captured although steps are, and why."""
+    return f"evaluations are started kernel by kernel, which is slower: {describe_evaluation_fallback(causes)}"
+
+
+def describe_causes(causes: Sequence[str]) -> str:
+    """Return a chain of errors in one line, the first one first."""
+    return ", then ".join(causes)
+
+
+def describe_failed_capture(cell: Cell, causes: tuple[str, ...]) -> str:
+    """Describe a training whose executor, asked for by name, cannot be had on this GPU."""
+    return (
+        f"recipe.executor: {cell.recipe.executor}: whole steps could not be captured on this GPU "
+        f"({describe_causes(causes)}). Use recipe.executor: automatic, which takes plain steps where captured ones do "
+        "not work, or eager."
+    )
+
+
+def describe_broken_context(captured: str, causes: tuple[str, ...]) -> str:
+    """Describe a training whose GPU answers nothing any more. `captured` is what was tried: a step or an evaluation."""
+    return (
+        f"a captured {captured} broke this process's CUDA context ({describe_causes(causes)}), and nothing more can be "
+        "computed on the GPU. Run again with recipe.executor: eager."
+    )
+
+
+def describe_unusable_workspace(value: str) -> str:
+    """Describe a setting of the environment with which a GPU would not give equal numbers to equal trainings."""
+    return (
+        f"CUBLAS_WORKSPACE_CONFIG is {value!r} in the environment, with which products of matrices on a GPU are not "
+        "deterministic. Unset it, or set it to :4096:8 or :16:8."
+    )
 
 
 def describe_missing_gpu(cell: Cell) -> str:

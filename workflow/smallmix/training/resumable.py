@@ -23,6 +23,7 @@ class ResumableTraining:
     """The state of a training, and what its record says about its course, which decides no number.
 
     `environments` lists the machines and versions that took part, each once, in the order in which they came.
+    `executions` says of each run how its steps and evaluations were started (see `execution`), this one last.
     """
 
     state: TrainingState
@@ -31,6 +32,7 @@ class ResumableTraining:
     runs: int = 1
     started: str = ""
     environments: list[dict[str, str | int]] = field(default_factory=list)
+    executions: list[dict[str, str]] = field(default_factory=lambda: [{}])
 
     def to_checkpoint(self) -> dict[str, Any]:
         """Return the training as tensors and plain values."""
@@ -49,6 +51,7 @@ class ResumableTraining:
             "runs": self.runs,
             "started": self.started,
             "environments": self.environments,
+            "executions": self.executions,
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -73,6 +76,7 @@ class ResumableTraining:
         self.runs = saved["runs"] + 1
         self.started = saved["started"]
         self.environments = saved["environments"]
+        self.executions = [*saved["executions"], {}]
 
     def enter_environment(self, environment: Mapping[str, str | int]) -> list[str]:
         """Note where training goes on; return what differs from the place before."""
@@ -84,6 +88,16 @@ class ResumableTraining:
             for key in sorted({*before, *here})
             if before.get(key) != here.get(key)
         ]
+
+    def distinct_executions(self) -> list[dict[str, str]]:
+        """Return the distinct entries of `executions`, this run's last; what a later run knew better is left out."""
+        *earlier, here = self.executions
+        distinct: list[dict[str, str]] = []
+        for one in earlier:
+            others = [*(other for other in earlier if other != one), here]
+            if one not in distinct and not any(one.items() <= other.items() for other in others):
+                distinct.append(one)
+        return [*distinct, here]
 
 
 def _check_tensors(what: str, wanted: Mapping[Any, Tensor], found: Mapping[Any, Any]) -> None:
@@ -110,6 +124,11 @@ def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]
         for one in saved["environments"]
     ):
         raise UnusableCheckpoint("it does not say when and where it was begun")
+    if not all(
+        isinstance(one, dict) and all(type(text) is str for item in one.items() for text in item)
+        for one in saved["executions"]
+    ):
+        raise UnusableCheckpoint("it does not say how its steps were started")
     iteration = saved["iteration"]
     if list(saved["early_digests"]) != expected_digests(iteration) or not all(
         type(digest) is str for digest in saved["early_digests"].values()

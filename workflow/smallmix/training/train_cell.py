@@ -32,7 +32,7 @@ from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
-from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_processor
+from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_processor, describe_tf32
 from smallmix.training.messages import (
     describe_out_of_memory,
     describe_seconds,
@@ -198,6 +198,8 @@ def _train_record(
         **final_numbers(state, evaluation, labels),
         "environment": environment,
         "earlier_environments": training.environments[:-1],
+        "execution": training.executions[-1],
+        "earlier_executions": training.distinct_executions()[:-1],
         "timing": _timing(training),
     }
     return {
@@ -222,6 +224,7 @@ def describe_environment(
         "threads": cell.recipe.cpu_threads,
         "precision": cell.recipe.precision,
         "memory_format": str(memory_format).removeprefix("torch."),
+        "tf32": describe_tf32(device, cell.recipe.precision),
     }
 
 

@@ -7,18 +7,25 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from smallmix.errors import Interrupted, TrainingError
+from smallmix.science.arithmetic import UnusableWorkspace
 from smallmix.science.batch_plan import learning_rates
+from smallmix.science.captures import BrokenContext, CaptureFailed
 from smallmix.science.evaluation import Evaluation, EvaluationStopped, evaluate
 from smallmix.science.results import NonFiniteEvaluation, evaluate_training
 from smallmix.science.steps import NeedsCudaDevice, StepExecutor, build_executor
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import NonFiniteLoss
+from smallmix.training.execution import note_execution
 from smallmix.training.messages import (
+    describe_broken_context,
     describe_executor,
+    describe_failed_capture,
     describe_missing_gpu,
     describe_non_finite,
     describe_non_finite_evaluation,
+    describe_unusable_workspace,
+    is_out_of_memory,
     progress_line,
     warn_of_early_loss,
 )
@@ -48,6 +55,7 @@ def train(
     evaluation: Evaluation | None = None
     state.model.train()
     executor = begin(data, state, log)
+    note_execution(training, executor, log)
 
     while True:
         save_is_due = time.perf_counter() - last_save >= save_every_seconds
@@ -68,9 +76,10 @@ def train(
         if state.evaluation_is_due:
             evaluation_began = time.perf_counter()
             try:
-                evaluation = evaluate_finite(data, state, executor.last_loss, stop)
+                evaluation = evaluate_finite(data, state, executor, stop)
             except EvaluationStopped:
                 continue
+            note_execution(training, executor, log)
             now = time.perf_counter()
             training.evaluation_seconds += now - evaluation_began
             rate = interval_images / max(evaluation_began - interval_began, 1e-9)
@@ -97,6 +106,14 @@ def begin(data: TrainingData, state: TrainingState, log: Callable[[str], None]) 
         executor = build_executor(data, state)
     except NeedsCudaDevice as error:
         raise TrainingError(describe_missing_gpu(state.cell)) from error
+    except UnusableWorkspace as error:
+        raise TrainingError(describe_unusable_workspace(error.value)) from error
+    except BrokenContext as error:
+        raise TrainingError(describe_broken_context("step", error.causes)) from error
+    except CaptureFailed as error:
+        if is_out_of_memory(error):
+            raise
+        raise TrainingError(describe_failed_capture(state.cell, error.causes)) from error
     if executor.check is not None:
         log(describe_executor(executor.check))
     return executor
@@ -113,12 +130,16 @@ def take(state: TrainingState, executor: StepExecutor, action: Callable[[], Resu
         ) from error
 
 
-def evaluate_finite(data: TrainingData, state: TrainingState, last_loss: float | None, stop: StopRequest) -> Evaluation:
+def evaluate_finite(data: TrainingData, state: TrainingState, executor: StepExecutor, stop: StopRequest) -> Evaluation:
     """Evaluate as `evaluate_training` does; a loss that is not finite becomes a TrainingError."""
     try:
-        return evaluate_training(data, state, stop.__bool__)
+        return evaluate_training(data, state, stop.__bool__, executor.forward)
+    except BrokenContext as error:
+        raise TrainingError(describe_broken_context("evaluation", error.causes)) from error
     except NonFiniteEvaluation as error:
         rate = float(learning_rates(state.cell, state.iteration - 1, 1)[0])
         raise TrainingError(
-            describe_non_finite_evaluation(state.cell, error.images, error.value, state.iteration, rate, last_loss)
+            describe_non_finite_evaluation(
+                state.cell, error.images, error.value, state.iteration, rate, executor.last_loss
+            )
         ) from error
