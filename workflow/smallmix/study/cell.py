@@ -13,7 +13,9 @@ from typing import Any, Literal
 from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.study.iterations import EpochBatches, EvaluationMoments, LastBatch
 
-Mix = str  # the name of a method's file in science/methods; the configuration lists those that there are
+# The name of a method's file in science/methods. MixName in study/published.py lists those that there are: it stands
+# outside of what a cell's code fingerprint covers, so that a name more trains nothing anew.
+Mix = str
 SubsetRule = Literal["head", "balanced", "random"]
 BudgetUnit = Literal["epochs", "iterations"]
 Precision = Literal["fp32", "bf16"]
