@@ -20,7 +20,7 @@ SubsetRule = Literal["head", "balanced", "random"]
 BudgetUnit = Literal["epochs", "iterations"]
 Precision = Literal["fp32", "bf16"]
 Executor = Literal["automatic", "eager", "graph", "graph-compiled"]
-ADDED_LATER = "added later"
+ADDED_LATER = "added-later"
 
 
 def added_later(neutral: Any) -> Any:
