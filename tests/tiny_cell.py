@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from smallmix.datasets.array_writing import DatasetArrays, write_dataset
@@ -20,12 +20,17 @@ from smallmix.study.cell import (
     RecipeValue,
     SubsetValue,
 )
+from smallmix.study.published import MixName
 from smallmix.training.signals import StopRequest
 from smallmix.training.train_cell import TrainingJob, train_cell
 
-MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")
-BETAS: dict[Mix, tuple[float, float] | None] = {"none": None, "images": (2.0, 1.0), "images-and-labels": (1.0, 1.0)}
+MIXES: tuple[Mix, ...] = get_args(MixName)
 CLASSES = 10
+
+
+def method_of(mix: Mix) -> MethodValue:
+    """Return a method of this mix; the distribution is the article's for its own two."""
+    return MethodValue(mix, None if mix == "none" else (2.0, 1.0) if mix == "images" else (1.0, 1.0))
 
 
 def tiny_cell(
@@ -55,7 +60,7 @@ def tiny_cell(
     return Cell(
         dataset=DatasetValue("digits"),
         subset=SubsetValue("head", size),
-        method=MethodValue(mix, BETAS[mix]),
+        method=method_of(mix),
         seed=0,
         model=ModelValue("preact-resnet18", width=4, blocks=(1, 1, 1, 1)),
         recipe=RecipeValue(**values),

@@ -77,10 +77,15 @@ class Project:
     def wait_until_training(self, process: subprocess.Popen[bytes], name: str) -> None:
         """Wait until two cells take steps."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while sum("| train loss" in log.read_text() for log in self.folder.glob("results/store/*/log.txt")) < 2:
+        while self._cells_under_way() < 2:
             assert process.poll() is None, self.output(name)
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+    def _cells_under_way(self) -> int:
+        # On a busy machine one cell may have ended before the next takes its first step.
+        logs = [log.read_text() for log in self.folder.glob("results/store/*/log.txt")]
+        return sum("| train loss" in text and "finished:" not in text for text in logs)
 
     def trainers(self) -> list[int]:
         """Return the trainers of this project that are alive."""

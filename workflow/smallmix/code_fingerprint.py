@@ -1,8 +1,8 @@
 """Fingerprints of code: of what a module's source means, together with everything of this package that it imports.
 
 Comments, docstrings, layout and the arguments of raised errors do not count, so that only a change of meaning reruns
-anything. The fingerprint of a cell's training covers `science/`, without the methods and networks of other cells, and
-what these modules import.
+anything. Nor do the modules of FOR_PEOPLE, which decide no content. The fingerprint of a cell's training covers
+`science/`, without the methods and networks of other cells, and what these modules import.
 
 Parsing all modules takes a third of a second, at every start of Snakemake and of every job. So the answers are kept in
 the package's __pycache__, each beside the checksum of the source that it was read from: a source of other bytes is read
@@ -30,8 +30,17 @@ PACKAGE = "smallmix"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
 CACHE_NAME = "module-meanings.json"
 CODE_FINGERPRINT_LENGTH = 16
-# No result follows from an error's kind, text or exit code.
-FOR_PEOPLE = frozenset({"smallmix.errors"})
+# Modules that decide no content of any file, so that a change of them runs nothing again.
+FOR_PEOPLE = frozenset(
+    {
+        "smallmix.errors",  # an error's kind, text and exit code
+        "smallmix.atomic_files",  # how bytes come to the disk, and what is said where they do not
+        "smallmix.file_locks",  # who waits for whom
+        "smallmix.code_fingerprint",  # what is run again
+        "smallmix.datasets.progress",  # how far something has come
+        "smallmix.datasets.download",  # what arrives has a known checksum, or is refused
+    }
+)
 
 
 @functools.cache

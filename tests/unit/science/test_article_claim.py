@@ -13,7 +13,8 @@ import itertools
 import numpy
 import torch
 from smallmix.science.batch_plan import BatchPlan
-from smallmix.science.training_step import mix_images, mixed_loss
+from smallmix.science.mixing import mix_images
+from smallmix.science.training_step import mixed_loss
 from smallmix.study.cell import MethodValue
 from torch import Tensor, nn
 

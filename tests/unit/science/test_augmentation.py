@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy
 import torch
 from PIL import Image
-from smallmix.science.training_step import Normalization, crop_windows, gather_batch, mix_images
+from smallmix.science.mixing import mix_images
+from smallmix.science.training_step import Normalization, crop_windows, gather_batch
 from torchvision.transforms import functional as torchvision_functional
 from torchvision.transforms import v2
 

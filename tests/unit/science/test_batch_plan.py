@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smallmix.science.batch_plan import ITERATIONS_PER_CHUNK, BatchPlan, PlanChunk, learning_rates
-from smallmix.study.cell import Mix
 
+from tests.tiny_cell import MIXES
 from tests.unit.science.training_cells import METHODS, make_cell
 
-MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")
 SHARED_TABLES = ("batch_sizes", "rows", "crop_y", "crop_x", "flip", "partner", "learning_rate")
 # (size, last batch of an epoch) of batches of 128.
 REMAINDERS = [(100, 100), (500, 116), (250, 122), (5000, 8), (128, 128), (256, 128), (129, 1)]

@@ -33,6 +33,7 @@ from smallmix.training.resumable import ResumableTraining
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tests.tiny_cell import MIXES
 from tests.unit.science.training_cells import make_cell, momentum_sgd, random_pixels, training_images, training_step
 
 CPU = torch.device("cpu")
@@ -90,7 +91,7 @@ def equal(first: TrainingState, second: TrainingState) -> bool:
     )
 
 
-@pytest.mark.parametrize("mix", ["none", "images", "images-and-labels"])
+@pytest.mark.parametrize("mix", MIXES)
 def test_all_executors_take_the_same_steps_bit_for_bit(mix: Any) -> None:
     cell = replace(make_cell(20, mix), recipe=SMALL.recipe, budget=SMALL.budget, model=SMALL.model)
     data = data_of(cell)

@@ -19,10 +19,10 @@ from smallmix.study.cell import Cell, Mix
 from torch.nn import functional
 from torchvision.transforms import v2
 
+from tests.tiny_cell import MIXES
 from tests.unit.science.training_cells import make_cell, momentum_sgd, training_images, training_step
 
 CPU = torch.device("cpu")
-MIXES: tuple[Mix, ...] = ("none", "images", "images-and-labels")
 
 
 def plan_row(cell: Cell, iteration: int = 0) -> BatchRow:

@@ -21,7 +21,6 @@ from smallmix.study.cell import (
     Cell,
     DatasetValue,
     EvaluationValue,
-    MethodValue,
     Mix,
     ModelValue,
     Precision,
@@ -30,6 +29,8 @@ from smallmix.study.cell import (
     SubsetValue,
 )
 from torch import nn
+
+from tests.tiny_cell import MIXES, method_of
 
 RECIPE = RecipeValue(
     batch_size=128,
@@ -44,11 +45,7 @@ RECIPE = RecipeValue(
     executor="automatic",
     cpu_threads=1,
 )
-METHODS = {
-    "none": MethodValue("none"),
-    "images": MethodValue("images", (2.0, 1.0)),
-    "images-and-labels": MethodValue("images-and-labels", (1.0, 1.0)),
-}
+METHODS = {mix: method_of(mix) for mix in MIXES}
 
 
 def make_cell(

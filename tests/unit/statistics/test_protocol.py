@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,12 @@ from smallmix.statistics.protocol import (
     sizes_with_the_whole_budget,
 )
 from smallmix.statistics.study_results import StudyResults, label_checksums
+from smallmix.study.cell import Cell
 from smallmix.study.configuration import load_study
 from smallmix.study.published import article_protocol, method_as_published
 from smallmix.study.study import Study
 
+from tests.cell_values import CELL, OTHER
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS, build_configuration
 from tests.unit.statistics.made_up_results import make_study
 
@@ -153,3 +155,56 @@ def test_labels_are_known_by_both_checksums_or_not_at_all() -> None:
     for lacking in ({}, {"train_labels.npy": "1"}):
         assert label_checksums(replace(described, checksums=lacking)) == ()
     assert label_checksums(None) == ()
+
+
+# Fields of a cell that may differ from the article's protocol without a word on the page.
+NOT_PART_OF_THE_PROTOCOL = {
+    "recipe.executor": "it says how steps are started; their numbers are the same",
+    "recipe.cpu_threads": "it changes the order of sums alone, as another machine does",
+    "evaluation.clean_train_limit": "the accuracy on clean training images is no published number",
+}
+# Fields that the study's configuration is asked for, and the tests above see that it is.
+ASKED_OF_THE_CONFIGURATION = {
+    "dataset.name": "another data set is a difference, unless the labels prove a copy",
+    "dataset.image_size": "of a copy",
+    "dataset.color": "of a copy",
+    "subset.rule": "any rule but the head of the list is a difference",
+    "subset.size": "each size has its own published numbers",
+    "subset.seed": "follows from the rule",
+    "seed": "the number of seeds is a difference",
+}
+
+
+def fields_of_cells() -> list[str]:
+    """Return the names of all fields of a cell's value, with their part in front."""
+    names = []
+    for part in fields(Cell):
+        value = getattr(CELL, part.name)
+        names += [f"{part.name}.{field.name}" for field in fields(value)] if is_dataclass(value) else [part.name]
+    return names
+
+
+def test_every_field_of_a_cell_is_judged_or_known_not_to_be() -> None:
+    """A field that is added later must not pass as the article's protocol unseen."""
+    study = make_study(sizes=(500,), seeds=(0,), budgets=ARTICLE_BUDGETS)
+    unseen = set()
+    for name in fields_of_cells():
+        part, _, field = name.partition(".")
+        if field and texts_with(study, part, field) == texts_with(study, part, None):
+            unseen.add(name)
+    apart = set(NOT_PART_OF_THE_PROTOCOL) | (set(ASKED_OF_THE_CONFIGURATION) - {"seed"})
+    assert unseen == apart
+
+
+def texts_with(study: Study, part: str, field: str | None) -> set[str]:
+    """Return what differs from the article in a study of one size, with another value in a field of its cells."""
+    cells = []
+    for cell in study.cells:
+        value = getattr(cell.value, part)
+        other = replace(value, **{field: OTHER[part][field]}) if field else value
+        cells.append(replace(cell, value=replace(cell.value, **{part: other})))
+    other_study = replace(study, cells=tuple(cells))
+    found = differences_of_study(other_study, ARTICLE)
+    for cell in other_study.cells:
+        found += differences_of_cell(other_study, ARTICLE, cell.size, cell.method)
+    return {one.text for one in found}

@@ -4,53 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 import pytest
-from smallmix.study.cell import (
-    BudgetValue,
-    Cell,
-    DatasetValue,
-    EvaluationValue,
-    MethodValue,
-    ModelValue,
-    RecipeValue,
-    SubsetValue,
-)
+from smallmix.study.cell import BudgetValue, Cell, EvaluationValue, RecipeValue, SubsetValue, added_later
 
-CELL = Cell(
-    dataset=DatasetValue("cifar10"),
-    subset=SubsetValue("head", 500),
-    method=MethodValue("images", (2.0, 1.0)),
-    seed=0,
-    model=ModelValue("preact-resnet18", 64, (2, 2, 2, 2)),
-    recipe=RecipeValue(128, 0.1, 0.9, 1e-4, (0.33, 0.66), 0.1, 4, True, "fp32", "automatic", 1),
-    budget=BudgetValue("iterations", 117_000),
-    evaluation=EvaluationValue("iterations", 390, 5000),
-)
-# One other value for every field, so that a field that is added later and forgotten here fails below.
-OTHER: dict[str, dict[str, Any]] = {
-    "dataset": {"name": "digits", "image_size": 32, "color": "grey"},
-    "subset": {"rule": "random", "size": 250, "seed": 3},
-    "method": {"mix": "none", "beta": (1.0, 1.0)},
-    "model": {"name": "other", "width": 8, "blocks": (1, 1, 1, 1)},
-    "recipe": {
-        "batch_size": 64,
-        "learning_rate": 0.2,
-        "momentum": 0.0,
-        "weight_decay": 0.0,
-        "decay_at": (),
-        "decay_factor": 0.5,
-        "crop_padding": 0,
-        "flip": False,
-        "precision": "bf16",
-        "executor": "eager",
-        "cpu_threads": 2,
-        "last_batch": "even",
-    },
-    "budget": {"unit": "epochs", "amount": 1},
-    "evaluation": {"unit": "epochs", "every": 1, "clean_train_limit": 1, "every_at_end": 30},
-}
+from tests.cell_values import CELL, OTHER
+
 FIELDS = [(part.name, field.name) for part in dataclasses.fields(Cell) if part.name != "seed"
           for field in dataclasses.fields(getattr(CELL, part.name))]  # fmt: skip
 
@@ -113,3 +72,20 @@ def test_unknown_keys_are_refused() -> None:
     value["budget"]["minutes"] = 3
     with pytest.raises(TypeError):
         Cell.from_dict(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class LaterRecipe(RecipeValue):
+    """A recipe of a later version, with a field that today's trainings do without."""
+
+    label_smoothing: float = added_later(0.0)
+
+
+def test_a_field_that_is_added_with_a_neutral_default_changes_no_fingerprint() -> None:
+    """Else every stored training would be out of reach of `adopt-results`, which looks for equal cells."""
+    neutral = dataclasses.replace(CELL, recipe=LaterRecipe(**vars(CELL.recipe)))
+    assert neutral.to_json() == CELL.to_json()
+    assert neutral.fingerprint == CELL.fingerprint
+    other = dataclasses.replace(CELL, recipe=LaterRecipe(**vars(CELL.recipe), label_smoothing=0.1))
+    assert other.fingerprint != CELL.fingerprint
+    assert other.to_dict()["recipe"]["label_smoothing"] == 0.1

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from smallmix import code_fingerprint
-from smallmix.code_fingerprint import fingerprint_training, import_closure, training_modules
+from smallmix.code_fingerprint import fingerprint_code, fingerprint_training, import_closure, training_modules
+from smallmix.study.published import MixName
 
 PACKAGE = code_fingerprint.PACKAGE_FOLDER
-MIXES = ("none", "images", "images-and-labels")
+RULES = PACKAGE.parent / "rules"
+MIXES: tuple[str, ...] = get_args(MixName)
 NETWORKS = ("preact-resnet18", "preact-resnet18-mixup", "preact-resnet18-without-final-norm")
 SHARED_BY_NETWORKS = {"preactivation", "preactivation_layers"}
 NAMES = {"mixing weight"}  # of a generator of random numbers
 SHARED = sorted(path.name for path in (PACKAGE / "science").glob("[!_]*.py"))
+
+# What these say is read by people alone.
+MESSAGES_ALONE = (
+    "atomic_files.py",
+    "code_fingerprint.py",
+    "errors.py",
+    "file_locks.py",
+    "datasets/progress.py",
+    "datasets/download.py",
+)
 
 Fingerprints = dict[tuple[str, str], str]
 
@@ -30,9 +44,26 @@ class PackageCopy:
 
     def fingerprints(self) -> Fingerprints:
         """Return the fingerprint of every method with every network, as a new process would find it."""
+        self._forget()
+        return {(mix, network): fingerprint_training(mix, network) for mix in MIXES for network in NETWORKS}
+
+    def fingerprints_of_jobs(self) -> dict[tuple[str, ...], str]:
+        """Return the fingerprints of the code that rules name, as a new process would find them."""
+        self._forget()
+        return {modules: fingerprint_code(*modules) for modules in modules_of_rules()}
+
+    def _forget(self) -> None:
         for cached in ("fingerprint_code", "fingerprint_training", "_meanings", "_module_file", "_imports_of"):
             getattr(code_fingerprint, cached).cache_clear()
-        return {(mix, network): fingerprint_training(mix, network) for mix in MIXES for network in NETWORKS}
+
+    def reword(self, path: str) -> bool:
+        """Reword the messages of a file; return whether it has any."""
+        file = self.folder / path
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        plain = ast.unparse(tree)
+        changed = ast.unparse(RewordMessages().visit(tree))
+        file.write_text(changed, encoding="utf-8")
+        return changed != plain
 
     def changed(self, path: str) -> set[tuple[str, str]]:
         """Change a number in a file; return the trainings that this outdates. The file is then as before."""
@@ -63,6 +94,14 @@ class RewordMessages(ast.NodeTransformer):
         if isinstance(node.value, str) and " " in node.value.strip() and node.value not in NAMES:
             return ast.Constant(node.value + " (reworded)")
         return node
+
+
+def modules_of_rules() -> set[tuple[str, ...]]:
+    """Return the modules whose fingerprints decide whether a rule's jobs are run again, rule by rule."""
+    calls = [
+        call for rules in RULES.glob("*.smk") for call in re.findall(r"fingerprint_code\(([^)]*)\)", rules.read_text())
+    ]
+    return {tuple(re.findall(r'"(smallmix\.[a-z_.]+)"', call)) for call in calls}
 
 
 def with_another_number(source: str) -> str:
@@ -115,6 +154,24 @@ def test_rewording_anything_that_a_training_covers_retrains_nothing(package: Pac
     errors = package.folder / "errors.py"
     errors.write_text(errors.read_text(encoding="utf-8") + "\n\nclass NewError(SmallmixError):\n    exit_code = 99\n")
     assert package.fingerprints() == before
+
+
+@pytest.mark.parametrize("path", MESSAGES_ALONE)
+def test_rewording_what_a_job_says_of_files_and_progress_runs_no_job_again(package: PackageCopy, path: str) -> None:
+    before = package.fingerprints(), package.fingerprints_of_jobs()
+    assert len(before[1]) >= 8
+    assert package.reword(path)
+    assert (package.fingerprints(), package.fingerprints_of_jobs()) == before
+
+
+def test_rewording_what_tables_and_pages_show_runs_their_jobs_again(package: PackageCopy) -> None:
+    """The counterpart: the words of `wording` are content."""
+    before = package.fingerprints_of_jobs()
+    file = package.folder / "wording.py"
+    file.write_text(with_another_number(file.read_text(encoding="utf-8")), encoding="utf-8")
+    after = package.fingerprints_of_jobs()
+    outdated = {module for modules in before if before[modules] != after[modules] for module in modules}
+    assert {"smallmix.statistics.claims", "smallmix.figures.catalogue", "smallmix.report.page"} <= outdated
 
 
 def _file_of(package: Path, module: str) -> Path:

@@ -23,6 +23,7 @@ from smallmix.figures.style import (
     write_nothing_yet,
 )
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.mixing import mix_images
 from smallmix.study.layout import Layout
 from smallmix.study.study import StudyCell
 from smallmix.wording import number, visible_text
@@ -74,7 +75,9 @@ def _examples_of(
         position = int(different[0]) if len(different) else 0
         own, partner = np.asarray(images[rows[position]]), np.asarray(images[partners[position]])
         weight = float(plan.image_weight[iteration])
-        mixed = np.rint(weight * own.astype(np.float64) + (1 - weight) * partner.astype(np.float64))
+        # Training mixes after the normalisation, which is linear: mixtures of pixels are the same pictures.
+        pair = np.stack([own, partner]).astype(np.float32)
+        mixed = np.rint(mix_images(pair, np.array([1, 0]), np.asarray(plan.image_weight[iteration]))[0])
         examples.append(
             MixedExample(
                 own_image=own,

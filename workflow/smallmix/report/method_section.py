@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from smallmix.datasets.description import DatasetDescription
@@ -16,6 +17,12 @@ from smallmix.wording import count_of, joined
 
 # Where no data set is at hand to count them.
 DEFAULT_CLASSES = 10
+# What a method does, by its mix.
+MIX_MEANINGS: Mapping[str, str] = {
+    "none": "nothing is mixed",
+    "images": "images are mixed, the label of the first is kept",
+    "images-and-labels": "images and labels are mixed",
+}
 
 
 def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
@@ -79,13 +86,12 @@ def _where(tables: StudyTables, places: list[tuple[int, str]]) -> str:
 
 def method_meaning(meaning: dict[str, Any]) -> str:
     """Say what a method does, from its keys."""
-    if meaning["mix"] == "none":
-        return "nothing is mixed"
+    mix = meaning["mix"]
+    words = MIX_MEANINGS.get(mix, f"mix {mix}, which this page cannot describe")
+    if not meaning.get("beta"):
+        return words
     first, second = meaning["beta"]
-    weight = f"λ drawn from Beta({first:g}, {second:g}) once per batch"
-    if meaning["mix"] == "images":
-        return f"images are mixed, the label of the first is kept, {weight}"
-    return f"images and labels are mixed, {weight}"
+    return f"{words}, λ drawn from Beta({first:g}, {second:g}) once per batch"
 
 
 def _choices(tables: StudyTables) -> str:

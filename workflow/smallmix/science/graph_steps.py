@@ -33,23 +33,18 @@ class PlanTables:
     """
 
     def __init__(self, plan: BatchPlan, device: torch.device) -> None:
-        iterations = min(plan.iterations_per_chunk, plan.cell.iterations)
-        shape = (iterations, plan.cell.epoch_batches.large)
+        first = plan.chunk(0)  # as large as any
 
-        def zeros(shape: tuple[int, ...], kind: torch.dtype) -> Tensor:
-            return torch.zeros(shape, dtype=kind, device=device)
+        def place_for(values: Tensor) -> Tensor:
+            return torch.zeros(values.shape, dtype=values.dtype, device=device)
 
         self._table = BatchRow(
-            rows=zeros(shape, torch.int64),
-            crop_y=zeros(shape, torch.int64),
-            crop_x=zeros(shape, torch.int64),
-            flip=zeros(shape, torch.bool),
-            partner=zeros(shape, torch.int64),
-            image_weight=zeros(shape[:1], torch.float32),
-            label_weight=zeros(shape[:1], torch.float32),
-            learning_rate=zeros(shape[:1], torch.float32),
+            **{
+                part.name: place_for(torch.from_numpy(getattr(first, part.name)))
+                for part in dataclasses.fields(BatchRow)
+            }
         )
-        self.position = zeros((1,), torch.int64)
+        self.position = torch.zeros((1,), dtype=torch.int64, device=device)
 
     def load(self, chunk: PlanChunk, position: int) -> None:
         """Overwrite the tables, in the order of the device's stream: steps started before still read the old ones."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from smallmix.science.arithmetic import require_deterministic_products
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
@@ -314,13 +315,8 @@ def upload(chunk: PlanChunk, device: torch.device) -> BatchRow:
 
 def row_of(table: BatchRow, position: int, batch_size: int) -> BatchRow:
     """Return one row of a chunk's tables, cut to its batch: views."""
-    return BatchRow(
-        rows=table.rows[position, :batch_size],
-        crop_y=table.crop_y[position, :batch_size],
-        crop_x=table.crop_x[position, :batch_size],
-        flip=table.flip[position, :batch_size],
-        partner=table.partner[position, :batch_size],
-        image_weight=table.image_weight[position],
-        label_weight=table.label_weight[position],
-        learning_rate=table.learning_rate[position],
-    )
+
+    def select(values: Tensor) -> Tensor:
+        return values[position, :batch_size] if values.ndim > 1 else values[position]
+
+    return BatchRow(**{part.name: select(getattr(table, part.name)) for part in dataclasses.fields(BatchRow)})

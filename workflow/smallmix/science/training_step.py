@@ -19,6 +19,7 @@ from torch.nn import functional
 from torch.optim.sgd import sgd
 
 from smallmix.science.arithmetic import reduced_precision
+from smallmix.science.mixing import mix_images
 from smallmix.study.cell import Precision
 
 
@@ -60,14 +61,6 @@ def gather_batch(windows: Tensor, rows: Tensor, crop_y: Tensor, crop_x: Tensor, 
     """
     crops = windows[rows, crop_y, crop_x]
     return torch.where(flip[:, None, None, None], crops.flip(-1), crops)
-
-
-def mix_images(images: Tensor, partner: Tensor, image_weight: Tensor) -> Tensor:
-    """Return weight x image + (1 - weight) x partner's image.
-
-    Images are float32 [B, C, H, W], the weight is a float32 scalar in [0, 1].
-    """
-    return images * image_weight + images[partner] * (1 - image_weight)
 
 
 @dataclass(frozen=True)

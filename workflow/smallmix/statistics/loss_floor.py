@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,23 @@ from smallmix.wording import joined, number
 NODES = 4096
 
 
-def loss_floor(cell: Cell, class_counts: Sequence[int]) -> float:
-    """Return the least expected training loss (nats) of a cell, from the images of every class in its subset."""
-    return pair_floor(cell.method) * share_of_unlike_pairs(class_counts, cell.images_seen / cell.iterations)
+def loss_floor(cell: Cell, class_counts: Sequence[int]) -> float | None:
+    """Return the least expected training loss (nats) of a cell, from the images of every class in its subset.
+
+    None where the method's floor is not known.
+    """
+    floor = pair_floor(cell.method)
+    share = share_of_unlike_pairs(class_counts, cell.images_seen / cell.iterations)
+    return None if floor is None else floor * share
 
 
-def pair_floor(method: MethodValue) -> float:
-    """Return the least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed."""
-    if method.mix == "none" or method.beta is None:
-        return 0.0
-    return _mean_entropy(method.mix == "images-and-labels", *method.beta)
+def pair_floor(method: MethodValue) -> float | None:
+    """Return the least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed.
+
+    None where it is not known.
+    """
+    floor_of = PAIR_FLOORS.get(method.mix)
+    return None if floor_of is None else floor_of(method)
 
 
 def share_of_unlike_pairs(class_counts: Sequence[int], batch: float) -> float:
@@ -75,20 +82,22 @@ def equal_expected_loss(images: MethodValue, labels: MethodValue) -> bool:
 def floor_sentences(study: Study) -> list[str]:
     """Return why the training loss of mixed images has a floor, and how high it is for each method of the study."""
     values = {cell.method: cell.value.method for cell in study.cells}
-    mixes = {value.mix for value in values.values()}
-    sentences = ["Under mixup the training loss is measured on mixed images. No network can bring it to zero."]
-    if "images-and-labels" in mixes:
-        sentences.append("Where labels are mixed, a label of 60 % cat and 40 % dog keeps the entropy of that mixture.")
-    if "images" in mixes:
-        sentences.append("Where one label is kept, a mixture does not show to which of its two images it belongs.")
-    floors = [
-        f"{number(pair_floor(value), 2)} nats with {name}" for name, value in values.items() if value.mix != "none"
-    ]
-    if floors:
+    mixed = {name: value for name, value in values.items() if value.mix != "none"}
+    known = {name: floor for name, value in mixed.items() if (floor := pair_floor(value)) is not None}
+    unknown = [name for name in mixed if name not in known]
+    sentences = ["Under mixup the training loss is measured on mixed images."]
+    if known or not mixed:
+        sentences.append("No network can bring it to zero.")
+    mixes = {value.mix for value in mixed.values()}
+    sentences += [reason for mix, reason in FLOOR_REASONS.items() if mix in mixes]
+    if known:
+        floors = joined([f"{number(floor, 2)} nats with {name}" for name, floor in known.items()])
         sentences.append(
-            f"Two images of different classes cost at least {joined(floors)}, on average over the mixing weight. Two "
+            f"Two images of different classes cost at least {floors}, on average over the mixing weight. Two "
             "images of one class may cost nothing."
         )
+    if unknown:
+        sentences.append(f"The floor of {joined(unknown)} is not known.")
     return sentences
 
 
@@ -117,7 +126,38 @@ def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
     return float(np.mean(_entropy(weight if labels_mixed else came_first)))
 
 
+def _floor_without_mixing(method: MethodValue) -> float:
+    return 0.0
+
+
+def _floor_of_kept_labels(method: MethodValue) -> float:
+    return _mean_entropy(False, *_beta_of(method))
+
+
+def _floor_of_mixed_labels(method: MethodValue) -> float:
+    return _mean_entropy(True, *_beta_of(method))
+
+
+def _beta_of(method: MethodValue) -> tuple[float, float]:
+    assert method.beta is not None  # the configuration asks for it wherever something is mixed
+    return method.beta
+
+
 def _entropy(share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the entropy (nats) of a label that is one class with probability `share`, else another."""
     entropy: NDArray[np.float64] = special.entr(share) + special.entr(1 - share)
     return entropy
+
+
+# How the floor on pairs of images of two classes follows from a method, by its mix; None where it is not known. A mix
+# that does not stand here has no known floor either.
+PAIR_FLOORS: Mapping[str, Callable[[MethodValue], float] | None] = {
+    "none": _floor_without_mixing,
+    "images": _floor_of_kept_labels,
+    "images-and-labels": _floor_of_mixed_labels,
+}
+# Why there is a floor, by mix.
+FLOOR_REASONS: Mapping[str, str] = {
+    "images-and-labels": "Where labels are mixed, a label of 60 % cat and 40 % dog keeps the entropy of that mixture.",
+    "images": "Where one label is kept, a mixture does not show to which of its two images it belongs.",
+}

@@ -13,11 +13,23 @@ from typing import Any, Literal
 from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.study.iterations import EpochBatches, EvaluationMoments, LastBatch
 
-Mix = str  # the name of a method's file in science/methods; the configuration lists those that there are
+# The name of a method's file in science/methods. MixName in study/published.py lists those that there are: it stands
+# outside of what a cell's code fingerprint covers, so that a name more trains nothing anew.
+Mix = str
 SubsetRule = Literal["head", "balanced", "random"]
 BudgetUnit = Literal["epochs", "iterations"]
 Precision = Literal["fp32", "bf16"]
 Executor = Literal["automatic", "eager", "graph", "graph-compiled"]
+ADDED_LATER = "added-later"
+
+
+def added_later(neutral: Any) -> Any:
+    """Declare a field that is added to a value below, with the default under which trainings are as they were.
+
+    Where it has that default, it stands in no JSON text and in no fingerprint: cells that were stored before there was
+    the field keep theirs, and `adopt-results` finds them. The fields of today stand there always.
+    """
+    return dataclasses.field(default=neutral, metadata={ADDED_LATER: True})
 
 
 @dataclass(frozen=True)
@@ -163,7 +175,7 @@ class Cell:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value as plain JSON types."""
-        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        plain: dict[str, Any] = _plain(self)
         return plain
 
     def to_json(self) -> str:
@@ -187,8 +199,13 @@ class Cell:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        fields = [field for field in dataclasses.fields(value) if not _is_left_out(field, getattr(value, field.name))]
+        return {field.name: _plain(getattr(value, field.name)) for field in fields}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+def _is_left_out(field: dataclasses.Field[Any], value: Any) -> bool:
+    return ADDED_LATER in field.metadata and bool(value == field.default)

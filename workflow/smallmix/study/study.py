@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import canonical_json
@@ -22,6 +22,8 @@ from smallmix.study.cell import (
     SubsetValue,
 )
 from smallmix.study.iterations import EpochBatches, LastBatch
+
+_Value = TypeVar("_Value", ModelValue, RecipeValue)
 
 
 @dataclass(frozen=True)
@@ -172,28 +174,30 @@ def _cell_value(configuration: dict[str, Any], size: int, method: str, seed: int
         subset=_subset_value(configuration["subsets"], size, seed),
         method=_method_value(configuration["methods"][method]),
         seed=seed,
-        model=ModelValue(
-            name=configuration["model"]["name"],
-            width=configuration["model"]["width"],
-            blocks=tuple(configuration["model"]["blocks"]),
-        ),
-        recipe=RecipeValue(
-            batch_size=recipe["batch_size"],
-            learning_rate=float(recipe["learning_rate"]),
-            momentum=float(recipe["momentum"]),
-            weight_decay=float(recipe["weight_decay"]),
-            decay_at=tuple(float(fraction) for fraction in recipe["decay_at"]),
-            decay_factor=float(recipe["decay_factor"]),
-            crop_padding=recipe["augmentation"]["crop_padding"],
-            flip=recipe["augmentation"]["flip"],
-            precision=recipe["precision"],
-            executor=recipe["executor"],
-            cpu_threads=recipe["cpu_threads"],
-            last_batch=_last_batch(recipe, size),
-        ),
+        model=_value_of(ModelValue, configuration["model"]),
+        recipe=_value_of(RecipeValue, {**recipe, **recipe["augmentation"], "last_batch": _last_batch(recipe, size)}),
         budget=budget,
         evaluation=_evaluation_value(configuration["evaluation"], budget),
     )
+
+
+def _value_of(kind: type[_Value], section: dict[str, Any]) -> _Value:
+    """Return a value whose fields are keys of a section of the configuration, of the same names.
+
+    A key that is missing, in a configuration of an earlier version, gets the field's default: what was done then.
+    Raises KeyError where the field has none.
+    """
+    fields = [one for one in dataclasses.fields(kind) if one.name in section or one.default is dataclasses.MISSING]
+    return kind(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields})
+
+
+def _as_declared(value: Any, annotation: str) -> Any:
+    """Return a value of a configuration, which may come from JSON, as the field's type wants it."""
+    if annotation.startswith("tuple[float"):
+        return tuple(float(item) for item in value)
+    if annotation.startswith("tuple["):
+        return tuple(value)
+    return float(value) if annotation == "float" else value
 
 
 def _dataset_value(dataset: dict[str, Any]) -> DatasetValue:

@@ -1,8 +1,8 @@
 """The methods, one file each: how much of a partner's image and label a batch gets. One weight per batch.
 
-A file is named as `mix` in the configuration, with underscores, and defines `draw_weights(method, draw, count)`: the
-weights of the own image and of the own label of `count` batches, both float32 [count], in [0, 1]. The mixup paper's
-code draws one weight per batch, too.
+A file is named as `mix` in the configuration, with underscores; `MixName` in study/published.py lists these names. It
+defines `draw_weights(method, draw, count)`: the weights of the own image and of the own label of `count` batches, both
+float32 [count], in [0, 1]. The mixup paper's code draws one weight per batch, too.
 
 | mix               | weight of the own image | weight of the own label | source                                       |
 |-------------------|-------------------------|-------------------------|----------------------------------------------|
