@@ -18,6 +18,7 @@ from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
 from smallmix.study.cell import BudgetValue, Cell
 from smallmix.training.hardware import bfloat16_support, choose_device, describe_device
+from smallmix.training.kept_memory import expected_bytes, keep_memory
 from smallmix.training.messages import warn_of_emulation
 
 SECONDS = 3.0
@@ -47,6 +48,8 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
         recipe = dataclasses.replace(recipe, executor="automatic")
     trial = dataclasses.replace(cell, recipe=recipe, budget=BudgetValue("iterations", 100_000))
     data = random_images(cell, images, device)
+    if device.type == "cpu":
+        keep_memory(expected_bytes(cell, data.image_shape, data.classes))  # as a training does
     state = TrainingState.fresh(trial, data, device)
     state.model.train()
     executor = build_executor(data, state)
