@@ -35,7 +35,7 @@ GROWTH = 64 * 2**20  # bytes by which the heap grows beyond the reserved block
 
 BYTES_A_NUMBER = 4
 MAPS_A_BLOCK = 10  # of a training step: activations kept for the backward pass, gradients and work space
-EVALUATED_MAPS = 5 * 500  # of an evaluation: five maps of each of 500 images
+EVALUATED_MAPS = 5 * 500  # of an evaluation: at most five maps of each of 500 images
 COPIES_OF_WEIGHTS = 4  # weights, gradients, momentum, and a copy in another order
 
 MEMORY_INFORMATION = Path("/proc/self/status")
