@@ -1,9 +1,12 @@
-"""Speed on the CPU against the reference: the training loop, data and augmentation alone, and a study on all cores."""
+"""Speed on the CPU against the reference: the training loop, data and augmentation alone, and a study on all cores.
+
+Each contender works in processes of its own. Smallmix keeps freed memory and fixes its arithmetic, as its trainings do.
+The reference keeps the C library's usual memory and PyTorch's defaults, and one process cannot have both.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 import torch
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
@@ -11,12 +14,13 @@ from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.steps import row_of, upload
 from smallmix.study.cell import Precision
 from smallmix.training.hardware import bfloat16_support
+from smallmix.training.kept_memory import expected_bytes, keep_memory
 
 from benchmarks.comparison import Block, Comparison, compare
 from benchmarks.machine import cores
 from benchmarks.reference import ReferenceTraining, batches_without_end
 from benchmarks.worker_pool import TakeSteps, worker_pool
-from benchmarks.workload import ARTICLE, BATCH_SIZE, DEMO, Workload
+from benchmarks.workload import ARTICLE, BATCH_SIZE, CLASSES, DEMO, Workload
 
 CPU = torch.device("cpu")
 OURS = "smallmix"
@@ -28,31 +32,29 @@ def reference_name(workers: int) -> str:
     return f"reference, {workers} workers"
 
 
-def with_arithmetic(ours: bool, threads: int, block: Block) -> Block:
-    """Return the block run under smallmix's settings, or under PyTorch's defaults, which the reference keeps."""
-
-    def run() -> None:
-        if ours:
-            fix_arithmetic(threads)
-        else:
-            torch.set_num_threads(threads)
-            torch.set_flush_denormal(False)
-            torch.set_deterministic_debug_mode("default")
-        block()
-
-    return run
+def begin_ours(workload: Workload, threads: int) -> None:
+    """Set this process up as a training on the CPU does."""
+    fix_arithmetic(threads)
+    keep_memory(expected_bytes(workload.cell(), (workload.side, workload.side, workload.channels), CLASSES))
 
 
-def our_steps(workload: Workload, threads: int, count: int, precision: Precision = "fp32") -> Block:
-    """Return a block of `count` steps of smallmix's own loop; tables are drawn as they are needed."""
+def our_steps(workload: Workload, threads: int, precision: Precision) -> TakeSteps:
+    """Return the steps of smallmix's own loop in this process; tables are drawn as they are needed."""
+    begin_ours(workload, threads)
     executor = workload.begin(CPU, precision, threads=threads)
 
-    def block() -> None:
+    def take(count: int) -> None:
         for _ in range(count):
             executor.step()
         executor.synchronize()
 
-    return block
+    return take
+
+
+def reference_steps(workload: Workload, threads: int, workers: int) -> TakeSteps:
+    """Return the steps of the reference's loop in this process, in PyTorch's default precision, float32."""
+    torch.set_num_threads(threads)
+    return ReferenceTraining(workload, workers, CPU).steps
 
 
 def compare_loops(
@@ -63,49 +65,64 @@ def compare_loops(
     worker_counts: tuple[int, ...] = WORKER_COUNTS,
     precision: Precision = "fp32",
 ) -> Comparison:
-    """Compare whole loops without evaluations: data, forward, backward, optimiser, loss on the host.
+    """Compare whole loops without evaluations: data, forward, backward, optimiser, loss on the host."""
+    with contextlib.ExitStack() as running:
+        take = running.enter_context(worker_pool(our_steps, (workload, threads, precision), 1, {}))
+        blocks: dict[str, Block] = {OURS: _times(take, steps)}
+        for workers in worker_counts:
+            take = running.enter_context(worker_pool(reference_steps, (workload, threads, workers), 1, {}))
+            blocks[reference_name(workers)] = _times(take, steps)
+        title = (
+            f"whole training loop, {workload.name}, batch {BATCH_SIZE}, {threads} thread{'s' if threads > 1 else ''}"
+        )
+        title += f", smallmix in {precision}"
+        return compare(title, "step", steps, blocks, rounds)
 
-    The reference keeps PyTorch's default precision, float32.
-    """
-    blocks: dict[str, Block] = {OURS: with_arithmetic(True, threads, our_steps(workload, threads, steps, precision))}
-    for workers in worker_counts:
-        training = ReferenceTraining(workload, workers, CPU)
-        blocks[reference_name(workers)] = with_arithmetic(False, threads, _bound(training.steps, steps))
-    title = f"whole training loop, {workload.name}, batch {BATCH_SIZE}, {threads} thread{'s' if threads > 1 else ''}"
-    title += f", smallmix in {precision}"
-    return compare(title, "step", steps, blocks, rounds)
+
+def our_chunks(workload: Workload) -> TakeSteps:
+    """Return the drawing of a chunk's table and the gathering of all its batches, in this process on one thread."""
+    begin_ours(workload, 1)
+    images = workload.training_data(CPU, choose_memory_format(CPU, workload.width)).training
+    plan, drawn = BatchPlan(workload.cell()), 0
+
+    def take(count: int) -> None:
+        nonlocal drawn
+        for _ in range(count):
+            chunk = plan.chunk(drawn)
+            drawn += 1
+            table = upload(chunk, CPU)
+            for position, size in enumerate(chunk.batch_sizes):
+                images.batch(row_of(table, position, int(size)))
+
+    return take
+
+
+def reference_batches(workload: Workload, workers: int) -> TakeSteps:
+    """Return the batches of the reference's DataLoader in this process."""
+    source = batches_without_end(workload, workers)
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            next(source)
+
+    return take
 
 
 def compare_data(workload: Workload, batches: int, rounds: int) -> Comparison:
-    """Compare tables, gathering and augmentation on one thread with DataLoader and transforms on all cores."""
+    """Compare tables, gathering and augmentation on one thread with DataLoader and transforms on all cores.
+
+    Our block is a whole chunk, more work than the reference's: images are counted in full.
+    """
     cell = workload.cell()
-    images = workload.training_data(CPU, choose_memory_format(CPU, workload.width)).training
-    plan, drawn = BatchPlan(cell), [0]
-
-    def ours() -> None:
-        # A whole chunk and its drawing: more work than the reference's block, counted in full.
-        chunk = plan.chunk(drawn[0])
-        drawn[0] += 1
-        table = upload(chunk, CPU)
-        for position, size in enumerate(chunk.batch_sizes):
-            images.batch(row_of(table, position, int(size)))
-
-    def theirs(workers: int) -> Block:
-        source = batches_without_end(workload, workers)
-
-        def block() -> None:
-            for _ in range(batches):
-                next(source)
-
-        return block
-
-    images_of_ours = plan.epochs_per_chunk * workload.images
+    with contextlib.ExitStack() as running:
+        blocks = {OURS: _times(running.enter_context(worker_pool(our_chunks, (workload,), 1, {})), 1)}
+        for workers in WORKER_COUNTS:
+            take = running.enter_context(worker_pool(reference_batches, (workload, workers), 1, {}))
+            blocks[reference_name(workers)] = _times(take, batches)
+        title = f"data and augmentation alone, {workload.side} x {workload.side}"
+        raw = compare(title, "image", 1, blocks, rounds)
+    images_of_ours = BatchPlan(cell).epochs_per_chunk * workload.images
     images_of_theirs = batches * workload.images / cell.batches_per_epoch
-    blocks = {OURS: with_arithmetic(True, 1, ours)}
-    for workers in WORKER_COUNTS:
-        blocks[reference_name(workers)] = with_arithmetic(False, cores(), theirs(workers))
-    title = f"data and augmentation alone, {workload.side} x {workload.side}"
-    raw = compare(title, "image", 1, blocks, rounds)
     counts = {name: images_of_theirs if name in raw.others else images_of_ours for name in raw.seconds}
     seconds = {name: tuple(one / counts[name] for one in taken) for name, taken in raw.seconds.items()}
     return Comparison(title, "image", 1, raw.ours, seconds)
@@ -134,37 +151,23 @@ def compare_studies(workload: Workload, steps: int, rounds: int) -> Comparison:
     count = cores()
     with contextlib.ExitStack() as running:
 
-        def block(workers: int | None, trainings: int) -> Block:
-            take = running.enter_context(worker_pool(single_threaded, (workload, workers), trainings, {}))
-            return lambda: take(max(1, steps // trainings))
+        def ours(trainings: int) -> Block:
+            take = running.enter_context(worker_pool(our_steps, (workload, 1, "fp32"), trainings, {}))
+            return _times(take, max(1, steps // trainings))
+
+        def theirs(workers: int, trainings: int) -> Block:
+            take = running.enter_context(worker_pool(reference_steps, (workload, 1, workers), trainings, {}))
+            return _times(take, max(1, steps // trainings))
 
         blocks = {
-            f"{OURS}, a cell a core": block(None, count),
-            "reference, a training a core, 0 workers": block(0, count),
-            "reference, a training a core, 2 workers": block(2, count),
-            "reference, one training, 2 workers": block(2, 1),
+            f"{OURS}, a cell a core": ours(count),
+            "reference, a training a core, 0 workers": theirs(0, count),
+            "reference, a training a core, 2 workers": theirs(2, count),
+            "reference, one training, 2 workers": theirs(2, 1),
         }
         title = f"a study on {count} core{'s' if count > 1 else ''}, {workload.name}, batch {BATCH_SIZE}"
         return compare(title, "step", steps, blocks, rounds)
 
 
-def single_threaded(workload: Workload, workers: int | None) -> TakeSteps:
-    """Return the steps of smallmix's loop (`workers` None) or of the reference's, on one thread of this process."""
-    if workers is not None:
-        torch.set_num_threads(1)
-        return ReferenceTraining(workload, workers, CPU).steps
-    fix_arithmetic(1)
-    step = our_steps(workload, 1, 1)
-
-    def take(count: int) -> None:
-        for _ in range(count):
-            step()
-
-    return take
-
-
-def _bound(steps: Callable[[int], None], count: int) -> Block:
-    def block() -> None:
-        steps(count)
-
-    return block
+def _times(take: TakeSteps, count: int) -> Block:
+    return lambda: take(count)

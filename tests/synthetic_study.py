@@ -322,6 +322,7 @@ def _metrics(
             "threads": 1,
             "precision": "fp32",
             "memory_format": "channels_last",
+            "memory": "kept, in huge pages",
         },
         "timing": {
             "started": "2026-01-02T03:04:05Z",

@@ -16,7 +16,7 @@ from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import StepStats
 from smallmix.study.cell import Cell, Precision
-from smallmix.study.epoch_batches import LastBatch
+from smallmix.study.iterations import LastBatch
 
 from tests.cuda_stand_ins import Card
 from tests.unit.science.training_cells import make_cell, random_pixels, training_images

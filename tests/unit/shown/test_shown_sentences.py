@@ -147,10 +147,11 @@ def test_the_computing_time_is_the_sum_over_the_runs(page: PageText) -> None:
     assert hardware.startswith(
         "18 runs on cpu (a processor, 1 thread): torch 2.14.1, Python 3.11.7, fp32, Linux x86_64"
     )
-    assert hardware.endswith("; 15.8 h of computing.")
+    assert hardware.endswith(", memory kept, in huge pages; 15.8 h of computing.")
     rows = {row[0]: row[1] for row in page.tables["table-provenance"][1:]}
     assert rows["Environment 1: computing time"] == "15.8 h"
     assert rows["Environment 1: runs"] == "18"
+    assert rows["Environment 1: memory"] == "kept, in huge pages"
 
 
 def test_the_deviation_is_named(page: PageText) -> None:

@@ -251,6 +251,19 @@ def test_a_dry_run_compares_and_changes_nothing(study: TinyStudy, capsys: pytest
     assert study.store() == before
 
 
+def test_memory_makes_no_kind_of_its_own(study: TinyStudy) -> None:
+    """Records of a machine that keeps memory and of one that does not need one replay: the bits are the same."""
+    study.train_with_older_code()
+    older = find_candidates(study.layout).older
+    kinds = {one.kind for one in older}
+    for number, record in enumerate(older):
+        record.metrics["environment"]["memory"] = f"another memory, {number}"
+    assert {one.kind for one in older} == kinds
+    for record in older:
+        record.metrics["environment"]["processor"] = "another processor"
+    assert {one.kind for one in older}.isdisjoint(kinds)
+
+
 def test_an_interrupted_adoption_leaves_the_old_or_the_new(study: TinyStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     study.train_with_older_code()
     before = study.store()

@@ -17,6 +17,7 @@ from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
 from smallmix.study.cell import BudgetValue, Cell
 from smallmix.training.hardware import bfloat16_support, choose_device, describe_device
+from smallmix.training.kept_memory import expected_bytes, keep_memory
 from smallmix.training.messages import warn_of_emulation
 from smallmix.training.training_loop import begin
 
@@ -50,6 +51,8 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
         recipe = dataclasses.replace(recipe, executor="automatic")
     trial = dataclasses.replace(cell, recipe=recipe, budget=BudgetValue("iterations", 100_000))
     data = random_images(cell, images, device)
+    if device.type == "cpu":
+        keep_memory(expected_bytes(cell, data.image_shape, data.classes))  # as a training does
     state = TrainingState.fresh(trial, data, device)
     state.model.train()
     executor = begin(data, state, lambda line: None)

@@ -219,10 +219,11 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
             if device == "cpu"
             else device
         )
+        memory = f", memory {machine['memory']}" if "memory" in machine else ""
         sentences.append(
             f"{len(group.get('cells', []))} runs on {described}: torch {machine.get('torch', '?')}, "
-            f"Python {machine.get('python', '?')}, {machine.get('precision', '?')}, {machine.get('platform', '?')}; "
-            f"{duration(float(group.get('total_seconds', 0)))} of computing."
+            f"Python {machine.get('python', '?')}, {machine.get('precision', '?')}, {machine.get('platform', '?')}"
+            f"{memory}; {duration(float(group.get('total_seconds', 0)))} of computing."
         )
     return sentences
 

@@ -147,7 +147,7 @@ def _note_moves(records: Sequence[CellStatus]) -> list[str]:
 
 
 def _executions(records: Sequence[CellStatus]) -> list[dict[str, Any]]:
-    """List how steps and evaluations were started, each distinct way with its cells; a resumed cell may have several."""
+    """List each distinct way of starting steps and evaluations with its cells. A resumed cell may have several."""
     cells: dict[str, list[str]] = {}
     for record in records:
         metrics = record.metrics or {}

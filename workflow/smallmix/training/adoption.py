@@ -29,13 +29,14 @@ from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.hardware import choose_device
+from smallmix.training.kept_memory import MEMORY
 from smallmix.training.store import RECORD_FILES, RECORD_FORMAT, StoreEntry, store_key
 from smallmix.training.training_loop import begin, take
 
 # How many steps a replay goes on, beyond the last digest, to compare an evaluation as well.
 FARTHEST_EVALUATION = 500
 # What may differ between two environments without standing for another arithmetic.
-NO_ARITHMETIC = ("smallmix", "python")
+NO_ARITHMETIC = ("smallmix", "python", MEMORY)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from smallmix.science.history import HistoryRow
 from smallmix.science.training_state import TrainingState, expected_digests
 from smallmix.study.cell import Cell
 from smallmix.training.checkpoint import UnusableCheckpoint
+from smallmix.training.kept_memory import MEMORY
 
 
 @dataclass
@@ -79,15 +80,11 @@ class ResumableTraining:
         self.executions = [*saved["executions"], {}]
 
     def enter_environment(self, environment: Mapping[str, str | int]) -> list[str]:
-        """Note where training goes on; return what differs from the place before."""
+        """Note where training goes on; return what differs from the place before and may decide last digits."""
         here = dict(environment)
         before = self.environments[-1] if self.environments else here
-        self.environments = [*(other for other in self.environments if other != here), here]
-        return [
-            f"{key}: {before.get(key)}, now {here.get(key)}"
-            for key in sorted({*before, *here})
-            if before.get(key) != here.get(key)
-        ]
+        self.environments = [*(other for other in self.environments if _differences(other, here)), here]
+        return [f"{key}: {before.get(key)}, now {here.get(key)}" for key in _differences(before, here)]
 
     def distinct_executions(self) -> list[dict[str, str]]:
         """Return the distinct entries of `executions`, this run's last; what a later run knew better is left out."""
@@ -145,3 +142,8 @@ def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]
     # The last evaluation may be missing: a stop may fall between a step and its evaluation.
     if [row.iteration for row in history] not in (moments, moments[:-1] if iteration in moments else moments):
         raise UnusableCheckpoint(f"its history is not that of a training at iteration {iteration:,}")
+
+
+def _differences(one: Mapping[str, str | int], other: Mapping[str, str | int]) -> list[str]:
+    """Return in what two environments differ, but for how memory is managed, which decides no digit."""
+    return [key for key in sorted({*one, *other} - {MEMORY}) if one.get(key) != other.get(key)]

@@ -33,6 +33,7 @@ from smallmix.study.cell import Cell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
 from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_processor, describe_tf32
+from smallmix.training.kept_memory import MEMORY, expected_bytes, keep_memory
 from smallmix.training.messages import (
     describe_out_of_memory,
     describe_seconds,
@@ -162,6 +163,8 @@ def _train_record(
     try:
         data = load_training_data(cell, job.dataset, job.subset, device, memory_format)
         stop.check("loading the images")
+        if device.type == "cpu":
+            environment[MEMORY] = keep_memory(expected_bytes(cell, data.image_shape, data.classes))
         state = TrainingState.fresh(cell, data, device)
         training = ResumableTraining(state)
         if resume_from_checkpoint(entry.folder, key, training.restore, log):
