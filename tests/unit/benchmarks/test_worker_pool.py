@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import time
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 from smallmix.errors import SmallmixError
 
-from benchmarks.gpu_sharing import CONTROL, multi_process_service
+from benchmarks import multi_process_service as service
+from benchmarks.multi_process_service import CONTROL, multi_process_service
 from benchmarks.time_limit import TimeLimit
 from benchmarks.worker_pool import WorkerError, describe_chain, run_alone, worker_pool
 
@@ -131,3 +133,28 @@ def test_without_the_service_there_is_none(tmp_path: Path, monkeypatch: pytest.M
     refusing.chmod(0o755)
     with multi_process_service() as environment:
         assert environment is None
+
+
+def test_a_service_that_keeps_its_files_open_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon inherits what its starter's output goes to, and never closes it."""
+    program, process = tmp_path / CONTROL, tmp_path / "process"
+    program.write_text(f'#!/bin/sh\ntest "$1" = -d || exit 0\nsleep 3600 &\necho $! > {process}\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    try:
+        with multi_process_service() as environment:
+            assert environment is not None
+    finally:
+        os.kill(int(process.read_text(encoding="utf-8")), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("hangs", ["at the start", "at the end"])
+def test_a_control_program_that_hangs_is_given_up(hangs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / CONTROL
+    test = '"$1" = -d' if hangs == "at the start" else '-z "$1"'
+    program.write_text(f"#!/bin/sh\ntest {test} && exec sleep 3600\nexit 0\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(service, "SECONDS_TO_ANSWER", 0.3)
+    with multi_process_service() as environment:
+        assert (environment is None) == (hangs == "at the start")
