@@ -22,18 +22,19 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("reports/bench"), help="folder of bench.md and bench.json")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part alone; may be repeated")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of every comparison (default: 7)")
+    parser.add_argument("--seconds", type=float, default=480.0, help="time for the GPU part (default: 480)")
     arguments = parser.parse_args(given)
 
     if str(PACKAGE_FOLDER) not in sys.path:
         sys.path.insert(0, str(PACKAGE_FOLDER))
     # Must be set before CUDA starts: deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    failed = measure(arguments.output, arguments.only or tuple(PARTS), arguments.rounds)
+    failed = measure(arguments.only or tuple(PARTS), arguments)
     print(arguments.output / "bench.md")
     return 1 if failed else 0
 
 
-def measure(output: Path, parts: Sequence[str], rounds: int) -> bool:
+def measure(parts: Sequence[str], arguments: argparse.Namespace) -> bool:
     """Measure the parts, writing the pages after each result; return whether something failed.
 
     Each part imports what it measures: the GPU part runs where Snakemake and the configuration's libraries are missing.
@@ -43,52 +44,52 @@ def measure(output: Path, parts: Sequence[str], rounds: int) -> bool:
     from benchmarks.pages import Pages
     from benchmarks.worker_pool import describe_chain
 
-    pages = Pages(output, describe_machine())
+    pages = Pages(arguments.output, describe_machine())
     pages.write()
     for name, measure_part in PARTS.items():
         if name in parts:
             try:
-                measure_part(pages, rounds)
+                measure_part(pages, arguments)
             except Exception as error:
                 traceback.print_exc()
                 pages.fail(f"the part {name}", describe_chain(error))
     return pages.failed
 
 
-def measure_data_part(pages: Pages, rounds: int) -> None:
+def measure_data_part(pages: Pages, arguments: argparse.Namespace) -> None:
     """Measure data and augmentation."""
     from benchmarks.cpu_speed import measure_data
 
     report("data and augmentation alone")
-    for comparison in measure_data(rounds):
+    for comparison in measure_data(arguments.rounds):
         pages.add_comparison(comparison)
 
 
-def measure_cpu_part(pages: Pages, rounds: int) -> None:
+def measure_cpu_part(pages: Pages, arguments: argparse.Namespace) -> None:
     """Measure loops, a study on all cores, and a job."""
     from benchmarks.cpu_speed import compare_studies, measure_loops
     from benchmarks.job_cost import measure_job
     from benchmarks.workload import DEMO
 
     report("training loops on the CPU")
-    for comparison in measure_loops(rounds):
+    for comparison in measure_loops(arguments.rounds):
         pages.add_comparison(comparison)
     report("a study on all cores")
-    pages.add_comparison(compare_studies(DEMO, 32, rounds))
+    pages.add_comparison(compare_studies(DEMO, 32, arguments.rounds))
     report("start-up and memory of a job")
     pages.add_numbers("A job of one step, from process to process", measure_job())
 
 
-def measure_snakemake_part(pages: Pages, rounds: int) -> None:
+def measure_snakemake_part(pages: Pages, arguments: argparse.Namespace) -> None:
     """Measure Snakemake's own cost."""
     from benchmarks.snakemake_cost import measure_snakemake
 
     report("Snakemake's own cost")
-    for comparison in measure_snakemake({24: min(5, rounds), 1200: min(3, rounds)}):
+    for comparison in measure_snakemake({24: min(5, arguments.rounds), 1200: min(3, arguments.rounds)}):
         pages.add_comparison(comparison)
 
 
-def measure_gpu_part(pages: Pages, rounds: int) -> None:
+def measure_gpu_part(pages: Pages, arguments: argparse.Namespace) -> None:
     """Measure the GPU, where there is one."""
     import torch
 
@@ -98,10 +99,10 @@ def measure_gpu_part(pages: Pages, rounds: int) -> None:
         pages.skip("everything on a GPU, because PyTorch sees none")
         return
     report("training on the GPU")
-    measure_gpu(pages, rounds)
+    measure_gpu(pages, arguments.rounds, arguments.seconds)
 
 
-PARTS: dict[str, Callable[[Pages, int], None]] = {
+PARTS: dict[str, Callable[[Pages, argparse.Namespace], None]] = {
     "data": measure_data_part,
     "cpu": measure_cpu_part,
     "snakemake": measure_snakemake_part,
