@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
 from collections.abc import Callable
@@ -21,7 +21,9 @@ NO_PYTEST = 1
 
 def run_gpu_tests(log: Path, limit: TimeLimit, say: Callable[[str], None], tests: str = TESTS) -> int:
     """Run the tests; return pytest's exit code. Their output goes to `log` as it comes."""
-    if importlib.util.find_spec("pytest") is None:
+    try:
+        importlib.import_module("pytest")
+    except ImportError:
         say(f"pytest is not installed here ({sys.executable}), so the tests of the GPU do not run")
         return NO_PYTEST
     begins = log.stat().st_size if log.exists() else 0
