@@ -94,9 +94,10 @@ def check_executors(workload: Workload, device: str, output: Path, limit: TimeLi
                 "peak_bytes": measured.peak,
                 "automatic_check": measured.check,
             }
-            expected = eager.setdefault(precision, measured.arrays)
-            if expected is not measured.arrays:
-                line["compared_with_eager"] = difference = describe_difference(expected, measured.arrays)
+            if precision not in eager:
+                eager[precision] = measured.arrays
+            else:
+                line["compared_with_eager"] = difference = describe_difference(eager[precision], measured.arrays)
                 # Compiled kernels round otherwise. All others promise equal bits.
                 failed = failed or (difference != "" and executor != "graph-compiled")
         lines.append(line)
@@ -181,7 +182,7 @@ def _arrays(state: TrainingState) -> Arrays:
     tensors = dict(state.model.state_dict())
     names = [name for name, _ in state.model.named_parameters()]
     tensors |= {f"momentum of {name}": one for name, one in zip(names, state.momentum(), strict=True)}
-    return {name: np.array(tensor.detach().float().cpu()) for name, tensor in tensors.items()}
+    return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in tensors.items()}
 
 
 def _profile(workload: Workload, precision: Precision, executor: Executor, output: Path, limit: TimeLimit) -> None:

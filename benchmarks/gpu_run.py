@@ -72,11 +72,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from benchmarks.portable_study import prepare
+    from smallmix.study.run_command import run_command
+
+    from benchmarks.portable_study import OVERLAY_FILE, prepare
 
     size = prepare(arguments.configfile, arguments.output, arguments.images, arguments.title)
-    print(f"{arguments.output}: {size / 2**20:.1f} MiB. Carry it with the project, and run there:")
-    print(f"python3 -m benchmarks.gpu_run --study {arguments.output} --output reports/gpu --minutes 9")
+    overlays = [*arguments.configfile, *([arguments.output / OVERLAY_FILE] if arguments.images else [])]
+    print(f"{arguments.output}: {size / 2**20:.1f} MiB. Carry it with the project, and run there, as often as needed:")
+    print(f"  python3 -m benchmarks.gpu_run --study {arguments.output} --output reports/gpu --minutes 9")
+    print(
+        "Bring reports/gpu/results back as results, and complete the study here; what was trained is found by content:"
+    )
+    print(f"  {run_command(overlays)}")
     return 0
 
 

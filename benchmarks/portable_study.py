@@ -31,18 +31,18 @@ IMAGE_LIST = "image-list"
 def prepare(configfiles: Sequence[Path], folder: Path, images: Path | None, title: str | None) -> int:
     """Write the study of some configuration files into `folder`, ready to be carried; return the folder's bytes.
 
-    `images` (a folder with train.csv and test.csv) takes the place of the study's own data set, under `title`. The
-    settings for it are written as an overlay, by which the study is completed at home. Needs the workflow's packages.
+    `images` (a folder with train.csv and test.csv) takes the place of the study's own data set, under `title`. That is
+    another study, named after both. Its overlay completes it at home. Needs the workflow's packages.
     """
     from smallmix.commands.options import files_to_merge
     from smallmix.study.configuration import load_study
 
     folder.mkdir(parents=True, exist_ok=True)
-    overlays = list(configfiles)
+    study = load_study(files_to_merge(configfiles))
     if images is not None:
-        overlays.append(folder / OVERLAY_FILE)
-        atomic_files.write_text(overlays[-1], _images_overlay(images, title))
-    study = load_study(files_to_merge(overlays))
+        overlay = folder / OVERLAY_FILE
+        atomic_files.write_text(overlay, _on_images(study, images, title))
+        study = load_study(files_to_merge([*configfiles, overlay]))
     settings = study.configuration["dataset"]
     # Written first to another name, as whole archives alone are of use.
     unfinished = folder / f"{IMAGES_FILE}.unfinished"
@@ -75,21 +75,26 @@ def unpack(folder: Path, root: Path) -> Layout:
     return layout
 
 
-def _images_overlay(images: Path, title: str | None) -> str:
+def _on_images(base: Study, images: Path, title: str | None) -> str:
+    """Return the overlay that makes of `base` the study of a folder of images of 32 x 32 pixels in color."""
     if not images.is_dir():
         raise SmallmixError(f"there is no folder {images}; name the folder that holds train.csv and test.csv")
     name = images.resolve().name
-    section: Mapping[str, Any] = {
-        "name": IMAGE_LIST,
-        IMAGE_LIST: {
-            "folder": str(images.resolve()),
-            "identifier": name,
-            "title": title or name,
-            "image_size": 32,
-            "color": "rgb",
-        },
+    section = {
+        "folder": str(images.resolve()),
+        "identifier": name,
+        "title": title or name,
+        "image_size": 32,
+        "color": "rgb",
     }
-    return f"dataset: {json.dumps(section)}\n"  # JSON is YAML
+    overlay = {
+        "study": f"{base.name}-{name}",
+        "title": f"{base.title}, on {title or name}",
+        "description": base.configuration["description"],
+        "dataset": {"name": IMAGE_LIST, IMAGE_LIST: section},
+    }
+    # JSON is YAML.
+    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in overlay.items())
 
 
 def _listed(images: Path) -> Iterator[str]:
