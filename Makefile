@@ -44,7 +44,7 @@ chaos: install  ## kill trainings, fill disks, damage files; results must not ch
 cluster: install  ## run and break a study on a real Slurm on this machine
 	$(BIN)/python -m pytest tests/cluster --durations=20
 
-gpu:  ## what needs a CUDA GPU: its tests, then its part of the benchmark (9 minutes at most); installs nothing
+gpu:  ## what needs a CUDA GPU: its tests, then its part of the benchmark (9 minutes); installs nothing
 	$(GPU_PYTHON) -m benchmarks.gpu_run --again --only tests --only benchmark
 
 bench: install  ## measure speed against a reference; writes reports/bench
