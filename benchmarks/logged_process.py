@@ -70,9 +70,11 @@ def end_session(process: subprocess.Popen[bytes], seconds: float = SECONDS_TO_LE
 
 
 def _copy(source: IO[bytes], file: IO[bytes]) -> None:
-    with contextlib.suppress(OSError, ValueError):  # the reader of either may have left
-        for line in source:
+    for line in source:
+        # A full disk, or a reader that left, must not stop the reading: the program would wait for it.
+        with contextlib.suppress(OSError, ValueError):
             file.write(line)
             file.flush()
+        with contextlib.suppress(OSError, ValueError):
             sys.stdout.write(line.decode("utf-8", "replace"))
             sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from pathlib import Path
@@ -68,3 +69,17 @@ def test_failed_tests_are_repeated_alone(tmp_path: Path) -> None:
         "test_breaks_what_comes_after": "fails alone as well",
         "test_suffers": "passes alone; it failed after another test",
     }
+
+
+def test_a_reader_that_left_does_not_stop_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More is written than a pipe holds: a program whose output nobody takes would wait for ever."""
+
+    class Left(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Left())
+    log = tmp_path / "log.txt"
+    program = "for number in range(5000): print('x' * 80)"
+    assert run_logged([sys.executable, "-c", program], log, TimeLimit.after(120)) == 0
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 5000
