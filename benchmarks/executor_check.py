@@ -147,19 +147,22 @@ def describe_difference(expected: Arrays, found: Arrays) -> str:
     )
 
 
-def profile_steps(workload: Workload, precision: Precision, executor: Executor) -> str:
-    """Return the table of the kernels that some steps on the GPU took, by time."""
+def profile_steps(workload: Workload, device: str, precision: Precision, executor: Executor) -> str:
+    """Return the table of the kernels that some steps took on the device, by time."""
     fix_arithmetic(1)
-    _, running = _begin(workload, torch.device("cuda"), precision, executor)
+    _, running = _begin(workload, torch.device(device), precision, executor)
     for _ in range(COMPARED_STEPS):
         running.step()
-    _finish(running, "cuda")
-    kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    _finish(running, device)
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if device == "cuda":
+        kinds.append(torch.profiler.ProfilerActivity.CUDA)
+    order = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
     with torch.profiler.profile(activities=kinds) as profile:
         for _ in range(PROFILED_STEPS):
             running.step()
-        _finish(running, "cuda")
-    return str(profile.key_averages().table(sort_by="self_cuda_time_total", row_limit=60, max_name_column_width=100))
+        _finish(running, device)
+    return str(profile.key_averages().table(sort_by=order, row_limit=60, max_name_column_width=100))
 
 
 def _begin(
@@ -187,7 +190,7 @@ def _arrays(state: TrainingState) -> Arrays:
 
 def _profile(workload: Workload, precision: Precision, executor: Executor, output: Path, limit: TimeLimit) -> None:
     try:
-        table = run_alone(profile_steps, workload, precision, executor, limit=limit.within(LONGEST_WAIT))
+        table = run_alone(profile_steps, workload, "cuda", precision, executor, limit=limit.within(LONGEST_WAIT))
     except WorkerError as error:
         print(f"profile of {precision}, {executor}: failed: {error}", flush=True)
         return

@@ -1,7 +1,7 @@
 """Speed on a GPU: each configuration of a step, several cells at once, and the GPU's roofline in the same run.
 
-This process computes nothing on the GPU itself. Every measurement runs in a process of its own, so that a configuration that
-breaks its CUDA context, or hangs, hides none of the others.
+This process computes nothing on the GPU itself. Every measurement runs in a process of its own, so that a configuration
+that breaks its CUDA context, or hangs, hides none of the others.
 """
 
 from __future__ import annotations

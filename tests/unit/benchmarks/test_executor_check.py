@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import executor_check
-from benchmarks.executor_check import Measured, check_executors, describe_difference, measure_executor
+from benchmarks.executor_check import Measured, check_executors, describe_difference, measure_executor, profile_steps
 from benchmarks.time_limit import TimeLimit
 from benchmarks.worker_pool import WorkerError
 from benchmarks.workload import DEMO
@@ -103,3 +103,8 @@ def test_a_training_is_measured_and_its_arrays_are_all_that_decides_it() -> None
     names = set(one.arrays)
     assert {"classifier.weight", "momentum of classifier.weight"} < names
     assert any(name.endswith("running_mean") for name in names)
+
+
+def test_a_profile_lists_the_kernels_by_time() -> None:
+    table = profile_steps(DEMO, "cpu", "fp32", "eager")
+    assert "convolution_backward" in table
