@@ -22,6 +22,7 @@ demo: install  ## a real study on handwritten digits: minutes, no download
 	@echo "The report: $(CURDIR)/reports/demo/report.html"
 
 reproduce: install  ## the article's study, 24 cells on CIFAR-10; wants a GPU
+	@echo "In bfloat16, the faster arithmetic of most GPUs: $(SNAKEMAKE) --configfile workflow/studies/article-bf16.yaml"
 	$(SNAKEMAKE)
 	@echo "The report: $(CURDIR)/reports/article/report.html"
 

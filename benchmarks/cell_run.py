@@ -125,13 +125,13 @@ def _outcome(layout: Layout, one: _Running) -> str:
     code, seconds = one.process.returncode, time.monotonic() - one.began
     if code == 0:
         metrics = json.loads((layout.cell(one.cell) / "metrics.json").read_text(encoding="utf-8"))
-        return f"finished after {seconds:.0f} s: {json.dumps(_numbers(metrics))}"
+        timing = metrics["timing"]
+        return (
+            f"finished after {seconds:.0f} s, {timing['training_seconds']:.0f} s of steps and "
+            f"{timing['evaluation_seconds']:.0f} s of evaluations in all: test accuracy "
+            f"{100 * metrics['final_test_accuracy']:.2f} %, best {100 * metrics['best_test_accuracy']:.2f} %"
+        )
     lines = _log(layout, one.cell).read_text(encoding="utf-8", errors="replace").splitlines()
     last = next((line for line in reversed(lines) if line.strip()), "no word in its log")
     how = "stopped" if code == Interrupted.exit_code else f"failed with exit code {code}"
     return f"{how} after {seconds:.0f} s: {last}"
-
-
-def _numbers(metrics: Mapping[str, object]) -> dict[str, object]:
-    """Return what stands at the top of metrics.json as a number: accuracies, losses, iterations."""
-    return {name: value for name, value in metrics.items() if isinstance(value, int | float) and name != "format"}

@@ -172,6 +172,8 @@ def _stage(name: str, arguments: argparse.Namespace, say: Callable[[str], None])
 
 
 def _train(arguments: argparse.Namespace, limit: object, say: Callable[[str], None]) -> int:
+    from smallmix.training.gpu_slots import OVERRIDE, VISIBLE, list_gpus
+
     from benchmarks.cell_run import Trainer, train_cells
     from benchmarks.multi_process_service import multi_process_service
     from benchmarks.portable_study import unpack
@@ -183,10 +185,17 @@ def _train(arguments: argparse.Namespace, limit: object, say: Callable[[str], No
         return 2
     layout = unpack(arguments.study, arguments.output)
     with contextlib.ExitStack() as running:
-        service = running.enter_context(multi_process_service()) if arguments.at_once > 1 else {}
-        if service is None:
-            say("NVIDIA's multi-process service could not be started: cells that train at once take turns on the GPU")
-        trainer = Trainer(arguments.device, arguments.at_once, service or {})
+        variables: dict[str, str] = {}
+        if arguments.device == "cuda":
+            if arguments.at_once > 1:
+                service = running.enter_context(multi_process_service())
+                if service is None:
+                    say("NVIDIA's multi-process service did not start: cells that train at once take turns on the GPU")
+                variables |= service or {}
+            if not list_gpus():
+                say(f"no GPU is counted here ({VISIBLE}, device files), so cells try the first that CUDA knows")
+                variables[OVERRIDE] = "0"
+        trainer = Trainer(arguments.device, arguments.at_once, variables)
         return int(train_cells(layout, arguments.sizes, trainer, limit, say) > 0)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,7 @@ def test_a_carried_study_is_trained_with_pytorch_alone_and_found_at_home(images:
     first = run_there([*command, "--output", str(out)], tmp_path, [*PYTORCH, *PILLOW])
     assert first.returncode == 0, first.stdout + first.stderr
     assert "2 of 2 cells are finished" in first.stdout
+    assert first.stdout.count(" s of evaluations in all: test accuracy ") == 2
     assert first.stdout == (out / "journal.txt").read_text(encoding="utf-8")
     home = load_study([PROJECT / "config.yaml", carried.parent / "tiny.yaml", carried / "images.yaml"])
     assert (home.name, home.configuration["description"]) == ("tiny-pictures", "Two cells.")
@@ -182,3 +184,29 @@ def test_a_stage_for_which_time_is_up_is_left_to_the_next_call(stages: list[str]
     assert stages == []
     gpu_run.main(["--output", str(tmp_path)])
     assert stages == ["executors", "tests", "benchmark"]
+
+
+@pytest.mark.parametrize("counted", [["0"], []], ids=["a GPU", "none"])
+@pytest.mark.parametrize("service", [{"CUDA_MPS_PIPE_DIRECTORY": "/pipes"}, None], ids=["service", "no service"])
+def test_cells_on_a_gpu_share_it_by_the_service_and_find_it_where_it_is_not_counted(
+    counted: list[str], service: dict[str, str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainers: list[Trainer] = []
+
+    def note(layout: object, sizes: object, trainer: Trainer, *_: object) -> int:
+        trainers.append(trainer)
+        return 0
+
+    monkeypatch.setattr("benchmarks.portable_study.unpack", lambda *_: None)
+    monkeypatch.setattr("benchmarks.cell_run.train_cells", note)
+    monkeypatch.setattr("smallmix.training.gpu_slots.list_gpus", lambda: counted)
+    monkeypatch.setattr("benchmarks.multi_process_service.multi_process_service", lambda: nullcontext(service))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    command = ["--output", str(tmp_path), "--study", str(tmp_path), "--only", "cells"]
+    assert gpu_run.main([*command, "--at-once", "3"]) == 0
+    expected = {**(service or {}), **({} if counted else {"SMALLMIX_CARDS": "0"})}
+    assert trainers == [Trainer("cuda", 3, expected)]
+    words = "did not start: cells that train at once take turns" in (tmp_path / "journal.txt").read_text(
+        encoding="utf-8"
+    )
+    assert words == (service is None)
