@@ -6,33 +6,33 @@ Each has its own captured steps (bf16). Compared is the time of the GPU that a s
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 
 import torch
-from smallmix.errors import SmallmixError
 from smallmix.science.arithmetic import fix_arithmetic
 
-from benchmarks.comparison import Block, Comparison, compare
+from benchmarks.comparison import Block
+from benchmarks.contenders import Outcome, compare_working
+from benchmarks.multi_process_service import CONTROL, multi_process_service
+from benchmarks.time_limit import TimeLimit
 from benchmarks.worker_pool import TakeSteps, worker_pool
 from benchmarks.workload import ARTICLE, BATCH_SIZE
 
-CONTROL = "nvidia-cuda-mps-control"
 STEPS = 240
-ALONE = "one process"
+LONGEST_WAIT = 120.0  # seconds; a client that hangs in the service must not keep the others from being measured
 
 
-def compare_sharing(rounds: int) -> tuple[Comparison, dict[str, str]]:
-    """Compare seconds a step over all cells, by the way of sharing; also return which ways failed, with the reason."""
+def compare_sharing(gpu: str, rounds: int, limit: TimeLimit) -> Outcome:
+    """Compare seconds a step over all cells, by the way of sharing; ways that fail are named, the others measured.
+
+    `gpu` is its name for the title.
+    """
     missing: dict[str, str] = {}
     with contextlib.ExitStack() as running:
         service = running.enter_context(multi_process_service())
-        blocks: dict[str, Block] = {}
+        starts: dict[str, Callable[[], Block]] = {}
         for name, streams, processes, environment in (
-            (ALONE, 1, 1, {}),
+            ("one process", 1, 1, {}),
             ("two processes", 1, 2, {}),
             ("three processes", 1, 3, {}),
             ("two processes, multi-process service", 1, 2, service),
@@ -43,22 +43,17 @@ def compare_sharing(rounds: int) -> tuple[Comparison, dict[str, str]]:
             if environment is None:
                 missing[name] = f"{CONTROL} could not be started"
                 continue
-            take = running.enter_context(worker_pool(captured_streams, (streams,), processes, environment))
-            try:
-                take(1)
-            except SmallmixError as error:  # one way that does not work must not hide the others
-                if name == ALONE:
-                    raise
-                missing[name] = str(error)
-                continue
-            blocks[name] = _share(take, STEPS // (streams * processes))
-        title = f"cells that share {torch.cuda.get_device_name()}, {ARTICLE.name}, batch {BATCH_SIZE}, bf16"
-        return compare(title, "step", STEPS, blocks, rounds), missing
+            # All begin at once: most of a start is importing PyTorch.
+            pool = worker_pool(captured_streams, (streams,), processes, environment, limit, LONGEST_WAIT)
+            starts[name] = _start(running.enter_context(pool), STEPS // (streams * processes))
+        title = f"cells that share {gpu}, {ARTICLE.name}, batch {BATCH_SIZE}, bf16"
+        outcome = compare_working(title, "step", STEPS, starts, rounds, limit)
+    outcome.failures |= missing
+    return outcome
 
 
 def captured_streams(count: int) -> TakeSteps:
     """Start `count` trainings in this process, each on its own CUDA stream; a step of all is one step of each."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     fix_arithmetic(1)
     device = torch.device("cuda")
     trainings = [(torch.cuda.Stream(), ARTICLE.begin(device, "bf16", "graph")) for _ in range(count)]  # type: ignore[no-untyped-call]
@@ -77,27 +72,5 @@ def captured_streams(count: int) -> TakeSteps:
     return take
 
 
-@contextlib.contextmanager
-def multi_process_service() -> Iterator[Mapping[str, str] | None]:
-    """Run NVIDIA's multi-process service for this user alone; yield what its clients need in their environment.
-
-    Yields None where it cannot be started. It needs no change of the GPU's settings and ends with the block.
-    """
-    control = shutil.which(CONTROL)
-    if control is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="multi-process-service-") as folder:
-        own = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
-        environment = {**os.environ, **own}
-        if subprocess.run([control, "-d"], env=environment, capture_output=True, check=False).returncode:
-            yield None
-            return
-        try:
-            yield own
-        finally:
-            subprocess.run([control], input=b"quit\n", env=environment, capture_output=True, timeout=60, check=False)
-
-
-def _share(take: TakeSteps, steps: int) -> Block:
-    return lambda: take(steps)
+def _start(take: TakeSteps, steps: int) -> Callable[[], Block]:
+    return lambda: lambda: take(steps)

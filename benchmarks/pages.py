@@ -1,8 +1,9 @@
-"""The benchmark's pages: bench.json with everything, bench.md with what people compare."""
+"""The benchmark's pages: bench.json with everything, bench.md with what people compare. Written after each result."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,49 @@ from smallmix import atomic_files
 from benchmarks.comparison import AGAIN, Comparison
 
 SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+class Pages:
+    """The results so far. Each is written and printed as it comes, so that a run that is cut short leaves its share."""
+
+    def __init__(self, folder: Path, machine: Mapping[str, str]) -> None:
+        self.folder, self.machine = folder, dict(machine)
+        self.failed = False
+        self._comparisons: list[Comparison] = []
+        self._numbers: dict[str, dict[str, Any]] = {}
+        self._skipped: list[str] = []
+
+    def add_comparison(self, comparison: Comparison) -> None:
+        """Keep a comparison; print the medians."""
+        self._comparisons.append(comparison)
+        print(f"{comparison.title}, a {comparison.unit}:", file=sys.stderr)
+        for name in comparison.seconds:
+            print(f"  {_time(comparison.median(name))}  {name}", file=sys.stderr)
+        self.write()
+
+    def add_numbers(self, title: str, table: Mapping[str, Any]) -> None:
+        """Keep a table of single measurements; print it."""
+        self._numbers[title] = dict(table)
+        print(f"{title}:", file=sys.stderr)
+        for name, value in table.items():
+            print(f"  {_number(value)}  {name}", file=sys.stderr)
+        self.write()
+
+    def skip(self, reason: str) -> None:
+        """Note what is not measured here, and why."""
+        self._skipped.append(reason)
+        self.write()
+
+    def fail(self, what: str, reason: str) -> None:
+        """Note what should have been measured and could not be; the run then ends with an exit code that tells."""
+        self.failed = True
+        print(f"failed: {what}: {reason}", file=sys.stderr, flush=True)
+        self.skip(f"{what}: {reason}")
+
+    def write(self) -> None:
+        """Write both pages anew."""
+        sys.stderr.flush()
+        write_pages(self.folder, self.machine, self._comparisons, self._numbers, self._skipped)
 
 
 def write_pages(
@@ -78,4 +122,4 @@ def _time(seconds: float) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.4g}" if isinstance(value, float) else str(value).replace("|", "/").replace("\n", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_resolves_under_its_own_name(path: Path) -> None:
 
 def test_the_expected_studies_are_there() -> None:
     assert {path.stem for path in OVERLAYS} == {
+        "article-bf16",
         "article-even",
         "balanced",
         "beta",
@@ -192,3 +194,14 @@ def test_the_last_tenth_is_read_often_enough_for_a_median(name: str) -> None:
     counts = {cell.value.evaluation_moments.count_in_last_tenth for cell in resolved.cells}
     assert min(counts) >= 5
     assert max(counts) <= (30 if name == "article" else 10)
+
+
+def test_the_article_in_bf16_differs_in_its_precision_alone() -> None:
+    """It must not pass for the study article: no cell of one may be taken for a cell of the other."""
+    resolved, base = study("article-bf16"), article()
+    differing = {key for key in base.configuration if resolved.configuration[key] != base.configuration[key]}
+    assert differing == {"study", "title", "description", "recipe", "compare_with"}
+    for cell, other in zip(resolved.cells, base.cells, strict=True):
+        assert replace(cell.value, recipe=replace(cell.value.recipe, precision="fp32")) == other.value
+        assert cell.value.recipe.precision == "bf16"
+        assert cell.value.fingerprint != other.value.fingerprint

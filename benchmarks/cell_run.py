@@ -1,0 +1,137 @@
+"""Train a prepared study's cells until time is up: each by `train-cell`, in a process of its own, some at once.
+
+What is finished is found in the store and not trained again. What is not is saved and continued by the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from smallmix.errors import Interrupted
+from smallmix.study.layout import STORE, Layout
+from smallmix.study.study import StudyCell
+
+from benchmarks.logged_process import PROJECT, end_session, project_environment
+from benchmarks.time_limit import TimeLimit
+
+SECONDS_TO_SAVE = 25.0
+LOOK_EVERY = 0.2
+# After so many failures in a row the next cells would fail as well.
+FAILURES_IN_A_ROW = 3
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How a cell is trained: the device, how many at once, and what the processes need in their environment."""
+
+    device: str
+    at_once: int
+    variables: Mapping[str, str]
+
+
+@dataclass
+class _Running:
+    cell: StudyCell
+    process: subprocess.Popen[bytes]
+    began: float
+
+
+def in_order(cells: Sequence[StudyCell], sizes: Sequence[int]) -> list[StudyCell]:
+    """Return the cells by size in the order of `sizes`; those of other sizes follow as they stand in the study."""
+    places = {size: place for place, size in enumerate(sizes)}
+    return sorted(cells, key=lambda cell: places.get(cell.size, len(places)))
+
+
+def train_cells(
+    layout: Layout, sizes: Sequence[int], trainer: Trainer, limit: TimeLimit, say: Callable[[str], None]
+) -> int:
+    """Train until all cells are finished or time is up; return how many failed. Says how each one ended, as it ends.
+
+    A training gets its signal to save before the limit, early enough for a large checkpoint.
+    """
+    waiting = in_order(layout.study.cells, sizes)
+    running: list[_Running] = []
+    failed = in_a_row = 0
+    whole = len(waiting)
+    finished = 0
+    try:
+        while running or (waiting and in_a_row < FAILURES_IN_A_ROW and limit.left > SECONDS_TO_SAVE):
+            while waiting and len(running) < trainer.at_once and in_a_row < FAILURES_IN_A_ROW:
+                running.append(_start(layout, waiting.pop(0), trainer))
+            if limit.left <= SECONDS_TO_SAVE:
+                break
+            time.sleep(LOOK_EVERY)
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                succeeded = one.process.returncode == 0
+                finished += succeeded
+                failed += not succeeded
+                in_a_row = 0 if succeeded else in_a_row + 1
+                say(f"{one.cell.id}: {_outcome(layout, one)}")
+    finally:
+        for one in running:
+            one.process.terminate()
+        until = TimeLimit.after(SECONDS_TO_SAVE)
+        for one in running:
+            end_session(one.process, until.left)
+            finished += one.process.returncode == 0
+            failed += one.process.returncode not in (0, Interrupted.exit_code)
+            say(f"{one.cell.id}: {_outcome(layout, one)}")
+    if in_a_row >= FAILURES_IN_A_ROW:
+        say(f"{in_a_row} cells in a row failed, so no other is begun")
+    say(f"{finished} of {whole} cells are finished")
+    return failed
+
+
+def _start(layout: Layout, cell: StudyCell, trainer: Trainer) -> _Running:
+    log = _log(layout, cell)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    options = {
+        "--cell": cell.id,
+        "--study": layout.study_file.resolve(),
+        "--dataset": layout.dataset.resolve(),
+        "--subset": layout.subset(cell).resolve(),
+        "--store": (layout.root / STORE).resolve(),
+        "--output": layout.cell(cell).resolve(),
+        "--slots": (layout.root / "results" / "slots").resolve(),
+        "--device": trainer.device,
+        "--gpus": int(trainer.device != "cpu"),
+        "--cells-per-card": trainer.at_once,
+    }
+    words = [str(word) for option in options.items() for word in option]
+    with open(log, "ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, str(PROJECT / "workflow"), "train-cell", *words],
+            env=project_environment(trainer.variables),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return _Running(cell, process, time.monotonic())
+
+
+def _log(layout: Layout, cell: StudyCell) -> Path:
+    return layout.root / "logs" / layout.study.name / f"{cell.id}.log"
+
+
+def _outcome(layout: Layout, one: _Running) -> str:
+    code, seconds = one.process.returncode, time.monotonic() - one.began
+    if code == 0:
+        metrics = json.loads((layout.cell(one.cell) / "metrics.json").read_text(encoding="utf-8"))
+        timing = metrics["timing"]
+        return (
+            f"finished after {seconds:.0f} s, {timing['training_seconds']:.0f} s of steps and "
+            f"{timing['evaluation_seconds']:.0f} s of evaluations in all: test accuracy "
+            f"{100 * metrics['final_test_accuracy']:.2f} %, best {100 * metrics['best_test_accuracy']:.2f} %"
+        )
+    lines = _log(layout, one.cell).read_text(encoding="utf-8", errors="replace").splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "no word in its log")
+    how = "stopped" if code == Interrupted.exit_code else f"failed with exit code {code}"
+    return f"{how} after {seconds:.0f} s: {last}"
