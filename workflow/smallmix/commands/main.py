@@ -25,6 +25,7 @@ COMMANDS = {
     "extract-subset": "extract_subset",
     "tabulate-subsets": "tabulate_subsets",
     "train-cell": "train_cell",
+    "train-cells": "train_cells",
     "collect-metrics": "collect_metrics",
     "summarize-cells": "summarize_cells",
     "compare-methods": "compare_methods",
