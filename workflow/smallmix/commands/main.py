@@ -8,11 +8,13 @@ command imports another. Libraries are imported inside `run`, so that `--help` i
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
 import io
 import os
 import sys
 from types import ModuleType
+from typing import NoReturn
 
 from smallmix.errors import SmallmixError
 from smallmix.version import VERSION
@@ -38,6 +40,22 @@ COMMANDS = {
     "discard-outdated": "discard_outdated",
     "clean": "clean",
 }
+
+
+def run_process() -> NoReturn:
+    """Run the command of this process and leave without taking the interpreter's objects apart.
+
+    That takes 0.4 s where PyTorch is loaded, and serves nobody: files are closed, the kernel drops locks and memory.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed by who started this process
+                stream.flush()
+    except OSError:
+        sys.exit(code)  # Python says so itself, as it does at any end
+    os._exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import add_training, lock_patience, report_line
+from smallmix.commands.options import add_training, lock_patience, quick_imports, report_line
 from smallmix.errors import CellBusyError, ConfigurationError, Interrupted
 from smallmix.version import VERSION
 
@@ -49,8 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=report_line
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
-        from smallmix.training.cell_data import refuse_other_data
-        from smallmix.training.train_cell import TrainingJob, train_cell
+        with quick_imports():
+            from smallmix.training.cell_data import refuse_other_data
+            from smallmix.training.train_cell import TrainingJob, train_cell
 
         job = TrainingJob(
             cell=cell,

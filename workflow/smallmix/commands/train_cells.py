@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallmix.commands.options import add_training, lock_patience, report_line
+from smallmix.commands.options import add_training, lock_patience, quick_imports, report_line
 from smallmix.errors import ConfigurationError
 from smallmix.version import VERSION
 
@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     available = list_gpus() if gpus else []
     with lease_gpu(arguments.slots, gpus=gpus, stop=lambda: bool(stop), report=report_line):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
-        from smallmix.training.train_cells import describe_outcomes, exit_code_of, train_cells
+        with quick_imports():
+            from smallmix.training.train_cells import describe_outcomes, exit_code_of, train_cells
 
         place = {
             "store": arguments.store,
