@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many cells train at the same time, in turns; on a GPU each has a CUDA stream of its own "
         "(default: 1, one cell after the other)",
     )
+    parser.add_argument(
+        "--store-only",
+        action="store_true",
+        help="leave the cells' folders to Snakemake: its job of each cell then finds the result in the store",
+    )
     add_training(parser)
 
 
@@ -57,7 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--at-once must be 1 or more (given: {arguments.at_once}).")
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
     available = list_gpus() if gpus else []
-    with lease_gpu(arguments.slots, gpus=gpus, stop=lambda: bool(stop), report=report_line):
+    with (
+        lease_gpu(arguments.slots, gpus=gpus, stop=lambda: bool(stop), report=report_line),
+        tempfile.TemporaryDirectory(prefix="smallmix-") as scratch,
+    ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
         with quick_imports():
             from smallmix.training.train_cells import describe_outcomes, exit_code_of, train_cells
@@ -70,6 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
             "gpus": tuple(available),
         }
         jobs = _jobs_of_file(arguments, place) if arguments.study is None else _jobs_of_study(arguments, place)
+        if arguments.store_only:
+            jobs = {
+                name: replace(job, output=Path(scratch) / str(number))
+                for number, (name, job) in enumerate(jobs.items())
+            }
         patience = lock_patience(arguments.wait_for_lock, batch_job() is not None)
         outcomes = train_cells(jobs, arguments.at_once, stop, report_line, patience)
     report_line(f"smallmix train-cells: {describe_outcomes(outcomes)}")
