@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from smallmix.errors import SmallmixError
 from smallmix.science import steps
 from smallmix.study.cell import BudgetValue, Cell
 from smallmix.training import train_cell as train_cell_module
+from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import save_checkpoint
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import StoreEntry
@@ -380,3 +382,46 @@ def test_no_jobs_are_no_error() -> None:
 )
 def test_one_exit_code_for_all(codes: list[int], wanted: int) -> None:
     assert exit_code_of(Outcome(code) for code in codes) == wanted
+
+
+def test_on_a_gpu_each_place_is_a_stream(
+    data: dict[int, TinyData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With stand-ins: all of a cell, from its loading to its end, is on one stream, which a later cell takes over."""
+    current: list[object] = ["default"]
+    used: dict[str, set[object]] = {}
+
+    @contextlib.contextmanager
+    def on_stream(stream: object) -> Iterator[None]:
+        current.append(stream)
+        try:
+            yield
+        finally:
+            current.pop()
+
+    def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(cell: Any, *arguments: Any, **choices: Any) -> Any:
+            value = cell if isinstance(cell, Cell) else cell._state.cell
+            used.setdefault(value.method.mix, set()).add(current[-1])
+            return function(cell, *arguments, **choices)
+
+        return call
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "Stream", object)
+    monkeypatch.setattr(torch.cuda, "stream", on_stream)
+    monkeypatch.setattr(train_cell_module, "choose_device", lambda choice: torch.device("cpu"))
+    monkeypatch.setattr(train_cell_module, "load_training_data", noted(load_training_data))
+    monkeypatch.setattr(steps.StepExecutor, "step", noted(steps.StepExecutor.step))
+    cells = {
+        "a": tiny_cell("none", iterations=2),
+        "b": tiny_cell("images", iterations=4),
+        "c": tiny_cell("images-and-labels", iterations=2),
+    }
+    jobs = {name: replace(job, device="auto") for name, job in jobs_in(tmp_path, data, cells).items()}
+    assert train_cells(jobs, 2, StopRequest(), ignore) == dict.fromkeys(jobs, Outcome())
+    (first,), (second,), (third,) = (used[cell.method.mix] for cell in cells.values())
+    assert "default" not in (first, second)
+    assert first is third
+    assert first is not second
+    assert current == ["default"]
