@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from smallmix.study.run_command import run_command
+    from smallmix.study.command_lines import run_command
 
     from benchmarks.portable_study import OVERLAY_FILE, prepare
 

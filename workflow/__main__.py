@@ -3,8 +3,6 @@
 A folder that is run puts itself first in sys.path, and never the working folder.
 """
 
-import sys
+from smallmix.commands.main import run_process
 
-from smallmix.commands.main import main
-
-sys.exit(main())
+run_process()

@@ -8,10 +8,12 @@ several modules need is in `options`; none imports another. Libraries are import
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
 import io
 import os
 import sys
+from typing import NoReturn
 
 from smallmix.commands.options import Command
 from smallmix.errors import SmallmixError
@@ -25,6 +27,7 @@ MODULES = {
     "extract-subset": "data",
     "tabulate-subsets": "data",
     "train-cell": "train_cell",
+    "train-cells": "train_cells",
     "collect-metrics": "tables",
     "summarize-cells": "tables",
     "compare-methods": "tables",
@@ -37,6 +40,22 @@ MODULES = {
     "discard-outdated": "outdated",
     "clean": "clean",
 }
+
+
+def run_process() -> NoReturn:
+    """Run the command of this process and leave without taking the interpreter's objects apart.
+
+    That takes 0.4 s where PyTorch is loaded, and serves nobody: files are closed, the kernel drops locks and memory.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed by who started this process
+                stream.flush()
+    except OSError:
+        sys.exit(code)  # Python says so itself, as it does at any end
+    os._exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:

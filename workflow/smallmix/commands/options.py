@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
 BASE = "config.yaml"
 OF_THE_PROJECT = Path(__file__).resolve().parents[3] / BASE
 
@@ -61,6 +66,55 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
     """Add `--dry-run` of a command that removes files."""
     parser.add_argument("--dry-run", action="store_true", help="list what would be removed, remove nothing")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add where trainings run and what they leave behind, which decides no result."""
+    parser.add_argument("--store", type=Path, default=Path("results/store"), help="store of trained cells")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever GPUs there are")
+    parser.add_argument(
+        "--slots", type=Path, default=Path("results/slots"), help="folder whose locked files stand for GPUs in use"
+    )
+    parser.add_argument(
+        "--wait-for-lock",
+        type=float,
+        metavar="SECONDS",
+        help="how long to wait while another process trains this very cell "
+        f"(default and at most: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be "
+        "started again while its first process still writes; elsewhere the default is 0: say so and leave)",
+    )
+    parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
+
+
+def lock_patience(given: float | None, in_batch_job: bool) -> float:
+    """Return the seconds that `--wait-for-lock` stands for.
+
+    A job that waits holds its GPU: in a batch system never for longer than it takes a lost node to be noticed.
+    """
+    if in_batch_job:
+        return min(WAIT_IN_BATCH_JOB if given is None else given, WAIT_IN_BATCH_JOB)
+    return given or 0.0
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import large libraries in this block: their objects stay, so no search for garbage among them pays.
+
+    It is a seventh of the time that PyTorch's import takes, and more of the process's end.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def report_line(line: str) -> None:
+    """Write a line to standard error. A full disk under the log, or a reader that left, must not end a training."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
 
 
 def files_to_merge(named: Sequence[Path], root: Path = Path()) -> list[Path]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command
+from smallmix.commands.options import Command, add_training, lock_patience, quick_imports, report_line
 from smallmix.errors import CellBusyError, ConfigurationError, Interrupted
 from smallmix.version import VERSION
 
 if TYPE_CHECKING:
     from smallmix.study.cell import Cell
     from smallmix.training.signals import StopRequest
-
-WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -30,30 +26,16 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, help="study.json, to look up a cell by its id")
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--subset", type=Path, required=True, help="table of the cell's training images")
-    parser.add_argument("--store", type=Path, default=Path("results/store"), help="store of trained cells")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever GPUs there are")
     parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one GPU at once")
-    parser.add_argument(
-        "--slots", type=Path, default=Path("results/slots"), help="folder whose locked files stand for GPUs in use"
-    )
-    parser.add_argument(
-        "--wait-for-lock",
-        type=float,
-        metavar="SECONDS",
-        help="how long to wait while another process trains this very cell "
-        f"(default and at most: {WAIT_IN_BATCH_JOB:.0f} in a job of Slurm, PBS, LSF or Grid Engine, which may be "
-        "started again while its first process still writes; elsewhere the default is 0: say so and leave)",
-    )
-    parser.add_argument("--checkpoint-seconds", type=float, default=60.0, help="time between two checkpoints")
+    add_training(parser)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     """Train; messages go to standard error, which Snakemake keeps as the job's log."""
     # Must be set before CUDA starts; deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from smallmix.training.gpu_slots import lease_gpu, list_gpus
+    from smallmix.training.gpu_slots import batch_job, lease_gpu, list_gpus
     from smallmix.training.signals import StopRequest
 
     stop = StopRequest().listen()
@@ -61,11 +43,12 @@ def _train(arguments: argparse.Namespace) -> int:
     gpus = 0 if arguments.device == "cpu" else arguments.gpus
     available = list_gpus() if gpus else []
     with lease_gpu(
-        arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=_report
+        arguments.slots, gpus=gpus, cells_per_card=arguments.cells_per_card, stop=lambda: bool(stop), report=report_line
     ):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
-        from smallmix.training.cell_data import refuse_other_data
-        from smallmix.training.train_cell import TrainingJob, train_cell
+        with quick_imports():
+            from smallmix.training.cell_data import refuse_other_data
+            from smallmix.training.train_cell import TrainingJob, train_cell
 
         job = TrainingJob(
             cell=cell,
@@ -79,7 +62,8 @@ def _train(arguments: argparse.Namespace) -> int:
             gpus=tuple(available),
         )
         refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
-        _wait_while_busy(lambda: train_cell(job, stop, report=_report), stop, arguments.wait_for_lock)
+        patience = lock_patience(arguments.wait_for_lock, batch_job() is not None)
+        _wait_while_busy(lambda: train_cell(job, stop, report=report_line), stop, patience)
     return 0
 
 
@@ -98,18 +82,11 @@ def _read_cell(arguments: argparse.Namespace) -> Cell:
         ) from error
 
 
-def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: float | None) -> None:
+def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: float) -> None:
     """Train; while another process trains this very cell, wait for it, then find its result or continue its work.
 
     A scheduler that lost sight of a node starts the job again elsewhere while the first one may still be writing.
     """
-    from smallmix.training.gpu_slots import batch_job
-
-    if batch_job():
-        # A job that waits holds its GPU: never for longer than it takes a lost node to be noticed.
-        seconds = min(WAIT_IN_BATCH_JOB if seconds is None else seconds, WAIT_IN_BATCH_JOB)
-    elif seconds is None:
-        seconds = 0.0
     deadline = time.monotonic() + seconds
     reported = False
     while True:
@@ -122,14 +99,8 @@ def _wait_while_busy(train: Callable[[], None], stop: StopRequest, seconds: floa
                 raise Interrupted(f"stopped ({stop.signal_name}) while waiting for another process") from busy
             if not reported:
                 reported = True
-                _report(f"waiting up to {seconds:.0f} s, because {busy}")
+                report_line(f"waiting up to {seconds:.0f} s, because {busy}")
             time.sleep(1.0)
-
-
-def _report(line: str) -> None:
-    """Write a line to standard error. A full disk under the log, or a reader that left, must not end a training."""
-    with contextlib.suppress(OSError):
-        os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
 
 
 COMMANDS = {

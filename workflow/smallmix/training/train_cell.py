@@ -45,7 +45,7 @@ from smallmix.training.messages import (
 from smallmix.training.resumable import ResumableTraining
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
-from smallmix.training.training_loop import train
+from smallmix.training.training_loop import Turns, finish, train
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,12 @@ class TrainingJob:
 
 
 def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> None:
-    """Bring history.csv, metrics.json and predictions.npz of the cell into `job.output`.
+    """Bring the cell's outputs into `job.output`, as `train_cell_in_turns` does, without a pause."""
+    finish(train_cell_in_turns(job, stop, report))
+
+
+def train_cell_in_turns(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> Turns[None]:
+    """Bring history.csv, metrics.json and predictions.npz of the cell into `job.output`, a step a turn.
 
     Raises CellBusyError where another process trains this cell, Interrupted after a signal, TrainingError on training
     errors, SmallmixError on full disks and the like. Whatever ends a training, but for the first two, is also written
@@ -75,7 +80,7 @@ def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None
         data_fingerprint = fingerprint_data(job.subset, job.dataset)
         code_fingerprint = fingerprint_training(job.cell.method.mix, job.cell.model.name)
         entry = StoreEntry(job.store / store_key(job.cell, data_fingerprint, code_fingerprint))
-        _bring_record(job, entry, data_fingerprint, code_fingerprint, stop, report)
+        yield from _bring_record(job, entry, data_fingerprint, code_fingerprint, stop, report)
     except CellBusyError:
         raise  # another process writes the log and the outputs
     except Interrupted as error:
@@ -98,7 +103,7 @@ def _bring_record(
     code_fingerprint: str,
     stop: StopRequest,
     report: Callable[[str], None],
-) -> None:
+) -> Turns[None]:
     """Find the cell's record in the store or train it there, then publish it."""
 
     def log(line: str) -> None:
@@ -119,7 +124,7 @@ def _bring_record(
         if damage is not None:
             log(f"the finished record in the store is not used: {damage}; the cell is trained again")
         remove_file(job.output / "failure.json")  # of an earlier attempt
-        entry.finish(_train_record(job, entry, data_fingerprint, code_fingerprint, stop, log))
+        entry.finish((yield from _train_record(job, entry, data_fingerprint, code_fingerprint, stop, log)))
     entry.publish(job.output)
 
 
@@ -146,7 +151,7 @@ def _train_record(
     code_fingerprint: str,
     stop: StopRequest,
     log: Callable[[str], None],
-) -> dict[str, bytes]:
+) -> Turns[dict[str, bytes]]:
     cell, key = job.cell, entry.folder.name
     stop.check("starting")
     fix_arithmetic(cell.recipe.cpu_threads)
@@ -175,7 +180,7 @@ def _train_record(
         changes = training.enter_environment(environment)
         if changes:
             log(f"continued elsewhere than it was begun, so the last digits may differ ({'; '.join(changes)})")
-        evaluation = train(
+        evaluation = yield from train(
             data,
             training,
             save=lambda current: save_checkpoint(entry.folder, key, current.to_checkpoint()),

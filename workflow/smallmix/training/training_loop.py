@@ -1,10 +1,13 @@
-"""The training loop: steps, evaluations, checkpoints, from a given state to the end of the budget."""
+"""The training loop: steps, evaluations, checkpoints, from a given state to the end of the budget.
+
+It hands over after each step, so that several trainings of one process can take turns.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from typing import TypeAlias, TypeVar
 
 from smallmix.errors import Interrupted, TrainingError
 from smallmix.science.arithmetic import UnusableWorkspace
@@ -33,6 +36,8 @@ from smallmix.training.resumable import ResumableTraining
 from smallmix.training.signals import StopRequest
 
 Result = TypeVar("Result")
+# What is done piece by piece: each `next` does one, and the last one returns the result.
+Turns: TypeAlias = Generator[None, None, Result]
 
 
 def train(
@@ -42,8 +47,8 @@ def train(
     save_every_seconds: float,
     stop: StopRequest,
     log: Callable[[str], None],
-) -> Evaluation:
-    """Train to the end of the cell's budget and return the final evaluation of the test images.
+) -> Turns[Evaluation]:
+    """Train to the end of the cell's budget, a step a turn; return the final evaluation of the test images.
 
     Saves every `save_every_seconds` and when asked to stop, which is heard between steps and within evaluations. Raises
     Interrupted after a stop, TrainingError on a loss that is not finite.
@@ -98,6 +103,17 @@ def train(
         step_began = time.perf_counter()
         interval_images += take(state, executor, executor.step)
         training.training_seconds += time.perf_counter() - step_began
+        yield
+
+
+def finish(turns: Turns[Result]) -> Result:
+    """Take all turns, one after the other; return the result."""
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 def begin(data: TrainingData, state: TrainingState, log: Callable[[str], None]) -> StepExecutor:
