@@ -201,7 +201,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, bool]] = [
     (_describe(format=2), "its format is 2, this program reads format 1", False),
     (_describe(classes=None), "the key 'classes' is missing", False),
     (_describe(image_shape=[4, 5]), "dataset.json cannot be used", False),
-    (_describe(mean=[0.5]), "one number a channel", False),
+    (_describe(mean=[0.5]), "one number per channel", False),
     (_describe(checksums={}), "is not the file that was fetched", True),
 ]
 

@@ -50,7 +50,7 @@ def test_the_tables_of_mixes_have_no_others_and_no_sentence_twice() -> None:
 
 def test_an_unknown_mix_is_said_to_be_unknown() -> None:
     text = method_meaning({"mix": "blend", "beta": [1.0, 2.0]})
-    assert text == "mix blend, which this page cannot describe, λ drawn from Beta(1, 2) once a batch"
+    assert text == "mix blend, which this page cannot describe, λ drawn from Beta(1, 2) once per batch"
     assert method_meaning({"mix": "images-and-labels", "beta": [1.0, 2.0]}).startswith("images and labels are mixed, λ")
 
 
