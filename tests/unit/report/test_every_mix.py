@@ -16,7 +16,7 @@ from smallmix.study.cell import MethodValue
 from smallmix.study.published import MixName
 from smallmix.study.study import Study
 
-from tests.tiny_cell import method_of
+from tests.tiny_cell import MIXES, method_of
 from tests.unit.statistics.made_up_results import make_study
 
 UNKNOWN = MethodValue("blend", (1.0, 1.0))
@@ -64,3 +64,7 @@ def test_an_unknown_mix_has_no_floor_and_the_page_names_none() -> None:
     assert "nats" not in alone
     assert "No network" not in alone
     assert methods_of_equal_loss(study_of(UNKNOWN, method_of("images-and-labels"))) == []
+
+
+def test_the_mixes_of_the_tests_are_those_of_the_configuration() -> None:
+    assert sorted(MIXES) == sorted(get_args(MixName))
