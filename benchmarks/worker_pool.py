@@ -86,6 +86,7 @@ def describe_chain(error: BaseException) -> str:
 
     The first is the cause. What a failed CUDA capture raises last only says that something failed before it.
     """
+    # As science/captures.py does, but free of PyTorch: where that cannot be imported, this has to say so.
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -318,53 +317,6 @@ def test_a_cell_in_the_store_is_published_at_once(data: dict[int, TinyData], tmp
 
     train_cells(jobs, 2, StopRequest(), report)
     assert seen == [True]
-
-
-def bytes_of_tensors() -> int:
-    """The memory of all living tensors."""
-    gc.collect()
-    storages: dict[int, int] = {}
-    for one in gc.get_objects():
-        if issubclass(type(one), torch.Tensor):  # isinstance would wake PyTorch's deprecated objects
-            with contextlib.suppress(RuntimeError):  # what compiling left behind is not in memory
-                storages[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
-    return sum(storages.values())
-
-
-def most_memory(count: int, at_once: int, measure: Callable[[], int], folder: Path, data: TinyData) -> int:
-    """Train equal cells of other seeds; return the most memory that was seen at evaluations and at ends."""
-    cells = {str(seed): replace(tiny_cell("images", iterations=3, every=1), seed=seed) for seed in range(count)}
-    before, seen = measure(), [0]
-
-    def report(line: str) -> None:
-        if ": iteration 2/" in line:
-            seen.append(measure() - before)
-
-    jobs = {name: data.job(cell, folder, output=folder / name) for name, cell in cells.items()}
-    outcomes = train_cells(jobs, at_once, StopRequest(), report)
-    assert exit_code_of(outcomes.values()) == 0
-    assert measure() == before  # nothing of a cell outlives it
-    return max(seen)
-
-
-def test_memory_grows_with_the_cells_at_once_and_not_with_their_number(
-    data: dict[int, TinyData], tmp_path: Path
-) -> None:
-    one, two, three = (most_memory(n, n, bytes_of_tensors, tmp_path / str(n), data[LARGER]) for n in (1, 2, 3))
-    assert one > 100_000
-    assert three - two == two - one == one
-    assert most_memory(4, 1, bytes_of_tensors, tmp_path / "in a row", data[LARGER]) == one
-
-
-def test_a_failed_cell_leaves_no_memory_behind(
-    data: dict[int, TinyData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cell = tiny_cell("images", iterations=9)
-    break_step(cell, 2, ZeroDivisionError("a slip"), monkeypatch)
-    before = bytes_of_tensors()
-    outcomes = train_cells(jobs_in(tmp_path, data, {"broken": cell}), 1, StopRequest(), ignore)
-    assert outcomes["broken"].exit_code == 1
-    assert bytes_of_tensors() == before
 
 
 def test_a_budget_of_nothing_is_no_special_case(data: dict[int, TinyData], tmp_path: Path) -> None:

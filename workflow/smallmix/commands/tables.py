@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallmix.commands.options import Command, add_study
+
+if TYPE_CHECKING:
+    from smallmix.study.study import Study
+
+SUMMARY, COMPARISON = "summary.csv", "comparison.csv"
 
 
 def _declare_collect(parser: argparse.ArgumentParser) -> None:
@@ -30,42 +37,40 @@ def _collect(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _declare_summarize(parser: argparse.ArgumentParser) -> None:
+def _add_results(parser: argparse.ArgumentParser, written: str) -> None:
+    """Add the study, its results, and the file that is written from them."""
     add_study(parser)
     parser.add_argument("--metrics", type=Path, help="the results (default: results/<study>/metrics.csv)")
-    parser.add_argument("--output", type=Path, help="the CSV to write (default: summary.csv beside the results)")
+    parser.add_argument("--output", type=Path, help=f"the CSV to write (default: {written} beside the results)")
+
+
+def _find_results(arguments: argparse.Namespace, written: str) -> tuple[Study, Path, Path]:
+    """Return the study, the file of its results, and the file to write."""
+    from smallmix.study.layout import Layout
+
+    layout = Layout.load(arguments.study, arguments.root)
+    metrics = arguments.metrics or layout.results / "metrics.csv"
+    return layout.study, metrics, arguments.output or metrics.parent / written
 
 
 def _summarize(arguments: argparse.Namespace) -> int:
     """Summarize and write; see `smallmix.statistics.summary`."""
     from smallmix.statistics.study_results import read_results
     from smallmix.statistics.summary import summarize, write_summary
-    from smallmix.study.layout import Layout
 
-    layout = Layout.load(arguments.study, arguments.root)
-    metrics = arguments.metrics or layout.results / "metrics.csv"
-    path = arguments.output or metrics.parent / "summary.csv"
-    write_summary(summarize(layout.study, read_results(metrics)), path)
+    study, metrics, path = _find_results(arguments, SUMMARY)
+    write_summary(summarize(study, read_results(metrics)), path)
     print(f"summary written to {path}")
     return 0
-
-
-def _declare_compare(parser: argparse.ArgumentParser) -> None:
-    add_study(parser)
-    parser.add_argument("--metrics", type=Path, help="the results (default: results/<study>/metrics.csv)")
-    parser.add_argument("--output", type=Path, help="the CSV to write (default: comparison.csv beside the results)")
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     """Compare and write; see `smallmix.statistics.comparison`."""
     from smallmix.statistics.comparison import compare_methods, write_comparison
     from smallmix.statistics.study_results import read_results
-    from smallmix.study.layout import Layout
 
-    layout = Layout.load(arguments.study, arguments.root)
-    metrics = arguments.metrics or layout.results / "metrics.csv"
-    path = arguments.output or metrics.parent / "comparison.csv"
-    write_comparison(compare_methods(layout.study, read_results(metrics)), path)
+    study, metrics, path = _find_results(arguments, COMPARISON)
+    write_comparison(compare_methods(study, read_results(metrics)), path)
     print(f"comparison written to {path}")
     return 0
 
@@ -115,12 +120,12 @@ COMMANDS = {
     ),
     "summarize-cells": Command(
         "write summary.csv: means over seeds with intervals, for every size, method and metric",
-        _declare_summarize,
+        partial(_add_results, written=SUMMARY),
         _summarize,
     ),
     "compare-methods": Command(
         "write comparison.csv: paired differences between methods, with intervals and tests",
-        _declare_compare,
+        partial(_add_results, written=COMPARISON),
         _compare,
     ),
     "judge-claims": Command(

@@ -33,29 +33,29 @@ class PlanTables:
     """
 
     def __init__(self, plan: BatchPlan, device: torch.device) -> None:
-        first = plan.chunk(0)  # as large as any
-
-        def place_for(values: Tensor) -> Tensor:
-            return torch.zeros(values.shape, dtype=values.dtype, device=device)
-
-        self._table = BatchRow(
-            **{
-                part.name: place_for(torch.from_numpy(getattr(first, part.name)))
-                for part in dataclasses.fields(BatchRow)
-            }
-        )
+        self._iterations = min(plan.iterations_per_chunk, plan.cell.iterations)
+        self._table: BatchRow | None = None  # until a chunk shows its parts' shapes
         self.position = torch.zeros((1,), dtype=torch.int64, device=device)
 
     def load(self, chunk: PlanChunk, position: int) -> None:
         """Overwrite the tables, in the order of the device's stream: steps started before still read the old ones."""
-        for part in dataclasses.fields(BatchRow):
-            source = torch.from_numpy(np.ascontiguousarray(getattr(chunk, part.name)))
-            if self.position.is_cuda:
-                # Pinned memory is copied while the host goes on; PyTorch keeps it until the copy is done.
-                source = source.pin_memory()
-            target: Tensor = getattr(self._table, part.name)
-            target[: len(chunk)].copy_(source, non_blocking=True)
+        sources = {
+            part.name: torch.from_numpy(np.ascontiguousarray(getattr(chunk, part.name)))
+            for part in dataclasses.fields(BatchRow)
+        }
+        if self._table is None:
+            self._table = BatchRow(**{name: self._place_for(source) for name, source in sources.items()})
+        for name, source in sources.items():
+            # Pinned memory is copied while the host goes on; PyTorch keeps it until the copy is done.
+            waiting = source.pin_memory() if self.position.is_cuda else source
+            target: Tensor = getattr(self._table, name)
+            target[: len(chunk)].copy_(waiting, non_blocking=True)
         self.position.fill_(position)
+
+    def _place_for(self, values: Tensor) -> Tensor:
+        """Return zeros on the device that hold a table as `values` of the longest chunk."""
+        shape = (self._iterations, *values.shape[1:])
+        return torch.zeros(shape, dtype=values.dtype, device=self.position.device)
 
     def next_row(self, batch_size: int) -> BatchRow:
         """Return the row at the counter, cut to its batch; the host does not know which row that is."""
@@ -64,6 +64,7 @@ class PlanTables:
             row = table.index_select(0, self.position)[0]
             return row[:batch_size] if row.ndim else row
 
+        assert self._table is not None
         return BatchRow(**{part.name: select(getattr(self._table, part.name)) for part in dataclasses.fields(BatchRow)})
 
 

@@ -88,7 +88,7 @@ class StepExecutor:
 
     def step(self) -> int:
         """Take the next step without waiting for it; return its batch size. Raises NonFiniteLoss as `synchronize`."""
-        chunk = self._current_chunk()
+        chunk = self.load_chunk()
         position = self._state.iteration - chunk.first_iteration
         batch_size = self._launch(chunk, position)
         if self._synchronize_each_step:
@@ -160,10 +160,11 @@ class StepExecutor:
         stats.largest_early_loss.fill_(state.largest_early_loss)
         stats.largest_early_step.fill_(state.largest_early_loss_iteration)
 
-    def _current_chunk(self) -> PlanChunk:
+    def load_chunk(self) -> PlanChunk:
+        """Return the chunk of the next step; bring it to the device where it is not there yet."""
         number, position = divmod(self._state.iteration, self._plan.iterations_per_chunk)
         chunk = self._chunk
-        if chunk is None or position == 0:
+        if chunk is None or chunk.first_iteration != number * self._plan.iterations_per_chunk:
             # Drawn while the device still works on the chunk before; then that one is waited for.
             chunk = self._plan.chunk(number)
             self.synchronize()
@@ -236,14 +237,13 @@ def _capturing_executor(data: TrainingData, state: TrainingState, kind: Executor
     """Return an executor whose steps are captured already: every batch size of the plan occurs in each whole chunk."""
     stats, captures = StepStats.fresh(data.training.labels.device), Captures()
     launcher = GraphSteps(data, state, stats, captures=captures, compiled=kind == "graph-compiled")
+    executor = StepExecutor(state, launcher, stats, False)
     if state.iteration < state.cell.iterations:
-        chunk, position = _current_row(state)
         try:
-            launcher.load(chunk, position)
+            executor.load_chunk()
         except CaptureFailed as error:
             require_working_context(error)
             raise
-    executor = StepExecutor(state, launcher, stats, False)
     executor.kind = kind
     executor.forward = CapturedForward(plain_forward(state.model, state.cell.recipe.precision), captures)
     return executor

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from smallmix.science.evaluation import BATCH_SIZE
 from smallmix.science.network import parameter_count
 from smallmix.study.cell import Cell
 
@@ -35,7 +36,7 @@ GROWTH = 64 * 2**20  # bytes by which the heap grows beyond the reserved block
 
 BYTES_A_NUMBER = 4
 MAPS_A_BLOCK = 10  # of a training step: activations kept for the backward pass, gradients and work space
-EVALUATED_MAPS = 5 * 500  # of an evaluation: at most five maps of each of 500 images
+EVALUATED_MAPS = 5 * BATCH_SIZE  # of an evaluation: at most five maps of each of its images
 COPIES_OF_WEIGHTS = 4  # weights, gradients, momentum, and a copy in another order
 
 MEMORY_INFORMATION = Path("/proc/self/status")
