@@ -77,7 +77,7 @@ TWO_SEEDS = {
 def test_the_answer_speaks_of_every_mixing_method_by_name(tmp_path: Path) -> None:
     sentence = compose_answer(tables_with(tmp_path, TWO_SEEDS)).sentence
     assert sentence == (
-        "label-mix came out ahead of non at all 2 training-set sizes tried (+6.0 points with 20 images, +5.0 with 100; "
+        "label-mix came out ahead of non at both training-set sizes tried (+6.0 points with 20 images, +5.0 with 100; "
         "no interval over seeds excludes zero). "
         f"data-mix came out ahead of non at 1 of the 2 training-set sizes tried ({MINUS}2.0 points with 20 images, "
         "+1.5 with 100; no interval over seeds excludes zero)."
@@ -94,7 +94,7 @@ def test_the_answer_says_on_which_side_of_zero_intervals_lie(tmp_path: Path) -> 
         (100, "label-mix"): (0.84, 0.85, 0.86, 0.84, 0.85, 0.86),
     }
     sentence = compose_answer(tables_with(tmp_path, six)).sentence
-    assert "+5.0 with 100; the interval over seeds lies above zero at all 2 of them)." in sentence
+    assert "+5.0 with 100; the interval over seeds lies above zero at both of them)." in sentence
     assert "the interval over seeds lies above zero at 1 of them and below zero at 1 of them)." in sentence
 
 

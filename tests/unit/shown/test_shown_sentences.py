@@ -15,7 +15,7 @@ def test_the_answer_says_signs_and_certainty(page: PageText) -> None:
     """label-mix is behind at 100 images, with an interval that crosses zero; data-mix is stored reversed."""
     assert sentences(page, "answer", "p")[0] == (
         "label-mix came out ahead of non at 1 of the 2 training-set sizes tried (-2.0 points with 100 images, +12.0 "
-        "with 500; the interval over seeds lies above zero at 1 of them). data-mix came out ahead of non at all 2 "
+        "with 500; the interval over seeds lies above zero at 1 of them). data-mix came out ahead of non at both "
         "training-set sizes tried (+1.0 points with 100 images, +13.0 with 500; the interval over seeds lies above "
         "zero at 1 of them)."
     )

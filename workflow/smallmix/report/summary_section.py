@@ -100,7 +100,8 @@ def _position(method: str, reference: str, differences: list[PairedDifference]) 
         return f"{method} {'came' if higher else 'did not come'} out ahead of {reference} at the one size tried"
     if higher == 0:
         return f"{method} did not come out ahead of {reference} at any of the {tried}"
-    where = f"all {tried}" if higher == len(differences) else f"{higher} of the {tried}"
+    everywhere = "both training-set sizes tried" if len(differences) == 2 else f"all {tried}"
+    where = everywhere if higher == len(differences) else f"{higher} of the {tried}"
     return f"{method} came out ahead of {reference} at {where}"
 
 
@@ -150,7 +151,7 @@ def _certainty(differences: list[PairedDifference]) -> str:
 def _share(count: int, total: int) -> str:
     if count < total:
         return f"{count} of them"
-    return "that size" if total == 1 else f"all {total} of them"
+    return {1: "that size", 2: "both of them"}.get(total, f"all {total} of them")
 
 
 def _best_accuracies(tables: StudyTables) -> str:

@@ -1,4 +1,4 @@
-"""The forward pass of evaluations as CUDA graphs: a graph a batch size, which every evaluation replays.
+"""The forward pass of evaluations as CUDA graphs: one graph per batch size, which every evaluation replays.
 
 Weights and running statistics change in place, so a graph sees them as they are when it is replayed.
 """

@@ -1,6 +1,6 @@
 """Whole training steps as CUDA graphs, which the host replays.
 
-One graph a batch size holds a whole step: gather, crop, flip, normalise, mix, forward, loss, backward, SGD, sums, and
+One graph per batch size holds a whole step: gather, crop, flip, normalise, mix, forward, loss, backward, SGD, sums, and
 a counter on the device that picks the row of the plan's tables. Nothing is drawn inside a graph, and nothing waits for
 the host within an epoch. The same step can run without a graph (`capture=False`, any device), which is how its logic
 is tested where there is no GPU.
@@ -69,7 +69,7 @@ class PlanTables:
 
 
 class GraphSteps:
-    """Steps that find their own row, captured once a batch size and replayed (a StepLauncher)."""
+    """Steps that find their own row, captured once per batch size and replayed (a StepLauncher)."""
 
     def __init__(
         self,
