@@ -184,7 +184,6 @@ def describe_methods_preview(examples: Examples) -> FigureText:
         else "The images are not there yet.",
         caption="One pair from each of the first batches of the smallest subset; every method meets the same pairs. λ "
         "is the weight of the image in the first row, drawn once per batch; below it the label that the network "
-        "learns. Crops "
-        " and flips are left out here.",
+        "learns. Crops and flips are left out here.",
         table=FigureTable(("Method", "Image", "Partner", "λ", "Label"), tuple(rows)),
     )
