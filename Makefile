@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 # A machine with a GPU may have PyTorch and no package index: the python that is named, or else .venv where it is there.
 GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)/python) $(PYTHON)),$(PYTHON))
 
-.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema clean
+.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema keys docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -53,6 +53,13 @@ bench: install  ## measure speed against a reference; writes reports/bench
 
 schema: install  ## write the schemas that editors read anew from the models
 	PYTHONPATH=workflow $(BIN)/python -m smallmix.study.config_model
+
+keys: install  ## write docs/configuration.md, the reference of the configuration's keys, from their schema
+	PYTHONPATH=workflow $(BIN)/python -m smallmix.study.key_reference > docs/configuration.md
+
+docs: install  ## build the documentation as a site, without network, into build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file envs/docs/mkdocs.yml
+	@echo "The first page: $(CURDIR)/build/docs/index.html"
 
 audit: install  ## look up known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt
