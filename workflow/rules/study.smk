@@ -23,7 +23,7 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.command_lines import hand_over, options_typed, run_command
+from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
@@ -93,7 +93,7 @@ try:
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None
 if REFUSED:
-    raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES, PACKAGE_FOLDER))
+    raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES))
 
 # A Snakemake that was killed leaves its locks behind. Where no Snakemake runs here any more, they are cleared.
 BUSY = clear_stale_locks(STUDY.name) if workflow.is_main_process else None
