@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from smallmix.commands import main
+from smallmix.commands.run import snakemake_command
+from smallmix.study.study_names import study_files
 from snakemake.cli import get_argument_parser
 
 from tests.documentation_pages import PAGES, PROJECT, TypedCommand, fenced_blocks, typed_commands
@@ -34,13 +37,15 @@ def _name(value: object) -> str:
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=_name)
-def test_a_typed_command_is_one(page: Path, command: TypedCommand) -> None:
+def test_a_typed_command_is_one(page: Path, command: TypedCommand, tmp_path: Path) -> None:
     program, *rest = command.words
     program = program.rpartition("/")[2] if program.startswith(".venv/bin/") else program
     if program == "make":
         assert {word for word in rest if "=" not in word} <= MAKE_TARGETS
     elif program == "snakemake":
         check_snakemake(rest)
+    elif program == "smallmix":
+        check_smallmix(rest, tmp_path)
     elif program in ("python", "python3") and rest[:1] == ["-m"]:
         assert importlib.util.find_spec(rest[1]) is not None, rest[1]
     elif program.endswith(".sh"):
@@ -50,11 +55,28 @@ def test_a_typed_command_is_one(page: Path, command: TypedCommand) -> None:
         assert program in OTHERS, f"{page.name} names a program that no test knows: {command.line}"
 
 
+def check_smallmix(words: list[str], folder: Path) -> None:
+    """Let the parser of the command read its words, in a folder that has what the pages let the reader write."""
+    for name in OF_THE_READER:
+        (folder / name).write_text("study: my-study\n", encoding="utf-8")
+    assert main._explain_wrong_call(words) is None
+    name, *rest = words
+    if name == "run":
+        check_snakemake(snakemake_command(rest, folder)[4:])
+        return
+    parser, chosen = main._build_parser(words)
+    assert chosen is not None, name
+    parsed, further = parser.parse_known_args(words)
+    assert not further
+    for study in getattr(parsed, "studies", []):
+        assert study_files([study], folder)
+
+
 def check_snakemake(words: list[str]) -> None:
     """Let Snakemake's own parser read the options, and look for the files and targets that they name."""
     parsed = get_argument_parser().parse_args(words)
-    for file in [*parsed.configfile, *([parsed.snakefile] if parsed.snakefile else [])]:
-        assert str(file) in OF_THE_READER or str(file).startswith("/path/to/") or (PROJECT / file).exists(), file
+    for file in map(Path, [*parsed.configfile, *([parsed.snakefile] if parsed.snakefile else [])]):
+        assert file.name in OF_THE_READER or str(file).startswith("/path/to/") or (PROJECT / file).exists(), file
     if parsed.workflow_profile:
         assert (PROJECT / parsed.workflow_profile / "config.yaml").exists(), parsed.workflow_profile
     for target in parsed.targets:
