@@ -1,0 +1,68 @@
+"""Numbers that README and docs state are those of the kept results and of the default study."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import pytest
+from smallmix.study.configuration import load_configuration
+from smallmix.study.study import Study
+
+from tests.documentation_pages import DOCS, PROJECT
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+START = (DOCS / "index.md").read_text(encoding="utf-8")
+KEPT = PROJECT / "reports" / "reference" / "small-end"
+METHODS = ("non", "data-mix", "label-mix")
+
+
+def rows_of(path: Path, **wanted: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file that have these values."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        yield from (row for row in csv.DictReader(stream) if wanted.items() <= row.items())
+
+
+@pytest.mark.parametrize("page", [README, START], ids=["README", "start"])
+@pytest.mark.parametrize("size", ["100", "250", "500"])
+def test_the_table_of_evidence_is_that_of_the_kept_results(page: str, size: str) -> None:
+    means = {
+        row["method"]: f"{100 * float(row['mean']):.1f}"
+        for row in rows_of(KEPT / "summary.csv", size=size, metric="best_test_accuracy")
+    }
+    (gain,) = rows_of(KEPT / "comparison.csv", size=size, method="label-mix", reference="non", selection="best")
+    difference, low, high = (100 * float(gain[column]) for column in ("difference", "low", "high"))
+    cells = [size, *(means[method] for method in METHODS), f"{difference:+.1f} ({low:.1f} to {high:.1f})"]
+    assert f"| {' | '.join(cells)} |" in page
+
+
+def test_the_row_of_a_thousand_images_is_that_of_its_history() -> None:
+    best = {
+        method: max(
+            100 * Decimal(row["test_accuracy"])
+            for row in rows_of(DOCS / "row-1000" / "history.csv", network="preact-resnet18", method=method)
+        )
+        for method in METHODS
+    }
+    assert (
+        f"| ours | {' | '.join(str(best[method].quantize(Decimal('0.1'), ROUND_HALF_UP)) for method in METHODS)} |"
+        in README
+    )
+    exact = " | ".join(f"{best[method]:.2f}" for method in METHODS)
+    assert f"| `preact-resnet18` | {exact} |" in (DOCS / "network.md").read_text(encoding="utf-8")
+
+
+def test_the_article_has_as_many_cells_and_iterations_as_the_readme_says() -> None:
+    study = Study.from_configuration(load_configuration([PROJECT / "config.yaml"]))
+    iterations = sum(cell.value.iterations for cell in study.cells)
+    sizes, methods = len(study.sizes), len(study.methods)
+    assert f"{len(study.cells)} cells ({sizes} sizes \N{MULTIPLICATION SIGN} {methods} methods)" in README
+    assert f", {iterations:,} iterations," in README
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 170
+    assert not re.search(r";[^|\n]*;[^|\n]*;", README), "three semicolons in a line of prose are a chain"
