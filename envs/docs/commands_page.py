@@ -14,33 +14,50 @@ HEAD = """\
 <!-- Written by `make commands` from the parsers of workflow/smallmix/commands. -->
 
 `snakemake` in the top folder is the main way to run a study. `smallmix` is a shorter way. It names studies, and does
-what Snakemake has no rule for. Both are in `.venv/bin` after `make install`.
-
-```sh
-smallmix plan demo             # what a run would take on this machine
-smallmix run demo --cores 2    # the same as: snakemake --cores 2 --configfile workflow/studies/demo.yaml
-smallmix run my-study.yaml     # a study of your own
-```
-
-`smallmix run` only calls Snakemake, so both ways can take turns: nothing is made again after a change between them.
-All options go on to Snakemake as they are typed. Where nothing says how much may run at once, `--cores all` is added.
+what Snakemake has no rule for. Both are in `.venv/bin` after `make install`. `smallmix --help` lists all commands, and
+`smallmix COMMAND --help` explains one. `python -m smallmix` is the same.
 
 ## Name a study
 
-| STUDY | what it stands for |
-|---|---|
-| nothing | the article's study, `config.yaml` alone |
-| `demo` | a name under `workflow/studies/`, without its ending |
-| `my-study.yaml` | a file |
-| several of them | files that are merged in this order |
+`config.yaml` is always the base: the one of the folder where you are, or else smallmix's own.
 
-`config.yaml` is always the base: the one of the folder where you are or, where it has none, smallmix's own. Your own
-files come before smallmix's studies of the same name, and a line says so.
+| you type | what it means |
+|---|---|
+| nothing | `config.yaml` alone, the article's study |
+| `demo` | `workflow/studies/demo.yaml` or `demo.yaml` of your folder, or else smallmix's own study of that name |
+| `my-study.yaml`, `studies/other.yaml` | that file |
+| `laptop my-images.yaml` | both, merged in this order |
+
+A name that your folder has twice is refused. Name the file then. Your file may have the name of one of smallmix's own
+studies. Yours is taken, and a line says so.
+
+## `smallmix run` and `snakemake`
+
+`smallmix run` only calls Snakemake. In a clone of smallmix these two lines do the same. What one of them began, the
+other continues:
+
+```sh
+smallmix run demo
+snakemake --cores all --configfile workflow/studies/demo.yaml
+```
+
+Studies and targets stand first, options follow. Targets are `all` (the default), `plan`, `subsets`, `cells`, `figures`,
+`report`, and the path of any result. A target comes before a study of the same name: write `report.yaml` for a file of
+your own that is called so. Every option goes to Snakemake as you typed it:
+
+```sh
+smallmix run demo -n                   # say what would run
+smallmix run demo figures --cores 4
+smallmix run --workflow-profile profiles/slurm
+```
+
+`--cores all` is added, unless you say `--cores` or `--jobs`, or name a profile or an executor. The profile is
+`profiles/default` of your folder, or else smallmix's own.
 
 ## In another folder
 
-A built wheel holds all that a study needs: the Snakefile, rules, schemas, studies and profiles. Install it into any
-environment that has Snakemake, and work in an empty folder. Results, reports and logs are written there.
+`pip install .` installs smallmix without the lock, with the Snakefile, the studies and all other files that a run
+needs. Then `smallmix run demo` works in any folder, and writes there. A wheel does the same on another machine:
 
 ```sh
 pip wheel . --no-deps --wheel-dir dist

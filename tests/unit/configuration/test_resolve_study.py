@@ -54,6 +54,7 @@ def test_an_overlay_alone_is_merged_with_the_base_as_snakemake_does(tmp_path: Pa
 @pytest.mark.parametrize("own", [True, False])
 def test_the_base_is_that_of_the_folder_or_else_the_projects_own(tmp_path: Path, own: bool) -> None:
     overlay = tmp_path / "my-study.yaml"
+    overlay.touch()
     if own:
         (tmp_path / "config.yaml").touch()
     base = tmp_path / "config.yaml" if own else PROJECT / "config.yaml"

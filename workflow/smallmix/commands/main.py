@@ -86,9 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"smallmix: {problem}", file=sys.stderr)
         return WRONG_CALL
     parser, chosen = _build_parser(given)
+    further: list[str] = []
     if chosen is not None and chosen.passes_on and not {"-h", "--help"} & set(given):
         place = given.index(_command_of(given) or "")
-        parsed, further = argparse.Namespace(command=given[place], words=given[place + 1 :]), []
+        parsed = argparse.Namespace(command=given[place], words=given[place + 1 :])
     else:
         parsed, further = parser.parse_known_args(given)
     if chosen is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
+import itertools
 import os
 import re
 import shlex
@@ -89,7 +90,7 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
 def _refuse_late_study(studies: Sequence[str], typed: Sequence[str], folder: Path) -> None:
     """Raise ConfigurationError where a study stands behind an option: Snakemake would take it for a target."""
     known = set() if studies else set(known_studies(folder))
-    for before, word in zip(typed, typed[1:], strict=False):
+    for before, word in itertools.pairwise(typed):
         if word in known and before.partition("=")[0] not in TAKE_NAMES:
             rest = [other for other in typed if other != word]
             raise ConfigurationError(

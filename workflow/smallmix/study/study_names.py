@@ -129,10 +129,6 @@ def _explain_unknown(word: str, root: Path) -> str:
     beside = [path.name for ending in ENDINGS for path in sorted(root.glob(f"*{ending}")) if path.name != BASE_NAME]
     near = difflib.get_close_matches(Path(word).stem if is_path else word, known, n=3)
     near += difflib.get_close_matches(word, beside, n=3)
-    problem = (
-        f"there is no file {root / word} (looked for in {root.resolve()})"
-        if is_path
-        else "is neither a study nor a file"
-    )
+    problem = f"there is no such file in {root.resolve()}" if is_path else "is neither a study nor a file"
     asked = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"{word}: {problem}.{asked} Studies: {', '.join(known)}. A file of your own is named by its path."
