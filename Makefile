@@ -63,7 +63,7 @@ commands: install  ## write docs/commands.md, the reference of the commands, fro
 
 docs: install  ## build the documentation as a site, without network, into build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file envs/docs/mkdocs.yml
-	@echo "The first page: $(CURDIR)/build/docs/index.html"
+	@echo "The first page: $(CURDIR)/build/docs/index.html (its search works where a server serves it)"
 
 audit: install  ## look up known vulnerabilities of the locked packages (asks the package index)
 	$(BIN)/pip-audit --require-hashes --disable-pip -r envs/lock.txt
