@@ -97,9 +97,8 @@ def retraining_options(collection: Collection) -> str:
     from the store, not trained twice.
     """
     again = [record.cell for record in collection.not_current]
-    forced = [
-        f"{Folders.of_this_process().results}/{collection.study.name}/cells/{cell.id}/metrics.json" for cell in again
-    ]
+    cells = Folders.of_this_process().results / collection.study.name / "cells"
+    forced = [f"{cells}/{cell.id}/metrics.json" for cell in again]
     if len(forced) > CELLS_SHOWN:
         forced = [TRAINING_RULE]
     return f"--forcerun {' '.join(forced)}"
