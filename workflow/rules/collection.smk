@@ -82,7 +82,7 @@ rule compare_methods:
 
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
 COMPARED_TABLES = [
-    f"{study_file.parent}/{table}"
+    f"{DECLARED.results}/{study_file.parent.name}/{table}"
     for study_file in LAYOUT.collected_studies
     for table in ("study.json", *COLLECTED_TABLES)
 ]
@@ -93,7 +93,7 @@ rule judge_claims:
     input:
         study=STUDY_FILE,
         # As a function's value: braces in a file's name are no wildcards there.
-        published=lambda wildcards: PUBLISHED,
+        published=local(lambda wildcards: PUBLISHED),
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
         comparison=f"{RESULTS}/comparison.csv",

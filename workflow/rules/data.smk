@@ -18,11 +18,11 @@ rule fetch_dataset:
     input:
         # Their times do not count: at each start their content is compared with what the arrays were made from.
         # As a function's value: braces in a folder's name are no wildcards there.
-        lists=ancient(lambda wildcards: CUSTOM_LISTS),
+        lists=ancient(local(lambda wildcards: CUSTOM_LISTS)),
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:
-        f"logs/datasets/{STUDY.dataset}.log",
+        f"{DECLARED.logs}/datasets/{STUDY.dataset}.log",
     retries: int(DOWNLOADED)  # the fetcher itself asks each address three times, and continues what has arrived
     localrule: True
     conda:

@@ -10,7 +10,7 @@ rule plot_figures:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
         # As a function's value: braces in a file's name are no wildcards there.
-        published=lambda wildcards: PUBLISHED,
+        published=local(lambda wildcards: PUBLISHED),
         subsets=SUBSETS,
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",

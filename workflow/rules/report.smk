@@ -9,7 +9,7 @@ rule render_report:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
         # As a function's value: braces in a file's name are no wildcards there.
-        published=lambda wildcards: PUBLISHED,
+        published=local(lambda wildcards: PUBLISHED),
         subsets=SUBSET_TABLE,
         tables=expand(
             "{folder}/{table}",
