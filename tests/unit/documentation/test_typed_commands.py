@@ -27,7 +27,7 @@ OF_THE_READER = {"my-study.yaml"}
 # Programs of others that pages name. A new one is added here by whoever has tried it.
 OTHERS = frozenset(
     {".", "${EDITOR:-vi}", "awk", "cd", "cp", "git", "kill", "mkdir", "pip", "pre-commit", "python3", "tail", "xargs"}
-    | {"docker", "scancel", "scontrol", "squeue"}
+    | {"docker", "export", "scancel", "scontrol", "squeue"}
 )
 COMMANDS = [(page, command) for page in PAGES for command in typed_commands(page.read_text(encoding="utf-8"))]
 
