@@ -124,6 +124,13 @@ def test_what_a_page_fetches_is_part_of_the_site(pages: dict[Path, Page]) -> Non
     assert not lost
 
 
+def test_drawings_fetch_nothing() -> None:
+    """Drawings of a terminal name fonts of a server, unless that is taken out."""
+    for drawing in DOCS.rglob("*.svg"):
+        text = drawing.read_text(encoding="utf-8")
+        assert not re.findall(r"(?:url\(|href=|src=|@import\s*)[\"']?(?:https?:)?//[^\"')]+", text), drawing.name
+
+
 def test_images_are_small() -> None:
     images = [path for path in DOCS.rglob("*") if path.suffix in {".png", ".svg"}]
     assert images
