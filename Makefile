@@ -11,10 +11,11 @@ GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)/
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: .venv/installed  ## create .venv from the pinned, hashed lock
-.venv/installed: envs/lock.txt
+install: .venv/installed  ## create .venv from the pinned, hashed lock, with the command smallmix
+.venv/installed: envs/lock.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: install  ## a real study on handwritten digits: minutes, no download
@@ -65,4 +66,4 @@ columns: install  ## write docs/columns.md, the reference of the tables' columns
 	PYTHONPATH=workflow $(BIN)/python -m smallmix.tables.columns > docs/columns.md
 
 clean:  ## remove what runs made; your files, downloads and .venv stay
-	PYTHONPATH=workflow $(PYTHON) -m smallmix clean
+	$(PYTHON) workflow clean

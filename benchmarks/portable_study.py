@@ -34,15 +34,15 @@ def prepare(configfiles: Sequence[Path], folder: Path, images: Path | None, titl
     `images` (a folder with train.csv and test.csv) takes the place of the study's own data set, under `title`. That is
     another study, named after both. Its overlay completes it at home. Needs the workflow's packages.
     """
-    from smallmix.commands.options import files_to_merge
     from smallmix.study.configuration import load_study
+    from smallmix.study.study_names import study_files
 
     folder.mkdir(parents=True, exist_ok=True)
-    study = load_study(files_to_merge(configfiles))
+    study = load_study(study_files([str(path) for path in configfiles]))
     if images is not None:
         overlay = folder / OVERLAY_FILE
         atomic_files.write_text(overlay, _on_images(study, images, title))
-        study = load_study(files_to_merge([*configfiles, overlay]))
+        study = load_study(study_files([str(path) for path in (*configfiles, overlay)]))
     settings = study.configuration["dataset"]
     # Written first to another name, as whole archives alone are of use.
     unfinished = folder / f"{IMAGES_FILE}.unfinished"

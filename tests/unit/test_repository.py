@@ -64,6 +64,7 @@ def test_the_readme_shows_by_hand_what_make_does() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     for line in (
         "pip install --require-hashes -r envs/lock.txt",
+        "pip install --no-deps --no-build-isolation -e .",
         "snakemake --cores all --configfile workflow/studies/demo.yaml",
         "snakemake --cores all",
         "make demo",

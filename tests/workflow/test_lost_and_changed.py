@@ -33,8 +33,8 @@ def with_mtime_only(study: StudyRun) -> StudyRun:
 
 
 def discard(study: StudyRun, *options: str) -> str:
-    """Run `discard-outdated`; return its output."""
-    command = [sys.executable, "-m", "smallmix", "discard-outdated", "--configfile", "config.yaml", "tiny.yaml"]
+    """Run `discard`; return its output."""
+    command = [sys.executable, "-m", "smallmix", "discard", "tiny.yaml"]
     done = subprocess.run(
         [*command, *options],
         cwd=study.folder,

@@ -44,9 +44,9 @@ rule render_report:
 
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    made_by = run_command(
+    made_by = noted_call() or run_command(
         CONFIGURATION_FILES,
         workflow.config_settings.config,
         options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
     )
-    shell("{SMALLMIX} report-so-far --configuration {STUDY_ARGUMENT} --command {made_by:q}")
+    shell("{SMALLMIX} report --configuration {STUDY_ARGUMENT} --command {made_by:q}")

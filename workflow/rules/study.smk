@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -11,8 +12,23 @@ from snakemake.exceptions import WorkflowError
 PACKAGE_FOLDER = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
 if not PACKAGE_FOLDER.is_dir():
     raise WorkflowError(f"smallmix runs from a copy on this machine: clone {PACKAGE_FOLDER} and name its Snakefile.")
-# Snakemake put the Snakefile's folder first, where a user's random.py would take the library's place.
-sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != str(PACKAGE_FOLDER.parent))]
+# The package lies beside the rules or, in an installed wheel, around them. Snakemake put the Snakefile's folder first, where
+# a user's random.py would take the library's place.
+PACKAGE = PACKAGE_FOLDER / "smallmix"
+sys.path[:] = [entry for entry in sys.path if entry != str(PACKAGE_FOLDER.parent)]
+if PACKAGE.is_dir():
+    sys.path[:] = [str(PACKAGE_FOLDER), *(entry for entry in sys.path if entry != str(PACKAGE_FOLDER))]
+else:
+    PACKAGE = PACKAGE_FOLDER.parents[1]
+# Another copy may be installed, and imported by now. What a run writes and compares must come from this one.
+if not any(
+    Path(place).resolve() == PACKAGE.resolve() for place in getattr(sys.modules.get("smallmix"), "__path__", [])
+):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "smallmix"]:
+        del sys.modules[name]
+    SPEC = spec_from_file_location("smallmix", PACKAGE / "__init__.py", submodule_search_locations=[str(PACKAGE)])
+    sys.modules["smallmix"] = module_from_spec(SPEC)
+    SPEC.loader.exec_module(sys.modules["smallmix"])
 
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
 from smallmix.errors import ConfigurationError, SmallmixError
@@ -23,7 +39,7 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.command_lines import hand_over, options_typed, run_command
+from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
@@ -93,7 +109,7 @@ try:
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None
 if REFUSED:
-    raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES, PACKAGE_FOLDER))
+    raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES))
 
 # A Snakemake that was killed leaves its locks behind. Where no Snakemake runs here any more, they are cleared.
 BUSY = clear_stale_locks(STUDY.name) if workflow.is_main_process else None

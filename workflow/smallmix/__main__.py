@@ -1,4 +1,4 @@
-"""`python -m smallmix COMMAND …`"""
+"""`python -m smallmix COMMAND …`, the same as `smallmix COMMAND …`."""
 
 import os
 import sys

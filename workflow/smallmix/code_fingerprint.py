@@ -37,6 +37,7 @@ FOR_PEOPLE = frozenset(
         "smallmix.atomic_files",  # how bytes come to the disk, and what is said where they do not
         "smallmix.file_locks",  # who waits for whom
         "smallmix.code_fingerprint",  # what is run again
+        "smallmix.project_files",  # where files lie whose content is compared
         "smallmix.datasets.progress",  # how far something has come
         "smallmix.datasets.download",  # what arrives has a known checksum, or is refused
     }

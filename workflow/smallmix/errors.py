@@ -50,6 +50,20 @@ class ReplayDiffers(SmallmixError):
     exit_code = 7
 
 
+# What each exit code of `smallmix` means; `smallmix --help` and docs/commands.md list them.
+EXIT_CODES = {
+    0: "done",
+    1: "an error, which the message explains; also what `run` returns where a job of Snakemake failed",
+    2: "the configuration or the command line is wrong",
+    3: "images, lists or archives cannot be used",
+    4: "a training cannot go on: loss not finite, no memory, no space",
+    5: "another process trains this cell",
+    6: "a signal asked the training to stop; it is saved, and the same command continues it",
+    7: "results of older code are not what this version computes",
+    130: "interrupted by Ctrl-C",
+}
+
+
 def remedy(folder: Path) -> str:
     """Return the sentence of messages that says what to do about a dataset folder that is not whole."""
     return f"Delete the folder {folder} and run again."

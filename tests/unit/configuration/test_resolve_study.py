@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from smallmix.commands.options import files_to_merge
 from smallmix.study.configuration import load_configuration, load_study
 from smallmix.study.study import Study
+from smallmix.study.study_names import study_files
 
 PROJECT = Path(__file__).resolve().parents[3]
 DEMO = "workflow/studies/demo.yaml"
@@ -32,7 +32,7 @@ def resolve_study(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_writes_a_study_that_can_be_loaded(tmp_path: Path) -> None:
     output = tmp_path / "deep" / "study.json"
-    done = resolve_study("--configfile", "config.yaml", DEMO, "--output", str(output))
+    done = resolve_study("config.yaml", DEMO, "--output", str(output))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     study = Study.load(output)
     assert study.name == "demo"
@@ -47,18 +47,19 @@ def test_an_overlay_alone_is_merged_with_the_base_as_snakemake_does(tmp_path: Pa
     outputs = [tmp_path / name for name in ("alone.json", "both.json", "absolute.json")]
     named = [[DEMO], ["config.yaml", DEMO], [DEMO, str(PROJECT / "config.yaml")]]
     for output, files in zip(outputs, named, strict=True):
-        assert resolve_study("--configfile", *files, "--output", str(output)).returncode == 0
+        assert resolve_study(*files, "--output", str(output)).returncode == 0
     assert len({output.read_bytes() for output in outputs}) == 1
 
 
 @pytest.mark.parametrize("own", [True, False])
 def test_the_base_is_that_of_the_folder_or_else_the_projects_own(tmp_path: Path, own: bool) -> None:
     overlay = tmp_path / "my-study.yaml"
+    overlay.touch()
     if own:
         (tmp_path / "config.yaml").touch()
     base = tmp_path / "config.yaml" if own else PROJECT / "config.yaml"
-    assert files_to_merge([overlay], tmp_path) == [base, overlay]
-    assert files_to_merge([], tmp_path) == [base]
+    assert study_files([str(overlay)], tmp_path) == [base, overlay]
+    assert study_files([], tmp_path) == [base]
 
 
 def test_prints_what_can_be_used_as_a_configuration(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_text_that_is_no_configuration_is_refused(configuration: str) -> None:
     done = resolve_study("--configuration", configuration)
     assert done.returncode == 2
     assert "--configuration does not hold a resolved configuration" in done.stderr
-    assert "Name the files with --configfile instead" in done.stderr
+    assert "Name the study instead" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -131,7 +132,7 @@ def test_problems_are_reported_once_without_a_traceback_and_nothing_is_written(t
     bad = tmp_path / "bad.yaml"
     bad.write_text("study: bad\nrecipe: {learning_rat: 0.1, momentum: 2}\n", encoding="utf-8")
     output = tmp_path / "study.json"
-    done = resolve_study("--configfile", "config.yaml", str(bad), "--output", str(output))
+    done = resolve_study("config.yaml", str(bad), "--output", str(output))
     assert done.returncode == 2
     assert done.stdout == ""
     assert "2 problems" in done.stderr
@@ -143,6 +144,6 @@ def test_problems_are_reported_once_without_a_traceback_and_nothing_is_written(t
 def test_published_numbers_are_judged_before_days_of_training(tmp_path: Path) -> None:
     (tmp_path / "published.yaml").write_text("source: {title: x}\nacuracies: []\n", encoding="utf-8")
     (tmp_path / "own.yaml").write_text(f"study: own\npublished: {tmp_path / 'published.yaml'}\n", encoding="utf-8")
-    done = resolve_study("--configfile", "config.yaml", str(tmp_path / "own.yaml"))
+    done = resolve_study("config.yaml", str(tmp_path / "own.yaml"))
     assert done.returncode == 2
     assert "did you mean accuracies" in done.stderr

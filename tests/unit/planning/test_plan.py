@@ -180,7 +180,7 @@ def test_the_command_plans_the_configuration_of_the_named_folder(
     assert "study elsewhere:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["plan", "report-so-far", "resolve-study"])
+@pytest.mark.parametrize("command", ["plan", "report", "resolve-study"])
 @pytest.mark.parametrize("configuration", ["", "{}", "[]", "no JSON"])
 def test_what_is_no_resolved_configuration_is_refused_in_words(
     command: str, configuration: str, capsys: pytest.CaptureFixture[str]

@@ -75,8 +75,8 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     values = json.loads(json.dumps(finished.study.configuration))
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
     configuration.write_text(json.dumps(values), encoding="utf-8")
-    chosen = Namespace(configfile=[configuration], root=finished.root, output=folder, made_by=None)
-    assert COMMANDS["keep-results"].run(chosen) == 0
+    chosen = Namespace(studies=[str(configuration)], root=finished.root, output=folder, made_by=None)
+    assert COMMANDS["keep"].run(chosen) == 0
     assert "wrote 11 files" in capsys.readouterr().out
     assert {path.name for path in folder.iterdir()} == {*kept(finished), "whole.yaml"}
     assert (folder / "whole.yaml").read_bytes() == configuration.read_bytes()

@@ -64,7 +64,7 @@ def test_own_scripts_in_the_working_folder_are_not_imported(tmp_path: Path, give
     names = OWN_MODULES if not given else ("smallmix",)  # who puts his folder into PYTHONPATH means it
     for name in names:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('my own notes')")
-    command = f"{rule_command()} resolve-study --configfile {PROJECT / 'workflow/studies/demo.yaml'} --help"
+    command = f"{rule_command()} resolve-study {PROJECT / 'workflow/studies/demo.yaml'} --help"
     done = run_in_bash(command, tmp_path, **given)
     assert done.returncode == 0, done.stderr
 
@@ -82,7 +82,7 @@ def test_any_folder_will_do(tmp_path: Path, name: str, monkeypatch: pytest.Monke
     folder = tmp_path / name / "workflow"
     shutil.copytree(PROJECT / "workflow", folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / name / "python").symlink_to(sys.executable)
-    monkeypatch.setattr(interpreter, "PACKAGE_FOLDER", folder)
+    monkeypatch.setattr(interpreter, "WORKFLOW", folder)
     done = run_in_bash(f"{rule_command()} --version", tmp_path / name)
     assert (done.returncode, done.stdout) == (0, f"smallmix {VERSION}\n"), done.stderr
 
@@ -98,7 +98,7 @@ def test_labels_of_any_language_are_printed_anywhere(tmp_path: Path, encoding: d
     files = f"{PROJECT / 'config.yaml'} {overlay}"
     environment = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", **encoding, "PYTHONPATH": str(PROJECT / "workflow")}
     for command in (rule_command(), f"{sys.executable} -m smallmix"):
-        done = run_in_bash(f"{command} resolve-study --configfile {files}", PROJECT, **environment)
+        done = run_in_bash(f"{command} resolve-study {files}", PROJECT, **environment)
         assert done.returncode == 0, done.stderr
         assert "title:" in done.stdout
 

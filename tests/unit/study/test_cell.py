@@ -82,7 +82,7 @@ class LaterRecipe(RecipeValue):
 
 
 def test_a_field_that_is_added_with_a_neutral_default_changes_no_fingerprint() -> None:
-    """Else every stored training would be out of reach of `adopt-results`, which looks for equal cells."""
+    """Else every stored training would be out of reach of `adopt`, which looks for equal cells."""
     neutral = dataclasses.replace(CELL, recipe=LaterRecipe(**vars(CELL.recipe)))
     assert neutral.to_json() == CELL.to_json()
     assert neutral.fingerprint == CELL.fingerprint

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from smallmix.study.command_lines import options_typed, run_command
+from smallmix.project_files import PROJECT, WORKFLOW
+from smallmix.study.command_lines import (
+    CALL,
+    note_call,
+    noted_call,
+    options_typed,
+    run_command,
+    smallmix_command,
+)
+from smallmix.version import VERSION
 
 
 def test_the_files_that_made_a_study_are_named_in_their_order() -> None:
@@ -43,3 +54,22 @@ def test_options_are_taken_as_typed() -> None:
     found = options_typed(typed, ["--workflow-profile", "--directory", "-s"])
     assert found == ["--workflow-profile", "profiles/slurm", "--directory=/x y"]
     assert run_command([], None, found) == "snakemake --cores all --workflow-profile profiles/slurm '--directory=/x y'"
+
+
+def test_only_the_process_that_became_snakemake_knows_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CALL, "")
+    assert noted_call() is None
+    note_call(["smallmix", "run", "my study.yaml", "-n"])
+    assert noted_call() == "smallmix run 'my study.yaml' -n"
+    program = f"import sys; sys.path.insert(0, {str(WORKFLOW)!r}); import smallmix.study.command_lines as lines; "
+    done = subprocess.run(
+        [sys.executable, "-c", program + "print(lines.noted_call())"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None\n"
+
+
+def test_how_to_start_this_smallmix_can_be_pasted_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (tmp_path, PROJECT, WORKFLOW):
+        monkeypatch.chdir(folder)
+        done = subprocess.run(f"{smallmix_command()} --version", shell=True, capture_output=True, text=True, check=True)
+        assert done.stdout == f"smallmix {VERSION}\n"

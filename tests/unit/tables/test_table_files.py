@@ -91,7 +91,7 @@ def test_errors_name_line_column_and_remedy(tmp_path: Path, content: str | None,
         read_table(path, MADE)
     assert raised.value.problem.startswith(problem)
     assert str(raised.value).startswith(f"{path}: {problem}")
-    assert str(raised.value).endswith("Write it again with `python -m smallmix make-things`.")
+    assert str(raised.value).endswith("Write it again with `smallmix make-things`.")
 
 
 def test_other_bytes_than_text_and_a_folder_are_explained(tmp_path: Path) -> None:

@@ -7,13 +7,11 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
-BASE = "config.yaml"
-OF_THE_PROJECT = Path(__file__).resolve().parents[3] / BASE
 
 
 class Command(NamedTuple):
@@ -22,6 +20,7 @@ class Command(NamedTuple):
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    passes_on: bool = False  # takes all that is typed behind it as `words`, options included
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -35,18 +34,13 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     add_root(parser)
 
 
-def add_configfile(parser: argparse.ArgumentParser) -> None:
-    """Add `--configfile`, which means what it means to Snakemake: config.yaml comes first, overlays follow.
-
-    Add `--root` as well, where that config.yaml lies.
-    """
+def add_study_names(parser: argparse.ArgumentParser) -> None:
+    """Add STUDY, as `smallmix.study.study_names` reads it; and `--root`, where its config.yaml lies."""
     parser.add_argument(
-        "--configfile",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="overlays, in the order of merging; config.yaml always comes first, as with snakemake",
+        "studies",
+        nargs="*",
+        metavar="STUDY",
+        help="a name, such as demo, or a file; several are merged in order (default: config.yaml alone, the article)",
     )
     add_root(parser)
 
@@ -115,9 +109,3 @@ def report_line(line: str) -> None:
     """Write a line to standard error. A full disk under the log, or a reader that left, must not end a training."""
     with contextlib.suppress(OSError):
         os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
-
-
-def files_to_merge(named: Sequence[Path], root: Path = Path()) -> list[Path]:
-    """Return the files that Snakemake would merge in `root`: its config.yaml or the project's, then those named."""
-    base = root / BASE if (root / BASE).exists() else OF_THE_PROJECT
-    return [base, *(path for path in named if path.resolve() != base.resolve())]

@@ -1,11 +1,12 @@
-"""`adopt-results`, `discard-outdated`: what becomes of results of older code, other data or another configuration."""
+"""`adopt`, `discard`: what becomes of results of older code, other data or another configuration."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command, add_configfile, add_dry_run, files_to_merge
+from smallmix.commands.options import Command, add_dry_run, add_study_names
+from smallmix.study.study_names import study_files
 from smallmix.version import VERSION
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _declare_adopt(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+    add_study_names(parser)
     parser.add_argument(
         "--all", action="store_true", help="replay every result (default: one for each method, network and precision)"
     )
@@ -26,7 +27,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
     from smallmix.study.layout import Layout
     from smallmix.training.gpu_slots import lease_gpu
 
-    layout = Layout(load_study(files_to_merge(arguments.configfile, arguments.root)), arguments.root)
+    layout = Layout(load_study(study_files(arguments.studies, arguments.root)), arguments.root)
     with lease_gpu(layout.root / "results" / "slots", report=print):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
         return adopt_layout(layout, arguments.all, arguments.dry_run)
@@ -59,7 +60,7 @@ def adopt_layout(layout: Layout, every_record: bool, dry_run: bool) -> int:
 
 
 def _declare_discard(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+    add_study_names(parser)
     add_dry_run(parser)
 
 
@@ -68,7 +69,7 @@ def _discard(arguments: argparse.Namespace) -> int:
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
 
-    study = load_study(files_to_merge(arguments.configfile, arguments.root))
+    study = load_study(study_files(arguments.studies, arguments.root))
     discard(Layout(study, arguments.root), dry_run=arguments.dry_run)
     return 0
 
@@ -99,12 +100,12 @@ def discard(layout: Layout, *, dry_run: bool) -> None:
 
 
 COMMANDS = {
-    "adopt-results": Command(
+    "adopt": Command(
         "replay the first steps of results of older code, and adopt those that agree bit for bit",
         _declare_adopt,
         _adopt,
     ),
-    "discard-outdated": Command(
+    "discard": Command(
         "remove results that do not belong to the configuration, data and code; the next run makes them again",
         _declare_discard,
         _discard,

@@ -1,12 +1,14 @@
-"""`plot-figures`, `render-report`, `report-so-far`, `keep-results`: what people look at, and what they keep."""
+"""`plot-figures`, `render-report`, `report`, `keep`: what people look at, and what they keep."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from smallmix.commands.options import Command, add_configfile, add_configuration, add_study, add_tables, files_to_merge
+from smallmix.commands.options import Command, add_configuration, add_study, add_study_names, add_tables
 from smallmix.figures.names import FIGURE_NAMES
+from smallmix.project_files import PROJECT
+from smallmix.study.study_names import STUDIES, study_files
 
 
 def _declare_plot(parser: argparse.ArgumentParser) -> None:
@@ -58,13 +60,13 @@ def _render(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _declare_report_so_far(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+def _declare_report(parser: argparse.ArgumentParser) -> None:
+    add_study_names(parser)
     add_configuration(parser)
     parser.add_argument("--command", dest="made_by", help="the call that runs the study (default: by the files)")
 
 
-def _report_so_far(arguments: argparse.Namespace) -> int:
+def _report(arguments: argparse.Namespace) -> int:
     """Do every step from collection to report; a step that cannot be done leaves its part of the report empty."""
     from smallmix.report.so_far import report_so_far
     from smallmix.study.command_lines import choose_study, run_command
@@ -72,7 +74,7 @@ def _report_so_far(arguments: argparse.Namespace) -> int:
     from smallmix.tables.collect import list_cells
 
     known = arguments.configuration
-    files = files_to_merge(arguments.configfile, arguments.root)
+    files = study_files(arguments.studies, arguments.root)
     study = choose_study(known, files)
     made_by = arguments.made_by or (None if known else run_command(files[1:]))
     collection, page, left_out = report_so_far(Layout(study, arguments.root), made_by)
@@ -83,7 +85,7 @@ def _report_so_far(arguments: argparse.Namespace) -> int:
 
 
 def _declare_keep(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+    add_study_names(parser)
     parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
     parser.add_argument("--command", dest="made_by", help="the command to note (default: snakemake with these files)")
 
@@ -97,14 +99,14 @@ def _keep(arguments: argparse.Namespace) -> int:
     from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    files_merged = files_to_merge(arguments.configfile, arguments.root)
+    files_merged = study_files(arguments.studies, arguments.root)
     study = load_study(files_merged)
     layout = Layout(study, arguments.root)
     overlays = files_merged[1:]
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
-    brought = (arguments.root / "workflow" / "studies").resolve()
-    along = [path for path in overlays if path.resolve().parent != brought]
+    brought = {(root / STUDIES).resolve() for root in (arguments.root, PROJECT)}
+    along = [path for path in overlays if path.resolve().parent not in brought]
     usual = run_command([folder / path.name if path in along else path for path in overlays])
     tables = load_tables(study, arguments.root)
     files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
@@ -126,12 +128,12 @@ COMMANDS = {
         _declare_render,
         _render,
     ),
-    "report-so-far": Command(
+    "report": Command(
         "render the report of a study as far as it has come: finished, failed and missing cells",
-        _declare_report_so_far,
-        _report_so_far,
+        _declare_report,
+        _report,
     ),
-    "keep-results": Command(
+    "keep": Command(
         "put a finished study's numbers, configuration and report into a small folder, to be kept in version control",
         _declare_keep,
         _keep,

@@ -8,17 +8,18 @@ import os
 import sys
 from pathlib import Path
 
-from smallmix.commands.options import Command, add_configfile, add_configuration, files_to_merge
+from smallmix.commands.options import Command, add_configuration, add_study_names
+from smallmix.study.study_names import study_files
 
 # Small enough for a machine without a GPU, with what each is good for.
 SMALLER_STUDIES = (
-    "snakemake --cores all --configfile workflow/studies/demo.yaml     (minutes, no download)",
-    "snakemake --cores all --configfile workflow/studies/laptop.yaml   (half an hour, CIFAR-10)",
+    "smallmix run demo     (minutes, no download)",
+    "smallmix run laptop   (half an hour, CIFAR-10)",
 )
 
 
 def _declare_resolve(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+    add_study_names(parser)
     add_configuration(parser)
     parser.add_argument(
         "--output", default="-", metavar="FILE", help="where to write study.json; - prints YAML for reading (default)"
@@ -35,7 +36,7 @@ def _resolve(arguments: argparse.Namespace) -> int:
     from smallmix.atomic_files import write_text
     from smallmix.study.command_lines import choose_study
 
-    study = choose_study(arguments.configuration, files_to_merge(arguments.configfile, arguments.root))
+    study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
     if study.configuration["published"] is not None:
         from smallmix.study.published import find_published, load_published
 
@@ -49,7 +50,7 @@ def _resolve(arguments: argparse.Namespace) -> int:
 
 
 def _declare_plan(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+    add_study_names(parser)
     add_configuration(parser)
     parser.add_argument("--cores", type=int, help="cores that the run may use (default: all that this process may)")
     parser.add_argument("--gpu", type=int, metavar="N", help="cells that train on GPUs at once (default: one a GPU)")
@@ -68,7 +69,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     if arguments.check_gpus:
         return _check_gpus()
     capacity = Capacity.here(arguments.cores, arguments.gpu)
-    study = choose_study(arguments.configuration, files_to_merge(arguments.configfile, arguments.root))
+    study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
     if arguments.brief:
         print(brief_plan(study, arguments.root, capacity))
     else:

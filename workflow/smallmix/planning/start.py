@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,8 +25,10 @@ from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
+from smallmix.study.command_lines import smallmix_command
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
 from smallmix.study.study import StudyCell
+from smallmix.study.study_names import words_for
 from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, find_other_origins, read_metrics
 from smallmix.tables.collect import collect, find_wanted, known_data, training_code
 from smallmix.training.store import StoreEntry, store_key
@@ -121,9 +124,10 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
         )
 
 
-def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path], package: Path) -> str:
+def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path]) -> str:
     """Return a message: which files are not current, and the command that lets the same call make them again."""
-    more, files = len(refused) - SHOWN, " ".join(map(str, configuration_files))
+    more = len(refused) - SHOWN
+    discard = f"{smallmix_command()} {shlex.join(['discard', *words_for(configuration_files)])}"
     lines = [
         f"{len(refused)} result{'s' if len(refused) > 1 else ''} on the disk belong to another configuration, other "
         "data or other code, or contradict themselves, and Snakemake has no record of having made them (were they "
@@ -132,7 +136,7 @@ def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[P
         *([f"  ... and {more} more"] if more > 0 else []),
         "They must not be shown as current. Discard them (the store of trained cells stays), then run the same command "
         "again; it makes them anew:",
-        f"  PYTHONPATH={os.path.relpath(package)} python -m smallmix discard-outdated --configfile {files}",
+        f"  {discard}",
     ]
     return "\n".join(lines)
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from smallmix.errors import SmallmixError
 from smallmix.figures.inline import LONGEST_TEXT, InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
+from smallmix.project_files import WORKFLOW
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol
@@ -24,7 +25,7 @@ from smallmix.statistics.loss_floor import comparison_sentences, floor_sentences
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import visible_text
 
-TEMPLATE_FOLDER = Path(__file__).resolve().parents[2] / "report"
+TEMPLATE_FOLDER = WORKFLOW / "report"
 SMALL_FIGURE = "accuracy_by_size_small"
 
 

@@ -12,7 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
-PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
+from smallmix.project_files import WORKFLOW
 
 
 def rule_command(own_environments: bool = False) -> str:
@@ -23,14 +23,14 @@ def rule_command(own_environments: bool = False) -> str:
     of any language can be printed.
     """
     interpreter = "python" if own_environments else shlex.quote(_absolute(sys.executable))
-    return f"{interpreter} -X utf8 -P {shlex.quote(str(PACKAGE_FOLDER))}"
+    return f"{interpreter} -X utf8 -P {shlex.quote(str(WORKFLOW))}"
 
 
 def shield_commands(own_environments: bool = False) -> None:
     """Keep the caller's environment and working folder out of what is started from here, nested Snakemakes included."""
     # Snakemake puts the Snakefile's folder first, `python -m snakemake` the working folder: a user's random.py there
     # would take the library's place. The rules' own folders hold no modules.
-    project = str(PACKAGE_FOLDER.parent)
+    project = str(WORKFLOW.parent)
     sys.path[:] = [entry for entry in sys.path if entry not in ("", project, os.getcwd())]
     os.environ["PYTHONSAFEPATH"] = "1"
     if not own_environments:
@@ -53,7 +53,7 @@ def explain_encoding(names: str) -> str | None:
     )
 
 
-def explain_project_folder(folder: Path = PACKAGE_FOLDER) -> str | None:
+def explain_project_folder(folder: Path = WORKFLOW) -> str | None:
     """Explain why the project cannot lie where it does; None if it can. Snakemake fills in braces in rules' paths."""
     if not set("{}") & set(str(folder)):
         return None

@@ -27,7 +27,7 @@ def added_later(neutral: Any) -> Any:
     """Declare a field that is added to a value below, with the default under which trainings are as they were.
 
     Where it has that default, it stands in no JSON text and in no fingerprint: cells that were stored before there was
-    the field keep theirs, and `adopt-results` finds them. The fields of today stand there always.
+    the field keep theirs, and `adopt` finds them. The fields of today stand there always.
     """
     return dataclasses.field(default=neutral, metadata={ADDED_LATER: True})
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,13 @@ from typing import Any
 from smallmix import atomic_files
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
+from smallmix.project_files import PROJECT, WORKFLOW
 from smallmix.study.study import Study
 
 HANDED_OVER = Path(".snakemake/smallmix-studies")
 FILE_MARK = "@"
 FIRST_FILE = Path("config.yaml")  # which the Snakefile names itself
+CALL = "SMALLMIX_CALL"  # the variable of the environment by which `smallmix run` tells what was typed
 
 
 def hand_over(study: Study, folder: Path = HANDED_OVER) -> str:
@@ -65,7 +70,7 @@ def take_over_study(argument: str) -> Study:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ConfigurationError(
             f"--configuration does not hold a resolved configuration ({error!r}). "
-            "Name the files with --configfile instead."
+            "Name the study instead, as in `smallmix resolve-study demo`."
         ) from error
     return study
 
@@ -82,6 +87,45 @@ def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None
     if settings:
         parts += ["--config", *(f"{key}={_as_typed(value)}" for key, value in settings.items())]
     return shlex.join(parts)
+
+
+def note_call(words: Sequence[str]) -> None:
+    """Tell the process that this one becomes what was typed. Its own children are other processes, and are not told."""
+    os.environ[CALL] = f"{os.getpid()} {shlex.join(words)}"
+
+
+def noted_call() -> str | None:
+    """Return what was typed where `smallmix run` became this process; None where it did not."""
+    process, _, call = os.environ.get(CALL, "").partition(" ")
+    return call if call and process == str(os.getpid()) else None
+
+
+def smallmix_command() -> str:
+    """Return how to start this very smallmix in a shell, from the working folder.
+
+    It is `smallmix` where that is found and is this one. Else it names the interpreter and the folder of the workflow,
+    which works without an installation.
+    """
+    beside = Path(sys.executable).with_name("smallmix")
+    if beside.is_file() and _is_installed():
+        found = shutil.which("smallmix")
+        return "smallmix" if found and os.path.samefile(found, beside) else shlex.quote(str(_seen_from_here(beside)))
+    return shlex.join([str(_seen_from_here(Path(os.path.abspath(sys.executable)))), str(_seen_from_here(WORKFLOW))])
+
+
+def _is_installed() -> bool:
+    """Tell whether the installed smallmix is the one that runs: a checkout beside it may be another one."""
+    from importlib import metadata
+    from urllib.parse import unquote, urlparse
+
+    try:
+        installed = metadata.distribution("smallmix")
+        origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    if origin.get("dir_info", {}).get("editable"):
+        return Path(unquote(urlparse(origin["url"]).path)).resolve() == PROJECT
+    return Path(str(installed.locate_file("smallmix"))).resolve() == Path(__file__).resolve().parents[1]
 
 
 def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:

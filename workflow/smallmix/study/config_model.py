@@ -53,7 +53,7 @@ class Configuration(Section):
     """Configuration of a smallmix study."""
 
     study: Name = Field(
-        description="Names the folders results/<study> and reports/<study>. Every file given with --configfile states "
+        description="Names the folders results/<study> and reports/<study>. Every file laid over config.yaml states "
         f"its own. Names of smallmix's own folders are refused: {', '.join(RESERVED_STUDIES)}."
     )
     title: str = Field(

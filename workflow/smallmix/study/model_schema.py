@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from smallmix.code_fingerprint import PACKAGE_FOLDER
+from smallmix.project_files import WORKFLOW
 
-SCHEMAS = PACKAGE_FOLDER.parent / "schemas"
+SCHEMAS = WORKFLOW / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 

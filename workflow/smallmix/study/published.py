@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from smallmix.errors import ConfigurationError
+from smallmix.project_files import PROJECT, WORKFLOW
 from smallmix.study.cell import BudgetUnit, Mix, Precision
 from smallmix.study.config_errors import Problem, explain_errors, message, show
 from smallmix.study.config_reading import read_yaml
@@ -22,8 +23,7 @@ from smallmix.study.iterations import LastBatch
 from smallmix.study.model_schema import model_schema, schema_as_yaml
 from smallmix.study.study import Study, beta_of, methods_with
 
-PROJECT = Path(__file__).resolve().parents[3]  # the folder of the Snakefile
-ARTICLE = PROJECT / "workflow" / "published" / "article.yaml"
+ARTICLE = WORKFLOW / "published" / "article.yaml"
 MixName = Literal["none", "images", "images-and-labels"]  # the names of the methods in science/methods
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SCHEMA_HEAD = """\

@@ -136,7 +136,7 @@ class Study:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SmallmixError(
                 f"cannot read the study in {path}: {error}. Write it again with "
-                f"`python -m smallmix resolve-study --configfile config.yaml --output {path}`."
+                f"`smallmix resolve-study STUDY --output {path}`."
             ) from error
 
     @classmethod

@@ -29,7 +29,7 @@ class TableError(SmallmixError):
     """A table that cannot be read. `problem` names line and column; the message adds the file and the remedy."""
 
     def __init__(self, path: Path, table: Table, problem: str) -> None:
-        super().__init__(f"{path}: {problem}. Write it again with `python -m smallmix {table.command}`.")
+        super().__init__(f"{path}: {problem}. Write it again with `smallmix {table.command}`.")
         self.problem = problem
 
 

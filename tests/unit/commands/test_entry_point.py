@@ -1,0 +1,108 @@
+"""`smallmix` itself: its help, exit codes, and what is said about names of before and misspelled ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from smallmix import errors
+from smallmix.commands.main import FOR_PEOPLE, MODULES, RENAMED, STEPS, main
+from smallmix.errors import EXIT_CODES, SmallmixError
+from smallmix.project_files import PROJECT
+
+
+def help_text(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as raised:
+        main([*words, "--help"])
+    assert raised.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_lists_every_command_in_its_group_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_text(capsys)
+    people, steps = text.index("for people:"), text.index("steps of the workflow:")
+    example, codes = text.index("example:"), text.index("exit codes:")
+    assert people < steps < example < codes
+    for name in FOR_PEOPLE:
+        assert f"\n  {name} " in text[people:steps], name
+    for name in STEPS:
+        assert f"\n  {name} " in text[steps:example], name
+    assert "smallmix run demo" in text[example:codes]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"usage: smallmix {name}" in help_text(capsys, name)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["plan", "--help"], ["keep", "--help"]])
+def test_help_loads_no_large_library(words: list[str]) -> None:
+    """Each takes tenths of a second."""
+    large = {"torch", "numpy", "pandas", "rich", "pydantic", "yaml", "snakemake", "matplotlib", "jinja2", "rocrate"}
+    program = (
+        "import atexit, sys; from smallmix.commands.main import main\n"
+        f"atexit.register(lambda: print(sorted({large!r} & set(sys.modules)), file=sys.stderr))\n"
+        f"main({words!r})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_exit_codes_are_those_of_the_errors_and_stand_in_help_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
+    raised = {
+        kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SmallmixError)
+    }
+    assert set(EXIT_CODES) == raised | {0, 130}
+    text = help_text(capsys)
+    shown = dict(re.findall(r"^  (\d+) +(.+)$", text[text.index("exit codes:") :], flags=re.MULTILINE))
+    assert {int(code): meaning for code, meaning in shown.items()} == EXIT_CODES
+    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| (\d+) \| (.+) \|$", page, flags=re.MULTILINE))
+    assert {int(code): meaning for code, meaning in documented.items()} == EXIT_CODES
+
+
+def test_the_page_of_commands_has_every_command_for_people() -> None:
+    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `smallmix ([a-z]+)", page, flags=re.MULTILINE) == list(FOR_PEOPLE)
+
+
+@pytest.mark.parametrize("old", sorted(RENAMED))
+def test_an_old_name_is_answered_with_the_new_one(old: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([old, "--configfile", "config.yaml"]) == 2
+    assert f"{old} is called {RENAMED[old]} now. Type: smallmix {RENAMED[old]} " in capsys.readouterr().err
+    assert RENAMED[old] in FOR_PEOPLE
+
+
+@pytest.mark.parametrize("name", sorted(FOR_PEOPLE))
+def test_configfile_is_answered_with_the_new_form(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--configfile", "my.yaml"], ["--configfile=my.yaml"]):
+        assert main([name, *option]) == 2
+        assert f"Type: smallmix {name} my-study.yaml" in capsys.readouterr().err
+
+
+def test_a_misspelled_command_and_options_in_the_way_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pln"]) == 2
+    assert "there is no command pln. Did you mean plan" in capsys.readouterr().err
+    assert main(["plan", "demo", "--brief", "laptop"]) == 2
+    assert "unknown: laptop. Studies stand before the options" in capsys.readouterr().err
+
+
+def test_no_command_is_asked_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "for people:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["plan", "report", "keep", "discard", "adopt", "resolve-study", "run"])
+def test_an_unknown_study_is_reported_alike_everywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([name, "dmo"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"smallmix {name}: dmo: is neither a study nor a file. Did you mean demo?")
+    assert list(tmp_path.iterdir()) == []
