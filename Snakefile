@@ -40,6 +40,7 @@ include: "workflow/rules/report.smk"
 
 # Every file that a study promises: of one that only an up-to-date file was made from, Snakemake does not miss the loss.
 rule all:
+    """Every file that the study promises; the report stands last."""
     default_target: True
     input:
         STUDY_FILE,
@@ -55,6 +56,7 @@ rule all:
 
 
 rule subsets:
+    """Which training images each size sees, and their classes counted."""
     input:
         SUBSETS,
         SUBSET_TABLE,
@@ -62,18 +64,21 @@ rule subsets:
 
 
 rule cells:
+    """Every training of the study, without tables, figures and report."""
     input:
         CELL_OUTPUTS,
     localrule: True
 
 
 rule figures:
+    """Every figure, and what it takes: the trainings and their tables."""
     input:
         FIGURES,
     localrule: True
 
 
 rule report:
+    """The page with the answer, its figures and its tables."""
     input:
         SUBSET_TABLE,
         TABLES,

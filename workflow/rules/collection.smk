@@ -9,7 +9,12 @@ rule collect_metrics:
         subsets=SUBSETS,
         cells=CELL_METRICS,
     output:
-        metrics=f"{RESULTS}/metrics.csv",
+        metrics=report(
+            f"{RESULTS}/metrics.csv",
+            category="Tables",
+            labels={"table": "every run"},
+            caption="../report/metrics.rst",
+        ),
         history=f"{RESULTS}/history.csv",
         cells=f"{RESULTS}/cells.csv",
         provenance=f"{RESULTS}/provenance.json",
@@ -32,7 +37,12 @@ rule summarize_cells:
         study=STUDY_FILE,
         metrics=f"{RESULTS}/metrics.csv",
     output:
-        f"{RESULTS}/summary.csv",
+        report(
+            f"{RESULTS}/summary.csv",
+            category="Tables",
+            labels={"table": "means over seeds"},
+            caption="../report/summary.rst",
+        ),
     log:
         f"{LOGS}/summarize_cells.log",
     localrule: True
@@ -51,7 +61,12 @@ rule compare_methods:
         study=STUDY_FILE,
         metrics=f"{RESULTS}/metrics.csv",
     output:
-        f"{RESULTS}/comparison.csv",
+        report(
+            f"{RESULTS}/comparison.csv",
+            category="Tables",
+            labels={"table": "paired differences"},
+            caption="../report/comparison.rst",
+        ),
     log:
         f"{LOGS}/compare_methods.log",
     localrule: True
@@ -85,7 +100,12 @@ rule judge_claims:
         subsets=SUBSET_TABLE,
         compared=COMPARED_TABLES,
     output:
-        f"{RESULTS}/claims.csv",
+        report(
+            f"{RESULTS}/claims.csv",
+            category="Tables",
+            labels={"table": "published claims"},
+            caption="../report/claims.rst",
+        ),
     log:
         f"{LOGS}/judge_claims.log",
     localrule: True

@@ -7,6 +7,11 @@ CUSTOM_LISTS = (
     else []
 )
 
+# Of these, the address may fail and answer a minute later. Whatever else goes wrong is the user's to mend.
+DOWNLOADED = (
+    STUDY.configuration["dataset"]["name"] == "cifar10" and not STUDY.configuration["dataset"]["cifar10"]["archive"]
+)
+
 
 rule fetch_dataset:
     """Bring the data set into resources/<dataset>/ as checked arrays; the only rule that reads foreign files."""
@@ -18,6 +23,7 @@ rule fetch_dataset:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:
         f"logs/datasets/{STUDY.dataset}.log",
+    retries: int(DOWNLOADED)  # the fetcher itself asks each address three times, and continues what has arrived
     localrule: True
     conda:
         "../../envs/training.yaml"

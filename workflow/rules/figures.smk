@@ -22,7 +22,7 @@ rule plot_figures:
             report(
                 f"{REPORTS}/figures/{name}.svg",
                 category="Figures",
-                labels={"figure": name},
+                labels={"figure": name.replace("_", " ")},
                 caption=f"../report/{name}.rst",
             )
             for name in FIGURE_NAMES

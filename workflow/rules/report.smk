@@ -25,7 +25,7 @@ rule render_report:
         ),
         figures=[path for path in FIGURES if path.endswith(".svg")],
     output:
-        report(REPORT, category="Report", caption="../report/report.rst"),
+        report(REPORT, category="Report", labels={"page": STUDY.name}, caption="../report/report.rst"),
     log:
         f"{LOGS}/render_report.log",
     localrule: True

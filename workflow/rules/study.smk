@@ -59,6 +59,10 @@ shield_commands(OWN_ENVIRONMENTS)
 
 # What is included gives Snakemake no default target: it would only say that nothing is to be done.
 INCLUDED = workflow.modifier.is_main_snakefile() and len(workflow.included_stack) > 2 and not workflow.default_target
+# Whether Snakemake was started with this project's Snakefile, not with another one that uses it.
+ALONE = workflow.modifier.is_main_snakefile() and os.path.realpath(workflow.main_snakefile) in (
+    os.path.realpath(folder / "Snakefile") for folder in (PACKAGE_FOLDER, PACKAGE_FOLDER.parent)
+)
 if INCLUDED and workflow.is_main_process:
     print(
         "smallmix: included from another Snakefile, so name a target, as in `snakemake all --cores all`",
@@ -111,8 +115,9 @@ except SmallmixError as error:
 if REFUSED:
     raise WorkflowError(explain_refused(REFUSED, CONFIGURATION_FILES))
 
-# A Snakemake that was killed leaves its locks behind. Where no Snakemake runs here any more, they are cleared.
-BUSY = clear_stale_locks(STUDY.name) if workflow.is_main_process else None
+# A Snakemake that was killed leaves its locks behind. Where no Snakemake runs here any more, they are cleared. Another
+# workflow that uses this one does not run its onstart, which would show that it runs: its locks are its own business.
+BUSY = clear_stale_locks(STUDY.name) if workflow.is_main_process and ALONE else None
 if BUSY:
     print(f"smallmix: {BUSY}", file=sys.stderr)
 

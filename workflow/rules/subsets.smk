@@ -30,7 +30,12 @@ rule tabulate_subsets:
         dataset=f"{DATASET}/dataset.json",
         subsets=SUBSETS,
     output:
-        SUBSET_TABLE,
+        report(
+            SUBSET_TABLE,
+            category="Tables",
+            labels={"table": "classes by size"},
+            caption="../report/subset_table.rst",
+        ),
     log:
         f"{LOGS}/tabulate_subsets.log",
     localrule: True

@@ -21,6 +21,9 @@ rule train_cell:
         metrics=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/metrics.json",
     log:
         f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.log",
+    benchmark:
+        # Time and peak memory. Beside the log, since it is no result: a cell without it is complete.
+        f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: STUDY.configuration["recipe"]["cpu_threads"]

@@ -247,6 +247,37 @@ def test_adopted_cells_are_named_once_and_their_origin_is_among_what_identifies_
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"commit": "c0ffee", "modified": False}, "smallmix 0.4.0, git commit c0ffee."),
+        ({"commit": "c0ffee", "modified": True}, "smallmix 0.4.0, git commit c0ffee, with uncommitted changes."),
+        ({}, "smallmix 0.4.0, outside of a git checkout."),
+    ],
+)
+def test_the_code_that_collected_the_tables_is_said_in_a_sentence(
+    troubled: SyntheticStudy, source: dict[str, str | bool], sentence: str
+) -> None:
+    tables = tables_of(troubled)
+    provenance = {**tables.provenance, "collected_by": {"version": "0.4.0", **source}}
+    html = render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing")
+    assert f"The tables were collected by {sentence}" in section(html, "provenance")
+    older = {key: value for key, value in provenance.items() if key != "collected_by"}
+    html = render_page(dataclasses.replace(tables, provenance=older), troubled.root / "nothing")
+    assert "The tables were collected by" not in html
+
+
+def test_the_largest_memory_of_a_process_is_said_where_records_have_it(troubled: SyntheticStudy) -> None:
+    tables = tables_of(troubled)
+    (group,) = tables.provenance["environments"]
+    provenance = {**tables.provenance, "environments": [{**group, "peak_memory_bytes": 1_230_000_000}]}
+    html = render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing")
+    assert "at most 1.2 GB of memory a process." in html
+    older = {**provenance, "environments": [{**group, "peak_memory_bytes": 0}]}
+    html = render_page(dataclasses.replace(tables, provenance=older), troubled.root / "nothing")
+    assert "of memory a process" not in html
+
+
 def test_runs_that_fell_back_from_captured_steps_are_named_with_the_reason(troubled: SyntheticStudy) -> None:
     tables = tables_of(troubled)
     assert "fell back" not in render_page(tables, troubled.root / "nothing")

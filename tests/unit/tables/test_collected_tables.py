@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from smallmix.source_commit import describe_source
 from smallmix.tables.cell_files import calibration_error_by_chance
-from smallmix.tables.collect import collect
+from smallmix.tables.collect import collect, collect_into
 from smallmix.tables.collected_tables import describe_provenance, write_provenance, write_study_tables
 from smallmix.tables.columns import CELLS, HISTORY, METRICS
 
@@ -136,6 +137,17 @@ def test_provenance_groups_the_cells_by_environment(made: SyntheticStudy) -> Non
     assert len(described["notes"]) == 2
     assert "torch: 2.14.1, 2.15.0" in described["notes"][0]
     assert "device: A card, cpu" in described["notes"][1]
+
+
+def test_provenance_names_the_code_that_collected_and_the_largest_memory(made: SyntheticStudy, tmp_path: Path) -> None:
+    one, other = current(made)[:2]
+    for place, peak in ((one, 500_000_000), (other, 700_000_000)):
+        made.edit_metrics(place, timing={**made.metrics(place)["timing"], "peak_memory_bytes": peak})
+    collect_into(made.layout, tmp_path)
+    described = json.loads((tmp_path / "provenance.json").read_text(encoding="utf-8"))
+    assert described["collected_by"] == describe_source()
+    described = describe_provenance(collect(made.study, made.layout, made.code_fingerprint))
+    assert [group["peak_memory_bytes"] for group in described["environments"]] == [700_000_000]
 
 
 def test_cells_that_moved_between_machines_are_named(made: SyntheticStudy) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from smallmix.science.arithmetic import choose_memory_format
-from smallmix.training.hardware import bfloat16_support
+from smallmix.training.hardware import bfloat16_support, peak_memory
 from smallmix.training.messages import explain_unusable_gpus, warn_of_emulation
 
 from tests.tiny_cell import TinyData, tiny_cell
@@ -114,3 +114,19 @@ def test_a_training_without_its_counted_gpu_reports_it_in_log_and_record(
     output, lines = data.train(tiny_cell("images"), tmp_path / "without")
     assert not any("counted" in line for line in lines)
     assert "card" not in json.loads((output / "metrics.json").read_text())["environment"]
+
+
+def test_a_record_has_the_largest_memory_of_its_process(tmp_path: Path) -> None:
+    peak = peak_memory()
+    assert peak is not None
+    output, _ = TinyData.write(tmp_path).train(tiny_cell(), tmp_path / "out")
+    assert json.loads((output / "metrics.json").read_text())["timing"]["peak_memory_bytes"] >= peak
+
+
+@pytest.mark.parametrize("text", ["", "VmHWM:\n", "VmHWM: many kB\n"])
+def test_memory_that_the_system_does_not_say_is_left_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "status").write_text(text)
+    assert peak_memory(tmp_path / "status") is None
+    assert peak_memory(tmp_path / "missing") is None
+    (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t   2048 kB\n")
+    assert peak_memory(tmp_path / "status") == 2048 * 1024

@@ -220,10 +220,12 @@ def hardware_sentences(tables: StudyTables) -> list[str]:
             else device
         )
         memory = f", memory {machine['memory']}" if "memory" in machine else ""
+        peak = int(group.get("peak_memory_bytes", 0))
+        used = f", at most {peak / 1e9:.1f} GB of memory a process" if peak else ""
         sentences.append(
             f"{len(group.get('cells', []))} runs on {described}: torch {machine.get('torch', '?')}, "
             f"Python {machine.get('python', '?')}, {machine.get('precision', '?')}, {machine.get('platform', '?')}"
-            f"{memory}; {duration(float(group.get('total_seconds', 0)))} of computing."
+            f"{memory}; {duration(float(group.get('total_seconds', 0)))} of computing{used}."
         )
     return sentences
 
@@ -254,7 +256,7 @@ def executor_sentences(tables: StudyTables) -> list[str]:
 
 def provenance_rows(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, value) of everything that identifies code, data and configuration."""
-    rows = [("Study", tables.study.name)]
+    rows = [("Study", tables.study.name), *_source_rows(tables)]
     rows += [
         ("Code fingerprint of the trained runs", str(one)) for one in tables.provenance.get("code_fingerprints", [])
     ]
@@ -273,6 +275,16 @@ def provenance_rows(tables: StudyTables) -> list[tuple[str, str]]:
         if group.get("resumed_cells"):
             rows.append((f"{title}: interrupted and resumed runs", str(group["resumed_cells"])))
     return rows
+
+
+def _source_rows(tables: StudyTables) -> list[tuple[str, str]]:
+    """Return one sentence on the code that collected the tables. Tables of older versions do not say."""
+    source: dict[str, Any] = tables.provenance.get("collected_by", {})
+    if not source:
+        return []
+    commit = f", git commit {source['commit']}" if "commit" in source else ", outside of a git checkout"
+    modified = ", with uncommitted changes" if source.get("modified") else ""
+    return [("Code", f"The tables were collected by smallmix {source.get('version', '?')}{commit}{modified}.")]
 
 
 def _adoption_rows(tables: StudyTables) -> list[tuple[str, str]]:

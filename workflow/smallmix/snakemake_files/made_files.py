@@ -25,7 +25,7 @@ MADE = {
         rf"store/[0-9a-f]+/.+|slots/.+|{NAME}/(so-far/)?{TABLES}|{NAME}/subsets/n\d+(-seed\d+)?\.csv"
         rf"|{NAME}/cells/n\d+/{NAME}/seed\d+/{CELL}|.*/?{TEMPORARY}"
     ),
-    "logs": re.compile(rf"{NAME}/.+\.log"),
+    "logs": re.compile(rf"{NAME}/.+\.log|{NAME}/cells/n\d+/{NAME}/seed\d+\.tsv"),
     "reports": re.compile(
         rf"{NAME}/(so-far/)?(report\.html|figures/[a-z0-9_]+\.(svg|png|json))|{NAME}/.*/?{TEMPORARY}"
     ),

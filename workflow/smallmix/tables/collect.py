@@ -58,13 +58,14 @@ def collect_into(layout: Layout, folder: Path, *, require_complete: bool = False
 
     Raises SmallmixError, and writes nothing, where completeness is required and cells are not current.
     """
+    from smallmix.source_commit import describe_source
     from smallmix.tables.collected_tables import write_provenance, write_study_tables
 
     collection = collect(layout.study, layout)
     if require_complete and collection.not_current:
         raise SmallmixError(explain_incomplete(collection))
     write_study_tables(collection, folder)
-    write_provenance(collection, folder / "provenance.json")
+    write_provenance(collection, folder / "provenance.json", describe_source())
     return collection
 
 

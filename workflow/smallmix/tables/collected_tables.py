@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +65,18 @@ def _identify(cell: StudyCell) -> tuple[int, str, int]:
     return cell.size, cell.method, cell.seed
 
 
-def write_provenance(collection: Collection, path: Path) -> None:
+def write_provenance(collection: Collection, path: Path, source: Mapping[str, str | bool] | None = None) -> None:
     """Write `describe_provenance` to `path`, atomically."""
-    write_text(path, json.dumps(describe_provenance(collection), indent=1, sort_keys=True) + "\n")
+    write_text(path, json.dumps(describe_provenance(collection, source), indent=1, sort_keys=True) + "\n")
 
 
-def describe_provenance(collection: Collection) -> dict[str, Any]:
+def describe_provenance(collection: Collection, source: Mapping[str, str | bool] | None = None) -> dict[str, Any]:
     """Describe where the study's numbers come from, as plain JSON types.
 
+    collected_by: the code that runs now, as `source_commit.describe_source` says it.
     environments: one entry per distinct environment (in the order of its first cell) with its cells, their times in
-    seconds, and the first and last start. executions: one entry per distinct way of starting steps and evaluations,
+    seconds, the largest memory of a process that finished one of them (0 where no record says), and the first and last
+    start. executions: one entry per distinct way of starting steps and evaluations,
     with the cells that were trained so, at least in part. notes: sentences for people where versions or hardware are
     mixed.
     failures: reason and last lines of the log of every failed cell.
@@ -86,6 +88,7 @@ def describe_provenance(collection: Collection) -> dict[str, Any]:
     return {
         "format": 1,
         "study": collection.study.name,
+        **({"collected_by": dict(source)} if source is not None else {}),
         "cells": len(collection.records),
         "current_cells": len(collection.current),
         "training_seconds": math.fsum(_seconds(record, "training_seconds") for record in collection.current),
@@ -116,6 +119,7 @@ def _describe_group(records: list[CellStatus]) -> dict[str, Any]:
         "training_seconds": math.fsum(_seconds(record, "training_seconds") for record in records),
         "evaluation_seconds": math.fsum(_seconds(record, "evaluation_seconds") for record in records),
         "total_seconds": math.fsum(_seconds(record, "total_seconds") for record in records),
+        "peak_memory_bytes": max(int(_seconds(record, "peak_memory_bytes")) for record in records),
         "first_started": started[0],
         "last_started": started[-1],
         "resumed_cells": sum(_timing(record).get("runs", 1) != 1 for record in records),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from pathlib import Path
 from typing import Literal
@@ -70,3 +71,15 @@ def bfloat16_support(device: torch.device) -> Bfloat16Support:
     if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"):
         return "native"
     return "emulated" if capabilities.get("architecture") == "x86_64" else "unknown"
+
+
+def peak_memory(status: Path = Path("/proc/self/status")) -> int | None:
+    """Return the largest memory of the host that this process has held, in bytes; None where the system does not say.
+
+    The system's other measure, ru_maxrss, also counts the process that started this one.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return None

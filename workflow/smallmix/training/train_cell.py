@@ -32,7 +32,14 @@ from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
-from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_processor, describe_tf32
+from smallmix.training.hardware import (
+    DeviceChoice,
+    choose_device,
+    describe_device,
+    describe_processor,
+    describe_tf32,
+    peak_memory,
+)
 from smallmix.training.kept_memory import MEMORY, expected_bytes, keep_memory
 from smallmix.training.messages import (
     describe_out_of_memory,
@@ -246,6 +253,7 @@ def _timing(training: ResumableTraining) -> dict[str, Any]:
         "total_seconds": round(seconds, 3),
         "images_per_second": round(training.state.cell.images_seen / max(training.training_seconds, 1e-9), 1),
         "runs": training.runs,
+        **({"peak_memory_bytes": peak} if (peak := peak_memory()) else {}),
     }
 
 
