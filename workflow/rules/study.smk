@@ -71,6 +71,8 @@ if ENCODING_PROBLEM:
     raise WorkflowError(ENCODING_PROBLEM)
 STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
+# With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
+STORAGE = workflow.storage_settings.default_storage_provider is not None
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
 CELLS = {cell.id: cell for cell in STUDY.cells}
@@ -78,7 +80,6 @@ CELLS = {cell.id: cell for cell in STUDY.cells}
 STUDY_FILE = str(LAYOUT.study_file)
 SUBSETS = sorted({str(LAYOUT.subset(cell)) for cell in STUDY.cells})
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
-CELL_METRICS = [f"{LAYOUT.cell(cell)}/metrics.json" for cell in STUDY.cells]
 CELL_OUTPUTS = [f"{LAYOUT.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
@@ -89,7 +90,7 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
-    REFUSED = check_start(LAYOUT) if workflow.is_main_process else {}
+    REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None
 if REFUSED:
@@ -113,7 +114,8 @@ onstart:
         capacity = Capacity.of(workflow)
     except SmallmixError as error:
         raise WorkflowError(str(error)) from None
-    keep_copied(LAYOUT)
+    if not STORAGE:
+        keep_copied(LAYOUT)
     rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
     if rules_to_run != {"plan"}:  # which says it better
         chosen = {

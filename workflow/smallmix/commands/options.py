@@ -32,7 +32,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 def add_study(parser: argparse.ArgumentParser) -> None:
     """Add `--study`, which is required: the resolved study; and `--root`, below which its files lie."""
     parser.add_argument("--study", type=Path, required=True, help="the resolved study, results/<study>/study.json")
-    add_root(parser)
+    parser.add_argument("--root", type=Path, help="the project's folder (default: the one above results/ of --study)")
 
 
 def add_configfile(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +61,14 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
 def add_tables(parser: argparse.ArgumentParser) -> None:
     """Add `--tables`, the folder of a study's tables."""
     parser.add_argument("--tables", type=Path, help="the folder of the study's tables (default: beside study.json)")
+    add_published(parser)
+
+
+def add_published(parser: argparse.ArgumentParser) -> None:
+    """Add `--published`, the file of published numbers. Rules of a study that names none give it without a value."""
+    parser.add_argument(
+        "--published", type=Path, nargs="?", help="the published numbers (default: what the study names)"
+    )
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:

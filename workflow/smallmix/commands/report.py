@@ -26,10 +26,10 @@ def _plot(arguments: argparse.Namespace) -> int:
     from smallmix.tables.study_tables import load_tables
 
     layout = Layout.load(arguments.study, arguments.root)
-    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     folder = arguments.output_dir or layout.report / "figures"
     for name in arguments.figures or FIGURE_NAMES:
-        for path in plot_figure(name, tables, arguments.root, folder):
+        for path in plot_figure(name, tables, layout.root, folder):
             print(f"wrote {path}")
     return 0
 
@@ -50,7 +50,7 @@ def _render(arguments: argparse.Namespace) -> int:
     from smallmix.tables.study_tables import load_tables
 
     layout = Layout.load(arguments.study, arguments.root)
-    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     output = arguments.output or layout.report / "report.html"
     figures = arguments.figures or layout.report / "figures"
     write_text(output, render_page(tables, figures, command=arguments.made_by))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command, add_study
+from smallmix.commands.options import Command, add_published, add_study
 
 if TYPE_CHECKING:
     from smallmix.study.study import Study
@@ -80,7 +80,7 @@ def _declare_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tables", type=Path, help="folder of metrics.csv, history.csv and subset_table.csv (default: results/<study>)"
     )
-    parser.add_argument("--published", type=Path, help="the published numbers (default: what the study names)")
+    add_published(parser)
     parser.add_argument(
         "--compare-with",
         type=Path,
