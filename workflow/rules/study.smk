@@ -21,7 +21,7 @@ from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
-from smallmix.planning.start import check_start, explain_refused, keep_copied
+from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import hand_over, options_typed, run_command
 from smallmix.study.configuration import resolve_configuration
@@ -72,7 +72,7 @@ if ENCODING_PROBLEM:
 STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
 # With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
-STORAGE = workflow.storage_settings.default_storage_provider is not None
+STORAGE = workflow.storage_settings.default_storage_provider
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
 CELLS = {cell.id: cell for cell in STUDY.cells}
@@ -90,6 +90,8 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
+    if workflow.is_main_process and STORAGE:
+        check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
     REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None

@@ -51,10 +51,8 @@ class Layout:
         study = Study.load(study_file)
         if root is not None:
             return cls(study, root)
-        usual = cls(study).study_file.parts
-        return cls(
-            study, Path(*study_file.parts[: -len(usual)]) if study_file.parts[-len(usual) :] == usual else Path()
-        )
+        below, parts = cls(study).study_file.parts, study_file.parts
+        return cls(study, Path(*parts[: -len(below)]) if parts[-len(below) :] == below else Path())
 
     @property
     def results(self) -> Path:
