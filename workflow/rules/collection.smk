@@ -68,7 +68,11 @@ rule compare_methods:
 
 
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
-COMPARED_STUDIES = [str(study_file) for study_file in LAYOUT.find_collected(lambda path: exists(path))]
+COMPARED_STUDIES = [
+    f"results/{name}/study.json"
+    for name in STUDY.compared_studies
+    if all(exists(f"results/{name}/{file}") for file in ("study.json", *COLLECTED_TABLES))
+]
 COMPARED_TABLES = [
     table
     for study_file in COMPARED_STUDIES

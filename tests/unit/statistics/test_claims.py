@@ -89,7 +89,7 @@ def test_collected_studies_are_used_where_the_study_names_them(tmp_path: Path) -
         }
         verdicts.append([found[identifier] == "not tested" for identifier in ("2", "3")])
     assert verdicts == [[True, True], [False, True], [False, False]]
-    assert [path.parent.name for path in base.layout.find_collected()] == names[1:]
+    assert [path.parent.name for path in base.layout.collected_studies] == names[1:]
 
 
 def test_claims_on_late_training_need_the_whole_budget(tmp_path: Path) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from smallmix.commands.options import Command, add_configfile, add_configuration, add_study, add_tables, files_to_merge
+from smallmix.commands.options import (
+    Command,
+    add_configfile,
+    add_configuration,
+    add_study,
+    add_tables,
+    files_to_merge,
+    load_layout,
+)
 from smallmix.figures.names import FIGURE_NAMES
 
 
@@ -22,10 +30,9 @@ def _declare_plot(parser: argparse.ArgumentParser) -> None:
 def _plot(arguments: argparse.Namespace) -> int:
     """Draw the figures; print what was written."""
     from smallmix.figures.catalogue import plot_figure
-    from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    layout = Layout.load(arguments.study, arguments.root)
+    layout = load_layout(arguments)
     tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     folder = arguments.output_dir or layout.report / "figures"
     for name in arguments.figures or FIGURE_NAMES:
@@ -46,10 +53,9 @@ def _render(arguments: argparse.Namespace) -> int:
     """Render the page; print where it is."""
     from smallmix.atomic_files import write_text
     from smallmix.report.page import render_page
-    from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    layout = Layout.load(arguments.study, arguments.root)
+    layout = load_layout(arguments)
     tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     output = arguments.output or layout.report / "report.html"
     figures = arguments.figures or layout.report / "figures"

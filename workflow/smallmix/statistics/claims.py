@@ -87,7 +87,7 @@ def judge_study(
         if not named:
             return None
         published = find_published(named, layout.root)
-    compared = layout.find_collected() if compare_with is None else compare_with
+    compared = layout.collected_studies if compare_with is None else compare_with
     others = [load_study_results(Study.load(other), layout.root, other.parent) for other in compared]
     return judge_claims(load_published(published), load_study_results(layout.study, layout.root, tables), others)
 

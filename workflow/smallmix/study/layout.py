@@ -6,7 +6,6 @@ What runs write and clean up there keeps its names for itself, and its distance 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,18 +40,9 @@ class Layout:
     root: Path = Path()
 
     @classmethod
-    def load(cls, study_file: Path, root: Path | None = None) -> Layout:
-        """Return the paths of the study in a study.json file, below `root` or else below the root of that file.
-
-        A storage plugin of Snakemake brings files to a folder of its own, in the order of this layout. So the root of a
-        results/<study>/study.json is what stands before `results`. Of a file elsewhere it is the current folder.
-        Raises SmallmixError where the file is not one.
-        """
-        study = Study.load(study_file)
-        if root is not None:
-            return cls(study, root)
-        below, parts = cls(study).study_file.parts, study_file.parts
-        return cls(study, Path(*parts[: -len(below)]) if parts[-len(below) :] == below else Path())
+    def load(cls, study_file: Path, root: Path) -> Layout:
+        """Return the paths of the study in a study.json file. Raises SmallmixError where the file is not one."""
+        return cls(Study.load(study_file), root)
 
     @property
     def results(self) -> Path:
@@ -74,13 +64,14 @@ class Layout:
         """Return the resolved configuration, which every later step reads."""
         return self.results / "study.json"
 
-    def find_collected(self, exists: Callable[[str], bool] = os.path.exists) -> list[Path]:
-        """Return the study.json of each compared study that has been collected. `exists` is asked for the files."""
+    @property
+    def collected_studies(self) -> list[Path]:
+        """Return the study.json of each compared study that has been collected."""
         folders = [self.root / "results" / name for name in self.study.compared_studies]
         return [
             folder / "study.json"
             for folder in folders
-            if all(exists(str(folder / file)) for file in ("study.json", *COLLECTED_TABLES))
+            if all((folder / file).exists() for file in ("study.json", *COLLECTED_TABLES))
         ]
 
     def subset(self, cell: StudyCell) -> Path:
