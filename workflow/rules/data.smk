@@ -11,6 +11,9 @@ CUSTOM_LISTS = (
 DOWNLOADED = (
     STUDY.configuration["dataset"]["name"] == "cifar10" and not STUDY.configuration["dataset"]["cifar10"]["archive"]
 )
+# The files beside dataset.json, which holds their checksums. A storage brings only what is named as an input. Without one
+# they are not named: Snakemake's records of trained cells have no such inputs, so it would run every cell again.
+BROUGHT_ALONG = [f"{DATASET}/{file}" for file in DATASET_FILES if file != "dataset.json"] if STORAGE else []
 
 
 rule fetch_dataset:
@@ -18,7 +21,7 @@ rule fetch_dataset:
     input:
         # Their times do not count: at each start their content is compared with what the arrays were made from.
         # As a function's value: braces in a folder's name are no wildcards there.
-        lists=ancient(lambda wildcards: CUSTOM_LISTS),
+        lists=ancient(local(lambda wildcards: CUSTOM_LISTS)),
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:

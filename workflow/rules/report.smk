@@ -9,13 +9,14 @@ rule render_report:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
         # As a function's value: braces in a file's name are no wildcards there.
-        published=lambda wildcards: PUBLISHED,
+        published=local(lambda wildcards: PUBLISHED),
         subsets=SUBSET_TABLE,
         tables=expand(
             "{folder}/{table}",
             folder=RESULTS,
             table=[
                 "metrics.csv",
+                "history.csv",
                 "cells.csv",
                 "summary.csv",
                 "comparison.csv",
@@ -23,7 +24,7 @@ rule render_report:
                 "provenance.json",
             ],
         ),
-        figures=[path for path in FIGURES if path.endswith(".svg")],
+        figures=[path for path in FIGURES if not path.endswith(".png")],
     output:
         report(REPORT, category="Report", labels={"page": STUDY.name}, caption="../report/report.rst"),
     log:
@@ -39,7 +40,8 @@ rule render_report:
     message:
         "rendering {output}"
     shell:
-        "{params.smallmix} render-report --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} render-report --study {input.study} --published {input.published} "
+        "--output {output} > {log} 2>&1"
 
 
 onerror:
@@ -49,4 +51,5 @@ onerror:
         workflow.config_settings.config,
         options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
     )
-    shell("{SMALLMIX} report --configuration {STUDY_ARGUMENT} --command {made_by:q}")
+    if not STORAGE:  # there are no results here to show
+        shell("{SMALLMIX} report --configuration {STUDY_ARGUMENT} --command {made_by:q}")

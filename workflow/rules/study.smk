@@ -37,7 +37,7 @@ from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
-from smallmix.planning.start import check_start, explain_refused, keep_copied
+from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
 from smallmix.study.configuration import resolve_configuration
@@ -91,6 +91,8 @@ if ENCODING_PROBLEM:
     raise WorkflowError(ENCODING_PROBLEM)
 STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 LAYOUT = Layout(STUDY)
+# With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
+STORAGE = workflow.storage_settings.default_storage_provider
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
 CELLS = {cell.id: cell for cell in STUDY.cells}
@@ -98,7 +100,6 @@ CELLS = {cell.id: cell for cell in STUDY.cells}
 STUDY_FILE = str(LAYOUT.study_file)
 SUBSETS = sorted({str(LAYOUT.subset(cell)) for cell in STUDY.cells})
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
-CELL_METRICS = [f"{LAYOUT.cell(cell)}/metrics.json" for cell in STUDY.cells]
 CELL_OUTPUTS = [f"{LAYOUT.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
@@ -109,7 +110,9 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
-    REFUSED = check_start(LAYOUT) if workflow.is_main_process else {}
+    if workflow.is_main_process and STORAGE:
+        check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+    REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None
 if REFUSED:
@@ -134,7 +137,8 @@ onstart:
         capacity = Capacity.of(workflow)
     except SmallmixError as error:
         raise WorkflowError(str(error)) from None
-    keep_copied(LAYOUT)
+    if not STORAGE:
+        keep_copied(LAYOUT)
     rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
     if rules_to_run != {"plan"}:  # which says it better
         chosen = {

@@ -7,6 +7,7 @@ rule extract_subset:
     """Choose the training images of one size by the study's rule; the table is for people to read, too."""
     input:
         dataset=f"{DATASET}/dataset.json",
+        table=[path for path in BROUGHT_ALONG if path.endswith("train.csv")],
     output:
         SUBSET,
     log:

@@ -14,6 +14,7 @@ rule train_cell:
     """
     input:
         dataset=f"{DATASET}/dataset.json",
+        arrays=BROUGHT_ALONG,
         subset=SUBSET,
     output:
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",

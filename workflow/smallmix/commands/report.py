@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from smallmix.commands.options import Command, add_configuration, add_study, add_study_names, add_tables
+from smallmix.commands.options import (
+    Command,
+    add_configuration,
+    add_study,
+    add_study_names,
+    add_tables,
+    load_layout,
+)
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.project_files import PROJECT
 from smallmix.study.study_names import STUDIES, study_files
@@ -24,14 +31,13 @@ def _declare_plot(parser: argparse.ArgumentParser) -> None:
 def _plot(arguments: argparse.Namespace) -> int:
     """Draw the figures; print what was written."""
     from smallmix.figures.catalogue import plot_figure
-    from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    layout = Layout.load(arguments.study, arguments.root)
-    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    layout = load_layout(arguments)
+    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     folder = arguments.output_dir or layout.report / "figures"
     for name in arguments.figures or FIGURE_NAMES:
-        for path in plot_figure(name, tables, arguments.root, folder):
+        for path in plot_figure(name, tables, layout.root, folder):
             print(f"wrote {path}")
     return 0
 
@@ -48,11 +54,10 @@ def _render(arguments: argparse.Namespace) -> int:
     """Render the page; print where it is."""
     from smallmix.atomic_files import write_text
     from smallmix.report.page import render_page
-    from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    layout = Layout.load(arguments.study, arguments.root)
-    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    layout = load_layout(arguments)
+    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     output = arguments.output or layout.report / "report.html"
     figures = arguments.figures or layout.report / "figures"
     write_text(output, render_page(tables, figures, command=arguments.made_by))
