@@ -109,7 +109,7 @@ def test_a_cell_that_continues_has_the_rest_of_its_work() -> None:
 
 
 def test_small_sizes_start_first_and_the_long_ones_share_the_slots(state: StudyState) -> None:
-    """Two cells of 300 s, which have fewer images, before two of 100 s, and 0.05 s each. The third slot takes both last."""
+    """Two cells of 300 s, which have fewer images, before two of 100 s. A third slot takes both of these."""
     jobs = RunJobs(frozenset(state.statuses), {})
     for cores, seconds in ((1, 800.2), (2, 400.1), (3, 300.05), (8, 300.05)):
         estimate = estimate_run(state, jobs, Capacity(cores), PLAIN)

@@ -91,13 +91,14 @@ def measure(cell: Cell, images: ImagesInNumbers) -> Measurement:
 def fit_line(small: tuple[float, float], large: tuple[float, float]) -> tuple[float, float]:
     """Return fixed seconds, and operations a second, of two measurements (operations, seconds).
 
-    Where the larger one was not slower, noise hides the rate: all its time is then taken for operations.
+    Where noise hides them, all time of the larger one is taken for operations. It always comes out as it was measured.
     """
     operations, seconds = large[0] - small[0], large[1] - small[1]
-    if operations <= 0 or seconds <= 0:
-        return 0.0, large[0] / large[1]
-    rate = operations / seconds
-    return max(0.0, large[1] - large[0] / rate), rate
+    if operations > 0 and seconds > 0:
+        fixed = large[1] - large[0] * seconds / operations
+        if fixed >= 0:
+            return fixed, operations / seconds
+    return 0.0, large[0] / large[1]
 
 
 def start_seconds() -> float:
