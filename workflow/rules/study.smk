@@ -36,7 +36,8 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
-from smallmix.planning.plan import brief_plan
+from smallmix.planning.estimate import RunJobs
+from smallmix.planning.plan import brief_plan, is_worth_measuring
 from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
@@ -139,15 +140,14 @@ onstart:
         raise WorkflowError(str(error)) from None
     if not STORAGE:
         keep_copied(LAYOUT)
-    rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    if rules_to_run != {"plan"}:  # which says it better
-        chosen = {
-            f"n{job.wildcards.size}/{job.wildcards.method}/seed{job.wildcards.seed}"
-            for job in workflow.dag.needrun_jobs()
-            if job.rule.name == "train_cell"
-        }
-        print(brief_plan(STUDY, Path(), capacity, chosen), flush=True)
-        if chosen and capacity.on_gpus and not OWN_ENVIRONMENTS:
+    jobs = RunJobs.of(workflow.dag.needrun_jobs())
+    if set(jobs.others) != {"plan"} or jobs.cells:  # which says it better
+        if not OWN_ENVIRONMENTS and is_worth_measuring(STUDY, Path(), capacity, jobs):
+            print("smallmix: measuring this machine for the estimate, once, for about five seconds", flush=True)
+            options = plan_options(workflow)
+            shell("{SMALLMIX} plan {options} --measure --configuration {STUDY_ARGUMENT} || true")
+        print(brief_plan(STUDY, Path(), capacity, jobs), flush=True)
+        if jobs.cells and capacity.on_gpus and not OWN_ENVIRONMENTS:
             shell("{SMALLMIX} plan --check-gpus")
 
 

@@ -32,14 +32,7 @@ from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
-from smallmix.training.hardware import (
-    DeviceChoice,
-    choose_device,
-    describe_device,
-    describe_processor,
-    describe_tf32,
-    peak_memory,
-)
+from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_tf32, peak_memory
 from smallmix.training.kept_memory import MEMORY, expected_bytes, keep_memory
 from smallmix.training.messages import (
     describe_out_of_memory,
@@ -49,6 +42,7 @@ from smallmix.training.messages import (
     warn_of_emulation,
     warn_of_remainder,
 )
+from smallmix.training.processor import describe_processor
 from smallmix.training.resumable import ResumableTraining
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
