@@ -36,6 +36,7 @@ MODULES = {
     "render-report": "report",
     "report-so-far": "report",
     "keep-results": "report",
+    "compare": "compare",
     "adopt-results": "outdated",
     "discard-outdated": "outdated",
     "clean": "clean",
