@@ -8,14 +8,15 @@ import io
 import pytest
 from smallmix.report.table_formats import as_csv, as_latex, as_markdown, as_text, escape_latex, escape_markdown
 from smallmix.report.tables_section import Entry, TableView, number_entry
+from smallmix.wording import MINUS, NO_NUMBER
 
 VIEW = TableView(
     name="table-x",
     caption="50 % of all_runs & more.",
     columns=("Images", "ours", "published", "Note"),
     rows=(
-        (Entry("1,000", 1000.0), number_entry("57.84 ± 1.2", 0.5784), number_entry("−3.1", -0.031), Entry('a|b_"c"')),
-        (Entry("50", 50.0), number_entry("–", float("nan")), number_entry("+0.2", 0.002), Entry("")),
+        (Entry("1,000", 1e3), number_entry("57.84 ± 1.2", 0.58), number_entry(f"{MINUS}3.1", -0.031), Entry('a|b_"c"')),
+        (Entry("50", 50.0), number_entry(NO_NUMBER, float("nan")), number_entry("+0.2", 0.002), Entry("")),
     ),
     groups=(("", 1), ("label_mix", 2), ("", 1)),
 )
@@ -31,7 +32,7 @@ def test_markdown_keeps_its_columns() -> None:
     lines = as_markdown(VIEW).splitlines()
     assert lines[0] == r"50 % of all\_runs &amp; more."
     assert lines[3] == "|---:|---:|---:|---|"
-    assert lines[4] == r'| 1,000 | 57.84 ± 1.2 | −3.1 | a\|b\_"c" |'
+    assert lines[4] == rf'| 1,000 | 57.84 ± 1.2 | {MINUS}3.1 | a\|b\_"c" |'
 
 
 def test_latex_is_a_booktabs_table() -> None:
@@ -67,4 +68,4 @@ def test_markdown_escapes_tags_and_marks() -> None:
 def test_plain_text_lines_up() -> None:
     lines = as_text(VIEW).splitlines()
     assert (lines[2][:6], lines[3][:6]) == (" 1,000", "    50")
-    assert lines[2].index("−3.1") == lines[3].index("+0.2")
+    assert lines[2].index(f"{MINUS}3.1") == lines[3].index("+0.2")
