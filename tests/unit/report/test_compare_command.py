@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from smallmix.commands.main import main
@@ -14,7 +15,7 @@ from smallmix.tables import collect
 from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthetic_study
 from tests.unit.report.rendered_page import Page
 
-PLACES = {"sizes": [500, 100], "seeds": [0, 1, 2]}
+PLACES: dict[str, Any] = {"sizes": [500, 100], "seeds": [0, 1, 2]}
 
 
 @pytest.fixture

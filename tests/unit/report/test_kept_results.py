@@ -77,8 +77,10 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     configuration.write_text(json.dumps(values), encoding="utf-8")
     chosen = Namespace(configfile=[configuration], root=finished.root, output=folder, made_by=None)
     assert COMMANDS["keep-results"].run(chosen) == 0
-    assert "wrote 11 files" in capsys.readouterr().out
-    assert {path.name for path in folder.iterdir()} == {*kept(finished), "whole.yaml"}
+    assert "wrote 17 files" in capsys.readouterr().out  # 3 lists of images among them
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert written == {*kept(finished), "whole.yaml"}
+    assert "subsets/n100.csv" in written
     assert (folder / "whole.yaml").read_bytes() == configuration.read_bytes()
     assert f"snakemake --cores all --configfile {folder / configuration.name}" in (folder / "README.md").read_text(
         encoding="utf-8"

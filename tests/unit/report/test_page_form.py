@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from smallmix.errors import SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.report.page import TEMPLATE_FOLDER, render_page
+from smallmix.report.page import render_page
+from smallmix.report.templates import TEMPLATE_FOLDER
 from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_study import SyntheticStudy

@@ -23,7 +23,10 @@ ACCURACIES: Mapping[tuple[int, str], tuple[float, ...]] = {
     (100, "non"): (20.0, 21.0, 22.0),
     (100, "label-mix"): (25.0, 24.0, 26.0),
 }
-METHODS = {"non": {"mix": "none", "beta": None}, "label-mix": {"mix": "images-and-labels", "beta": [1.0, 1.0]}}
+METHODS: dict[str, dict[str, Any]] = {
+    "non": {"mix": "none", "beta": None},
+    "label-mix": {"mix": "images-and-labels", "beta": [1.0, 1.0]},
+}
 
 
 def side(
@@ -49,7 +52,7 @@ def test_paired_seed_by_seed() -> None:
         if (row.size, row.method, row.reference) == (500, "non", None)
     ]
     assert (row.pairing, row.pairs) == ("paired", 3)
-    assert (row.first_mean, row.second_mean) == (pytest.approx(0.41), pytest.approx(0.43))
+    assert (row.first_mean, row.second_mean) == pytest.approx((0.41, 0.43))
     assert row.difference.mean == pytest.approx(0.02)
     assert row.difference.low == pytest.approx(0.02 - 0.02484138, abs=1e-8)
     assert row.difference.high == pytest.approx(0.02 + 0.02484138, abs=1e-8)
@@ -77,7 +80,7 @@ def test_gains_are_differences_of_differences() -> None:
     changed = side({(100, "label-mix"): (26.0, 27.0, 29.0)})
     rows = compare_studies(side(), changed, ["best"])
     (row,) = [row for row in rows if (row.size, row.method, row.reference) == (100, "label-mix", "non")]
-    assert (row.first_mean, row.second_mean) == (pytest.approx(0.04), pytest.approx(19 / 300))
+    assert (row.first_mean, row.second_mean) == pytest.approx((0.04, 19 / 300))
     assert row.difference.mean == pytest.approx(7 / 300)
     assert row.difference.standard_error == pytest.approx(math.sqrt(4 / 3) / math.sqrt(3) / 100)
 
@@ -147,7 +150,7 @@ def test_nothing_in_common_is_an_error_that_names_what_there_is() -> None:
 def test_welch_as_scipy_computes_it(first: list[float], second: list[float]) -> None:
     found = welch_interval(first, second)
     expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
-    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_welch_without_an_interval() -> None:

@@ -37,6 +37,7 @@ MODULES = {
     "report-so-far": "report",
     "keep-results": "report",
     "compare": "compare",
+    "export": "export",
     "adopt-results": "outdated",
     "discard-outdated": "outdated",
     "clean": "clean",
