@@ -44,7 +44,7 @@ def test_the_terminal_gets_tables_and_what_differs(
     assert compare(studies[0]) == 0
     text = capsys.readouterr().out
     assert text.startswith("long against short\n")
-    assert "long: 1 cell of 18 do not count" in text
+    assert "long: 1 of 18 cells left out, without a current result" in text
     assert "n500/non/seed2 (missing)" in text
     lines = [line.split() for line in text.splitlines()]
     assert ["budgets.default.epochs", "20", "40"] in lines

@@ -140,8 +140,8 @@ def _missing(side: Collection) -> list[str]:
     named = ", ".join(f"{one.cell.id} ({one.status})" for one in missing[:MISSING_SHOWN])
     more = f" and {len(missing) - MISSING_SHOWN:,} more" if len(missing) > MISSING_SHOWN else ""
     return [
-        f"{side.study.name}: {count_of(len(missing), 'cell')} of {len(side.records):,} do not count, because "
-        f"{'it has' if len(missing) == 1 else 'they have'} no current result: {named}{more}."
+        f"{side.study.name}: {len(missing):,} of {count_of(len(side.records), 'cell')} left out, without a current "
+        f"result: {named}{more}."
     ]
 
 
@@ -159,6 +159,6 @@ def _fields(row: StudyDifference, *, gains: bool) -> tuple[Entry, ...]:
         number_entry(show(row.second_mean, 2), row.second_mean),
         number_entry(points(row.difference.mean, 2), row.difference.mean),
         number_entry(interval, math.nan if low is None else low),
-        Entry(seeds),
+        Entry(seeds, mark="quiet"),
         Entry(row.note),
     )
