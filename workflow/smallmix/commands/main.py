@@ -26,6 +26,8 @@ FOR_PEOPLE = {
     "run": "run",
     "plan": "study",
     "report": "report",
+    "compare": "compare",
+    "export": "export",
     "keep": "report",
     "adopt": "outdated",
     "discard": "outdated",

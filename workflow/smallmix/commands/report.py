@@ -114,8 +114,8 @@ def _keep(arguments: argparse.Namespace) -> int:
     along = [path for path in overlays if path.resolve().parent not in brought]
     usual = run_command([folder / path.name if path in along else path for path in overlays])
     tables = load_tables(study, arguments.root)
-    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
-    files |= {path.name: path.read_bytes() for path in along}
+    kept_along = {path.name: path.read_bytes() for path in along}
+    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual, kept_along)
     for name, content in files.items():
         write_bytes(folder / name, content)
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")

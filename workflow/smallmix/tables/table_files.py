@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +42,25 @@ def write_table(path: Path, table: Table, rows: Iterable[Sequence[Any]]) -> None
     """
     with atomic_writer(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(table.names)
-        for row in rows:
-            if len(row) != len(table.columns):
-                raise ValueError(f"{table.file}: a row of {len(row)} values for {len(table.columns)} columns")
-            writer.writerow([_text(value, table.digits) for value in row])
+        _write_rows(text, table, rows)
         text.flush()
         text.detach()
+
+
+def table_text(table: Table, rows: Iterable[Sequence[Any]]) -> str:
+    """Return what `write_table` writes, as text."""
+    text = io.StringIO(newline="")
+    _write_rows(text, table, rows)
+    return text.getvalue()
+
+
+def _write_rows(text: TextIO, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    for row in rows:
+        if len(row) != len(table.columns):
+            raise ValueError(f"{table.file}: a row of {len(row)} values for {len(table.columns)} columns")
+        writer.writerow([_text(value, table.digits) for value in row])
 
 
 def read_columns(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.bool_]] | None = None) -> Columns:

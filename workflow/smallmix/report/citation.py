@@ -1,0 +1,78 @@
+"""Who wrote this program and under which licence, from CITATION.cff; and when a study was computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from smallmix.errors import SmallmixError
+from smallmix.project_files import PROJECT
+
+LICENCE = "MIT"
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Names of the authors, of persons as given name and family name; the licence by its SPDX identifier."""
+
+    authors: tuple[str, ...] = ()
+    persons: frozenset[str] = frozenset()
+    licence: str = LICENCE
+
+    @property
+    def licence_address(self) -> str:
+        """Return the address of the licence's text."""
+        return f"https://spdx.org/licenses/{self.licence}.html"
+
+
+def read_citation(folder: Path = PROJECT) -> Citation:
+    """Return what CITATION.cff says; no author where there is no such file. Raises SmallmixError for a damaged one."""
+    import yaml
+
+    path = folder / "CITATION.cff"
+    if not path.exists():
+        return Citation()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        authors = [_author(one) for one in content.get("authors", [])]
+        licence = str(content.get("license", LICENCE))
+    except (OSError, ValueError, AttributeError, KeyError, yaml.YAMLError) as error:
+        raise SmallmixError(f"cannot read {path}: {error}. Mend or remove the file.") from error
+    return Citation(tuple(name for name, _ in authors), frozenset(name for name, person in authors if person), licence)
+
+
+def _author(one: dict[str, Any]) -> tuple[str, bool]:
+    if "name" in one:
+        return str(one["name"]), False
+    return f"{one.get('given-names', '')} {one['family-names']}".strip(), True
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """When the trainings of a study ran, in UTC as ISO 8601. `ended` is None where an interruption hides it."""
+
+    started: str
+    ended: str | None
+
+
+def run_times(provenance: dict[str, Any]) -> RunTimes | None:
+    """Return the first start and the last end on record; None where nothing is on record.
+
+    A cell's record has its start and its seconds of computing. That gives its end only if it ran in one go.
+    """
+    timings = [
+        timing for group in provenance.get("environments", []) for timing in dict(group.get("timing", {})).values()
+    ]
+    starts = sorted(str(timing["started"]) for timing in timings if timing.get("started"))
+    if not starts:
+        return None
+    if any(timing.get("runs", 1) != 1 for timing in timings):
+        return RunTimes(starts[0], None)
+    ends = [_moment(timing["started"]) + timedelta(seconds=float(timing["total_seconds"])) for timing in timings]
+    return RunTimes(starts[0], max(ends).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
