@@ -138,7 +138,7 @@ def test_exit_codes(
 ) -> None:
     root = str(studies[0].root)
     assert main(["compare", "short", "nowhere", "--root", root]) == 2
-    assert "there is no study nowhere" in capsys.readouterr().err
+    assert "nowhere: is neither a study nor a file" in capsys.readouterr().err
     whole = collect.collect
     monkeypatch.setattr(
         collect,

@@ -12,7 +12,8 @@ def named_study(word: str | Path, root: Path = Path()) -> Study:
     """Return the study that a word names; `root` is the folder where runs were started.
 
     Tried in this order: a study.json file, or a folder that has one; what `study_files` reads a word as; the name of a
-    study that was run here. Raises ConfigurationError where the word names nothing, and where the configuration has errors.
+    study that was run here.
+    Raises ConfigurationError where the word names nothing, and where the configuration has errors.
     """
     path = Path(word)
     for file in (path, path / "study.json", root / path, root / path / "study.json"):
