@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -181,7 +182,9 @@ def test_results_of_the_checkout_are_taken_by_the_wheel(finished_study: StudyRun
     for name in ("results", "resources"):
         shutil.copytree(finished_study.folder / name, installed.folder / name)
     (installed.folder / "tiny.yaml").write_text(TINY_STUDY, encoding="utf-8")
-    assert "train_cell" not in installed.call("smallmix run tiny --cores 1 --dry-run")
+    planned = installed.call("smallmix run tiny --cores 1 --dry-run")
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", planned, flags=re.MULTILINE))
+    assert set(counts) == {"plot_figures", "render_report", "all", "total"}, "reports were not copied"
 
 
 def test_own_images_from_an_empty_folder(installed: Installed) -> None:
