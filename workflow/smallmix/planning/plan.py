@@ -41,9 +41,9 @@ def brief_plan(
 ) -> str:
     """Return one line: cells to train, device, and the estimate by what is known of this machine.
 
-    `jobs` are those of this run; None stands for a run of the whole study. `measure_here` measures this machine for this
-    estimate and later ones. It is called where the run is long enough for that. What goes wrong is said in the line: the
-    run does not depend on it.
+    `jobs` are those of this run; None stands for a run of the whole study. `measure_here` measures this machine for
+    this estimate and later ones. It is called where the run is long enough for that. What goes wrong is said in the
+    line: the run does not depend on it.
     """
     try:
         state = StudyState.of(study, root)
