@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.estimate import RunJobs
-from smallmix.planning.plan import brief_plan, is_worth_measuring
+from smallmix.planning.plan import brief_plan
 from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
@@ -142,11 +143,9 @@ onstart:
         keep_copied(LAYOUT)
     jobs = RunJobs.of(workflow.dag.needrun_jobs())
     if set(jobs.others) != {"plan"} or jobs.cells:  # which says it better
-        if not OWN_ENVIRONMENTS and is_worth_measuring(STUDY, Path(), capacity, jobs):
-            print("smallmix: measuring this machine for the estimate, once, for about five seconds", flush=True)
-            options = plan_options(workflow)
-            shell("{SMALLMIX} plan {options} --measure --configuration {STUDY_ARGUMENT} || true")
-        print(brief_plan(STUDY, Path(), capacity, jobs), flush=True)
+        measuring = f"{SMALLMIX} plan {plan_options(workflow)} --measure --configuration {STUDY_ARGUMENT} || true"
+        measure_here = None if OWN_ENVIRONMENTS else partial(shell, "{command}", command=measuring)
+        print(brief_plan(STUDY, Path(), capacity, jobs, measure_here), flush=True)
         if jobs.cells and capacity.on_gpus and not OWN_ENVIRONMENTS:
             shell("{SMALLMIX} plan --check-gpus")
 

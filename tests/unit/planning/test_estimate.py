@@ -22,8 +22,8 @@ from smallmix.planning.estimate import (
     reached_iteration,
     time_left,
 )
-from smallmix.planning.pace import Pace, StudyPace
-from smallmix.planning.plan import is_worth_measuring
+from smallmix.planning.pace import Pace, StudyPace, keep_pace
+from smallmix.planning.plan import brief_plan, is_worth_measuring
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import WantedFingerprints
 from smallmix.training.processor import describe_processor
@@ -235,22 +235,32 @@ def test_whatever_goes_wrong_there_is_no_estimate(state: StudyState, monkeypatch
     monkeypatch.setattr(estimate_module, "study_pace", fail)
     assert estimate_run(state, state.jobs(), Capacity(2)) is None
     assert time_left(state, Capacity(2), {}) is None
-    assert not is_worth_measuring(state.study, state.layout.root, Capacity(2))
+    assert not is_worth_measuring(state, RunJobs(frozenset(), {}), Capacity(2))
 
 
 def test_a_long_run_is_worth_a_measurement_and_a_short_one_is_not(
     state: StudyState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By assumption it takes about 20 s: less than the minute from which a measurement is a tenth of the run."""
-    assert not is_worth_measuring(state.study, state.layout.root, Capacity(2))
+    jobs = state.jobs()
+    assert not is_worth_measuring(state, jobs, Capacity(2))
     monkeypatch.setattr("smallmix.planning.plan.WORTH_MEASURING", 10.0)
-    assert is_worth_measuring(state.study, state.layout.root, Capacity(2))
-    assert not is_worth_measuring(state.study, state.layout.root, Capacity(2, executor="slurm"))
-    assert not is_worth_measuring(
-        state.study, state.layout.root, Capacity(2), RunJobs(frozenset(), {"plot_figures": 1})
-    )
+    assert is_worth_measuring(state, jobs, Capacity(2))
+    assert not is_worth_measuring(state, jobs, Capacity(2, executor="slurm"))
+    assert not is_worth_measuring(state, RunJobs(frozenset(), {"plot_figures": 3}), Capacity(2))
+    calls = []
+
+    def measure_here() -> None:
+        calls.append("measured")
+        pace = Pace(1.0, 1e-3, 1e10, 1e10, "measured")
+        keep_pace(state.study.cells[0].value, state.images, pace, on_gpu=False)
+
+    line = brief_plan(state.study, state.layout.root, Capacity(2), None, measure_here)
+    assert "by a measurement on this machine" in line
+    assert brief_plan(state.study, state.layout.root, Capacity(2), None, measure_here) == line
+    assert calls == ["measured"]
     monkeypatch.setattr(estimate_module, "busy_elsewhere", lambda: 1)
-    assert not is_worth_measuring(state.study, state.layout.root, Capacity(2))
+    assert not is_worth_measuring(state, jobs, Capacity(2))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ SNAKEMAKE_START, SNAKEMAKE_END, SNAKEMAKE_JOB, SNAKEMAKE_PLANNED_JOB = 2.0, 0.7,
 COPYING_SECONDS = 1.5  # of a cell that the store has: the job starts as a training does, and copies
 BEFORE_CELLS = ("resolve_study", "fetch_dataset")
 TARGETS = ("all", "subsets", "cells", "figures", "report")
+FINISHED_OF_A_SIZE = 20  # more of them say little more, and each is a file to read
 LONG = 600.0  # seconds from which the end's time is said
 # An assumed pace may be off by this much either way: seen between an old and a new processor.
 ASSUMED_SPREAD = 1.6
@@ -251,10 +252,12 @@ def study_pace(state: StudyState, cells: Sequence[StudyCell], capacity: Capacity
     if device == "cpu":
         threads = sample.recipe.cpu_threads
         slowdown = contention(state.at_once(capacity, cells), threads, max(capacity.cores, usable_cores()))
-    finished = []
-    for cell in state.study.cells:
-        if state.statuses[cell.id].status != "current":
+    finished: list[FinishedCell] = []
+    read = Counter[int]()
+    for cell in state.study.cells if cells else ():
+        if state.statuses[cell.id].status != "current" or read[cell.size] == FINISHED_OF_A_SIZE:
             continue
+        read[cell.size] += 1
         try:
             metrics = read_metrics(state.layout.cell(cell) / "metrics.json")
         except UnusableFile:

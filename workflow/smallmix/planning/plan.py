@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from smallmix.planning.capacity import Capacity, usable_cores
@@ -32,21 +32,31 @@ CELLS_NAMED = 5
 WORTH_MEASURING, WORTH_MEASURING_ON_A_GPU = 60.0, 300.0
 
 
-def brief_plan(study: Study, root: Path, capacity: Capacity, jobs: RunJobs | None = None) -> str:
+def brief_plan(
+    study: Study,
+    root: Path,
+    capacity: Capacity,
+    jobs: RunJobs | None = None,
+    measure_here: Callable[[], object] | None = None,
+) -> str:
     """Return one line: cells to train, device, and the estimate by what is known of this machine.
 
-    `jobs` are those of this run; None stands for a run of the whole study. What goes wrong is said in the line: the run
-    does not depend on it.
+    `jobs` are those of this run; None stands for a run of the whole study. `measure_here` measures this machine for
+    this estimate and later ones. It is called where the run is long enough for that. What goes wrong is said in the
+    line: the run does not depend on it.
     """
     try:
-        return _brief_plan(StudyState.of(study, root), capacity, jobs)
+        state = StudyState.of(study, root)
+        jobs = state.jobs() if jobs is None else jobs
+        if measure_here is not None and is_worth_measuring(state, jobs, capacity):
+            measure_here()
+        return _brief_plan(state, capacity, jobs)
     except Exception as error:
         return f"smallmix: study {study.name}: {count_of(len(study.cells), 'cell')}; no estimate can be made ({error})."
 
 
-def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs | None) -> str:
+def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs) -> str:
     study, start = state.study, f"smallmix: study {state.study.name}: "
-    jobs = state.jobs() if jobs is None else jobs
     cells = [cell for cell in state.to_train if cell.id in jobs.cells]
     estimate = estimate_run(state, jobs, capacity)
     if not cells:
@@ -87,19 +97,13 @@ def _place_in_words(
     return line
 
 
-def is_worth_measuring(study: Study, root: Path, capacity: Capacity, jobs: RunJobs | None = None) -> bool:
-    """Return whether this run is long enough for a measurement of this machine, and none is known."""
-    try:
-        if capacity.executor is not None:
-            return False
-        state = StudyState.of(study, root)
-        estimate = estimate_run(state, state.jobs() if jobs is None else jobs, capacity)
-        least = WORTH_MEASURING_ON_A_GPU if capacity.on_gpus else WORTH_MEASURING
-        if estimate is None or estimate.others_running:  # it would be spoilt
-            return False
-        return estimate.basis == "assumed" and estimate.seconds >= least
-    except Exception:  # as in brief_plan
+def is_worth_measuring(state: StudyState, jobs: RunJobs, capacity: Capacity) -> bool:
+    """Return whether a run of these jobs is long enough for a measurement of this machine, and none is known."""
+    estimate = None if capacity.executor is not None else estimate_run(state, jobs, capacity)
+    if estimate is None or estimate.others_running:  # it would be spoilt
         return False
+    least = WORTH_MEASURING_ON_A_GPU if capacity.on_gpus else WORTH_MEASURING
+    return estimate.basis == "assumed" and estimate.seconds >= least
 
 
 def measure_and_keep(study: Study, root: Path, capacity: Capacity) -> None:
