@@ -84,7 +84,8 @@ class StudyStatus:
 
     `seconds_left` is the time until the last cell ends if as many train side by side as now, by measured cells; None
     where nothing runs or nothing was measured. `seconds_of_work` is what is left of all cells, one after the other.
-    `report` is the page, if it is there; `answer` the report's sentence, if it was asked for.
+    `report` is the page, if it is there, and `report_is_new` says whether every cell ended before it was written.
+    `answer` is the report's sentence and `gains` are the differences with their intervals, if they were asked for.
     """
 
     study: str
@@ -100,6 +101,8 @@ class StudyStatus:
     report: Path | None = None
     report_place: Path = Path()
     answer: str | None = None
+    gains: tuple[str, ...] = ()
+    report_is_new: bool = False
 
     def of_state(self, *states: State) -> tuple[CellWatch, ...]:
         """Return the cells in these states, in the study's order."""
@@ -149,6 +152,7 @@ class StatusReader:
         locks = HeldLocks()
         cells = tuple(self._watch(cell, locks, now) for cell in study.cells)
         page = layout.report / "report.html"
+        written, ends = _written(page), [one.ended or 0.0 for one in cells]
         status = StudyStatus(
             study=study.name,
             title=study.title,
@@ -157,8 +161,11 @@ class StatusReader:
             sizes=study.sizes,
             methods=study.methods,
             seeds=study.seeds,
-            report=page if page.exists() else None,
+            report=None if written is None else page,
             report_place=page,
+            report_is_new=written is not None
+            and all(one.state == "current" for one in cells)
+            and max(ends, default=0.0) <= written,
         )
         return _with_time_left(layout, status)
 
