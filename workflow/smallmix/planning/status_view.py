@@ -165,6 +165,8 @@ class _StatusTable:
         yield self._text("")
         yield self._grid(width)
         yield self._legend()
+        if self._status.of_state("current"):
+            yield self._text("The numbers are means of the best test accuracies of cells that are done.", "dim")
         for title, cells, draw in (
             ("Running", self._status.of_state("running"), self._running),
             ("Failed", self._status.of_state("failed"), self._failed),
@@ -235,8 +237,6 @@ class _StatusTable:
             if self._status.counts.get(state):
                 text.append_text(self._mark(state))
                 text.append_text(self._text(f" {LOOKS[state].word}  ", "dim"))
-        if self._status.of_state("current"):
-            text.append_text(self._text("mean of the best test accuracies that are there", "dim"))
         return text
 
     def _running(self, cells: Sequence[CellWatch], width: int) -> Iterator[RenderableType]:
@@ -261,7 +261,7 @@ class _StatusTable:
             table.add_row(self._text(one.id), bar, *map(self._text, numbers))
         yield table
         for one in cells:
-            if one.reason:
+            if not one.by_lock:
                 yield self._text(f"{one.id}: {one.reason} ({_silence(one)})", "dim")
 
     def _failed(self, cells: Sequence[CellWatch], width: int) -> Iterator[RenderableType]:

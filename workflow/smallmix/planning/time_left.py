@@ -13,7 +13,8 @@ from smallmix.study.layout import Layout
 from smallmix.study.study import StudyCell
 
 START_SECONDS = 2.5  # of a cell that is not begun: a process, libraries and images
-LATELY = 120.0  # seconds: cells that ended so long ago still tell how many train side by side
+LATELY = 120.0  # seconds: cells that ended so long ago still tell how many train side by side,
+JUST_NOW = 20.0  # and so long, that a study runs at all
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,15 @@ def cells_seconds_left(
 
 
 def side_by_side(running: int, spans: Sequence[tuple[float, float]], now: float) -> int:
-    """Return how many cells train at once: those that run now, or as many as when the last cell ended just now.
+    """Return how many cells train at once: those that run now, or more where more ended together just now.
 
     `spans` are the beginnings and ends of finished trainings, in seconds since 1970. Between two cells, a run's next
-    process is only starting.
+    process is only starting: then fewer are seen than train.
     """
-    ends = [end for _, end in spans if 0 <= now - end <= LATELY]
-    if not running or not ends:
-        return running
-    last = max(ends)
-    return max(running, sum(begin < last <= end for begin, end in spans))
+    recent = LATELY if running else JUST_NOW
+    ends = [end for _, end in spans if 0 <= now - end <= recent]
+    together = [sum(begin < moment <= end for begin, end in spans) for moment in ends]
+    return max([running, *together])
 
 
 def _relations(layout: Layout, cells: Sequence[StudyCell]) -> Mapping[str, float]:
