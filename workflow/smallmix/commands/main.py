@@ -25,6 +25,7 @@ from smallmix.version import VERSION
 FOR_PEOPLE = {
     "run": "run",
     "plan": "study",
+    "status": "status",
     "report": "report",
     "compare": "compare",
     "export": "export",
