@@ -84,15 +84,15 @@ rule compare_methods:
 
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
 COMPARED_STUDIES = [
-    f"results/{name}/study.json"
+    name
     for name in STUDY.compared_studies
-    if all(exists(f"results/{name}/{file}") for file in ("study.json", *COLLECTED_TABLES))
+    if all(exists(f"{FOLDERS.results}/{name}/{file}") for file in ("study.json", *COLLECTED_TABLES))
 ]
 COMPARED_TABLES = [
-    table
-    for study_file in COMPARED_STUDIES
-    for table in [study_file.replace("study.json", name) for name in (*COLLECTED_TABLES, "subset_table.csv")]
-    if exists(table)
+    f"{DECLARED.results}/{name}/{table}"
+    for name in COMPARED_STUDIES
+    for table in (*COLLECTED_TABLES, "subset_table.csv")
+    if exists(f"{FOLDERS.results}/{name}/{table}")
 ]
 
 
@@ -108,7 +108,7 @@ rule judge_claims:
         comparison=f"{RESULTS}/comparison.csv",
         subset_table=SUBSET_TABLE,
         subsets=SUBSETS,
-        compared=COMPARED_STUDIES,
+        compared=[f"{DECLARED.results}/{name}/study.json" for name in COMPARED_STUDIES],
         compared_tables=COMPARED_TABLES,
     output:
         report(

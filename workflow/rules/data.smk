@@ -25,7 +25,7 @@ rule fetch_dataset:
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:
-        f"logs/datasets/{STUDY.dataset}.log",
+        f"{DECLARED.logs}/datasets/{STUDY.dataset}.log",
     retries: int(DOWNLOADED)  # the fetcher itself asks each address three times, and continues what has arrived
     localrule: True
     conda:

@@ -44,7 +44,7 @@ from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
-from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
+from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 
@@ -54,9 +54,6 @@ if FOLDER_PROBLEM:
 
 # Rules with software environments of their own (--sdm conda, apptainer, ...) bring their own Python.
 OWN_ENVIRONMENTS = bool(workflow.deployment_settings.deployment_method)
-# Rules take the command as a parameter, since a module's shell commands see no name of this file. The parameter's function
-# asks for resources: Snakemake does not track such parameters, so a project that moved runs nothing again.
-SMALLMIX = rule_command(OWN_ENVIRONMENTS)
 shield_commands(OWN_ENVIRONMENTS)
 
 # What is included gives Snakemake no default target: it would only say that nothing is to be done.
@@ -92,17 +89,26 @@ ENCODING_PROBLEM = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()
 if ENCODING_PROBLEM:
     raise WorkflowError(ENCODING_PROBLEM)
 STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
-LAYOUT = Layout(STUDY)
+# Where a workflow that uses this one as a module moves its folders (pathvars:, prefix:). Rules name them without the
+# prefix, which Snakemake adds. Commands, and what is looked at here, need the whole path.
+KINDS = ("results", "resources", "reports", "logs")
+DECLARED = Folders(**{kind: Path(workflow.pathvars.apply(f"<{kind}>")) for kind in KINDS})
+add_prefix = workflow.modifier.path_modifier.replace_prefix
+FOLDERS = Folders(**{kind: Path(add_prefix(f"{getattr(DECLARED, kind)}/.")) for kind in KINDS})
+# Rules take the command as a parameter, since a module's shell commands see no name of this file. The parameter's function
+# asks for resources: Snakemake does not track such parameters, so a project that moved runs nothing again.
+SMALLMIX = rule_command(OWN_ENVIRONMENTS, FOLDERS.hand_over())
+LAYOUT, PATHS = Layout(STUDY, folders=FOLDERS), Layout(STUDY, folders=DECLARED)
+RESULTS, REPORTS, DATASET = str(PATHS.results), str(PATHS.report), str(PATHS.dataset)
+LOGS = f"{DECLARED.logs}/{STUDY.name}"
 # With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
 STORAGE = workflow.storage_settings.default_storage_provider
-RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
-LOGS = f"logs/{STUDY.name}"
 CELLS = {cell.id: cell for cell in STUDY.cells}
 
-STUDY_FILE = str(LAYOUT.study_file)
-SUBSETS = sorted({str(LAYOUT.subset(cell)) for cell in STUDY.cells})
+STUDY_FILE = str(PATHS.study_file)
+SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
-CELL_OUTPUTS = [f"{LAYOUT.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
+CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
 PUBLISHED = [str(find_published(STUDY.configuration["published"]))] if STUDY.configuration["published"] else []

@@ -34,7 +34,7 @@ rule train_cell:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         dataset=subpath(input.dataset, parent=True),
-        store=str(STORE),
+        store=str(LAYOUT.store),
         folder=subpath(output.metrics, parent=True),
         cell=lambda wildcards: CELLS[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"].value.to_json(),
         code=lambda wildcards: TRAINING_CODE[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],

@@ -91,11 +91,14 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Add where trainings run and what they leave behind, which decides no result."""
-    parser.add_argument("--store", type=Path, default=Path("results/store"), help="store of trained cells")
+    from smallmix.study.layout import Folders
+
+    folders = Folders.of_this_process()
+    parser.add_argument("--store", type=Path, default=folders.store, help="store of trained cells")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--gpus", type=int, default=1, help="0 trains on the CPU, whatever GPUs there are")
     parser.add_argument(
-        "--slots", type=Path, default=Path("results/slots"), help="folder whose locked files stand for GPUs in use"
+        "--slots", type=Path, default=folders.slots, help="folder whose locked files stand for GPUs in use"
     )
     parser.add_argument(
         "--wait-for-lock",

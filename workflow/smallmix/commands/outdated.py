@@ -28,7 +28,7 @@ def _adopt(arguments: argparse.Namespace) -> int:
     from smallmix.training.gpu_slots import lease_gpu
 
     layout = Layout(load_study(study_files(arguments.studies, arguments.root)), arguments.root)
-    with lease_gpu(layout.root / "results" / "slots", report=print):
+    with lease_gpu(layout.root / layout.folders.slots, report=print):
         # Only now: importing torch may start CUDA, which reads CUDA_VISIBLE_DEVICES once.
         return adopt_layout(layout, arguments.all, arguments.dry_run)
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command, add_configfile, add_configuration, files_to_merge
+from smallmix.commands.options import Command, add_configuration, add_study_names
+from smallmix.study.study_names import study_files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ FAILED, INCOMPLETE, INTERRUPTED = 1, 8, 130
 
 
 def _declare_status(parser: argparse.ArgumentParser) -> None:
-    add_configfile(parser)
+    add_study_names(parser)
     add_configuration(parser)
     parser.add_argument(
         "--watch", nargs="?", type=_seconds, const=SECONDS_BETWEEN, metavar="SECONDS",
@@ -52,7 +53,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from smallmix.study.command_lines import choose_study
     from smallmix.study.layout import Layout
 
-    study = choose_study(arguments.configuration, files_to_merge(arguments.configfile, arguments.root))
+    study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
     reader = StatusReader(Layout(study, arguments.root))
     known: tuple[tuple[str, ...], AnswerSoFar | None] = ((), None)
 

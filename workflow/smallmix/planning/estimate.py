@@ -22,7 +22,7 @@ from smallmix.errors import SmallmixError
 from smallmix.planning.capacity import Capacity, busy_elsewhere, usable_cores
 from smallmix.planning.cost import CellWork, ImagesInNumbers
 from smallmix.planning.pace import Basis, FinishedCell, StudyPace, contention, known_pace, slowness_of_python
-from smallmix.study.layout import STORE, STUDY_TABLES, Layout
+from smallmix.study.layout import STUDY_TABLES, Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import CellStatus, UnusableFile, read_metrics
 from smallmix.tables.collect import find_statuses, find_wanted
@@ -288,7 +288,7 @@ def reached_iteration(state: StudyState, cell: StudyCell) -> int:
     wanted = find_wanted([cell], state.layout)[cell.id]
     if wanted.data is None:
         return 0
-    entry = StoreEntry(state.layout.root / STORE / store_key(cell.value, wanted.data, wanted.code))
+    entry = StoreEntry(state.layout.store / store_key(cell.value, wanted.data, wanted.code))
     found = [int(match[1].replace(",", "")) for line in entry.log_tail() if (match := REACHED.search(line))]
     return min(found[-1], cell.value.iterations) if found else 0
 

@@ -26,7 +26,7 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.command_lines import smallmix_command
-from smallmix.study.layout import CELL_FILES, DATASET_FILES, STORE, Layout
+from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
 from smallmix.study.study import StudyCell
 from smallmix.study.study_names import words_for
 from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, find_other_origins, read_metrics
@@ -170,7 +170,7 @@ def keep_copied(layout: Layout) -> int:
         if metrics.get("code_fingerprint") != code:
             continue
         data = str(metrics.get("data_fingerprint"))
-        entry = StoreEntry(layout.root / STORE / store_key(cell.value, data, code))
+        entry = StoreEntry(layout.store / store_key(cell.value, data, code))
         if entry.is_finished or entry.has_checkpoint:
             continue
         folder = layout.cell(cell)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from smallmix.file_locks import HeldLocks
 from smallmix.planning.time_left import Measured, Unfinished, cells_seconds_left, side_by_side
-from smallmix.study.layout import CELL_FILES, STORE, Layout
+from smallmix.study.layout import CELL_FILES, Layout
 from smallmix.study.study import StudyCell
 from smallmix.tables.cell_status import CellStatus, UnusableFile, WantedFingerprints, read_metrics
 from smallmix.tables.collect import compare_origins, find_status, find_wanted
@@ -192,7 +192,7 @@ class StatusReader:
         self._current.pop(cell.id, None)
         entry = None
         if wanted.data is not None:
-            entry = StoreEntry(self._layout.root / STORE / store_key(cell.value, wanted.data, wanted.code))
+            entry = StoreEntry(self._layout.store / store_key(cell.value, wanted.data, wanted.code))
         status = find_status(self._layout, cell, wanted, compare_origins)
         if status.status == "current":
             with contextlib.suppress(UnusableFile):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.report.tables_section import Entry, TableView, number_entry, size_entry
+from smallmix.study.layout import Folders
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import NO_NUMBER, count_of, duration, percent_number
 
@@ -111,7 +112,7 @@ def finish_command(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]
         return None
     name = tables.study.name
     again = [
-        f"results/{name}/cells/{_cell_id(key)}/metrics.json"
+        f"{Folders.of_this_process().results}/{name}/cells/{_cell_id(key)}/metrics.json"
         for key, (status, _) in statuses.items()
         if status in ("stale", "failed")
     ]
@@ -181,7 +182,7 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Tab
     return TableView(
         name="table-runs",
         caption="Every run; test accuracies in percent. The files of a run lie in "
-        f"results/{tables.study.name}/cells/n<size>/<method>/seed<seed>/.",
+        f"{Folders.of_this_process().results}/{tables.study.name}/cells/n<size>/<method>/seed<seed>/.",
         columns=(
             "Images", "Method", "Seed", "Status", "Best", "Last", "Last tenth", "Best at iteration",
             "Clean training, last", "Time",

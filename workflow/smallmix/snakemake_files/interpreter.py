@@ -10,20 +10,23 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from smallmix.project_files import WORKFLOW
 
 
-def rule_command(own_environments: bool = False) -> str:
+def rule_command(own_environments: bool = False, variables: Mapping[str, str] | None = None) -> str:
     """Return the start of a rule's shell command, to which a command of smallmix and its arguments are added.
 
     It starts Snakemake's own interpreter. With `own_environments` (conda, containers, environment modules) it starts
     the `python` that the rule's environment puts first in PATH. Text is UTF-8 whatever the locale says, so that labels
-    of any language can be printed.
+    of any language can be printed. `variables` are set in its environment.
     """
     interpreter = "python" if own_environments else shlex.quote(_absolute(sys.executable))
-    return f"{interpreter} -X utf8 -P {shlex.quote(str(WORKFLOW))}"
+    # As a program, `env` can be started by bash's `exec`, too.
+    settings = "".join(f" {name}={shlex.quote(value)}" for name, value in (variables or {}).items())
+    return f"{f'env{settings} ' if settings else ''}{interpreter} -X utf8 -P {shlex.quote(str(WORKFLOW))}"
 
 
 def shield_commands(own_environments: bool = False) -> None:

@@ -5,13 +5,13 @@ What runs write and clean up there keeps its names for itself, and its distance 
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from smallmix.study.study import Study, StudyCell
 
-STORE = Path("results/store")
 DATASET_FILES = (
     "train_images.npy",
     "train_labels.npy",
@@ -29,7 +29,43 @@ RESERVED_STUDIES = ("store", "partial", "slots", "reference", "bench", "datasets
 # resources/downloads keeps the archive of CIFAR-10.
 RESERVED_IDENTIFIERS = ("cifar10", "digits", "downloads", "store", "partial")
 RESOURCES = Path("resources")
+STORE = Path("results/store")  # where nothing moves it
 WRITTEN = ("results", "reports", "logs", ".snakemake", "workflow")
+
+
+FOLDERS_VARIABLE = "SMALLMIX_FOLDERS"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders that runs write into, of all studies. Another workflow that uses this one may move them."""
+
+    results: Path = Path("results")
+    resources: Path = RESOURCES
+    reports: Path = Path("reports")
+    logs: Path = Path("logs")
+
+    @classmethod
+    def of_this_process(cls) -> Folders:
+        """Return the folders that the workflow hands over to its commands, or the usual ones. See `hand_over`."""
+        text = os.environ.get(FOLDERS_VARIABLE)
+        return cls(**{name: Path(folder) for name, folder in json.loads(text).items()}) if text else cls()
+
+    def hand_over(self) -> dict[str, str]:
+        """Return the variables of the environment that tell a command of these folders; none for the usual ones."""
+        if self == Folders():
+            return {}
+        return {FOLDERS_VARIABLE: json.dumps({field.name: str(getattr(self, field.name)) for field in fields(self)})}
+
+    @property
+    def store(self) -> Path:
+        """Return the folder of trained cells."""
+        return self.results / "store"
+
+    @property
+    def slots(self) -> Path:
+        """Return the folder whose locked files stand for GPUs in use."""
+        return self.results / "slots"
 
 
 @dataclass(frozen=True)
@@ -38,6 +74,7 @@ class Layout:
 
     study: Study
     root: Path = Path()
+    folders: Folders = field(default_factory=Folders.of_this_process)
 
     @classmethod
     def load(cls, study_file: Path, root: Path) -> Layout:
@@ -47,17 +84,22 @@ class Layout:
     @property
     def results(self) -> Path:
         """Return the study's folder of results."""
-        return self.root / "results" / self.study.name
+        return self.root / self.folders.results / self.study.name
 
     @property
     def report(self) -> Path:
         """Return the study's folder of what is published."""
-        return self.root / "reports" / self.study.name
+        return self.root / self.folders.reports / self.study.name
 
     @property
     def dataset(self) -> Path:
         """Return the folder of the verified arrays."""
-        return self.root / RESOURCES / self.study.dataset
+        return self.root / self.folders.resources / self.study.dataset
+
+    @property
+    def store(self) -> Path:
+        """Return the folder of trained cells, which all studies share."""
+        return self.root / self.folders.store
 
     @property
     def study_file(self) -> Path:
@@ -67,7 +109,7 @@ class Layout:
     @property
     def collected_studies(self) -> list[Path]:
         """Return the study.json of each compared study that has been collected."""
-        folders = [self.root / "results" / name for name in self.study.compared_studies]
+        folders = [self.root / self.folders.results / name for name in self.study.compared_studies]
         return [
             folder / "study.json"
             for folder in folders

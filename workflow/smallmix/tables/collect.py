@@ -18,7 +18,7 @@ from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import DatasetError, SmallmixError
 from smallmix.study.cell import Cell
-from smallmix.study.layout import CELL_FILES, STORE, Layout
+from smallmix.study.layout import CELL_FILES, Folders, Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import (
     CellStatus,
@@ -95,7 +95,8 @@ def retraining_options(collection: Collection) -> str:
     from the store, not trained twice.
     """
     again = [record.cell for record in collection.not_current]
-    forced = [f"results/{collection.study.name}/cells/{cell.id}/metrics.json" for cell in again]
+    cells = Folders.of_this_process().results / collection.study.name / "cells"
+    forced = [f"{cells}/{cell.id}/metrics.json" for cell in again]
     if len(forced) > CELLS_SHOWN:
         forced = [TRAINING_RULE]
     return f"--forcerun {' '.join(forced)}"
@@ -162,7 +163,7 @@ def find_status(layout: Layout, cell: StudyCell, wanted: WantedFingerprints, jud
     files_problem = of_files.reason if of_files is not None else None
     entry: StoreEntry | None = None
     if wanted.data is not None:
-        entry = StoreEntry(layout.root / STORE / store_key(cell.value, wanted.data, wanted.code))
+        entry = StoreEntry(layout.store / store_key(cell.value, wanted.data, wanted.code))
     attempt = _find_attempt(folder, cell.value, entry)
     has_checkpoint = entry is not None and entry.has_checkpoint
     about = CellStatus(cell, "missing", attempt.reason, files_problem, has_checkpoint, attempt.log_tail)

@@ -25,7 +25,7 @@ from smallmix.science.batch_plan import schedule_sha256
 from smallmix.science.history import history_csv
 from smallmix.science.results import NonFiniteEvaluation, evaluate_training
 from smallmix.science.training_state import TrainingState
-from smallmix.study.layout import STORE, Layout
+from smallmix.study.layout import Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.hardware import choose_device
@@ -97,12 +97,12 @@ def find_candidates(layout: Layout) -> Candidates:
     """
     found = Candidates()
     stored: dict[tuple[str, str], list[tuple[StoreEntry, dict[str, Any]]]] = {}
-    for entry, metrics in _finished_records(layout.root / STORE):
+    for entry, metrics in _finished_records(layout.store):
         stored.setdefault((metrics["cell_fingerprint"], metrics["data_fingerprint"]), []).append((entry, metrics))
     for cell in layout.study.cells:
         data = fingerprint_data(layout.subset(cell), layout.dataset)
         code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
-        target = StoreEntry(layout.root / STORE / store_key(cell.value, data, code))
+        target = StoreEntry(layout.store / store_key(cell.value, data, code))
         records = stored.get((cell.value.fingerprint, data), [])
         provable = [
             (entry, metrics)
