@@ -178,7 +178,8 @@ def test_a_table_is_taken_along_in_three_forms(html: str, tmp_path: Path) -> Non
     assert BROWSER is not None
     before = (
         "<script>window.taken = []; URL.createObjectURL = (blob) => { window.saved = blob; return '#'; };"
-        'Object.defineProperty(navigator, "clipboard", {value: {writeText: async (text) => taken.push(text)}});</script>'
+        'Object.defineProperty(navigator, "clipboard", {value: {writeText: async (text) => taken.push(text)}});'
+        "</script>"
     )
     after = (
         '<pre id="taken"></pre><script>(async () => { const table = document.getElementById("table-accuracy");'
