@@ -1,6 +1,8 @@
 """Stage 6: one page with the answer, and how each number was obtained."""
 
-TEMPLATES = [PACKAGE_FOLDER / "report" / name for name in ("report.html.j2", "table.html.j2", "report.css", "report.js")]
+TEMPLATES = [
+    PACKAGE_FOLDER / "report" / name for name in ("report.html.j2", "table.html.j2", "report.css", "report.js")
+]
 
 
 rule render_report:
