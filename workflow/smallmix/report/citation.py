@@ -60,7 +60,7 @@ class RunTimes:
 def run_times(provenance: dict[str, Any]) -> RunTimes | None:
     """Return the first start and the last end on record; None where nothing is on record.
 
-    A cell's record has its start and its seconds of computing. That gives its end only if it ran in one go.
+    Records of older versions lack the end. It then follows from start and computing time, if a cell ran in one go.
     """
     timings = [
         timing for group in provenance.get("environments", []) for timing in dict(group.get("timing", {})).values()
@@ -68,10 +68,17 @@ def run_times(provenance: dict[str, Any]) -> RunTimes | None:
     starts = sorted(str(timing["started"]) for timing in timings if timing.get("started"))
     if not starts:
         return None
-    if any(timing.get("runs", 1) != 1 for timing in timings):
-        return RunTimes(starts[0], None)
-    ends = [_moment(timing["started"]) + timedelta(seconds=float(timing["total_seconds"])) for timing in timings]
-    return RunTimes(starts[0], max(ends).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    ends = [_end(timing) for timing in timings]
+    known = [end for end in ends if end is not None]
+    return RunTimes(starts[0], max(known).strftime("%Y-%m-%dT%H:%M:%SZ") if len(known) == len(ends) else None)
+
+
+def _end(timing: dict[str, Any]) -> datetime | None:
+    if timing.get("finished"):
+        return _moment(str(timing["finished"]))
+    if timing.get("runs", 1) != 1 or not timing.get("started"):
+        return None
+    return _moment(str(timing["started"])) + timedelta(seconds=float(timing["total_seconds"]))
 
 
 def _moment(text: str) -> datetime:
