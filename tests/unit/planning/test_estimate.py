@@ -20,7 +20,6 @@ from smallmix.planning.estimate import (
     estimate_run,
     makespan,
     reached_iteration,
-    time_left,
 )
 from smallmix.planning.pace import Pace, StudyPace, keep_pace
 from smallmix.planning.plan import brief_plan, is_worth_measuring
@@ -186,20 +185,6 @@ def test_on_a_cluster_only_finished_cells_say_how_long_it_takes(state: StudyStat
     estimate = estimate_run(finish(state, done, 50.0, 10.0), jobs, cluster)
     assert estimate is not None
     assert estimate.basis == "finished"
-    assert time_left(state, cluster, {}) is None
-
-
-def test_the_time_left_counts_what_running_cells_still_have(state: StudyState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On two slots: 300 - 200 = 100 s beside 300 s, then 100 s and 100 s on the first; behind them tables and report.
-
-    The tables of four cells take 8.548 s with Snakemake's end; what a run begins with is past.
-    """
-    monkeypatch.setattr(estimate_module, "study_pace", lambda *_: PLAIN)
-    small = [cell for cell in state.study.cells if cell.size == 100]
-    running = {cell.id for cell in small}
-    estimate = time_left(state, Capacity(2), {small[0].id: 200}, running)
-    assert estimate is not None
-    assert estimate.seconds == pytest.approx(300.15 + 8.56, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +219,6 @@ def test_whatever_goes_wrong_there_is_no_estimate(state: StudyState, monkeypatch
 
     monkeypatch.setattr(estimate_module, "study_pace", fail)
     assert estimate_run(state, state.jobs(), Capacity(2)) is None
-    assert time_left(state, Capacity(2), {}) is None
     assert not is_worth_measuring(state, RunJobs(frozenset(), {}), Capacity(2))
 
 

@@ -1,4 +1,4 @@
-"""How long a run takes: one model for the opening line of a run, for `plan`, and for the time left in `status`.
+"""How long a run takes: one model for the opening line of a run and for `plan`. `status` goes by the same costs of cells.
 
 The jobs that will run are put one after the other on the slots that the run has, small sizes first, each as soon as a
 slot is free. Before the first cell and behind the last one come Snakemake's own time and the other steps. An estimate
@@ -211,35 +211,6 @@ def estimate_run(
         busy = busy_elsewhere() if cells and capacity.executor is None else 0
         return Estimate(seconds, pace.basis if cells else "measured", len(pace.finished), busy)
     except Exception:  # whatever is on the disk: nothing depends on an estimate
-        return None
-
-
-def time_left(
-    state: StudyState, capacity: Capacity, reached: Mapping[str, int], running: Collection[str] = ()
-) -> Estimate | None:
-    """Return the estimate of what is left of a run under way, by cells that have finished.
-
-    `reached` has the iterations of cells that train now, by id, or of those that will continue; `running` those that
-    train now, which hold slots already and start no more.
-    """
-    try:
-        cells = state.to_train
-        pace = study_pace(state, cells, capacity)
-        if capacity.executor is not None and cells and not pace.finished:
-            return None
-        jobs = state.jobs()
-        cells.sort(key=lambda cell: cell.id not in running)
-        durations = []
-        for cell in cells:
-            work = CellWork.of(cell.value, state.images, reached.get(cell.id, 0))
-            seconds = pace.cell_seconds(cell.size, work)
-            if cell.id in running:
-                seconds -= pace.pace.start_seconds * pace.slowdown
-            durations.append(max(0.0, seconds) + SNAKEMAKE_JOB)
-        tail = _other_seconds(state, jobs, pace, behind=True)
-        seconds = makespan(durations, state.at_once(capacity, cells)) + tail
-        return Estimate(seconds, pace.basis, len(pace.finished))
-    except Exception:  # as in estimate_run
         return None
 
 

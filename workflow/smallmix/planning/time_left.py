@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from smallmix.datasets.description import find_description
 from smallmix.errors import SmallmixError
-from smallmix.planning.cost import ImagesInNumbers, assumed_pace
+from smallmix.planning.cost import CellWork, ImagesInNumbers
+from smallmix.planning.pace import known_pace
 from smallmix.study.layout import Layout
 from smallmix.study.study import StudyCell
 
@@ -81,7 +82,7 @@ def _relations(layout: Layout, cells: Sequence[StudyCell]) -> Mapping[str, float
     known: dict[tuple[int, str], float] = {}
     for cell in cells:
         if (cell.size, cell.method) not in known:
-            pace = assumed_pace(cell.value, on_gpu=False)
-            seconds = pace.training_seconds(cell.value, images) + pace.evaluation_seconds(cell.value, images)
+            pace, work = known_pace(cell.value, images, on_gpu=False), CellWork.of(cell.value, images)
+            seconds = pace.training_seconds(work) + pace.evaluation_seconds(work)
             known[cell.size, cell.method] = max(seconds, 1e-9)
     return {cell.id: known[cell.size, cell.method] for cell in cells}
