@@ -1,4 +1,4 @@
-"""How long a run takes: one model for the opening line of a run and for `plan`. `status` goes by the same costs of cells.
+"""How long a run takes: one model for the opening line and for `plan`. `status` goes by the same costs of cells.
 
 The jobs that will run are put one after the other on the slots that the run has, small sizes first, each as soon as a
 slot is free. Before the first cell and behind the last one come Snakemake's own time and the other steps. An estimate
