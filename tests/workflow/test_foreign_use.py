@@ -198,7 +198,7 @@ def test_a_module_without_a_configuration_runs_the_projects_study(elsewhere: Pat
 
 
 def test_a_deployed_workflow_runs_by_its_copy_of_the_configuration(elsewhere: Path) -> None:
-    """As `snakedeploy` writes it: workflow/Snakefile with the module and no rule of its own, and config/."""
+    """As `snakedeploy` writes it: config/ as in the project, and a workflow/Snakefile without a rule of its own."""
     (elsewhere / "workflow").mkdir()
     shutil.copytree(PROJECT / "config", elsewhere / "config")
     assert not (elsewhere / "config/config.yaml").is_symlink()

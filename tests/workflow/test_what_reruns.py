@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
+from smallmix.figures.names import FIGURE_NAMES
 from smallmix.snakemake_files.records import RECORDS, record_name
 
 from tests.workflow.study_run import StudyRun
@@ -181,6 +183,38 @@ def test_a_reverted_change_is_found_in_the_store(study: StudyRun) -> None:
     assert (study.cell(place) / "history.csv").read_bytes() == before
     log = (study.folder / f"logs/tiny/cells/{place}.log").read_text(encoding="utf-8")
     assert "found in the store" in log
+
+
+def test_results_from_before_cells_were_measured_run_nothing_again(study: StudyRun) -> None:
+    """Nor does a lost measurement: it is no result."""
+    rules = study.folder / "workflow/rules/training.smk"
+    measured = rules.read_text(encoding="utf-8")
+    before, after = measured.split("    benchmark:\n")
+    rules.write_text(before + after[after.index("    conda:\n") :], encoding="utf-8")
+    shutil.rmtree(study.folder / "results/tiny/cells/n20/non")
+    measurements = {path: path.read_text(encoding="utf-8") for path in study.folder.glob("logs/tiny/cells/**/*.tsv")}
+    assert len(measurements) == 6
+    assert all("max_rss" in text for text in measurements.values())
+    for path in measurements:
+        path.unlink()
+    study.run()
+    assert not list(study.folder.glob("logs/tiny/cells/**/*.tsv"))
+    rules.write_text(measured, encoding="utf-8")
+    assert study.planned() == {}
+
+
+def test_snakemakes_report_has_the_page_every_figure_and_the_tables(study: StudyRun) -> None:
+    done = study.snakemake("--report", "archive.zip")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(study.folder / "archive.zip") as archive:
+        page = next(name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".html"))
+        held = {name.rpartition("/")[2] for name in archive.namelist()}
+        text = archive.read(page).decode()
+    tables = ("metrics.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv")
+    assert held >= {"report.html", *tables, *(f"{name}.svg" for name in FIGURE_NAMES)}
+    for label in ("every run", "means over seeds", "paired differences", "published claims", "classes by size"):
+        assert label in text, label
+    assert "Means over seeds with their 95" in text
 
 
 def test_a_single_cell_by_its_path(finished_study: StudyRun, tmp_path: Path) -> None:
