@@ -42,11 +42,15 @@ rule render_report:
         "{params.smallmix} render-report --study {input.study} --output {output} > {log} 2>&1"
 
 
+onsuccess:
+    steps = {job.rule.name for job in workflow.dag.jobs}
+    if "render_report" in steps:
+        remove_so_far(LAYOUT)
+    if "render_report" in steps and not PLUGIN_SPEAKS:
+        print(*RUN.closing_lines(), sep="\n", file=sys.stderr, flush=True)
+
+
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    made_by = run_command(
-        CONFIGURATION_FILES,
-        workflow.config_settings.config,
-        options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
-    )
-    shell("{SMALLMIX} report-so-far --configuration {STUDY_ARGUMENT} --command {made_by:q}")
+    if has_news(LAYOUT):
+        shell("{SMALLMIX} report-so-far --brief --configuration {STUDY_ARGUMENT} --command {RUN.command:q}")

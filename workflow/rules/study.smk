@@ -21,9 +21,10 @@ from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.plan import brief_plan
+from smallmix.planning.run_view import CurrentRun, announce, has_news, remove_so_far
 from smallmix.planning.start import check_start, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.command_lines import hand_over, options_typed, run_command
+from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
@@ -74,6 +75,10 @@ LAYOUT = Layout(STUDY)
 RESULTS, REPORTS, DATASET = str(LAYOUT.results), str(LAYOUT.report), str(LAYOUT.dataset)
 LOGS = f"logs/{STUDY.name}"
 CELLS = {cell.id: cell for cell in STUDY.cells}
+# For the logger plugin, which says how to continue and what the answer is. Where it speaks, the hooks need not.
+RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
+announce(RUN)
+PLUGIN_SPEAKS = any(getattr(handler, "own_words", False) for handler in workflow.logger_manager.get_log_handlers())
 
 STUDY_FILE = str(LAYOUT.study_file)
 SUBSETS = sorted({str(LAYOUT.subset(cell)) for cell in STUDY.cells})

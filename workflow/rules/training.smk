@@ -5,6 +5,8 @@ TRAINING_CODE = {
     place: fingerprint_training(cell.value.method.mix, cell.value.model.name) for place, cell in CELLS.items()
 }
 
+SMALLEST_LAST = sorted(STUDY.sizes, reverse=True)
+
 
 rule train_cell:
     """Train one cell, or continue it, or find it in the store of trained cells.
@@ -23,6 +25,8 @@ rule train_cell:
         f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.log",
     conda:
         "../../envs/training.yaml"
+    # Small sizes first: they answer soonest. It stands in no parameter, so it runs nothing again.
+    priority: lambda wildcards: 1 + SMALLEST_LAST.index(int(wildcards.size))
     threads: STUDY.configuration["recipe"]["cpu_threads"]
     resources:
         gpu=1,

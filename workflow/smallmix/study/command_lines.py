@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from smallmix.study.study import Study
 
 HANDED_OVER = Path(".snakemake/smallmix-studies")
 FILE_MARK = "@"
+COMMAND_VARIABLE = "SMALLMIX_COMMAND"
 FIRST_FILE = Path("config.yaml")  # which the Snakefile names itself
 
 
@@ -84,14 +86,18 @@ def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None
     return shlex.join(parts)
 
 
-def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return those of a command line's options that are named, with their one value each."""
-    found: list[str] = []
-    for place, argument in enumerate(arguments):
-        name, sign, _ = argument.partition("=")
-        if name in names:
-            found += [argument] if sign else list(arguments[place : place + 2])
-    return found
+def command_typed(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
+    """Return the call of this process as somebody would type it again; `arguments` are those of `sys.argv`.
+
+    A program that starts Snakemake for its user names its own call in SMALLMIX_COMMAND.
+    """
+    named = environment.get(COMMAND_VARIABLE)
+    if named:
+        return named
+    program = Path(arguments[0]).name if arguments else ""
+    if program == "__main__.py":
+        program = f"python -m {Path(arguments[0]).parent.name}"
+    return f"{program or 'snakemake'} {shlex.join(arguments[1:])}".strip()
 
 
 def choose_study(handed_over: str | None, files: Sequence[Path]) -> Study:
