@@ -71,7 +71,7 @@ def test_without_the_plugin_the_answer_stands_last_too(study: StudyRun) -> None:
     (study.folder / "reports/tiny/report.html").unlink()
     done = study.snakemake("--cores", "2")
     assert done.returncode == 0
-    assert done.stderr.count("the report: reports/tiny/report.html\n") == 1
+    assert done.stderr.splitlines().count("the report: reports/tiny/report.html") == 1
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(study: StudyRun) -> None:
