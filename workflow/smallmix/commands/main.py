@@ -23,6 +23,7 @@ from smallmix.version import VERSION
 MODULES = {
     "resolve-study": "study",
     "plan": "study",
+    "status": "status",
     "fetch-dataset": "data",
     "extract-subset": "data",
     "tabulate-subsets": "data",

@@ -97,6 +97,18 @@ def read_table(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.bo
     return pd.DataFrame(columns).astype(text)
 
 
+def table_of(table: Table, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """Return the rows as `read_table` would give them back after `write_table`, digits included; no file is written."""
+    import pandas as pd
+
+    written = [[str(_text(value, table.digits)) for value in row] for row in rows]
+    fields = [list(values) for values in zip(*written, strict=True)] or [[] for _ in table.columns]
+    positions = {name: position for position, name in enumerate(table.names)}
+    columns = _convert(Path(table.file), table, positions, fields, list(range(2, len(written) + 2)), None)
+    text = {column.name: str for column in table.columns if column.dtype == "text"}
+    return pd.DataFrame(columns).astype(text)
+
+
 def empty_table(table: Table) -> pd.DataFrame:
     """Return a table without rows, with the declared columns and their types."""
     import pandas as pd
