@@ -2,7 +2,8 @@
 
 Snakemake finds logger plugins by the prefix of this module's name and imports all of them at every start, so this file
 imports no more than Snakemake has loaded already. The default profile chooses the plugin; `--logger` chooses another.
-A user who asks for more or less output (`--verbose`, `--quiet …`, `--printshellcmds`, `--debug-dag`) gets Snakemake's own.
+A user who asks for more or less output (`--verbose`, `--quiet …`, `--printshellcmds`, `--debug-dag`) gets Snakemake's
+own.
 """
 
 from __future__ import annotations

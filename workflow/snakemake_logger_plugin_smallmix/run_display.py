@@ -22,6 +22,7 @@ from snakemake_logger_plugin_smallmix.job_logs import (
     was_stopped,
     without_places,
 )
+from snakemake_logger_plugin_smallmix.live import LiveLines
 
 if TYPE_CHECKING:
     from smallmix.planning.run_view import CurrentRun
@@ -97,6 +98,10 @@ class RunDisplay:
     nothing_to_do: bool = False
     plan: str = ""
     _texts: list[str] = field(default_factory=list)
+    _live: LiveLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._live = LiveLines(self.stream)
 
     def show(self, record: logging.LogRecord) -> None:
         """Take in one record; print what it has to say."""
@@ -120,6 +125,7 @@ class RunDisplay:
 
     def end(self) -> None:
         """Print the last lines: the plan of a dry run, what was stopped, what failed, or where the result is."""
+        self._live.stop()
         from_rules = current_run()
         if self.dry:
             if self.plan and not self.errors:
@@ -140,8 +146,9 @@ class RunDisplay:
 
     def write(self, *lines: str) -> None:
         """Print lines."""
-        if lines:
-            self.stream.write("".join(f"{line}\n" for line in lines))
+        left = [line for line in lines if not self._live.print(line)]
+        if left:
+            self.stream.write("".join(f"{line}\n" for line in left))
             self.stream.flush()
 
     def _begin(self, record: logging.LogRecord) -> None:
@@ -155,12 +162,15 @@ class RunDisplay:
             started=record.created,
         )
         self.jobs[fields["jobid"]] = self.running[fields["jobid"]] = job
+        if job.trains and not self.dry:
+            self._live.start(current_run())
 
     def _finish(self, record: logging.LogRecord) -> None:
         number = int(record.__dict__["job_id"])
         job = self.running.pop(number, None)
         if job is None or self.dry:
             return
+        self._stop_live_without_cells()
         self.done[job.rule] += 1
         took = _duration(record.created - job.started)
         count, done = self.counts.get(job.rule, 0), self.done[job.rule]
@@ -189,6 +199,7 @@ class RunDisplay:
         job = self.running.pop(number, None) or self.jobs.get(number)
         if job is None:
             return
+        self._stop_live_without_cells()
         tail = read_tail(logs or job.logs)
         if self.stopping == "now" or was_stopped(tail):
             self.stopped[number] = (job, find_saved(tail))
@@ -212,6 +223,7 @@ class RunDisplay:
         text = record.getMessage().strip()
         if STOP_NOW in text:
             self.stopping = "now"
+            self._live.stop()
             self.write("stopping: running cells save what they have …")
         elif STOP_LATER in text:
             if not self.stopping:
@@ -228,6 +240,11 @@ class RunDisplay:
                 self.write(f"{failed.job.name if isinstance(failed, Failure) else failed.name}  is tried again")
         elif text and not text.startswith(UNNEEDED):
             self.write(text)
+
+    def _stop_live_without_cells(self) -> None:
+        """Leave the terminal to the steps that print something themselves."""
+        if not any(job.trains for job in self.running.values()):
+            self._live.stop()
 
     def _stopped(self, run: CurrentRun | None) -> list[str]:
         """Return what was saved, and how to go on."""
