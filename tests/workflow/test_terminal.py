@@ -147,3 +147,32 @@ def test_a_dry_run_ends_with_a_short_table(study: StudyRun, environment: tuple[t
         ]
         assert len(lines) <= 25
         assert "Reason:" in run.snakemake("-n", "--cores", "2", "--quiet", "host").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("results/demo/cells/n20/non/seed0/metrics.json",), "Add --configfile workflow/studies/demo.yaml"),
+        (("results/tiny/cells/n20/non/seed5/metrics.json",), "Choose one of 0, or add it to seeds"),
+        (("status",), "status is no target. It is a command: smallmix status"),
+        (("--configfile", "tiny.yaml", "report"), "Put targets first: snakemake report --cores all --configfile …"),
+    ],
+)
+def test_usual_slips_end_with_the_remedy(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    study = with_plugin(StudyRun.create(tmp_path / "project"))
+    done = study.snakemake("--cores", "1", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(said), done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+    assert "Traceback" not in done.stderr
+
+
+def test_on_a_terminal_running_cells_are_drawn_below_the_lines(study: StudyRun) -> None:
+    make_long(study)
+    run = StudyRun(study.folder, (("PYTHONPATH", "workflow"), ("TERM", "xterm"), ("COLUMNS", "60"), ("NO_COLOR", "1")))
+    terminal = on_terminal(run, *COMMAND)
+    terminal.read_until(lambda text: "seed0 running, iteration" in text and "study tiny: 0 of 6 cells done" in text)
+    terminal.type(CTRL_C)
+    assert terminal.wait() == 1
+    assert terminal.text.endswith(TYPED)
+    assert "\x1b[31m" not in terminal.raw.decode()

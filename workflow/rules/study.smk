@@ -30,6 +30,7 @@ from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STORE, STUDY_TABLES, Layout
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
+from smallmix.study.targets import TARGETS, explain_configfiles
 
 FOLDER_PROBLEM = explain_project_folder(PACKAGE_FOLDER)
 if FOLDER_PROBLEM:
@@ -56,6 +57,10 @@ CONFIGURATION_FILES = (
     if workflow.modifier.skip_configfile
     else [Path(file) for file in (BASE_CONFIGURATION, *workflow.overwrite_configfiles) if os.path.exists(file)]
 )
+
+MISPLACED = explain_configfiles(sys.argv, TARGETS) if workflow.is_main_process else None
+if MISPLACED:
+    raise WorkflowError(MISPLACED)
 
 try:
     STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))

@@ -42,6 +42,7 @@ NOTHING_TO_DO = "Nothing to be done"
 AGAIN = re.compile(r"Trying to restart job (\d+)")
 JOBS_FAILED = "At least one job did not complete successfully"
 STATUS = re.compile(r"(?:non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)")
+NO_RULE = re.compile(r"No rule to produce (.+?) \(if you use input")
 # `WorkflowError in file "…", line 5:` before a message of ours, and the places of the call behind it.
 HEADING = re.compile(r'\A(WorkflowError|ConfigurationError)( in (rule \w+ in )?file "[^"]*", line \d+)?:\n')
 PLACES = re.compile(r'(\n\s*File "[^"]*", line \d+, in .*)+\s*\Z')
@@ -215,7 +216,7 @@ class RunDisplay:
         if "CalledProcessError" in text:
             self._texts.append(text)
             return
-        text = PLACES.sub("", HEADING.sub("", text.strip()))
+        text = explain_usual_slip(text) or PLACES.sub("", HEADING.sub("", text.strip()))
         if text and text not in self.errors:
             self.errors.append(text)
 
@@ -287,6 +288,19 @@ class RunDisplay:
             for size in sorted({size for size, _ in found})
         ]
         return [*_table(rows), ""]
+
+
+def explain_usual_slip(text: str) -> str | None:
+    """Return what was probably meant where Snakemake knows no target or no configuration file; None elsewhere."""
+    import sys
+
+    from smallmix.study.targets import TARGETS, explain_configfiles, explain_target
+
+    unknown = NO_RULE.search(text)
+    run = current_run()
+    if unknown and run is not None:
+        return explain_target(unknown[1], TARGETS, run.layout.study)
+    return explain_configfiles(sys.argv, TARGETS, Path()) if "FileNotFoundError" in text else None
 
 
 def current_run() -> CurrentRun | None:

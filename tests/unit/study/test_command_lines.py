@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from smallmix.study.command_lines import options_typed, run_command
+from smallmix.study.command_lines import command_typed, run_command
 
 
 def test_the_files_that_made_a_study_are_named_in_their_order() -> None:
@@ -38,8 +38,9 @@ def test_settings_of_the_command_line_come_back_as_they_were(settings: dict[str,
     assert {key: yaml.safe_load(value) for key, value in typed.items()} == settings
 
 
-def test_options_are_taken_as_typed() -> None:
-    typed = ["cells", "--workflow-profile", "profiles/slurm", "-n", "--directory=/x y", "--cores", "2"]
-    found = options_typed(typed, ["--workflow-profile", "--directory", "-s"])
-    assert found == ["--workflow-profile", "profiles/slurm", "--directory=/x y"]
-    assert run_command([], None, found) == "snakemake --cores all --workflow-profile profiles/slurm '--directory=/x y'"
+def test_the_command_is_as_typed() -> None:
+    typed = ["/venv/bin/snakemake", "cells", "--profile", "p q", "--directory=/x y", "--cores", "2"]
+    assert command_typed(typed, {}) == "snakemake cells --profile 'p q' '--directory=/x y' --cores 2"
+    assert command_typed(["/lib/snakemake/__main__.py", "-n"], {}) == "python -m snakemake -n"
+    assert command_typed(["/venv/bin/snakemake"], {}) == "snakemake"
+    assert command_typed(typed, {"SMALLMIX_COMMAND": "smallmix run demo"}) == "smallmix run demo"
