@@ -23,10 +23,10 @@ rule train_cell:
         metrics=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/metrics.json",
     log:
         f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.log",
-    conda:
-        "../../envs/training.yaml"
     # Small sizes first: they answer soonest. It stands in no parameter, so it runs nothing again.
     priority: lambda wildcards: 1 + SMALLEST_LAST.index(int(wildcards.size))
+    conda:
+        "../../envs/training.yaml"
     threads: STUDY.configuration["recipe"]["cpu_threads"]
     resources:
         gpu=1,
