@@ -46,12 +46,15 @@ rule render_report:
         "--output {output} > {log} 2>&1"
 
 
+onsuccess:
+    steps = {job.rule.name for job in workflow.dag.jobs}
+    if "render_report" in steps:
+        remove_so_far(LAYOUT)
+    if "render_report" in steps and not PLUGIN_SPEAKS:
+        print(*RUN.closing_lines(), sep="\n", file=sys.stderr, flush=True)
+
+
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    made_by = noted_call() or run_command(
-        CONFIGURATION_FILES,
-        workflow.config_settings.config,
-        options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
-    )
-    if not STORAGE:  # there are no results here to show
-        shell("{SMALLMIX} report --configuration {STUDY_ARGUMENT} --command {made_by:q}")
+    if not STORAGE and has_news(LAYOUT):  # with a storage there are no results here to show
+        shell("{SMALLMIX} report --brief --configuration {STUDY_ARGUMENT} --command {RUN.command:q}")

@@ -39,14 +39,16 @@ from smallmix.snakemake_files.interpreter import explain_encoding, explain_proje
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.estimate import RunJobs
 from smallmix.planning.plan import brief_plan
+from smallmix.planning.run_view import CurrentRun, announce, has_news, remove_so_far
 from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
+from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
+from smallmix.study.targets import TARGETS, explain_configfiles
 
 FOLDER_PROBLEM = explain_project_folder(PACKAGE_FOLDER)
 if FOLDER_PROBLEM:
@@ -74,6 +76,10 @@ CONFIGURATION_FILES = (
     if workflow.modifier.skip_configfile
     else [Path(file) for file in (BASE_CONFIGURATION, *workflow.overwrite_configfiles) if os.path.exists(file)]
 )
+
+MISPLACED = explain_configfiles(sys.argv, TARGETS) if workflow.is_main_process else None
+if MISPLACED:
+    raise WorkflowError(MISPLACED)
 
 try:
     STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
@@ -104,6 +110,10 @@ LOGS = f"{DECLARED.logs}/{STUDY.name}"
 # With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
 STORAGE = workflow.storage_settings.default_storage_provider
 CELLS = {cell.id: cell for cell in STUDY.cells}
+# For the logger plugin, which says how to continue and what the answer is. Where it speaks, the hooks need not.
+RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
+announce(RUN)
+PLUGIN_SPEAKS = any(getattr(handler, "own_words", False) for handler in workflow.logger_manager.get_log_handlers())
 
 STUDY_FILE = str(PATHS.study_file)
 SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})

@@ -12,6 +12,8 @@ rule extract_subset:
         SUBSET,
     log:
         f"{LOGS}/subsets/{Path(SUBSET).stem}.log",
+    # Before every training, or the sizes whose subsets come first would be trained first.
+    priority: 1 + len(STUDY.sizes)
     localrule: True
     conda:
         "../../envs/training.yaml"

@@ -69,6 +69,7 @@ def _declare_report(parser: argparse.ArgumentParser) -> None:
     add_study_names(parser)
     add_configuration(parser)
     parser.add_argument("--command", dest="made_by", help="the call that runs the study (default: by the files)")
+    parser.add_argument("--brief", action="store_true", help="say only where the page is")
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -83,7 +84,8 @@ def _report(arguments: argparse.Namespace) -> int:
     study = choose_study(known, files)
     made_by = arguments.made_by or (None if known else run_command(files[1:]))
     collection, page, left_out = report_so_far(Layout(study, arguments.root), made_by)
-    print("\n".join([collection.summary(), *list_cells(collection)]))
+    if not arguments.brief:
+        print("\n".join([collection.summary(), *list_cells(collection)]))
     without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""
     print(f"what there is so far: {page}{without}")
     return 0
