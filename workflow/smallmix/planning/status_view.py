@@ -79,8 +79,8 @@ def plain_lines(status: StudyStatus) -> list[str]:
 def summary_line(status: StudyStatus) -> str:
     """Return one line: the study, and how many cells are in which state."""
     done = len(status.of_state("current"))
-    others = [f"{count} {LOOKS[state].word}" for state, count in status.counts.items() if state != "current"]
-    return ", ".join([f"study {status.study}: {done} of {count_of(len(status.cells), 'cell')} done", *others])
+    others = [f"{count:,} {LOOKS[state].word}" for state, count in status.counts.items() if state != "current"]
+    return ", ".join([f"study {status.study}: {done:,} of {count_of(len(status.cells), 'cell')} done", *others])
 
 
 def cell_line(one: CellWatch) -> str:
