@@ -67,8 +67,7 @@ def test_a_study_runs_to_its_report_in_s3_and_is_judged_elsewhere(
 
 def check_s3(study: StudyRun, finished_study: StudyRun, address: str, tmp_path: Path) -> None:
     """Run the study by S3 to its report, then look at its bucket from folders that have no record of it."""
-    import boto3
-
+    boto3 = pytest.importorskip("boto3")
     storage = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://results-of-a-test/first")
     study.run(*storage)
 
