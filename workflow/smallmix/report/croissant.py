@@ -51,6 +51,7 @@ CONTEXT: dict[str, Any] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",  # of later examples; the library of MLCommons misses it otherwise
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
