@@ -20,7 +20,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 UNNEEDED_BEFORE = ("Assuming unrestricted shared filesystem usage", "Config file config.yaml is extended by")
 
 
-class LogHandler(LogHandlerBase):  # type: ignore[misc]
+class LogHandler(LogHandlerBase):
     """Shows the records of one Snakemake call: by Snakemake's own handler until a run starts, then in short lines.
 
     Snakemake calls `emit` in a thread of its own, and `close` from the main thread after the last record.
