@@ -25,7 +25,7 @@ rule collect_metrics:
     shell:
         # An error goes to the log alone: it is shown once, at the end of the run.
         "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log} "
-        "| sed -u '/^smallmix [a-z-]*: /,$d'"
+        "| sed -u '\\|^smallmix [a-z-]*: |,$d'"
 
 
 rule summarize_cells:

@@ -29,4 +29,4 @@ rule fetch_dataset:
     shell:
         # An error goes to the log alone: it is shown once, at the end of the run.
         "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log} "
-        "| sed -u '/^smallmix [a-z-]*: /,$d'"
+        "| sed -u '\\|^smallmix [a-z-]*: |,$d'"
