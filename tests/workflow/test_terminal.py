@@ -117,19 +117,15 @@ def test_failed_cells_stand_last_with_one_message(tmp_path: Path) -> None:
     assert text.count("so-far/report.html") == 1
 
 
-def test_the_page_so_far_is_made_for_news_alone_and_goes_with_the_last_cell(tmp_path: Path) -> None:
+def test_the_page_so_far_goes_with_the_last_cell(tmp_path: Path) -> None:
     study = with_plugin(StudyRun.create(tmp_path / "project"))
     blocked = study.block_in_store(20)
-    page = study.folder / "reports/tiny/so-far/report.html"
     assert study.snakemake("--cores", "2").returncode == 1
-    first = page.stat().st_mtime_ns
-    for path in study.folder.glob("results/tiny/cells/**/failure.json"):
-        os.utime(path, (1, 1))
+    assert (study.folder / "reports/tiny/so-far/report.html").exists()
     for path in blocked:
         path.unlink()
     study.run()
-    assert first
-    assert not page.parent.exists()
+    assert not (study.folder / "reports/tiny/so-far").exists()
     assert not (study.folder / "results/tiny/so-far").exists()
 
 
@@ -176,3 +172,21 @@ def test_on_a_terminal_running_cells_are_drawn_below_the_lines(study: StudyRun) 
     assert terminal.wait() == 1
     assert terminal.text.endswith(TYPED)
     assert "\x1b[31m" not in terminal.raw.decode()
+
+
+def test_a_dataset_that_cannot_be_fetched_says_so_once_at_the_end(tmp_path: Path) -> None:
+    study = with_plugin(StudyRun.create(tmp_path / "project"))
+    closed = "http://127.0.0.1:9/cifar-10-python.tar.gz"
+    study.edit("tiny.yaml", "dataset: {name: digits}", f"dataset: {{name: cifar10, cifar10: {{sources: [{closed}]}}}}")
+    done = study.snakemake("fetch_dataset", "--cores", "1", timeout=500)
+    text = done.stdout + done.stderr
+    assert done.returncode == 1
+    message = (
+        (study.folder / "logs/datasets/cifar10.log")
+        .read_text(encoding="utf-8")
+        .partition("smallmix fetch-dataset: ")[2]
+    )
+    assert message
+    assert done.stderr.endswith(message), done.stderr
+    assert text.count(message.splitlines()[0]) == 1
+    assert "so-far" not in text

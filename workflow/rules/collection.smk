@@ -29,8 +29,9 @@ rule collect_metrics:
         # What decides the content of the tables. How the status of a cell is found (tables/collect.py) is not among it.
         code=fingerprint_code("smallmix.tables.cell_files", "smallmix.tables.collected_tables"),
     shell:
+        # An error goes to the log alone: it is shown once, at the end of the run.
         "{params.smallmix} collect-metrics --study {input.study} --output {params.folder} --require-complete "
-        "2>&1 | tee {log}"
+        "2>&1 | tee {log} | sed -u '\\|^smallmix [a-z-]*: |,$d'"
 
 
 rule summarize_cells:

@@ -36,4 +36,6 @@ rule fetch_dataset:
         settings=lambda wildcards: canonical_json(STUDY.configuration["dataset"]),
         code=fingerprint_code("smallmix.datasets.fetch"),
     shell:
-        "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        # An error goes to the log alone: it is shown once, at the end of the run.
+        "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log} "
+        "| sed -u '\\|^smallmix [a-z-]*: |,$d'"
