@@ -8,7 +8,8 @@ import platform
 import numpy as np
 import torch
 from smallmix.science.arithmetic import choose_memory_format
-from smallmix.training.hardware import bfloat16_support, describe_processor
+from smallmix.training.hardware import bfloat16_support
+from smallmix.training.processor import describe_processor
 
 
 def cores() -> int:

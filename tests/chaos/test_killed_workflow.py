@@ -28,7 +28,7 @@ seeds: [0]
 model: {width: 4}
 recipe: {augmentation: {crop_padding: 1, flip: false}}
 evaluation: {iteration_budgets: {every: 50}, clean_train_limit: 20}
-budgets: {default: {epochs: ~, iterations: 300}, 500: ~, 250: ~, 100: ~}
+budgets: {default: {iterations: 300}, 500: ~, 250: ~, 100: ~}
 published: ~
 """
 METHODS = ("non", "data-mix", "label-mix")

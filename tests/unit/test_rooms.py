@@ -14,7 +14,7 @@ PACKAGE = PROJECT / "workflow" / "smallmix"
 # Top to bottom. A room imports from rooms on lower lines alone; rooms of one line know nothing of each other.
 ORDER = (
     {"__main__"},
-    {"commands"},
+    {"commands", "api"},
     {"planning", "report"},
     {"figures"},
     {"statistics"},

@@ -20,7 +20,7 @@ subsets: {sizes: [3]}
 seeds: [0]
 model: {width: 4}
 recipe: {batch_size: 4, augmentation: {crop_padding: 1, flip: false}}
-budgets: {default: {epochs: ~, iterations: 4}, 500: ~, 250: ~, 100: ~}
+budgets: {default: {iterations: 4}, 500: ~, 250: ~, 100: ~}
 published: ~
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from smallmix.figures.names import FIGURE_NAMES
+from smallmix.snakemake_files.records import RECORDS, record_name
 
 from tests.workflow.study_run import StudyRun
 
@@ -26,6 +28,17 @@ AFTER_TRAINING = {
 
 def test_a_finished_study_is_left_alone(finished_study: StudyRun) -> None:
     assert finished_study.planned() == {}
+
+
+def test_records_name_the_inputs_of_earlier_versions(finished_study: StudyRun) -> None:
+    """Snakemake runs a job again whose inputs are others. A new one here would run every trained cell again."""
+    description, subset = "resources/digits/dataset.json", "results/tiny/subsets/n20.csv"
+    for made, inputs in {
+        "results/tiny/cells/n20/non/seed0/metrics.json": [description, subset],
+        subset: [description],
+    }.items():
+        record = json.loads((finished_study.folder / RECORDS / record_name(Path(made))).read_text(encoding="utf-8"))
+        assert record["input"] == inputs
 
 
 def test_one_sizes_budget_retrains_its_cells_only(study: StudyRun) -> None:

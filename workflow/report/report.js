@@ -32,28 +32,56 @@
     });
   }
 
-  // Copy a table as Markdown.
-  const markdown = (table) => {
-    const line = (cells) => "| " + cells.map((cell) => cell.textContent.trim().replaceAll("|", "\\|")).join(" | ") + " |";
-    const heads = all("thead tr:last-child th", table);
-    const groups = all("thead tr:first-child:not(:last-child) > *", table).flatMap((cell) => Array(cell.colSpan).fill(cell.textContent.trim()));
-    const named = heads.map((head, place) => ({ textContent: groups[place] ? `${groups[place]}: ${head.textContent}` : head.textContent }));
-    return [line(named), "|" + " --- |".repeat(heads.length), ...[...table.tBodies[0].rows].map((row) => line([...row.cells]))].join("\n");
+  // Take a table along: as Markdown, as LaTeX (booktabs), or as a CSV file.
+  const rowsOf = (table) => {
+    const text = (cell) => cell.textContent.trim();
+    const heads = all("thead tr:last-child th", table).map(text);
+    const groups = all("thead tr:first-child:not(:last-child) > *", table).flatMap((cell) => Array(cell.colSpan).fill(text(cell)));
+    const named = heads.map((head, place) => (groups[place] ? `${groups[place]}: ${head}` : head));
+    return [named, ...[...table.tBodies[0].rows].map((row) => [...row.cells].map(text))];
   };
-  if (navigator.clipboard) {
-    for (const table of all("table")) {
-      const made = button("Copy as Markdown", async (self) => {
-        try {
-          await navigator.clipboard.writeText(markdown(table));
-          self.textContent = "Copied";
-        } catch {
-          self.textContent = "Copying was refused";
-        }
-        setTimeout(() => (self.textContent = "Copy as Markdown"), 2000);
-      });
-      made.className = "copy";
-      table.parentElement.after(made);
-    }
+  const markdown = (table) => {
+    const lines = rowsOf(table).map((row) => "| " + row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ") + " |");
+    lines.splice(1, 0, "|" + " --- |".repeat(rowsOf(table)[0].length));
+    return lines.join("\n");
+  };
+  const TEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}", "−": "$-$", "±": "$\\pm$", "–": "--", "\u00a0": "~" };
+  const tex = (cell) => cell.replace(/[\\{}~^&%$#_<>−±–\u00a0]/g, (mark) => TEX[mark] ?? "\\" + mark);
+  const latex = (table) => {
+    const lines = rowsOf(table).map((row) => row.map(tex).join(" & ") + " \\\\");
+    const [head, ...body] = lines;
+    const columns = "l".repeat(rowsOf(table)[0].length);
+    return [`\\begin{tabular}{${columns}}`, "\\toprule", head, "\\midrule", ...body, "\\bottomrule", "\\end{tabular}"].join("\n");
+  };
+  const csv = (table) => {
+    const field = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell).replaceAll("−", "-");
+    return rowsOf(table).map((row) => row.map(field).join(",") + "\n").join("");
+  };
+  const copier = (label, form, table) => {
+    const made = button(label, async (self) => {
+      try {
+        await navigator.clipboard.writeText(form(table));
+        self.textContent = "Copied";
+      } catch {
+        self.textContent = "Copying was refused";
+      }
+      setTimeout(() => (self.textContent = label), 2000);
+    });
+    return made;
+  };
+  for (const table of all("table")) {
+    const bar = document.createElement("div");
+    bar.className = "taken";
+    if (navigator.clipboard) bar.append(copier("Copy as Markdown", markdown, table), copier("Copy as LaTeX", latex, table));
+    bar.append(button("Save as CSV", () => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([csv(table)], { type: "text/csv" }));
+      link.download = `${table.id}.csv`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    }));
+    for (const made of bar.children) made.className = "copy";
+    table.parentElement.after(bar);
   }
 
   // One of several figures at a time.

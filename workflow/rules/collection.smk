@@ -7,7 +7,7 @@ rule collect_metrics:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
         subsets=SUBSETS,
-        cells=CELL_METRICS,
+        cells=CELL_OUTPUTS,
     output:
         metrics=report(
             f"{RESULTS}/metrics.csv",
@@ -25,10 +25,13 @@ rule collect_metrics:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
+        folder=subpath(output.metrics, parent=True),
         # What decides the content of the tables. How the status of a cell is found (tables/collect.py) is not among it.
         code=fingerprint_code("smallmix.tables.cell_files", "smallmix.tables.collected_tables"),
     shell:
-        "{params.smallmix} collect-metrics --study {input.study} --require-complete 2>&1 | tee {log}"
+        # An error goes to the log alone: it is shown once, at the end of the run.
+        "{params.smallmix} collect-metrics --study {input.study} --output {params.folder} --require-complete "
+        "2>&1 | tee {log} | sed -u '\\|^smallmix [a-z-]*: |,$d'"
 
 
 rule summarize_cells:
@@ -52,7 +55,7 @@ rule summarize_cells:
         smallmix=lambda wildcards, resources: SMALLMIX,
         code=fingerprint_code("smallmix.statistics.summary"),
     shell:
-        "{params.smallmix} summarize-cells --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} summarize-cells --study {input.study} --metrics {input.metrics} --output {output} > {log} 2>&1"
 
 
 rule compare_methods:
@@ -77,14 +80,20 @@ rule compare_methods:
         code=fingerprint_code("smallmix.statistics.comparison"),
         article=ARTICLE_FINGERPRINT,
     shell:
-        "{params.smallmix} compare-methods --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} compare-methods --study {input.study} --metrics {input.metrics} --output {output} > {log} 2>&1"
 
 
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
+COMPARED_STUDIES = [
+    name
+    for name in STUDY.compared_studies
+    if all(exists(f"{FOLDERS.results}/{name}/{file}") for file in ("study.json", *COLLECTED_TABLES))
+]
 COMPARED_TABLES = [
-    f"{DECLARED.results}/{study_file.parent.name}/{table}"
-    for study_file in LAYOUT.collected_studies
-    for table in ("study.json", *COLLECTED_TABLES)
+    f"{DECLARED.results}/{name}/{table}"
+    for name in COMPARED_STUDIES
+    for table in (*COLLECTED_TABLES, "subset_table.csv")
+    if exists(f"{FOLDERS.results}/{name}/{table}")
 ]
 
 
@@ -92,13 +101,16 @@ rule judge_claims:
     """Hold the published numbers and claims against the results, and those of collected studies to compare with."""
     input:
         study=STUDY_FILE,
+        dataset=f"{DATASET}/dataset.json",
         # As a function's value: braces in a file's name are no wildcards there.
         published=local(lambda wildcards: PUBLISHED),
         metrics=f"{RESULTS}/metrics.csv",
         history=f"{RESULTS}/history.csv",
         comparison=f"{RESULTS}/comparison.csv",
-        subsets=SUBSET_TABLE,
-        compared=COMPARED_TABLES,
+        subset_table=SUBSET_TABLE,
+        subsets=SUBSETS,
+        compared=[f"{DECLARED.results}/{name}/study.json" for name in COMPARED_STUDIES],
+        compared_tables=COMPARED_TABLES,
     output:
         report(
             f"{RESULTS}/claims.csv",
@@ -116,4 +128,5 @@ rule judge_claims:
         code=fingerprint_code("smallmix.statistics.claims"),
         article=ARTICLE_FINGERPRINT,
     shell:
-        "{params.smallmix} judge-claims --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} judge-claims --study {input.study} --published {input.published} "
+        "--compare-with {input.compared} --output {output} > {log} 2>&1"

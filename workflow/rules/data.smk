@@ -11,6 +11,9 @@ CUSTOM_LISTS = (
 DOWNLOADED = (
     STUDY.configuration["dataset"]["name"] == "cifar10" and not STUDY.configuration["dataset"]["cifar10"]["archive"]
 )
+# The files beside dataset.json, which holds their checksums. A storage brings only what is named as an input. Without one
+# they are not named: Snakemake's records of trained cells have no such inputs, so it would run every cell again.
+BROUGHT_ALONG = [f"{DATASET}/{file}" for file in DATASET_FILES if file != "dataset.json"] if STORAGE else []
 
 
 rule fetch_dataset:
@@ -33,4 +36,6 @@ rule fetch_dataset:
         settings=lambda wildcards: canonical_json(STUDY.configuration["dataset"]),
         code=fingerprint_code("smallmix.datasets.fetch"),
     shell:
-        "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        # An error goes to the log alone: it is shown once, at the end of the run.
+        "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log} "
+        "| sed -u '\\|^smallmix [a-z-]*: |,$d'"

@@ -8,7 +8,7 @@ rule plot_figures:
     """
     input:
         study=STUDY_FILE,
-        dataset=f"{DATASET}/dataset.json",
+        dataset=expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
         # As a function's value: braces in a file's name are no wildcards there.
         published=local(lambda wildcards: PUBLISHED),
         subsets=SUBSETS,
@@ -36,8 +36,10 @@ rule plot_figures:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
+        folder=subpath(output[0], parent=True),
         code=fingerprint_code("smallmix.figures.catalogue"),
     message:
         "drawing {output.svg}"
     shell:
-        "{params.smallmix} plot-figures --study {input.study} > {log} 2>&1"
+        "{params.smallmix} plot-figures --study {input.study} --published {input.published} "
+        "--output-dir {params.folder} > {log} 2>&1"

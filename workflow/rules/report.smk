@@ -1,6 +1,8 @@
 """Stage 6: one page with the answer, and how each number was obtained."""
 
-TEMPLATES = [PACKAGE_FOLDER / "report" / name for name in ("report.html.j2", "report.css", "report.js")]
+TEMPLATES = [
+    PACKAGE_FOLDER / "report" / name for name in ("report.html.j2", "table.html.j2", "report.css", "report.js")
+]
 
 
 rule render_report:
@@ -16,6 +18,7 @@ rule render_report:
             folder=RESULTS,
             table=[
                 "metrics.csv",
+                "history.csv",
                 "cells.csv",
                 "summary.csv",
                 "comparison.csv",
@@ -23,7 +26,7 @@ rule render_report:
                 "provenance.json",
             ],
         ),
-        figures=[path for path in FIGURES if path.endswith(".svg")],
+        figures=[path for path in FIGURES if not path.endswith(".png")],
     output:
         report(REPORT, category="Report", labels={"page": STUDY.name}, caption="../report/report.rst"),
     log:
@@ -39,14 +42,19 @@ rule render_report:
     message:
         "rendering {output}"
     shell:
-        "{params.smallmix} render-report --study {input.study} --output {output} > {log} 2>&1"
+        "{params.smallmix} render-report --study {input.study} --published {input.published} "
+        "--output {output} > {log} 2>&1"
+
+
+onsuccess:
+    steps = {job.rule.name for job in workflow.dag.jobs}
+    if "render_report" in steps:
+        remove_so_far(LAYOUT)
+    if "render_report" in steps and not PLUGIN_SPEAKS:
+        print(*RUN.closing_lines(), sep="\n", file=sys.stderr, flush=True)
 
 
 onerror:
     # Failed or interrupted: show what there is, and which cells failed with which last lines.
-    made_by = noted_call() or run_command(
-        CONFIGURATION_FILES,
-        workflow.config_settings.config,
-        options_typed(sys.argv[1:], ["--profile", "--workflow-profile", "--snakefile", "-s", "--directory", "-d"]),
-    )
-    shell("{SMALLMIX} report --configuration {STUDY_ARGUMENT} --command {made_by:q}")
+    if not STORAGE and has_news(LAYOUT):  # with a storage there are no results here to show
+        shell("{SMALLMIX} report --brief --configuration {STUDY_ARGUMENT} --command {RUN.command:q}")

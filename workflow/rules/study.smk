@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -36,15 +37,18 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
+from smallmix.planning.estimate import RunJobs
 from smallmix.planning.plan import brief_plan
-from smallmix.planning.start import check_start, explain_refused, keep_copied
+from smallmix.planning.run_view import CurrentRun, announce, has_news, remove_so_far
+from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
-from smallmix.study.command_lines import hand_over, noted_call, options_typed, run_command
+from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
+from smallmix.study.targets import TARGETS, explain_configfiles
 
 FOLDER_PROBLEM = explain_project_folder(PACKAGE_FOLDER)
 if FOLDER_PROBLEM:
@@ -73,6 +77,10 @@ CONFIGURATION_FILES = (
     else [Path(file) for file in (BASE_CONFIGURATION, *workflow.overwrite_configfiles) if os.path.exists(file)]
 )
 
+MISPLACED = explain_configfiles(sys.argv, TARGETS) if workflow.is_main_process else None
+if MISPLACED:
+    raise WorkflowError(MISPLACED)
+
 try:
     STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
 except ConfigurationError as error:
@@ -99,12 +107,17 @@ SMALLMIX = rule_command(OWN_ENVIRONMENTS, FOLDERS.hand_over())
 LAYOUT, PATHS = Layout(STUDY, folders=FOLDERS), Layout(STUDY, folders=DECLARED)
 RESULTS, REPORTS, DATASET = str(PATHS.results), str(PATHS.report), str(PATHS.dataset)
 LOGS = f"{DECLARED.logs}/{STUDY.name}"
+# With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
+STORAGE = workflow.storage_settings.default_storage_provider
 CELLS = {cell.id: cell for cell in STUDY.cells}
+# For the logger plugin, which says how to continue and what the answer is. Where it speaks, the hooks need not.
+RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
+announce(RUN)
+PLUGIN_SPEAKS = any(getattr(handler, "own_words", False) for handler in workflow.logger_manager.get_log_handlers())
 
 STUDY_FILE = str(PATHS.study_file)
 SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
-CELL_METRICS = [f"{PATHS.cell(cell)}/metrics.json" for cell in STUDY.cells]
 CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
@@ -115,7 +128,9 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
-    REFUSED = check_start(LAYOUT) if workflow.is_main_process else {}
+    if workflow.is_main_process and STORAGE:
+        check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+    REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None
 if REFUSED:
@@ -140,16 +155,14 @@ onstart:
         capacity = Capacity.of(workflow)
     except SmallmixError as error:
         raise WorkflowError(str(error)) from None
-    keep_copied(LAYOUT)
-    rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    if rules_to_run != {"plan"}:  # which says it better
-        chosen = {
-            f"n{job.wildcards.size}/{job.wildcards.method}/seed{job.wildcards.seed}"
-            for job in workflow.dag.needrun_jobs()
-            if job.rule.name == "train_cell"
-        }
-        print(brief_plan(STUDY, Path(), capacity, chosen), flush=True)
-        if chosen and capacity.on_gpus and not OWN_ENVIRONMENTS:
+    if not STORAGE:
+        keep_copied(LAYOUT)
+    jobs = RunJobs.of(workflow.dag.needrun_jobs())
+    if set(jobs.others) != {"plan"} or jobs.cells:  # which says it better
+        measuring = f"{SMALLMIX} plan {plan_options(workflow)} --measure --configuration {STUDY_ARGUMENT} || true"
+        measure_here = None if OWN_ENVIRONMENTS else partial(shell, "{command}", command=measuring)
+        print(brief_plan(STUDY, Path(), capacity, jobs, measure_here), flush=True)
+        if jobs.cells and capacity.on_gpus and not OWN_ENVIRONMENTS:
             shell("{SMALLMIX} plan --check-gpus")
 
 

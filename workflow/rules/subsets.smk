@@ -7,10 +7,13 @@ rule extract_subset:
     """Choose the training images of one size by the study's rule; the table is for people to read, too."""
     input:
         dataset=f"{DATASET}/dataset.json",
+        table=[path for path in BROUGHT_ALONG if path.endswith("train.csv")],
     output:
         SUBSET,
     log:
         f"{LOGS}/subsets/{Path(SUBSET).stem}.log",
+    # Before every training, or the sizes whose subsets come first would be trained first.
+    priority: 1 + len(STUDY.sizes)
     localrule: True
     conda:
         "../../envs/training.yaml"

@@ -5,6 +5,8 @@ TRAINING_CODE = {
     place: fingerprint_training(cell.value.method.mix, cell.value.model.name) for place, cell in CELLS.items()
 }
 
+SMALLEST_LAST = sorted(STUDY.sizes, reverse=True)
+
 
 rule train_cell:
     """Train one cell, or continue it, or find it in the store of trained cells.
@@ -14,6 +16,7 @@ rule train_cell:
     """
     input:
         dataset=f"{DATASET}/dataset.json",
+        arrays=BROUGHT_ALONG,
         subset=SUBSET,
     output:
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
@@ -24,6 +27,8 @@ rule train_cell:
     benchmark:
         # Time and peak memory. Beside the log, since it is no result: a cell without it is complete.
         f"{LOGS}/cells/n{{size}}/{{method}}/seed{{seed}}.tsv"
+    # Small sizes first: they answer soonest. It stands in no parameter, so it runs nothing again.
+    priority: lambda wildcards: 1 + SMALLEST_LAST.index(int(wildcards.size))
     conda:
         "../../envs/training.yaml"
     threads: STUDY.configuration["recipe"]["cpu_threads"]

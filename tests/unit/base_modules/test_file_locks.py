@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from smallmix import file_locks
-from smallmix.file_locks import FileLock, LockTakenError, locked
+from smallmix.file_locks import FileLock, HeldLocks, LockTakenError, locked
 
 PACKAGE = Path(file_locks.__file__).resolve().parents[1]
 HOLD = """
@@ -164,3 +164,78 @@ def test_what_a_holder_starts_does_not_keep_its_lock(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_looking_sees_a_lock_and_does_not_take_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert HeldLocks().look(path) == "free"
+    lock = FileLock(path)
+    assert lock.acquire()
+    assert HeldLocks().look(path) == "held"
+    lock.release()
+    assert HeldLocks().look(path) == "free"
+    before = HeldLocks()
+    assert before.look(path) == "free"
+    assert lock.acquire()
+    lock.release()
+
+
+def test_looking_at_another_processs_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    child = os.fork()
+    if child == 0:
+        FileLock(path).acquire()
+        time.sleep(60)
+        os._exit(0)
+    try:
+        deadline = time.monotonic() + 20
+        while HeldLocks().look(path) != "held":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert HeldLocks().look(path) == "free"
+
+
+def test_a_lock_is_known_by_its_process_where_devices_have_other_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    listed = tmp_path / "locks"
+    inode = path.stat().st_ino
+    listed.write_text(f"1: FLOCK  ADVISORY  WRITE 77 00:99:{inode} 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 78 x\nrubbish\n")
+    monkeypatch.setattr("smallmix.file_locks.KERNEL_LIST", listed)
+    assert HeldLocks().look(path) == "free"
+    assert HeldLocks().look(path, process=77) == "held"
+    assert HeldLocks().look(path, process=78) == "free"
+
+
+def test_a_lock_on_a_network_file_system_is_seen(tmp_path: Path) -> None:
+    """Those turn our locks into POSIX ones, which are no lines of this kernel's list where others hold them."""
+    path = tmp_path / "lock"
+    path.touch()
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        stream = open(path, "r+b")  # noqa: SIM115 - held until the kill
+        fcntl.lockf(stream, fcntl.LOCK_EX)
+        os.write(told, b"x")
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(ready, 1)
+        assert HeldLocks().look(path) == "held"
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert HeldLocks().look(path) == "free"
+
+
+def test_without_a_list_and_an_answer_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    monkeypatch.setattr("smallmix.file_locks.KERNEL_LIST", tmp_path / "none")
+    assert HeldLocks().look(path) == "unknown"
+    assert HeldLocks().look(tmp_path / "no lock") == "free"

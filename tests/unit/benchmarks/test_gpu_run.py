@@ -34,7 +34,7 @@ model: {width: 8}
 recipe: {precision: bf16}
 evaluation: {iteration_budgets: {every: 5}}
 budgets:
-  default: {epochs: ~, iterations: ITERATIONS}
+  default: {iterations: ITERATIONS}
 published: ~
 """
 CPU = Trainer("cpu", 1, {})

@@ -59,6 +59,15 @@ def test_null_takes_out_methods_budgets_and_units(tmp_path: Path) -> None:
     assert resolved["budgets"] == {"default": {"iterations": 5}}
 
 
+def test_a_budget_takes_the_unit_that_was_stated_last(tmp_path: Path) -> None:
+    resolved = layered(tmp_path, "study: other\nbudgets: {default: {iterations: 5}, 100: {epochs: 2}}")
+    assert resolved["budgets"] == {"default": {"iterations": 5}, "100": {"epochs": 2}}
+    back = layered(tmp_path, "study: a\nbudgets: {100: {epochs: 2}}", "study: b\nbudgets: {100: {iterations: 9}}")
+    assert back["budgets"]["100"] == {"iterations": 9}
+    typed = layered(tmp_path, overrides={"budgets": {"default": {"iterations": 5}}})
+    assert typed["budgets"]["default"] == {"iterations": 5}
+
+
 def test_the_order_of_methods_is_the_order_of_the_files(tmp_path: Path) -> None:
     resolved = layered(tmp_path, "study: other\nmethods: {a-first-letter: {mix: images, beta: [1, 1]}}")
     assert list(resolved["methods"]) == ["plain", "mixed", "a-first-letter"]

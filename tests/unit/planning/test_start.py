@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from smallmix.errors import ConfigurationError
 from smallmix.planning import start
-from smallmix.planning.start import check_start, find_contradicted, find_outdated, keep_copied, refuse_too_large
+from smallmix.planning.start import (
+    check_start,
+    check_storage,
+    find_contradicted,
+    find_outdated,
+    keep_copied,
+    refuse_too_large,
+)
 from smallmix.snakemake_files.records import FOLDER, RECORDS, mark, record_name
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
 from smallmix.study.study import Study
@@ -154,6 +161,30 @@ def test_marks_are_taken_back_but_never_those_of_snakemake(tmp_path: Path) -> No
     mark([], [first, second], tmp_path)
     assert not (tmp_path / FOLDER / "incomplete" / record_name(first)).exists()
     assert own.read_text(encoding="utf-8") == '{"external_jobid": "17"}'
+
+
+@pytest.mark.parametrize("prefix", ["", "s3://bucket/first", "s3://bucket/first/", "/elsewhere"])
+def test_a_storage_is_judged_again_unless_all_its_cells_were_made_here(
+    made: SyntheticStudy, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made.root)
+    layout = Layout(made.study)
+    start_of_names = f"{prefix.rstrip('/')}/" if prefix else ""
+    marked = FOLDER / "incomplete" / record_name(f"{start_of_names}{layout.study_file}")
+    for cell in made.study.cells:
+        check_storage(layout, prefix)
+        assert marked.exists()
+        record_of_cell = RECORDS / record_name(f"{start_of_names}{layout.cell(cell)}/metrics.json")
+        record_of_cell.parent.mkdir(parents=True, exist_ok=True)
+        record_of_cell.write_text("{}", encoding="utf-8")
+    check_storage(layout, prefix)
+    assert not marked.exists()
+
+
+def test_a_storage_spares_nobody_the_check_of_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="only 10 training images"):
+        check_storage(list_study(tmp_path, images=10, size=11), "s3://bucket")
 
 
 def test_long_names_are_recorded_as_snakemake_does() -> None:

@@ -44,7 +44,11 @@ def test_everything_but_images_is_kept(finished: SyntheticStudy) -> None:
     drawn = (finished.layout.report / "figures" / "methods_preview.svg").read_text(encoding="utf-8")
     assert "<image" in drawn
     files = kept(finished)
-    assert set(files) == {*kept_results.COPIED, "history.csv", "report.html", "README.md"}
+    described = {"Snakefile", "croissant.json", "ro-crate-metadata.json"}
+    assert {name for name in files if not name.startswith("subsets/")} == {
+        *(*kept_results.COPIED, "history.csv", "report.html", "README.md"),
+        *described,
+    }
     page = files["report.html"].decode()
     assert "<image" not in page
     assert "(methods_preview) is left out here, because it shows images of the data set." in page
@@ -77,8 +81,10 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     configuration.write_text(json.dumps(values), encoding="utf-8")
     chosen = Namespace(studies=[str(configuration)], root=finished.root, output=folder, made_by=None)
     assert COMMANDS["keep"].run(chosen) == 0
-    assert "wrote 11 files" in capsys.readouterr().out
-    assert {path.name for path in folder.iterdir()} == {*kept(finished), "whole.yaml"}
+    assert "wrote 17 files" in capsys.readouterr().out  # 3 lists of images among them
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert written == {*kept(finished), "whole.yaml"}
+    assert "subsets/n100.csv" in written
     assert (folder / "whole.yaml").read_bytes() == configuration.read_bytes()
     assert f"snakemake --cores all --configfile {folder / configuration.name}" in (folder / "README.md").read_text(
         encoding="utf-8"

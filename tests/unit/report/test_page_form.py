@@ -7,13 +7,15 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from smallmix.errors import SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.report.page import TEMPLATE_FOLDER, render_page
+from smallmix.report.page import render_page
+from smallmix.report.templates import TEMPLATE_FOLDER
 from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_study import SyntheticStudy
@@ -168,3 +170,33 @@ def test_a_browser_shows_the_page(html: str, tmp_path: Path, width: int) -> None
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
     assert picture.stat().st_size > 20_000
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here to press the buttons with")
+def test_a_table_is_taken_along_in_three_forms(html: str, tmp_path: Path) -> None:
+    """The clipboard is a list here; what the buttons of the first table wrote is read from the page."""
+    assert BROWSER is not None
+    before = (
+        "<script>window.taken = []; URL.createObjectURL = (blob) => { window.saved = blob; return '#'; };"
+        'Object.defineProperty(navigator, "clipboard", {value: {writeText: async (text) => taken.push(text)}});'
+        "</script>"
+    )
+    after = (
+        '<pre id="taken"></pre><script>(async () => { const table = document.getElementById("table-accuracy");'
+        'for (const one of table.parentElement.nextElementSibling.querySelectorAll("button")) one.click();'
+        "await new Promise((done) => setTimeout(done, 50));"
+        'document.getElementById("taken").textContent = [...taken, await saved.text()].join("=====");})();</script>'
+    )
+    page = html.replace("<head>", "<head>" + before, 1).replace("</body>", after + "</body>")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    found = subprocess.run(
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+         "--virtual-time-budget=2000", "--dump-dom", (tmp_path / "page.html").as_uri()],
+        check=True, capture_output=True, timeout=120, text=True,
+    ).stdout  # fmt: skip
+    text = unescape(found.partition('<pre id="taken">')[2].partition("</pre>")[0])
+    markdown, latex, table = text.split("=====")
+    assert markdown.startswith("| Training images | non: ours | non: published |")
+    for mark in (r"\begin{tabular}{llllllllll}", r"\toprule", r"$\pm$"):
+        assert mark in latex
+    assert len(markdown.splitlines()) - 1 == len(latex.splitlines()) - 5 == len(table.splitlines()) == 4

@@ -13,9 +13,9 @@ import yaml
 from smallmix.project_files import PROJECT, WORKFLOW
 from smallmix.study.command_lines import (
     CALL,
+    command_typed,
     note_call,
     noted_call,
-    options_typed,
     run_command,
     smallmix_command,
 )
@@ -49,13 +49,6 @@ def test_settings_of_the_command_line_come_back_as_they_were(settings: dict[str,
     assert {key: yaml.safe_load(value) for key, value in typed.items()} == settings
 
 
-def test_options_are_taken_as_typed() -> None:
-    typed = ["cells", "--workflow-profile", "profiles/slurm", "-n", "--directory=/x y", "--cores", "2"]
-    found = options_typed(typed, ["--workflow-profile", "--directory", "-s"])
-    assert found == ["--workflow-profile", "profiles/slurm", "--directory=/x y"]
-    assert run_command([], None, found) == "snakemake --cores all --workflow-profile profiles/slurm '--directory=/x y'"
-
-
 def test_only_the_process_that_became_snakemake_knows_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CALL, "")
     assert noted_call() is None
@@ -73,3 +66,13 @@ def test_how_to_start_this_smallmix_can_be_pasted_anywhere(tmp_path: Path, monke
         monkeypatch.chdir(folder)
         done = subprocess.run(f"{smallmix_command()} --version", shell=True, capture_output=True, text=True, check=True)
         assert done.stdout == f"smallmix {VERSION}\n"
+
+
+def test_the_command_is_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CALL, "")
+    typed = ["/venv/bin/snakemake", "cells", "--profile", "p q", "--directory=/x y", "--cores", "2"]
+    assert command_typed(typed) == "snakemake cells --profile 'p q' '--directory=/x y' --cores 2"
+    assert command_typed(["/lib/snakemake/__main__.py", "-n"]) == "python -m snakemake -n"
+    assert command_typed(["/venv/bin/snakemake"]) == "snakemake"
+    note_call(["smallmix", "run", "demo"])
+    assert command_typed(typed) == "smallmix run demo"

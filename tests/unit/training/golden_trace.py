@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from smallmix.training.hardware import describe_processor
+from smallmix.training.processor import describe_processor
 
 from tests.tiny_cell import MIXES, TinyData, tiny_cell
 

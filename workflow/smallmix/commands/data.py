@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from smallmix.commands.options import Command, add_study
+from smallmix.commands.options import Command, add_study, load_layout
 
 
 def _declare_fetch(parser: argparse.ArgumentParser) -> None:
@@ -69,10 +69,9 @@ def _declare_tabulate(parser: argparse.ArgumentParser) -> None:
 
 def _tabulate(arguments: argparse.Namespace) -> int:
     """Count and write; see `smallmix.tables.subset_table`."""
-    from smallmix.study.layout import Layout
     from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
-    layout = Layout.load(arguments.study, arguments.root)
+    layout = load_layout(arguments)
     path = arguments.output or layout.results / "subset_table.csv"
     write_subset_table(tabulate_subsets(layout), path)
     print(f"subset table written to {path}")

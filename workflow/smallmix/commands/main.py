@@ -25,7 +25,10 @@ from smallmix.version import VERSION
 FOR_PEOPLE = {
     "run": "run",
     "plan": "study",
+    "status": "status",
     "report": "report",
+    "compare": "compare",
+    "export": "export",
     "keep": "report",
     "adopt": "outdated",
     "discard": "outdated",

@@ -9,7 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from smallmix.study.layout import Layout
 
 WAIT_IN_BATCH_JOB = 600.0  # seconds: a node that lost touch ends its jobs, or is restarted, sooner than that
 
@@ -31,7 +34,23 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 def add_study(parser: argparse.ArgumentParser) -> None:
     """Add `--study`, which is required: the resolved study; and `--root`, below which its files lie."""
     parser.add_argument("--study", type=Path, required=True, help="the resolved study, results/<study>/study.json")
-    add_root(parser)
+    parser.add_argument("--root", type=Path, help="the project's folder (default: the one above results/ of --study)")
+
+
+def load_layout(arguments: argparse.Namespace) -> Layout:
+    """Return the paths of the study that `--study` names, below `--root` or else below the root of that file.
+
+    A storage plugin of Snakemake brings a job's files to a folder of its own, each at its place in the project. So the
+    root of a results/<study>/study.json is what stands before `results`. Of a file elsewhere it is the current folder.
+    Raises SmallmixError where the file is no study.json.
+    """
+    from smallmix.study.layout import Layout
+
+    layout = Layout.load(arguments.study, arguments.root or Path())
+    below, parts = Layout(layout.study).study_file.parts, arguments.study.parts
+    if arguments.root is not None or parts[-len(below) :] != below:
+        return layout
+    return Layout(layout.study, Path(*parts[: -len(below)]))
 
 
 def add_study_names(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +74,14 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
 def add_tables(parser: argparse.ArgumentParser) -> None:
     """Add `--tables`, the folder of a study's tables."""
     parser.add_argument("--tables", type=Path, help="the folder of the study's tables (default: beside study.json)")
+    add_published(parser)
+
+
+def add_published(parser: argparse.ArgumentParser) -> None:
+    """Add `--published`, the file of published numbers. Rules of a study that names none give it without a value."""
+    parser.add_argument(
+        "--published", type=Path, nargs="?", help="the published numbers (default: what the study names)"
+    )
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from smallmix.commands.options import Command, add_configuration, add_study, add_study_names, add_tables
+from smallmix.commands.options import (
+    Command,
+    add_configuration,
+    add_study,
+    add_study_names,
+    add_tables,
+    load_layout,
+)
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.project_files import PROJECT
 from smallmix.study.study_names import STUDIES, study_files
@@ -24,14 +31,13 @@ def _declare_plot(parser: argparse.ArgumentParser) -> None:
 def _plot(arguments: argparse.Namespace) -> int:
     """Draw the figures; print what was written."""
     from smallmix.figures.catalogue import plot_figure
-    from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    layout = Layout.load(arguments.study, arguments.root)
-    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    layout = load_layout(arguments)
+    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     folder = arguments.output_dir or layout.report / "figures"
     for name in arguments.figures or FIGURE_NAMES:
-        for path in plot_figure(name, tables, arguments.root, folder):
+        for path in plot_figure(name, tables, layout.root, folder):
             print(f"wrote {path}")
     return 0
 
@@ -48,11 +54,10 @@ def _render(arguments: argparse.Namespace) -> int:
     """Render the page; print where it is."""
     from smallmix.atomic_files import write_text
     from smallmix.report.page import render_page
-    from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
 
-    layout = Layout.load(arguments.study, arguments.root)
-    tables = load_tables(layout.study, arguments.root, arguments.tables or arguments.study.parent)
+    layout = load_layout(arguments)
+    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     output = arguments.output or layout.report / "report.html"
     figures = arguments.figures or layout.report / "figures"
     write_text(output, render_page(tables, figures, command=arguments.made_by))
@@ -64,6 +69,7 @@ def _declare_report(parser: argparse.ArgumentParser) -> None:
     add_study_names(parser)
     add_configuration(parser)
     parser.add_argument("--command", dest="made_by", help="the call that runs the study (default: by the files)")
+    parser.add_argument("--brief", action="store_true", help="say only where the page is")
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -78,7 +84,8 @@ def _report(arguments: argparse.Namespace) -> int:
     study = choose_study(known, files)
     made_by = arguments.made_by or (None if known else run_command(files[1:]))
     collection, page, left_out = report_so_far(Layout(study, arguments.root), made_by)
-    print("\n".join([collection.summary(), *list_cells(collection)]))
+    if not arguments.brief:
+        print("\n".join([collection.summary(), *list_cells(collection)]))
     without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""
     print(f"what there is so far: {page}{without}")
     return 0
@@ -109,8 +116,8 @@ def _keep(arguments: argparse.Namespace) -> int:
     along = [path for path in overlays if path.resolve().parent not in brought]
     usual = run_command([folder / path.name if path in along else path for path in overlays])
     tables = load_tables(study, arguments.root)
-    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual)
-    files |= {path.name: path.read_bytes() for path in along}
+    kept_along = {path.name: path.read_bytes() for path in along}
+    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual, kept_along)
     for name, content in files.items():
         write_bytes(folder / name, content)
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")

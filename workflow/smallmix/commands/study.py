@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from smallmix.commands.options import Command, add_configuration, add_study_names
+from smallmix.errors import ConfigurationError
 from smallmix.study.study_names import study_files
 
 # Small enough for a machine without a GPU, with what each is good for.
@@ -54,7 +55,16 @@ def _declare_plan(parser: argparse.ArgumentParser) -> None:
     add_configuration(parser)
     parser.add_argument("--cores", type=int, help="cores that the run may use (default: all that this process may)")
     parser.add_argument("--gpu", type=int, metavar="N", help="cells that train on GPUs at once (default: one a GPU)")
+    parser.add_argument(
+        "--target",
+        nargs="+",
+        default=[],
+        metavar="TARGET",
+        dest="targets",
+        help="plan a run of these targets only: all, subsets, cells, figures, report, or a path of a cell",
+    )
     parser.add_argument("--brief", action="store_true", help="one line, nothing measured")
+    parser.add_argument("--measure", action="store_true", help="only measure this machine, for later estimates")
     parser.add_argument(
         "--check-gpus", action="store_true", help="only warn if GPUs that are counted here cannot be used"
     )
@@ -63,21 +73,33 @@ def _declare_plan(parser: argparse.ArgumentParser) -> None:
 def _plan(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     from smallmix.planning.capacity import Capacity
-    from smallmix.planning.plan import brief_plan, full_plan
+    from smallmix.planning.estimate import StudyState
+    from smallmix.planning.plan import brief_plan, full_plan, measure_and_keep
     from smallmix.study.command_lines import choose_study
 
     if arguments.check_gpus:
         return _check_gpus()
     capacity = Capacity.here(arguments.cores, arguments.gpu)
     study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
+    try:
+        jobs = StudyState.of(study, arguments.root).jobs(arguments.targets)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"--target {error}: there is no such target. Give all, subsets, cells, figures, report, or the path of a "
+            f"cell of this study, such as results/{study.name}/cells/{study.cells[0].id}/metrics.json."
+        ) from None
     if arguments.brief:
-        print(brief_plan(study, arguments.root, capacity))
+        print(brief_plan(study, arguments.root, capacity, jobs))
+        return 0
+    if not capacity.on_gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as a training does, which the probe is to be like
+    # Must be set before CUDA starts: deterministic matrix products need it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if arguments.measure:
+        print("smallmix: measuring this machine for the estimate, once, for about five seconds", flush=True)
+        measure_and_keep(study, arguments.root, capacity)
     else:
-        if not capacity.on_gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as a training does, which the probe is to be like
-        # Must be set before CUDA starts: deterministic matrix products need it.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        print(full_plan(study, arguments.root, capacity, SMALLER_STUDIES))
+        print(full_plan(study, arguments.root, capacity, SMALLER_STUDIES, arguments.targets))
     return 0
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command, add_study
+from smallmix.commands.options import Command, add_published, add_study, load_layout
 
 if TYPE_CHECKING:
     from smallmix.study.study import Study
@@ -26,10 +26,9 @@ def _declare_collect(parser: argparse.ArgumentParser) -> None:
 
 def _collect(arguments: argparse.Namespace) -> int:
     """Collect and write; print how many cells have which status, and why. See `smallmix.tables.collect`."""
-    from smallmix.study.layout import Layout
     from smallmix.tables.collect import collect_into, list_cells
 
-    layout = Layout.load(arguments.study, arguments.root)
+    layout = load_layout(arguments)
     folder = arguments.output or layout.results
     collection = collect_into(layout, folder, require_complete=arguments.require_complete)
     print("\n".join([collection.summary(), *list_cells(collection)]))
@@ -46,9 +45,8 @@ def _add_results(parser: argparse.ArgumentParser, written: str) -> None:
 
 def _find_results(arguments: argparse.Namespace, written: str) -> tuple[Study, Path, Path]:
     """Return the study, the file of its results, and the file to write."""
-    from smallmix.study.layout import Layout
 
-    layout = Layout.load(arguments.study, arguments.root)
+    layout = load_layout(arguments)
     metrics = arguments.metrics or layout.results / "metrics.csv"
     return layout.study, metrics, arguments.output or metrics.parent / written
 
@@ -80,7 +78,7 @@ def _declare_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tables", type=Path, help="folder of metrics.csv, history.csv and subset_table.csv (default: results/<study>)"
     )
-    parser.add_argument("--published", type=Path, help="the published numbers (default: what the study names)")
+    add_published(parser)
     parser.add_argument(
         "--compare-with",
         type=Path,
@@ -95,9 +93,8 @@ def _declare_judge(parser: argparse.ArgumentParser) -> None:
 def _judge(arguments: argparse.Namespace) -> int:
     """Judge and write; see `smallmix.statistics.claims`. A study that names nothing published gets an empty table."""
     from smallmix.statistics.claims import judge_study, write_claims
-    from smallmix.study.layout import Layout
 
-    layout = Layout.load(arguments.study, arguments.root)
+    layout = load_layout(arguments)
     tables = arguments.tables or layout.results
     path = arguments.output or tables / "claims.csv"
     rows = judge_study(layout, tables, arguments.published, arguments.compare_with)

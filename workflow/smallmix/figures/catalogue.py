@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from smallmix.atomic_files import write_bytes
 from smallmix.errors import SmallmixError
 from smallmix.figures.accuracy_by_size import (
     describe_accuracy_by_size,
@@ -18,7 +19,7 @@ from smallmix.figures.accuracy_by_size import (
     draw_accuracy_by_size_small,
 )
 from smallmix.figures.calibration import describe_calibration, draw_calibration
-from smallmix.figures.figure_files import FigureText, save_figure
+from smallmix.figures.figure_files import FigureText, pdf_bytes, save_figure
 from smallmix.figures.learning_curves import (
     describe_accuracy_curves,
     describe_loss_curves,
@@ -53,15 +54,30 @@ TABLE_FIGURES: dict[str, FigureMaker] = {
 }
 
 
-def plot_figure(name: str, tables: StudyTables, root: Path, folder: Path) -> list[Path]:
-    """Draw figure `name` of the study and write `<name>.svg`, `.png` and `.json` to `folder`; return their paths.
+def draw_figure(name: str, tables: StudyTables, root: Path) -> tuple[Figure, FigureText]:
+    """Return figure `name` of the study with its text.
 
     `root` is the project's folder: the preview of the methods shows images of the data set below it.
+    Raises SmallmixError for an unknown name, and where the images are not there.
     """
     if name == "methods_preview":
         examples = mixed_examples(Layout(tables.study, root), tables.classes, EXAMPLES)
-        return save_figure(draw_methods_preview(examples), folder, name, describe_methods_preview(examples))
+        return draw_methods_preview(examples), describe_methods_preview(examples)
     if name not in TABLE_FIGURES:
         raise SmallmixError(f"there is no figure {name}. The figures are: {', '.join(FIGURE_NAMES)}.")
     maker = TABLE_FIGURES[name]
-    return save_figure(maker.draw(tables), folder, name, maker.describe(tables))
+    return maker.draw(tables), maker.describe(tables)
+
+
+def plot_figure(name: str, tables: StudyTables, root: Path, folder: Path) -> list[Path]:
+    """Draw figure `name` and write `<name>.svg`, `.png` and `.json` to `folder`; return their paths."""
+    figure, text = draw_figure(name, tables, root)
+    return save_figure(figure, folder, name, text)
+
+
+def plot_figure_for_print(name: str, tables: StudyTables, root: Path, folder: Path) -> list[Path]:
+    """Do as `plot_figure`, and write `<name>.pdf` as well."""
+    figure, text = draw_figure(name, tables, root)
+    path = folder / f"{name}.pdf"
+    write_bytes(path, pdf_bytes(figure))
+    return [*save_figure(figure, folder, name, text), path]

@@ -73,6 +73,14 @@ def svg_text(figure: Figure, name: str) -> str:
     return _PATH.sub(lambda match: match[1] + _LONG_NUMBER.sub(r"\1", match[2]) + match[3], stream.getvalue())
 
 
+def pdf_bytes(figure: Figure) -> bytes:
+    """Return the figure as PDF, with its fonts in it; equal figures give equal bytes."""
+    stream = io.BytesIO()
+    with publication_style(), matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(stream, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return stream.getvalue()
+
+
 def _png_bytes(figure: Figure) -> bytes:
     stream = io.BytesIO()
     with publication_style():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from smallmix.training.gpu_slots import list_gpus
+
+PROCESSES = Path("/proc/stat")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,25 @@ def usable_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+def busy_elsewhere(looks: int = 4, seconds: float = 0.05) -> int:
+    """Return how many processes of others keep cores busy now, as far as the system tells: the least of a few looks.
+
+    The load average is of no use here: after a run of one's own it stays high for a minute. Where this process may use
+    only some of the machine's cores, nothing is said: the others' work is then usually elsewhere.
+    """
+    if usable_cores() != os.cpu_count():
+        return 0
+    found = []
+    for look in range(looks):
+        time.sleep(seconds if look else 0.0)
+        try:
+            text = PROCESSES.read_text(encoding="ascii")
+            found.append(next(int(line.split()[1]) for line in text.splitlines() if line.startswith("procs_running ")))
+        except (OSError, ValueError, IndexError, StopIteration):
+            return 0
+    return max(0, min(found) - 1)
 
 
 def plan_options(workflow: Any) -> str:

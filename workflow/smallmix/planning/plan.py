@@ -5,170 +5,198 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from smallmix.datasets.description import DatasetDescription, load_description
-from smallmix.errors import SmallmixError
 from smallmix.planning.capacity import Capacity, usable_cores
 from smallmix.planning.cost import (
-    ImagesInNumbers,
-    Pace,
+    CellWork,
     checkpoint_bytes,
     dataset_bytes,
     evaluation_flops,
-    known_pace,
-    note_pace,
+    operations,
     result_bytes,
     training_flops,
 )
+from smallmix.planning.estimate import Estimate, RunJobs, StudyState, about, estimate_run, study_pace
+from smallmix.planning.pace import keep_pace
 from smallmix.science.early_loss import alarming_loss
-from smallmix.study.cell import Cell
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
-from smallmix.tables.cell_status import STATUSES, CellStatus
-from smallmix.tables.collect import find_statuses
+from smallmix.tables.cell_status import STATUSES
 from smallmix.training.gpu_slots import list_gpus
-from smallmix.wording import DAY, duration
+from smallmix.wording import DAY, count_of
 
 CELLS_NAMED = 5
+# A measurement pays where it takes less than a tenth of the run: seconds of the run, on a CPU and on a GPU.
+WORTH_MEASURING, WORTH_MEASURING_ON_A_GPU = 60.0, 300.0
 
 
-@dataclass(frozen=True)
-class StudyPlan:
-    """A study's cells with their states, and what is known of the images."""
+def brief_plan(
+    study: Study,
+    root: Path,
+    capacity: Capacity,
+    jobs: RunJobs | None = None,
+    measure_here: Callable[[], object] | None = None,
+) -> str:
+    """Return one line: cells to train, device, and the estimate by what is known of this machine.
 
-    layout: Layout
-    states: dict[str, CellStatus]
-    images: ImagesInNumbers
-    fetched: bool
-
-    @classmethod
-    def of(cls, study: Study, root: Path) -> StudyPlan:
-        """Return the plan by what is on the disk below `root`."""
-        layout = Layout(study, root)
-        description: DatasetDescription | None
-        try:
-            description = load_description(layout.dataset)
-        except SmallmixError:
-            description = None
-        images = ImagesInNumbers.of(study, description)
-        return cls(layout, find_statuses(layout), images, description is not None)
-
-    @property
-    def to_train(self) -> list[StudyCell]:
-        """Return the cells that a run would train or continue."""
-        return [cell for cell in self.layout.study.cells if self.states[cell.id].needs_training]
-
-    def at_once(self, capacity: Capacity, cells: Sequence[StudyCell]) -> int:
-        """Return how many of the cells train side by side."""
-        threads = int(self.layout.study.configuration["recipe"]["cpu_threads"])
-        return max(1, min(capacity.at_once(threads), len(cells)))
-
-    def seconds(self, pace: Pace, cells: Sequence[StudyCell], at_once: int) -> float:
-        """Return the estimated seconds for the cells, starts and evaluations included."""
-        each = [pace.cell_seconds(cell.value, self.images) for cell in cells]
-        return max(sum(each) / at_once, max(each, default=0.0))
-
-
-def operations(cell: Cell, images: ImagesInNumbers) -> int:
-    """Return the operations of a cell, training and evaluation."""
-    return training_flops(cell, images) + evaluation_flops(cell, images)
-
-
-def brief_plan(study: Study, root: Path, capacity: Capacity, chosen: Collection[str] | None = None) -> str:
-    """Return one line: cells to train, device, and an estimate by what is known of this machine.
-
-    `chosen` are the ids of the cells that this run asks for; None stands for the whole study.
+    `jobs` are those of this run; None stands for a run of the whole study. `measure_here` measures this machine for
+    this estimate and later ones. It is called where the run is long enough for that. What goes wrong is said in the
+    line: the run does not depend on it.
     """
-    plan = StudyPlan.of(study, root)
-    if not plan.to_train:
-        return f"smallmix: study {study.name}: all {len(study.cells)} cells are trained."
-    cells = [cell for cell in plan.to_train if chosen is None or cell.id in chosen]
-    asked, cells = cells, cells or plan.to_train
-    resumable = sum(plan.states[cell.id].has_checkpoint for cell in cells)
-    at_once = plan.at_once(capacity, cells)
-    if capacity.executor is not None:
-        where = f"as jobs of {capacity.executor} (up to {at_once} at once); how long they take depends on the nodes."
-    else:
-        pace = known_pace(cells[0].value, plan.images, root, on_gpu=bool(capacity.on_gpus))
-        seconds = plan.seconds(pace, cells, at_once)
-        device = f"{capacity.on_gpus} GPU{'s' if capacity.on_gpus > 1 else ''}" if capacity.on_gpus else "CPU"
-        device += f" ({at_once} at once)" if not capacity.on_gpus or at_once != capacity.on_gpus else ""
-        source = "as `plan` measured it" if pace.measured else "by assumed speeds"
-        where = f"on {device}; {'' if asked else 'a full run takes '}roughly {plain_duration(seconds)}, {source}."
-        if seconds >= DAY:
-            measure = "names" if pace.measured else "measures it and names"
-            where += f" `snakemake plan --cores all` {measure} smaller studies."
-    of_all = f"{len(study.cells)} cells"
-    if 0 < len(asked) < len(plan.to_train):
-        of_all = f"the {len(plan.to_train)} cells that are not trained yet, {len(study.cells)} in all,"
+    try:
+        state = StudyState.of(study, root)
+        jobs = state.jobs() if jobs is None else jobs
+        if measure_here is not None and is_worth_measuring(state, jobs, capacity):
+            measure_here()
+        return _brief_plan(state, capacity, jobs)
+    except Exception as error:
+        return f"smallmix: study {study.name}: {count_of(len(study.cells), 'cell')}; no estimate can be made ({error})."
+
+
+def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs) -> str:
+    study, start = state.study, f"smallmix: study {state.study.name}: "
+    cells = [cell for cell in state.to_train if cell.id in jobs.cells]
+    estimate = estimate_run(state, jobs, capacity)
+    if not cells:
+        # A cell that the store has is copied, by a job of its own.
+        trained = f"all {len(study.cells)} cells are trained" if not state.to_train else "this run trains no cell"
+        steps = len(jobs.cells) + sum(jobs.others.values())
+        rest = f"; {estimate.duration()} for {count_of(steps, 'other step')}" if steps and estimate is not None else ""
+        return f"{start}{trained}{rest}."
+    return f"{start}{_cells_in_words(state, cells)} {_place_in_words(state, cells, capacity, estimate)}"
+
+
+def _cells_in_words(state: StudyState, cells: Sequence[StudyCell]) -> str:
+    everything, untrained = len(state.study.cells), len(state.to_train)
+    of_all = f"{everything} cells"
+    if len(cells) < untrained:
+        of_all = f"the {untrained} cells that are not trained yet, {everything} in all,"
+    resumable = sum(state.statuses[cell.id].has_checkpoint for cell in cells)
     continued = f" ({resumable} of them continue from a checkpoint)" if resumable else ""
-    return f"smallmix: study {study.name}: {len(cells)} of {of_all} to train{continued} {where}"
+    return f"{len(cells)} of {of_all} to train{continued}"
 
 
-def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[str]) -> str:
-    """Return a table by size, totals by the steps that a short probe measured, and warnings."""
-    from smallmix.planning.probe import advise_on_precision, probe
+def _place_in_words(
+    state: StudyState, cells: Sequence[StudyCell], capacity: Capacity, estimate: Estimate | None
+) -> str:
+    at_once = state.at_once(capacity, cells)
+    if capacity.executor is not None:
+        where = f"as jobs of {capacity.executor} (up to {at_once} at once)"
+        if estimate is None:
+            return f"{where}; how long they take depends on the nodes."
+        return f"{where}; {estimate.sentence()}, without the time in the queue."
+    device = f"{capacity.on_gpus} GPU{'s' if capacity.on_gpus > 1 else ''}" if capacity.on_gpus else "CPU"
+    device += f" ({at_once} at once)" if not capacity.on_gpus or at_once != capacity.on_gpus else ""
+    if estimate is None:
+        return f"on {device}."
+    line = f"on {device}; {estimate.sentence()}."
+    if estimate.seconds >= DAY:
+        line += " `snakemake plan --cores all` names smaller studies."
+    return line
+
+
+def is_worth_measuring(state: StudyState, jobs: RunJobs, capacity: Capacity) -> bool:
+    """Return whether a run of these jobs is long enough for a measurement of this machine, and none is known."""
+    estimate = None if capacity.executor is not None else estimate_run(state, jobs, capacity)
+    if estimate is None or estimate.others_running:  # it would be spoilt
+        return False
+    least = WORTH_MEASURING_ON_A_GPU if capacity.on_gpus else WORTH_MEASURING
+    return estimate.basis == "assumed" and estimate.seconds >= least
+
+
+def measure_and_keep(study: Study, root: Path, capacity: Capacity) -> None:
+    """Measure this machine for the study's network, and keep what was found, unless other work spoilt it."""
+    from smallmix.planning.probe import measure
+
+    state = StudyState.of(study, root)
+    sample = (state.to_train or list(study.cells))[0].value
+    found = measure(sample, state.images)
+    if not found.is_disturbed:
+        keep_pace(sample, state.images, found.pace, on_gpu=bool(capacity.on_gpus))
+
+
+def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[str], targets: Sequence[str] = ()) -> str:
+    """Return a table by size, totals by what a short probe measured, and warnings, for a run of the targets.
+
+    Raises ValueError for a target that there is not.
+    """
+    from smallmix.planning.probe import advise_on_precision, measure
     from smallmix.training.messages import explain_unusable_gpus
 
-    plan = StudyPlan.of(study, root)
+    state = StudyState.of(study, root)
+    jobs = state.jobs(targets)
     everything = study.cells
-    cells = plan.to_train
+    cells = [cell for cell in state.to_train if cell.id in jobs.cells]
     sample = (cells or list(everything))[0].value
-    measured = probe(sample, plan.images)
+    measured = measure(sample, state.images)
     unusable = explain_unusable_gpus(list_gpus()) if capacity.on_gpus else None
-    pace = note_pace(sample, plan.images, root, measured.seconds_a_step, on_gpu=bool(capacity.on_gpus))
+    if not measured.is_disturbed:
+        keep_pace(sample, state.images, measured.pace, on_gpu=bool(capacity.on_gpus))
+    pace = study_pace(state, cells, capacity)
+    if pace.pace.basis == "assumed":  # disturbed, or nothing can be kept here: still better than assumed
+        pace = dataclasses.replace(pace, pace=measured.pace)
     lines = [
         f"Study {study.name}: {study.title}",
-        f"Data set {study.dataset}: {'fetched' if plan.fetched else 'not fetched yet'}",
+        f"Data set {study.dataset}: {'fetched' if state.fetched else 'not fetched yet'}",
         "",
         f"{'size':>8} {'cells':>6} {' '.join(STATUSES)} "
         f"{'iterations a cell':>18} {'PFLOP a cell':>13} {'time a cell':>14}",
     ]
     for size in study.sizes:
         of_size = [cell for cell in everything if cell.size == size]
-        counts = Counter(plan.states[cell.id].status for cell in of_size)
+        counts = Counter(state.statuses[cell.id].status for cell in of_size)
         value = of_size[0].value
-        work, seconds = operations(value, plan.images), pace.cell_seconds(value, plan.images)
+        work = operations(value, state.images)
+        seconds = pace.cell_seconds(size, CellWork.of(value, state.images))
         lines.append(
             f"{size:>8,} {len(of_size):>6} {' '.join(f'{counts[status]:>{len(status)}}' for status in STATUSES)} "
-            f"{value.iterations:>18,} {work / 1e15:>13.3g} {plain_duration(seconds):>14}"
+            f"{value.iterations:>18,} {work / 1e15:>13.3g} {about(seconds).removeprefix('about '):>14}"
         )
-    at_once = plan.at_once(capacity, cells)
-    seconds = plan.seconds(pace, cells, at_once)
-    running = max((checkpoint_bytes(cell.value, plan.images) for cell in cells), default=0) * at_once
-    disk = sum(result_bytes(cell.value, plan.images) for cell in cells) + running
-    disk += 0 if plan.fetched else dataset_bytes(plan.images)
+    at_once = state.at_once(capacity, cells)
+    estimate = estimate_run(state, jobs, capacity, pace)
+    running = max((checkpoint_bytes(cell.value, state.images) for cell in cells), default=0) * at_once
+    disk = sum(result_bytes(cell.value, state.images) for cell in cells) + running
+    disk += 0 if state.fetched else dataset_bytes(state.images)
     total_iterations = sum(cell.value.iterations for cell in cells)
-    training = sum(training_flops(cell.value, plan.images) for cell in cells)
-    evaluating = sum(evaluation_flops(cell.value, plan.images) for cell in cells)
+    training = sum(training_flops(cell.value, state.images) for cell in cells)
+    evaluating = sum(evaluation_flops(cell.value, state.images) for cell in cells)
     lines += [
         "",
         f"To train: {len(cells)} of {len(everything)} cells, {total_iterations:,} iterations, "
         f"{(training + evaluating) / 1e15:,.3g} PFLOP ({training / 1e15:,.3g} for training, {evaluating / 1e15:,.3g} "
         "for evaluations).",
-        f"Measured here: {1000 * measured.seconds_a_step:,.1f} ms a step, {measured.flops_a_second / 1e9:,.0f} GFLOP/s "
-        f"a cell, on {measured.device} (a probe of a few steps).",
-        f"Estimated time: {plain_duration(seconds)} with {at_once} {'cells' if at_once > 1 else 'cell'} at once, "
-        "starts and evaluations included.",
+        f"Measured here: {1000 * measured.step.seconds_a_step:,.1f} ms a step, "
+        f"{measured.step.flops_a_second / 1e9:,.0f} GFLOP/s a cell, on {measured.step.device} "
+        "(a probe of a few steps).",
     ]
+    if measured.is_disturbed:
+        lines.append("Other work kept the cores busy meanwhile, so this measurement is not kept for later estimates.")
+    if estimate is not None:
+        lines.append(
+            f"Estimated time: {estimate.sentence()}, with {count_of(at_once, 'cell')} at once. Starts, evaluations, "
+            "tables, figures and report are included."
+        )
     all_cores = dataclasses.replace(capacity, cores=usable_cores())
-    if cells and plan.at_once(all_cores, cells) > at_once:
-        more = plan.at_once(all_cores, cells)
-        faster = plain_duration(plan.seconds(pace, cells, more))
-        lines.append(f"With --cores all: {faster} with {more} cells at once.")
+    if cells and state.at_once(all_cores, cells) > at_once:
+        faster = estimate_run(
+            state, jobs, all_cores, dataclasses.replace(study_pace(state, cells, all_cores), pace=pace.pace)
+        )
+        if faster is not None:
+            lines.append(
+                f"With --cores all: {faster.duration()}, with {state.at_once(all_cores, cells)} cells at once."
+            )
     lines.append(f"Disk: about {describe_bytes(disk)} more.")
     if unusable is not None:
         lines.append(f"Warning: {unusable}")
-    done = [cell for cell in everything if plan.states[cell.id].status == "current"]
-    warnings = (warn_of_small_batches(study), warn_of_early_losses(plan.layout, done, plan.images.classes))
+    done = [cell for cell in everything if state.statuses[cell.id].status == "current"]
+    warnings = (warn_of_small_batches(study), warn_of_early_losses(state.layout, done, state.images.classes))
     lines += [warning for warning in warnings if warning is not None]
-    advice = advise_on_precision(sample, plan.images, measured) if cells else None
+    advice = advise_on_precision(sample, state.images, measured.step) if cells else None
     if advice is not None:
         lines.append(advice)
-    if seconds > DAY:
+    if estimate is not None and estimate.seconds > DAY:
         lines += [
             "",
             "That is days on this machine. Smaller studies answer the same question sooner:",
@@ -211,11 +239,6 @@ def warn_of_early_losses(layout: Layout, finished: Iterable[StudyCell], classes:
         f"guessing: {', '.join(found[:CELLS_NAMED])}{more}. Their accuracy may be far too low; the cells' logs say "
         "what may help."
     )
-
-
-def plain_duration(seconds: float) -> str:
-    """Return a duration in ASCII: terminals and logs may know no other characters."""
-    return duration(seconds, space=" ")
 
 
 def describe_bytes(count: int) -> str:

@@ -1,16 +1,26 @@
-"""A short probe: how many operations a second a training reaches on this machine, with random images."""
+"""A short probe: how fast trainings start, step and evaluate on this machine, with random images.
+
+A training of one thread is timed by the processor: what else runs here then hardly counts. Where it was kept from its
+core for too long, the measurement is still the best there is, but must not be kept.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
-from smallmix.planning.cost import ImagesInNumbers
+from smallmix.planning.cost import ImagesInNumbers, count_layers
+from smallmix.planning.pace import ON_A_CORE, ON_A_GPU, Pace
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
-from smallmix.science.evaluation import EvaluationImages
+from smallmix.science.evaluation import EvaluationImages, batch_size, evaluate
 from smallmix.science.network import forward_flops
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
@@ -21,25 +31,136 @@ from smallmix.training.kept_memory import expected_bytes, keep_memory
 from smallmix.training.messages import warn_of_emulation
 from smallmix.training.training_loop import begin
 
-SECONDS = 3.0
+SECONDS = 1.5
 # Steps between two looks at the clock: a GPU must be waited for.
 STEPS_ON_A_GPU = 50
 # Nothing is to be learnt from noise, and it must not diverge.
 LEARNING_RATE = 1e-6
 WORTHWHILE_GAIN = 1.2
+# Of the wall time: a training that had less of its core was kept waiting by others.
+LEAST_SHARE = 0.85
+SMALL_BATCH = 8  # the fraction of a batch whose step shows what a step costs however few images it has
+WITHOUT_IMPORTS = 0.25  # seconds of a job besides its imports: images, checksums, the record
+IMPORTS = "import smallmix.training.train_cell"
+LEAST_LAYER_SECONDS = 1e-6
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A measurement: the device, seconds a step, and operations a second of one cell's training."""
+    """A measurement of one cell's training: device, seconds a step, operations a second, and its share of a core."""
 
     device: str
     seconds_a_step: float
     flops_a_second: float
+    share: float = 1.0
 
 
-def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
-    """Time steps of `cell`, by its executor, for about three seconds, or one step where that takes longer.
+@dataclass(frozen=True)
+class Measurement:
+    """What a probe found: a mean step, and the pace of starts, steps and evaluations."""
+
+    step: Probe
+    pace: Pace
+    share: float = 1.0
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Return whether other work had the cores for so long that the numbers must not be kept."""
+        return self.share < LEAST_SHARE
+
+
+def measure(cell: Cell, images: ImagesInNumbers) -> Measurement:
+    """Measure the pace of `cell`'s network here, by steps of two batch sizes, an evaluation and the imports of a job.
+
+    It takes about five seconds, more where a step takes seconds. Raises TrainingError as `probe` does.
+    """
+    step = probe(cell, images)
+    few = max(2, min(cell.size, cell.recipe.batch_size) // SMALL_BATCH)
+    little = dataclasses.replace(cell, subset=dataclasses.replace(cell.subset, size=few))
+    small = probe(little, images, SECONDS / 3)
+    on_gpu = choose_device("auto").type == "cuda"
+    layers = count_layers(cell)
+    operations, few_operations = (one.flops_a_second * one.seconds_a_step for one in (step, small))
+    layer, rate = fit_line((few_operations, small.seconds_a_step), (operations, step.seconds_a_step))
+    layer = max(LEAST_LAYER_SECONDS, layer / layers)
+    evaluation, share = _evaluation_rate(cell, images, layer)
+    start = ON_A_GPU.start_seconds if on_gpu else start_seconds()
+    return Measurement(step, Pace(start, layer, rate, evaluation, "measured"), min(step.share, small.share, share))
+
+
+def fit_line(small: tuple[float, float], large: tuple[float, float]) -> tuple[float, float]:
+    """Return fixed seconds, and operations a second, of two measurements (operations, seconds).
+
+    Where noise hides them, all time of the larger one is taken for operations. It always comes out as it was measured.
+    """
+    operations, seconds = large[0] - small[0], large[1] - small[1]
+    if operations > 0 and seconds > 0:
+        fixed = large[1] - large[0] * seconds / operations
+        if fixed >= 0:
+            return fixed, operations / seconds
+    return 0.0, large[0] / large[1]
+
+
+def start_seconds() -> float:
+    """Return how long a training's process takes before its first step and behind its last one, on a CPU.
+
+    Return what is assumed where the process cannot be started.
+    """
+    package = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(package), "CUDA_VISIBLE_DEVICES": ""}
+    before, began = os.times(), time.perf_counter()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run([sys.executable, "-c", IMPORTS], env=environment, check=True, timeout=60, capture_output=True)
+        wall, after = time.perf_counter() - began, os.times()
+        busy = after.children_user + after.children_system - before.children_user - before.children_system
+        return WITHOUT_IMPORTS + min(wall, 1.05 * busy)
+    return ON_A_CORE.start_seconds
+
+
+def _evaluation_rate(cell: Cell, images: ImagesInNumbers, layer_seconds: float) -> tuple[float, float]:
+    """Return the operations a second of evaluations, beyond their layers' fixed time, and the share of a core."""
+    device = choose_device("auto")
+    data = random_images(cell, images, device)
+    few = torch.zeros(1, images.channels, images.side, images.side, dtype=torch.uint8)
+    count = batch_size(few.to(device))
+    pixels = torch.randint(0, 256, (count, *few.shape[1:]), dtype=torch.uint8).to(device)
+    labels = torch.zeros(count, dtype=torch.int64, device=device)
+    noise = EvaluationImages(pixels, labels, data.test.normalization, data.test.memory_format)
+    model = TrainingState.fresh(cell, data, device).model
+    evaluate(model, noise, cell.recipe.precision)
+    clock = _Clock(cell, device)
+    batches = 0
+    while batches == 0 or clock.wall < SECONDS / 5:
+        evaluate(model, noise, cell.recipe.precision)
+        batches += 1
+    operations = count * forward_flops(cell.model, images.side, images.channels, images.classes)
+    seconds = clock.seconds / batches
+    beyond = max(seconds - count_layers(cell) * layer_seconds / 3, seconds / 10)
+    return operations / beyond, clock.share
+
+
+class _Clock:
+    """Wall time, or the processor's where a training has one thread and nothing else to wait for."""
+
+    def __init__(self, cell: Cell, device: torch.device) -> None:
+        self._by_processor = device.type == "cpu" and cell.recipe.cpu_threads == 1
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    @property
+    def wall(self) -> float:
+        return time.perf_counter() - self._wall
+
+    @property
+    def seconds(self) -> float:
+        return min(self.wall, time.process_time() - self._processor) if self._by_processor else self.wall
+
+    @property
+    def share(self) -> float:
+        return self.seconds / self.wall
+
+
+def probe(cell: Cell, images: ImagesInNumbers, duration: float | None = None) -> Probe:
+    """Time steps of `cell`, by its executor, for `duration` seconds (default: SECONDS), or one step that takes longer.
 
     Raises TrainingError where the recipe's executor cannot be had.
     """
@@ -64,12 +185,12 @@ def probe(cell: Cell, images: ImagesInNumbers) -> Probe:
         return seen
 
     take()
-    seen, steps, began = 0, 0, time.perf_counter()
-    while time.perf_counter() - began < SECONDS:
+    seen, steps, clock = 0, 0, _Clock(cell, device)
+    while clock.wall < (SECONDS if duration is None else duration):
         seen, steps = seen + take(), steps + together
-    seconds = time.perf_counter() - began
+    seconds, share = clock.seconds, clock.share
     operations = 3 * seen * forward_flops(cell.model, images.side, images.channels, images.classes)
-    return Probe(describe_device(device), seconds / steps, operations / seconds)
+    return Probe(describe_device(device), seconds / steps, operations / seconds, share)
 
 
 def random_images(cell: Cell, images: ImagesInNumbers, device: torch.device) -> TrainingData:

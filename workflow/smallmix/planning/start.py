@@ -96,6 +96,20 @@ def check_start(layout: Layout) -> dict[Path, str]:
     return refused
 
 
+def check_storage(layout: Layout, prefix: str) -> None:
+    """Have Snakemake judge the cells in a storage again, unless it has a record here of having made all of them.
+
+    `prefix` is that of --default-storage-prefix. A storage outlasts the folder where Snakemake ran, and its files are
+    not here to be read. So study.json is written again. The collection that follows reads every cell, and refuses those
+    that are not current. Raises ConfigurationError where sizes exceed the images of the user's list.
+    """
+    refuse_too_large(layout, fetched=False)
+    start = f"{prefix.rstrip('/')}/" if prefix else ""
+    study_file = f"{start}{layout.study_file}"
+    unknown = not all(has_record(f"{start}{_metrics(layout, cell)}") for cell in layout.study.cells)
+    mark([study_file] if unknown else [], [study_file])
+
+
 def refuse_too_large(layout: Layout, fetched: bool) -> None:
     """Raise ConfigurationError where sizes exceed the training images, as far as their number is known.
 

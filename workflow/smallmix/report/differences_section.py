@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from smallmix.report.summary_section import difference_text
 from smallmix.report.tables_section import Entry, TableView, number_entry
+from smallmix.statistics.answer import difference_text
 from smallmix.statistics.comparison import can_decide
 from smallmix.statistics.sign_flip import smallest_p_value
 from smallmix.study.study import first_method

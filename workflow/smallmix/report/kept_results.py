@@ -1,17 +1,23 @@
 """A finished study's numbers in a few small files for version control: no image, no checkpoint, no network.
 
-Beside them: configuration, command, data, hardware, versions and selection rule, to trust and redo them.
+Beside them: configuration, command, data, hardware, versions and selection rule, to trust and redo them. The folder is
+a run crate (ro-crate-metadata.json), and its subsets have Croissant metadata.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from smallmix.errors import SmallmixError
+from smallmix.project_files import PROJECT
+from smallmix.report.citation import read_citation
+from smallmix.report.croissant import choose_subsets, describe_subsets, subset_places
 from smallmix.report.page import render_page
+from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
@@ -31,9 +37,16 @@ COPIED = (
 SHOWS_IMAGES = "methods_preview"
 
 
-def kept_files(tables: StudyTables, source: Path, figures: Path, command: str) -> dict[str, bytes]:
+def kept_files(
+    tables: StudyTables,
+    source: Path,
+    figures: Path,
+    command: str,
+    along: Mapping[str, bytes] = MappingProxyType({}),
+) -> dict[str, bytes]:
     """Return the files to keep, by name. `source` is the study's folder of tables, `figures` that of its drawn figures.
 
+    `along` are the configuration files that go with them. A name may begin with a folder: subsets/n100.csv.
     Raises SmallmixError where the study is not finished or the files are larger than 5 MB.
     """
     waiting = tables.cells[tables.cells["status"] != "current"]
@@ -47,6 +60,12 @@ def kept_files(tables: StudyTables, source: Path, figures: Path, command: str) -
     reason = "left out here, because it shows images of the data set"
     files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}).encode()
     files["README.md"] = describe_kept(tables, command).encode()
+    subsets = choose_subsets({name: _read(source / name) for name in subset_places(tables.study)})
+    citation = read_citation()
+    files |= subsets
+    files["croissant.json"] = describe_subsets(tables, subsets, citation).encode()
+    files |= {WORKFLOW_FILE: _read(PROJECT / WORKFLOW_FILE), **along}
+    files[METADATA_FILE] = describe_run(tables, files, command, citation).encode()
     size = sum(map(len, files.values()))
     if size > LARGEST:
         largest = max(files, key=lambda name: len(files[name]))
@@ -97,7 +116,8 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
         "`comparison.csv` and `claims.csv` the statistics, `study.json` the configuration, `provenance.json` machines, "
-        "versions and times.",
+        "versions and times. `subsets/` lists the training images of the smaller sizes, which `croissant.json` "
+        f"describes. `{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
         "",
         _what_is_not_kept(study),
         "",

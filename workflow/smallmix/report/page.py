@@ -6,26 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from smallmix.errors import SmallmixError
-from smallmix.figures.inline import LONGEST_TEXT, InlineFigure, load_figure
+from smallmix.figures.inline import InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.project_files import WORKFLOW
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol
 from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
+from smallmix.report.templates import TEMPLATE_FOLDER, template_environment
 from smallmix.statistics.loss_floor import comparison_sentences, floor_sentences
 from smallmix.tables.study_tables import StudyTables
-from smallmix.wording import visible_text
 
-TEMPLATE_FOLDER = WORKFLOW / "report"
 SMALL_FIGURE = "accuracy_by_size_small"
 
 
@@ -62,14 +58,7 @@ def render_page(
 
     `left_out` maps figures that must not be shown to the reason. `command` is the call that runs the study.
     """
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
+    environment = template_environment(templates)
     shown = [name for name in FIGURE_NAMES if name != SMALL_FIGURE or _has_large_sizes(tables)]
     views = {
         name: FigureView(name, number, None, left_out[name])
@@ -119,11 +108,6 @@ def render_page(
 def _has_large_sizes(tables: StudyTables) -> bool:
     """Return whether the figure of the small sizes differs from that of all sizes."""
     return len(tables.small_sizes) < len(tables.sizes)
-
-
-def _shown(value: Any) -> Any:
-    """Return what the template writes: markup as it is, all other text with hidden characters spelt out."""
-    return value if isinstance(value, Markup) else visible_text(value, LONGEST_TEXT)
 
 
 def _version(tables: StudyTables) -> str:

@@ -18,19 +18,19 @@ LONGEST_NAME = 254
 SIGN = "smallmix"
 
 
-def has_record(path: Path, root: Path = Path()) -> bool:
+def has_record(path: Path | str, root: Path = Path()) -> bool:
     """Tell whether Snakemake has a record of having made a file; `path` as Snakemake names it, below `root`."""
     return (root / RECORDS / record_name(path)).exists()
 
 
-def record_name(path: Path) -> Path:
+def record_name(path: Path | str) -> Path:
     """Return where Snakemake keeps its record of a file, below the folder of its kind; long names are split."""
     encoded = urlsafe_b64encode(str(path).encode()).decode()
     parts = [encoded[start : start + LONGEST_NAME] for start in range(0, len(encoded), LONGEST_NAME)]
     return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
-def mark(wanted: Iterable[Path], known: Iterable[Path], root: Path = Path()) -> None:
+def mark(wanted: Iterable[Path | str], known: Iterable[Path | str], root: Path = Path()) -> None:
     """Have Snakemake make the `wanted` files again; marks of an earlier start on other `known` files are taken back."""
     again = set(wanted)
     for path in again.union(known):

@@ -117,7 +117,7 @@ def average_over_sizes(differences: dict[int, dict[int, float]]) -> tuple[list[f
 
 def write_comparison(rows: Iterable[Comparison], path: Path) -> None:
     """Write comparison.csv, atomically; differences are fractions, unknown fields empty."""
-    write_table(path, COMPARISON, map(_fields, rows))
+    write_table(path, COMPARISON, map(comparison_fields, rows))
 
 
 def _average_pairs(values: dict[int, dict[int, tuple[float, float]]]) -> tuple[list[tuple[float, float]], str]:
@@ -192,7 +192,8 @@ def _correct(rows: list[Comparison]) -> list[Comparison]:
     return corrected
 
 
-def _fields(row: Comparison) -> list[int | float | str | None]:
+def comparison_fields(row: Comparison) -> list[int | float | str | None]:
+    """Return the row's values, in the order of the columns of comparison.csv."""
     interval = row.interval
     numbers = (interval.mean, interval.low, interval.high, interval.standard_error) if interval else (None,) * 4
     return [

@@ -47,6 +47,37 @@ def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Me
     return MeanInterval(len(values), mean, mean - reach, mean + reach, error)
 
 
+@dataclass(frozen=True)
+class MeanDifference:
+    """A difference of two means with its two-sided t interval; low, high and standard_error are None without one."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    standard_error: float | None
+
+
+def welch_interval(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> MeanDifference:
+    """Return mean of `first` minus mean of `second`, unpaired, with the t interval for unequal variances (Welch 1947).
+
+    There is no interval where either side has fewer than two values, or where neither side varies. Raises ValueError
+    where a side has no value at all.
+    """
+    if not first or not second:
+        raise ValueError("the mean of no values")
+    mean = math.fsum(first) / len(first) - math.fsum(second) / len(second)
+    if min(len(first), len(second)) < 2:
+        return MeanDifference(mean, None, None, None)
+    shares = [_deviation(values) ** 2 / len(values) for values in (first, second)]
+    error = math.sqrt(sum(shares))
+    if not error:
+        return MeanDifference(mean, None, None, None)
+    # Welch-Satterthwaite: the degrees of freedom need not be whole.
+    squares = (share**2 / (len(values) - 1) for share, values in zip(shares, (first, second), strict=True))
+    reach = t_quantile(sum(shares) ** 2 / sum(squares), confidence) * error
+    return MeanDifference(mean, mean - reach, mean + reach, error)
+
+
 def prediction_reach(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
     """Return half the width of the interval in which one further value falls. Needs two values or more."""
     return t_quantile(len(values) - 1, confidence) * _deviation(values) * math.sqrt(1 + 1 / len(values))
@@ -60,7 +91,7 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 @functools.lru_cache(maxsize=4096)
-def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
     """Return how many standard errors a two-sided t interval reaches to each side."""
     return float(stats.t.ppf((1 + confidence) / 2, degrees))
 

@@ -12,7 +12,8 @@ from smallmix.study.cell import Mix
 from smallmix.study.layout import Layout
 from smallmix.study.published import Protocol, article_protocol, method_as_published
 from smallmix.study.study import Study
-from smallmix.tables.columns import CELL_HISTORY, HISTORY, METRICS
+from smallmix.tables.cell_status import Collection
+from smallmix.tables.columns import CELL_HISTORY, CELL_NUMBERS, HISTORY, METRICS
 from smallmix.tables.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.tables.table_files import Columns, read_columns
 
@@ -57,6 +58,24 @@ def read_results(path: Path) -> tuple[Result, ...]:
         Result(size, method, seed, {name: float(values[row]) for name, values in numbers.items()})
         for row, (size, method, seed) in enumerate(_cells(columns))
     )
+
+
+def results_of(collection: Collection) -> tuple[Result, ...]:
+    """Return the numbers of the current cells of a collection, as `read_results` would once they are written."""
+    return tuple(
+        Result(
+            record.cell.size,
+            record.cell.method,
+            record.cell.seed,
+            {column.name: _as_number(record.metrics[column.name]) for column in CELL_NUMBERS},
+        )
+        for record in collection.current
+        if record.metrics is not None
+    )
+
+
+def _as_number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def read_histories(path: Path, largest_size: int | None = None) -> tuple[History, ...]:

@@ -128,14 +128,15 @@ def _is_installed() -> bool:
     return Path(str(installed.locate_file("smallmix"))).resolve() == Path(__file__).resolve().parents[1]
 
 
-def options_typed(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return those of a command line's options that are named, with their one value each."""
-    found: list[str] = []
-    for place, argument in enumerate(arguments):
-        name, sign, _ = argument.partition("=")
-        if name in names:
-            found += [argument] if sign else list(arguments[place : place + 2])
-    return found
+def command_typed(arguments: Sequence[str]) -> str:
+    """Return the call of this process as somebody would type it again; `arguments` are those of `sys.argv`."""
+    noted = noted_call()
+    if noted:
+        return noted
+    program = Path(arguments[0]).name if arguments else ""
+    if program == "__main__.py":
+        program = f"python -m {Path(arguments[0]).parent.name}"
+    return f"{program or 'snakemake'} {shlex.join(arguments[1:])}".strip()
 
 
 def choose_study(handed_over: str | None, files: Sequence[Path]) -> Study:

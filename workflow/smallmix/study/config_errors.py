@@ -166,14 +166,25 @@ def _explain(error: ErrorDetails, path: KeyPath, schema: Mapping[str, Any]) -> s
 def _explain_unknown_key(key: str, above: KeyPath, own: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     known = list(own.get("properties", {}))
     match = close_match(key, known)
-    if match:
+    elsewhere = [] if above and free_keys(own) else _nearest_elsewhere(key, schema)
+    if match and not (elsewhere and _nearness(key, elsewhere[0]) > _nearness(key, match)):
         return f"unknown key; did you mean {match}?"
-    elsewhere = [name for name, _ in key_table(schema) if name.rpartition(".")[2] == key and "<" not in name]
-    if elsewhere and not (above and free_keys(own)):
+    if elsewhere:
         return f"unknown key here; did you mean {' or '.join(elsewhere)}?"
     if free_keys(own):
         return f"not allowed as a key{_form(own)}"
     return f"unknown key; allowed in {key_name(above) or 'the file'}: {listed(known)}"
+
+
+def _nearest_elsewhere(key: str, schema: Mapping[str, Any]) -> list[str]:
+    """Return the full names of the keys anywhere in the schema that `key` comes nearest to; none where none is near."""
+    names = [name for name, _ in key_table(schema) if "<" not in name]
+    match = close_match(key, [name.rpartition(".")[2] for name in names])
+    return [name for name in names if name.rpartition(".")[2] == match]
+
+
+def _nearness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, _folded(word[:100]), _folded(name.rpartition(".")[2])).ratio()
 
 
 def _form(schema: Mapping[str, Any]) -> str:

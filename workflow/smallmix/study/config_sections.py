@@ -340,8 +340,7 @@ class Budget(Section):
     def _one_unit(self) -> Self:
         if len(self.model_fields_set) > 1:
             raise rule_error(
-                "has epochs and iterations; give exactly one of them "
-                "(an overlay takes the inherited one out with ~, as in {epochs: ~, iterations: 400})"
+                "has epochs and iterations; give exactly one of them (that of an overlay replaces an inherited one)"
             )
         if not self.model_fields_set:
             raise rule_error("is empty; give exactly one of epochs and iterations, as in {epochs: 100}")

@@ -25,6 +25,7 @@ from smallmix.study.layers import (
     difference,
     explain_mixed_studies,
     in_order,
+    keep_later_unit,
     leave_behind,
     read_layers,
     take_out,
@@ -85,7 +86,7 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     unreadable = {problem.path for problem in problems}
     found = [problem for problem in found if not _is_known(problem, problems)]
     if layers.values:
-        plain = leave_behind(plain, layers)
+        plain = keep_later_unit(leave_behind(plain, layers), layers)
     plain = take_out(plain)
     wrong = unreadable | {problem.path for problem in found}
     resolved: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 Mappings are merged key by key and everything else is replaced, as Snakemake does. On top of that:
 - a method, a budget, or a budget's epochs or iterations set to null (~) is taken out;
+- a budget in a later file replaces the unit of an earlier one: epochs take the place of iterations, and the reverse;
 - every file after the first states its own `study`, or its results would overwrite another study's;
 - title and description belong to the study that they stand beside, and are not taken over by another one;
 - a budget of an earlier file, for a size that a later file left out of subsets.sizes, is left out too.
@@ -137,6 +138,21 @@ def leave_behind(configuration: dict[str, Any], layers: Layers) -> dict[str, Any
         if key == "default" or key in sizes or _last(stack, "budgets", key) >= stated
     }
     return result
+
+
+def keep_later_unit(configuration: dict[str, Any], layers: Layers) -> dict[str, Any]:
+    """Return it with one unit for each budget whose two units come from different layers: the unit stated later."""
+    stack = [*layers.values, difference(configuration, layers.merged)]
+    budgets = configuration.get("budgets")
+    if not isinstance(budgets, dict):
+        return configuration
+    kept = {}
+    for key, budget in budgets.items():
+        kept[key] = budget
+        if isinstance(budget, dict) and len(budget) > 1 and None not in budget.values():
+            stated = {unit: _last(stack, "budgets", key, unit) for unit in budget}
+            kept[key] = {unit: amount for unit, amount in budget.items() if stated[unit] == max(stated.values())}
+    return {**configuration, "budgets": kept}
 
 
 def difference(configuration: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from typing import Any, Literal
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import DatasetError, SmallmixError
-from smallmix.file_locks import FileLock
 from smallmix.study.cell import Cell
 from smallmix.study.layout import CELL_FILES, Folders, Layout
 from smallmix.study.study import Study, StudyCell
@@ -29,11 +28,10 @@ from smallmix.tables.cell_status import (
     find_other_origins,
     read_metrics,
 )
+from smallmix.training.log_reading import ENDS
 from smallmix.training.store import StoreEntry, store_key
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
-# With these a log ends whose training left a finished record, wherever that is now.
-ENDS_OF_LOGS = ("finished: ", "adopted from ", "taken over from ", "the finished record in the store is not used")
 NOT_TRAINED = "not trained yet"
 TRAINING_RULE = "train_cell"
 CELLS_SHOWN = 20
@@ -206,13 +204,15 @@ def _find_attempt(folder: Path, cell: Cell, entry: StoreEntry | None) -> _Attemp
     messages = [match[1] for match in map(LOG_LINE.fullmatch, log) if match]
     if entry is not None and messages:
         kind, _, rest = messages[-1].partition(": ")
-        if _is_locked(entry.folder / "lock"):
+        ended = kind in ("failed", "stopped") or messages[-1].startswith(ENDS)
+        trainer = entry.find_trainer()
+        if trainer is not None and (trainer.by_lock or not ended):
             return _Attempt("not", "it is being trained now")
         if kind == "failed":
             return _Attempt("failed", rest, tuple(log))
         if kind == "stopped":
             return _Attempt("stopped", f"its training was stopped: {rest}", tuple(log))
-        if not messages[-1].startswith(ENDS_OF_LOGS):
+        if not ended:
             what = "continues from the last checkpoint" if entry.has_checkpoint else "trains it from the beginning"
             reason = (
                 "its last training ended without a message (killed, out of memory, or the machine stopped); "
@@ -221,19 +221,6 @@ def _find_attempt(folder: Path, cell: Cell, entry: StoreEntry | None) -> _Attemp
             return _Attempt("failed", reason, tuple(log))
     earlier = "" if failure is None else " (an earlier attempt failed under another configuration)"
     return _Attempt("unknown", NOT_TRAINED + earlier)
-
-
-def _is_locked(path: Path) -> bool:
-    """Tell whether a process holds the lock, or may: without locks on the file system nothing is known."""
-    lock = FileLock(path, create=False)
-    try:
-        taken = lock.acquire()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    lock.release()
-    return not taken
 
 
 def _read_failure(path: Path) -> dict[str, Any] | None:

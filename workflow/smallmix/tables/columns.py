@@ -292,7 +292,36 @@ CLAIMS = Table(
     ),
 )
 
-TABLES = (SUBSET, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS)
+# Named by whoever asks for it; no step of the workflow writes it.
+STUDY_COMPARISON = Table(
+    "of two studies, where you say",
+    "one method, or one gain, of the second study against the same of the first, at a training-set size",
+    "compare --format csv",
+    (
+        Column("size", "text", "images", f"training-set size, or {ALL_SIZES}: the average over all common sizes"),
+        Column("method", "text", "", "name of the method in both studies"),
+        Column("reference", "text", "", "empty: the method's accuracy; else its gain over this method"),
+        _SELECTION,
+        Column("first_seeds", "int", "seeds", "seeds of the first study"),
+        Column("first_mean", "float", "fraction", "mean over these seeds"),
+        Column("second_seeds", "int", "seeds", "seeds of the second study"),
+        Column("second_mean", "float", "fraction", "mean over these seeds"),
+        Column("pairing", "text", "", "paired (seed by seed) or unpaired (Welch)"),
+        Column("pairs", "int", "seeds", "seeds that both studies have, where paired", True),
+        Column("difference", "float", "fraction", "second minus first; where paired, of the paired seeds alone"),
+        Column("low", "float", "fraction", "lower end of the 95 % t interval of the difference", True),
+        Column("high", "float", "fraction", "upper end of the 95 % t interval of the difference", True),
+        Column("p_value", "float", "", "p-value of the exact sign-flip test, where paired; not corrected", True),
+        Column("smallest_p_value", "float", "", "smallest p-value that this number of pairs can give", True),
+        Column("note", "text", "", "what to know when reading the row"),
+    ),
+    digits=9,
+)
+
+TABLES = (
+    *(SUBSET, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS),
+    STUDY_COMPARISON,
+)
 
 
 def describe_columns() -> str:

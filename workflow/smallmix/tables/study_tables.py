@@ -209,11 +209,16 @@ class StudyTables:
         return self.curves_of(size, method)[columns].groupby("iteration").mean()
 
 
-def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTables:
-    """Read the tables of `study` below `root` (its results folder, unless the folder `tables` is named)."""
+def load_tables(study: Study, root: Path, tables: Path | None = None, published: Path | None = None) -> StudyTables:
+    """Read the tables of `study` below `root` (its results folder, unless the folder `tables` is named).
+
+    `published` is the file of published numbers, by default the one that the study names.
+    """
     layout = Layout(study, root)
     folder = tables or layout.results
-    published = study.configuration["published"]
+    named = study.configuration["published"]
+    if named and published is None:
+        published = find_published(named, root)
     frames = {
         name: read_table(folder / table.file, table) if (folder / table.file).exists() else empty_table(table)
         for name, table in TABLES_READ.items()
@@ -222,7 +227,7 @@ def load_tables(study: Study, root: Path, tables: Path | None = None) -> StudyTa
         study=study,
         dataset=find_description(layout.dataset),
         provenance=_read_json(folder / "provenance.json"),
-        published=load_published(find_published(published, root)) if published else None,
+        published=load_published(published) if published else None,
         **frames,
     )
 

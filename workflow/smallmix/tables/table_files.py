@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +42,25 @@ def write_table(path: Path, table: Table, rows: Iterable[Sequence[Any]]) -> None
     """
     with atomic_writer(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(table.names)
-        for row in rows:
-            if len(row) != len(table.columns):
-                raise ValueError(f"{table.file}: a row of {len(row)} values for {len(table.columns)} columns")
-            writer.writerow([_text(value, table.digits) for value in row])
+        _write_rows(text, table, rows)
         text.flush()
         text.detach()
+
+
+def table_text(table: Table, rows: Iterable[Sequence[Any]]) -> str:
+    """Return what `write_table` writes, as text."""
+    text = io.StringIO(newline="")
+    _write_rows(text, table, rows)
+    return text.getvalue()
+
+
+def _write_rows(text: TextIO, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    for row in rows:
+        if len(row) != len(table.columns):
+            raise ValueError(f"{table.file}: a row of {len(row)} values for {len(table.columns)} columns")
+        writer.writerow([_text(value, table.digits) for value in row])
 
 
 def read_columns(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.bool_]] | None = None) -> Columns:
@@ -93,6 +104,18 @@ def read_table(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.bo
     import pandas as pd
 
     columns = read_columns(path, table, keep)
+    text = {column.name: str for column in table.columns if column.dtype == "text"}
+    return pd.DataFrame(columns).astype(text)
+
+
+def table_of(table: Table, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    """Return the rows as `read_table` would give them back after `write_table`, digits included; no file is written."""
+    import pandas as pd
+
+    written = [[str(_text(value, table.digits)) for value in row] for row in rows]
+    fields = [list(values) for values in zip(*written, strict=True)] or [[] for _ in table.columns]
+    positions = {name: position for position, name in enumerate(table.names)}
+    columns = _convert(Path(table.file), table, positions, fields, list(range(2, len(written) + 2)), None)
     text = {column.name: str for column in table.columns if column.dtype == "text"}
     return pd.DataFrame(columns).astype(text)
 

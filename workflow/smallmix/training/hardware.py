@@ -1,9 +1,8 @@
-"""The device and the processor that a cell is trained on."""
+"""The device that a cell is trained on."""
 
 from __future__ import annotations
 
 import contextlib
-import platform
 from pathlib import Path
 from typing import Literal
 
@@ -30,17 +29,6 @@ def choose_device(choice: DeviceChoice) -> torch.device:
 def describe_device(device: torch.device) -> str:
     """Return the GPU's name, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def describe_processor() -> str:
-    """Return the processor's model name, as the system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def describe_tf32(device: torch.device, precision: Precision) -> str:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from smallmix import atomic_files
 from smallmix.errors import CellBusyError, SmallmixError
-from smallmix.file_locks import FileLock, NoFileLocksError
+from smallmix.file_locks import FileLock, HeldLocks, NoFileLocksError
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.study.cell import Cell
 
@@ -26,6 +28,10 @@ RECORD_FILES = ("history.csv", "predictions.npz", "metrics.json")  # in the orde
 KEY_LENGTH = 32
 # Publishing takes moments. Younger temporary files may be another study's, being written right now.
 STALE_OUTPUT_SECONDS = 3600.0
+HOLDER = re.compile(r"process (\d+) on (.+)")
+# Where a lock cannot be seen: three times as long as the usual time between two checkpoints.
+RECENT_SECONDS = 180.0
+SIGNS_OF_LIFE = ("log.txt", "progress.json", "checkpoint.pt", "checkpoint-next.pt", "finished")
 
 
 def store_key(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
@@ -37,6 +43,18 @@ def store_key(cell: Cell, data_fingerprint: str, code_fingerprint: str) -> str:
         "format": RECORD_FORMAT,
     }
     return fingerprint_value(parts)[:KEY_LENGTH]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A process that trains a cell now. `holder` is what it wrote about itself, possibly nothing.
+
+    `by_lock` says that its lock was seen. Else it is inferred: the files of the training are only `seconds_silent` old.
+    """
+
+    holder: str
+    by_lock: bool
+    seconds_silent: float
 
 
 @dataclass
@@ -60,6 +78,41 @@ class StoreEntry:
     def has_checkpoint(self) -> bool:
         """Return whether an unfinished training can be continued."""
         return any(self.folder.glob("checkpoint*.pt"))
+
+    @property
+    def progress_file(self) -> Path:
+        """Return the file by which a running training says how far it is."""
+        return self.folder / "progress.json"
+
+    def last_written(self) -> float | None:
+        """Return when the training last wrote a file, in seconds since 1970; None where there is none."""
+        times = []
+        for name in SIGNS_OF_LIFE:
+            with contextlib.suppress(OSError):
+                times.append((self.folder / name).stat().st_mtime)
+        return max(times, default=None)
+
+    def find_trainer(self, locks: HeldLocks | None = None, now: float | None = None) -> Trainer | None:
+        """Return who trains this cell now, None where nobody does. No lock is taken.
+
+        Where the lock of another machine or container cannot be seen, files younger than RECENT_SECONDS stand for it.
+        `locks` are those held now, `now` is in seconds since 1970; both by default as they are.
+        """
+        lock = FileLock(self.folder / "lock", create=False)
+        holder = lock.read_holder()
+        found = HOLDER.fullmatch(holder)
+        is_here = found is not None and found[2] == socket.gethostname()
+        process = int(found[1]) if found is not None and is_here else None
+        state = (locks or HeldLocks()).look(lock.path, process)
+        written = self.last_written()
+        # A clock that was set back makes files of the future: they are recent.
+        silent = 0.0 if written is None else max(0.0, (time.time() if now is None else now) - written)
+        if state == "held":
+            return Trainer(holder, by_lock=True, seconds_silent=silent)
+        if state == "free" and (is_here or found is None):
+            return None
+        is_recent = written is not None and silent < RECENT_SECONDS
+        return Trainer(holder, by_lock=False, seconds_silent=silent) if is_recent else None
 
     def acquire(self) -> None:
         """Take the entry's lock, which the kernel releases on any death.
@@ -125,10 +178,16 @@ class StoreEntry:
         self.discard_checkpoints()
 
     def discard_checkpoints(self) -> None:
-        """Remove the checkpoints; where that fails they are only a waste of space."""
+        """Remove the checkpoints and the progress; where that fails they are only a waste of space."""
         for checkpoint in self.folder.glob("checkpoint*.pt"):
             with contextlib.suppress(OSError):
                 checkpoint.unlink()
+        self.discard_progress()
+
+    def discard_progress(self) -> None:
+        """Remove what an attempt said about how far it was."""
+        with contextlib.suppress(OSError):
+            self.progress_file.unlink(missing_ok=True)
 
     def publish(self, output: Path) -> None:
         """Copy the finished record to a study's cell folder, metrics.json last: it says that the cell is complete."""

@@ -32,14 +32,7 @@ from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
-from smallmix.training.hardware import (
-    DeviceChoice,
-    choose_device,
-    describe_device,
-    describe_processor,
-    describe_tf32,
-    peak_memory,
-)
+from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_tf32, peak_memory
 from smallmix.training.kept_memory import MEMORY, expected_bytes, keep_memory
 from smallmix.training.messages import (
     describe_out_of_memory,
@@ -49,6 +42,8 @@ from smallmix.training.messages import (
     warn_of_emulation,
     warn_of_remainder,
 )
+from smallmix.training.processor import describe_processor
+from smallmix.training.progress import ProgressFile
 from smallmix.training.resumable import ResumableTraining
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
@@ -123,6 +118,7 @@ def _bring_record(
         entry.publish(job.output)
         return
     entry.acquire()
+    entry.discard_progress()  # of an earlier attempt
     if entry.is_finished:  # by the process that held the lock until now
         report(found)
         entry.discard_checkpoints()
@@ -187,13 +183,21 @@ def _train_record(
         changes = training.enter_environment(environment)
         if changes:
             log(f"continued elsewhere than it was begun, so the last digits may differ ({'; '.join(changes)})")
+        progress = ProgressFile(entry.progress_file, cell.iterations)
+        progress.begin(state.iteration, _last_accuracy(state))
+
+        def save(current: ResumableTraining) -> None:
+            save_checkpoint(entry.folder, key, current.to_checkpoint())
+            progress.note_saved(current.state.iteration)
+
         evaluation = yield from train(
             data,
             training,
-            save=lambda current: save_checkpoint(entry.folder, key, current.to_checkpoint()),
+            save=save,
             save_every_seconds=job.checkpoint_seconds,
             stop=stop,
             log=log,
+            note_progress=lambda state: progress.note(state.iteration, lambda: _last_accuracy(state)),
         )
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -222,6 +226,10 @@ def _train_record(
         "metrics.json": (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode("ascii"),
         "predictions.npz": _predictions(evaluation, labels),
     }
+
+
+def _last_accuracy(state: TrainingState) -> float | None:
+    return state.history[-1].test_accuracy if state.history else None
 
 
 def describe_environment(

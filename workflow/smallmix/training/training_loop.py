@@ -47,11 +47,12 @@ def train(
     save_every_seconds: float,
     stop: StopRequest,
     log: Callable[[str], None],
+    note_progress: Callable[[TrainingState], None] = lambda state: None,
 ) -> Turns[Evaluation]:
     """Train to the end of the cell's budget, a step a turn; return the final evaluation of the test images.
 
-    Saves every `save_every_seconds` and when asked to stop, which is heard between steps and within evaluations. Raises
-    Interrupted after a stop, TrainingError on a loss that is not finite.
+    Calls `note_progress` after each step. Saves every `save_every_seconds` and when asked to stop, which is heard
+    between steps and within evaluations. Raises Interrupted after a stop, TrainingError on a loss that is not finite.
     """
     state = training.state
     cell = state.cell
@@ -103,6 +104,7 @@ def train(
         step_began = time.perf_counter()
         interval_images += take(state, executor, executor.step)
         training.training_seconds += time.perf_counter() - step_began
+        note_progress(state)
         yield
 
 

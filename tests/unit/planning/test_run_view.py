@@ -1,0 +1,66 @@
+"""A page of what there is so far is made for news alone, and a run ends with the report's own sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from smallmix.planning.run_view import CurrentRun, announce, current, has_news, read_answer, remove_so_far
+
+from tests.synthetic_study import SyntheticStudy, build_synthetic_study
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> SyntheticStudy:
+    return build_synthetic_study(tmp_path)
+
+
+def make_page(made: SyntheticStudy) -> Path:
+    page = made.layout.report / "so-far" / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("a page", encoding="utf-8")
+    newest = max(path.stat().st_mtime for path in made.layout.results.glob("cells/**/*"))
+    os.utime(page, (newest + 10, newest + 10))
+    return page
+
+
+def test_finished_cells_are_news_until_a_page_shows_them(made: SyntheticStudy) -> None:
+    assert has_news(made.layout)
+    page = make_page(made)
+    assert not has_news(made.layout)
+    place = made.study.cells[0].id
+    made.fail(place)
+    later = page.stat().st_mtime + 10
+    os.utime(made.folder(place) / "failure.json", (later, later))
+    assert has_news(made.layout)
+
+
+def test_a_study_without_an_ended_cell_has_no_news(made: SyntheticStudy) -> None:
+    for cell in made.study.cells:
+        made.remove(cell.id)
+    assert not has_news(made.layout)
+
+
+def test_the_page_and_its_tables_are_removed(made: SyntheticStudy) -> None:
+    page = make_page(made)
+    tables = made.layout.results / "so-far"
+    tables.mkdir()
+    remove_so_far(made.layout)
+    assert not page.parent.exists()
+    assert not tables.exists()
+    assert made.layout.study_file.exists()
+    remove_so_far(made.layout)
+
+
+def test_the_last_lines_are_the_reports_sentence_and_place(made: SyntheticStudy) -> None:
+    run = CurrentRun(made.layout, "snakemake")
+    assert run.closing_lines() == []
+    page = made.layout.report / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text('<p class="verdict">a &amp; b\n is <em>ahead</em>.</p><p>more</p>', encoding="utf-8")
+    assert run.closing_lines() == ["a & b is ahead.", f"the report: {page}"]
+    page.write_text("nothing", encoding="utf-8")
+    assert read_answer(page) is None
+    announce(run)
+    assert current() is run

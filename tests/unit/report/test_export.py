@@ -1,0 +1,121 @@
+"""Protects what an export holds: every table with a dictionary that fits it, forms for papers, figures, predictions."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from smallmix.commands.main import main
+from smallmix.figures.catalogue import draw_figure
+from smallmix.figures.figure_files import pdf_bytes
+from smallmix.figures.names import FIGURE_NAMES
+
+from tests.synthetic_study import SyntheticStudy
+from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
+
+PROFILE = Path(__file__).with_name("tabular-data-package.json")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
+    return build_study_with_tables(
+        tmp_path_factory.mktemp("study"), images=True, sizes=[500, 100], missing=["n500/non/seed2"]
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(made: SyntheticStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("exported")
+    options = ["--output", str(place), "--root", str(made.root), "--predictions", "--without-figures"]
+    assert main(["export", "synthetic", *options]) == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def package(folder: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    return value
+
+
+def test_the_dictionary_follows_the_standard(package: dict[str, Any]) -> None:
+    profile = json.loads(PROFILE.read_text(encoding="utf-8"))
+    jsonschema.validate(package, profile)
+    broken = json.loads(json.dumps(package))
+    broken["resources"][0]["schema"]["fields"][0]["type"] = "decimal"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, profile)
+
+
+def test_every_field_of_every_table_is_what_the_dictionary_says(package: dict[str, Any], folder: Path) -> None:
+    named = {resource["path"] for resource in package["resources"]}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*.csv")}
+    assert {path for path in present if not path.startswith("tables/")} == named
+    assert len([path for path in named if path.startswith("predictions/")]) == 17  # of 18 cells one is missing
+    for resource in package["resources"]:
+        content = (folder / resource["path"]).read_bytes()
+        assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        assert resource["bytes"] == len(content)
+        header, *rows = csv.reader(io.StringIO(content.decode()))
+        fields = resource["schema"]["fields"]
+        assert header == [field["name"] for field in fields]
+        for row in rows:
+            for field, text in zip(fields, row, strict=True):
+                if text == "":
+                    assert not field.get("constraints", {}).get("required"), (resource["path"], field["name"])
+                elif field["type"] == "integer":
+                    int(text)
+                elif field["type"] == "number":
+                    assert math.isfinite(float(text))
+
+
+def test_tables_are_those_of_the_study(made: SyntheticStudy, folder: Path) -> None:
+    for name in ("metrics", "history", "cells", "summary", "comparison", "claims", "subset_table"):
+        assert (folder / "data" / f"{name}.csv").read_bytes() == (made.layout.results / f"{name}.csv").read_bytes()
+
+
+def test_the_main_and_the_summary_table_for_papers(made: SyntheticStudy, folder: Path) -> None:
+    mean = tables_of(made).mean_of("best_test_accuracy", 100, "label-mix")
+    for name in ("accuracy", "sensitivity"):
+        latex = (folder / "tables" / f"{name}.tex").read_text(encoding="utf-8")
+        assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 1
+        assert f"{100 * mean.mean:.2f} $\\pm$ " in latex
+        assert f"| {100 * mean.mean:.2f} ± " in (folder / "tables" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_predictions_give_back_the_accuracy(made: SyntheticStudy, folder: Path) -> None:
+    table = pd.read_csv(folder / "predictions" / "n100" / "label-mix" / "seed1.csv")
+    accuracy = made.metrics("n100/label-mix/seed1")["final_test_accuracy"]
+    assert float(np.mean(table["label"] == table["predicted"])) == pytest.approx(accuracy)
+    with np.load(made.folder("n100/label-mix/seed1") / "predictions.npz") as arrays:
+        np.testing.assert_array_equal(table.filter(like="logit_").to_numpy(np.float16), arrays["logits"])
+
+
+def test_figures_in_three_forms(made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "synthetic", "--output", str(tmp_path), "--root", str(made.root)]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 18 cells have no current result" in out
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names == {f"{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "pdf", "json")}
+    for name in FIGURE_NAMES:
+        assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert not (tmp_path / "predictions").exists()
+
+
+def test_equal_figures_give_equal_pdf(made: SyntheticStudy) -> None:
+    drawn = [pdf_bytes(draw_figure("calibration", tables_of(made), made.root)[0]) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+
+
+def test_a_study_without_results_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "demo", "--output", str(tmp_path / "out"), "--root", str(tmp_path)]) == 1
+    assert "study demo has no collected result" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,105 @@
+"""Each job works from what its rule declares: run in an empty folder, with nothing but its inputs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.workflow.study_run import StudyRun
+
+PREFIX = "storage-of-the-test"
+HERE = f".snakemake/storage/fs/{PREFIX}"  # where Snakemake brings a job's files
+# Where Snakemake itself runs, it hands the resolved configuration to the first step.
+HANDED_OVER = ".snakemake/smallmix-studies"
+RULES = {
+    "resolve_study",
+    "fetch_dataset",
+    "extract_subset",
+    "tabulate_subsets",
+    "train_cell",
+    "collect_metrics",
+    "summarize_cells",
+    "compare_methods",
+    "judge_claims",
+    "plot_figures",
+    "render_report",
+}
+# These leave out what is not there. With all files of the study around, they must write the same.
+LEAVE_OUT = {"judge_claims", "plot_figures", "render_report"}
+
+
+def test_every_job_runs_from_its_declared_inputs_alone(finished_study: StudyRun, tmp_path: Path) -> None:
+    study = StudyRun.create(tmp_path / "project")
+    # With published numbers and a second study, so that every rule has every kind of input.
+    study.edit("tiny.yaml", "published: ~", "published: workflow/published/article.yaml\ncompare_with: [other]")
+    storage = study.folder / PREFIX
+    other = storage / "results" / "other"
+    shutil.copytree(finished_study.folder / "results" / "tiny", other, ignore=shutil.ignore_patterns("cells"))
+    jobs = tmp_path / "jobs.json"
+    lister = Path(__file__).with_name("planned_jobs.py")
+    listed = subprocess.run(
+        [sys.executable, str(lister), "tiny.yaml", PREFIX, str(jobs)],
+        cwd=study.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+
+    everything = tmp_path / "everything"
+    shutil.copytree(study.folder / "workflow" / "published", everything / "workflow" / "published")
+    shutil.copytree(study.folder / HANDED_OVER, everything / HANDED_OVER)
+    shutil.copytree(storage, everything / HERE)
+    planned = json.loads(jobs.read_text(encoding="utf-8"))
+    assert {job["rule"] for job in planned} == RULES
+    judged = next(job for job in planned if job["rule"] == "judge_claims")
+    assert f"{HERE}/results/other/metrics.csv" in judged["input"]
+    for number, job in enumerate(planned):
+        alone = tmp_path / f"job-{number}"
+        alone.mkdir()
+        brought = [*job["input"], *([HANDED_OVER] if job["rule"] == "resolve_study" else [])]
+        for path in brought:
+            bring(everything / path, alone / path)
+        run(job, alone)
+        for path in job["output"]:
+            bring(alone / path, everything / path)
+        if job["rule"] in LEAVE_OUT:
+            run(job, everything)
+            for path in job["output"]:
+                assert (everything / path).read_bytes() == (alone / path).read_bytes(), f"{path} reads more"
+
+    for table in ("metrics.csv", "history.csv"):
+        made, known = everything / HERE / "results/tiny" / table, finished_study.folder / "results/tiny" / table
+        assert made.read_bytes() == known.read_bytes(), table
+    page = (everything / HERE / "reports/tiny/report.html").read_text(encoding="utf-8")
+    assert "not drawn yet" not in page
+    assert "The images are not there yet" not in page
+
+
+def run(job: Mapping[str, Any], folder: Path) -> None:
+    """Run a job's command in a folder, as Snakemake does."""
+    for path in [*job["output"], *job["log"]]:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["bash", "-c", f"set -euo pipefail; {job['command']}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    logs = "".join((folder / path).read_text(encoding="utf-8") for path in job["log"] if (folder / path).exists())
+    assert done.returncode == 0, (job["rule"], done.stdout, done.stderr, logs)
+
+
+def bring(source: Path, target: Path) -> None:
+    """Copy a file or a folder to a place whose folders may not be there yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)

@@ -1,0 +1,95 @@
+"""Without a shared file system: a storage plugin of Snakemake keeps the files and brings each job what it declares."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.study_run import StudyRun
+
+pytest.importorskip("snakemake_storage_plugin_fs")
+JUDGED_AGAIN = {
+    "resolve_study": 1,
+    "tabulate_subsets": 1,
+    "collect_metrics": 1,
+    "summarize_cells": 1,
+    "compare_methods": 1,
+    "judge_claims": 1,
+    "plot_figures": 1,
+    "render_report": 1,
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyRun:
+    """Return the tiny study, with nothing done yet."""
+    return StudyRun.create(tmp_path / "project")
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="the storage plugin fs calls rsync, which is not installed")
+def test_a_study_runs_to_its_report_in_another_folder(
+    study: StudyRun, finished_study: StudyRun, tmp_path: Path
+) -> None:
+    storage = ("--default-storage-provider", "fs", "--default-storage-prefix", str(tmp_path / "storage"))
+    study.run(*storage)
+
+    assert not (study.folder / "results" / "tiny").exists()
+    for table in ("metrics.csv", "history.csv"):
+        plain = finished_study.folder / "results/tiny" / table
+        assert (tmp_path / "storage/results/tiny" / table).read_bytes() == plain.read_bytes()
+    assert (tmp_path / "storage/reports/tiny/report.html").stat().st_size > 10_000
+    assert study.planned(*storage) == {}
+
+
+def test_a_study_runs_to_its_report_in_s3_and_is_judged_elsewhere(
+    study: StudyRun, finished_study: StudyRun, tmp_path: Path
+) -> None:
+    pytest.importorskip("snakemake_storage_plugin_s3")
+    pytest.importorskip("flask")
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        address = "http://{}:{}".format(*server.get_host_and_port())
+        access = {
+            "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": address,
+            "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "anybody",
+            "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "any secret",
+            "NO_PROXY": "127.0.0.1",
+        }
+        check_s3(dataclasses.replace(study, environment=tuple(access.items())), finished_study, address, tmp_path)
+    finally:
+        server.stop()
+
+
+def check_s3(study: StudyRun, finished_study: StudyRun, address: str, tmp_path: Path) -> None:
+    """Run the study by S3 to its report, then look at its bucket from folders that have no record of it."""
+    boto3 = pytest.importorskip("boto3")
+    storage = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://results-of-a-test/first")
+    study.run(*storage)
+
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=address,
+        region_name="us-east-1",
+        aws_access_key_id="anybody",
+        aws_secret_access_key="any secret",
+    )
+    for table in ("metrics.csv", "history.csv"):
+        stored = s3.Object("results-of-a-test", f"first/results/tiny/{table}").get()["Body"].read()
+        assert stored == (finished_study.folder / "results/tiny" / table).read_bytes()
+    assert study.planned(*storage) == {}
+
+    # Another folder knows nothing of the bucket's cells, so it has them judged. It trains none.
+    elsewhere = dataclasses.replace(StudyRun.create(tmp_path / "elsewhere"), environment=study.environment)
+    assert elsewhere.planned(*storage) == JUDGED_AGAIN
+    elsewhere.edit("tiny.yaml", "\nbudgets: {", "\nbudgets: {20: {iterations: 5}, ")
+    refused = elsewhere.snakemake(*storage, "--cores", "2")
+    message = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "n20/non/seed0: stale: budget.amount is 4, wanted 5" in message
+    again = next(line for line in message.splitlines() if line.strip().startswith("--forcerun results/tiny")).split()
+    assert elsewhere.planned(*storage, *again)["train_cell"] == 3

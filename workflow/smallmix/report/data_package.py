@@ -1,0 +1,75 @@
+"""datapackage.json: a data dictionary of exported tables, as a Tabular Data Package (Frictionless Data, version 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smallmix.report.citation import Citation
+from smallmix.study.study import Study
+from smallmix.tables.columns import Column
+
+PROFILE, RESOURCE_PROFILE = "tabular-data-package", "tabular-data-resource"
+TYPES = {"int": "integer", "float": "number", "text": "string"}
+NOT_ALLOWED = re.compile(r"[^a-z0-9._/-]")  # in the name of a package or resource
+
+
+@dataclass(frozen=True)
+class ExportedTable:
+    """A CSV file of the package: its place in the folder, what a row is, its columns and its content."""
+
+    path: str
+    rows: str
+    columns: Sequence[Column]
+    content: bytes
+
+
+def describe_package(study: Study, tables: Sequence[ExportedTable], citation: Citation) -> str:
+    """Return datapackage.json as text."""
+    value = {
+        "profile": PROFILE,
+        "name": _name(f"smallmix-{study.name}"),
+        "title": study.title,
+        "description": f"Tables of the study {study.name}. Accuracies are fractions, losses are in nats.",
+        "licenses": [{"name": citation.licence, "path": citation.licence_address}],
+        "resources": [_resource(table) for table in tables],
+    }
+    if citation.authors:
+        value["contributors"] = [{"title": name, "role": "author"} for name in citation.authors]
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _resource(table: ExportedTable) -> dict[str, Any]:
+    return {
+        "profile": RESOURCE_PROFILE,
+        "name": _name(table.path.removeprefix("data/").removesuffix(".csv").replace("/", "-")),
+        "path": table.path,
+        "description": f"A row is {table.rows}.",
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "bytes": len(table.content),
+        "hash": f"sha256:{hashlib.sha256(table.content).hexdigest()}",
+        "schema": {"fields": [_field(column) for column in table.columns], "missingValues": [""]},
+    }
+
+
+def _field(column: Column) -> dict[str, Any]:
+    unit = f" Unit: {column.unit}." if column.unit else ""
+    field: dict[str, Any] = {
+        "name": column.name,
+        "type": TYPES[column.dtype],
+        "description": f"{column.meaning}.{unit}",
+    }
+    # A text may be empty wherever it likes; a number only where that is declared.
+    if column.dtype != "text" and not column.may_be_empty:
+        field["constraints"] = {"required": True}
+    return field
+
+
+def _name(text: str) -> str:
+    return NOT_ALLOWED.sub("-", text.lower())

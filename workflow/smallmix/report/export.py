@@ -1,0 +1,62 @@
+"""A study's results for other programs and for papers: tidy CSV with a data dictionary, LaTeX, Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from smallmix.errors import SmallmixError
+from smallmix.report.citation import read_citation
+from smallmix.report.data_package import ExportedTable, describe_package
+from smallmix.report.differences_section import comparison_view
+from smallmix.report.table_formats import as_csv, as_latex, as_markdown
+from smallmix.report.tables_section import TableView, accuracy_view, sensitivity_view, subset_view
+from smallmix.study.layout import Layout
+from smallmix.tables.predictions import prediction_columns, predictions_table
+from smallmix.tables.study_tables import TABLES_READ, StudyTables
+
+FORMS = {".csv": as_csv, ".md": as_markdown, ".tex": as_latex}
+
+
+def exported_files(tables: StudyTables, layout: Layout, *, predictions: bool) -> Iterator[tuple[str, bytes]]:
+    """Return the files of the export by their names in its folder, all but the figures.
+
+    `predictions` adds those of every finished cell. Raises SmallmixError where the study has no collected result.
+    """
+    if tables.metrics.empty:
+        raise SmallmixError(
+            f"study {tables.study.name} has no collected result in {layout.results}. Run it to its report first."
+        )
+    described = [
+        ExportedTable(f"data/{table.file}", table.rows, table.columns, (layout.results / table.file).read_bytes())
+        for table in TABLES_READ.values()
+        if (layout.results / table.file).exists()
+    ]
+    for table in described:
+        yield table.path, table.content
+    if predictions:
+        for table in _predictions(tables, layout):
+            yield table.path, table.content
+            described.append(table)
+    yield "datapackage.json", describe_package(tables.study, described, read_citation()).encode()
+    for view in _views(tables):
+        name = view.name.removeprefix("table-")
+        for suffix, form in FORMS.items():
+            yield f"tables/{name}{suffix}", form(view).encode()
+
+
+def _views(tables: StudyTables) -> list[TableView]:
+    found = (accuracy_view(tables), sensitivity_view(tables), comparison_view(tables), subset_view(tables))
+    return [view for view in found if view is not None]
+
+
+def _predictions(tables: StudyTables, layout: Layout) -> Iterator[ExportedTable]:
+    current = tables.cells[tables.cells["status"] == "current"]
+    for size, method, seed in zip(current["size"], current["method"], current["seed"], strict=True):
+        cell = layout.study.cell(f"n{size}/{method}/seed{seed}")
+        frame = predictions_table(layout.cell(cell) / "predictions.npz")
+        yield ExportedTable(
+            f"predictions/{cell.id}.csv",
+            f"a test image, as predicted by the network of {cell.id}",
+            prediction_columns(frame.shape[1] - 3),
+            frame.to_csv(index=False, lineterminator="\n").encode(),
+        )

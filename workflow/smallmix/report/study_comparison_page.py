@@ -1,0 +1,164 @@
+"""Two studies side by side, for people: tables of their differences, and a page in the style of the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from smallmix.errors import SmallmixError
+from smallmix.report.table_formats import as_text
+from smallmix.report.tables_section import Entry, TableView, number_entry
+from smallmix.report.templates import TEMPLATE_FOLDER, template_environment
+from smallmix.statistics.study_comparison import StudyDifference, refused_methods
+from smallmix.study.study import Study
+from smallmix.tables.cell_status import Collection
+from smallmix.tables.origin_differences import OriginDifference
+from smallmix.wording import MINUS, NO_NUMBER, count_of, percent_number, points, selection_name
+
+MISSING_SHOWN = 5  # cells
+
+
+@dataclass(frozen=True)
+class StudyComparison:
+    """All that is said of two studies. `equal` counts the trainings that are one and the same in both."""
+
+    first: Collection
+    second: Collection
+    rows: Sequence[StudyDifference]
+    configuration: Sequence[OriginDifference]
+    data: Sequence[OriginDifference]
+    subsets: Sequence[str]
+    training: Sequence[OriginDifference]
+    equal: int
+
+    @property
+    def studies(self) -> tuple[Study, Study]:
+        """Return the two studies."""
+        return self.first.study, self.second.study
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what to know before the tables are believed, as sentences."""
+        notes = [sentence for side in (self.first, self.second) for sentence in _missing(side)]
+        notes += refused_methods(*self.studies)
+        if self.data:
+            notes.append("The studies use other images. Accuracies on other test images have no common scale.")
+        notes += self.subsets
+        if self.equal:
+            were = "training is" if self.equal == 1 else "trainings are"
+            notes.append(f"{self.equal:,} {were} one and the same in both studies.")
+        return notes
+
+
+def differences_view(comparison: StudyComparison, selection: str, *, gains: bool) -> TableView:
+    """Return one table: accuracies of the methods, or (`gains`) what mixing gains over the reference."""
+    first, second = comparison.studies
+    chosen = [row for row in comparison.rows if row.selection == selection and (row.reference is not None) == gains]
+    what = "Gain over another method, in points" if gains else "Test accuracy in percent"
+    return TableView(
+        name=f"table-{'gains' if gains else 'accuracies'}-{selection.replace('_', '-')}",
+        caption=f"{what} ({selection_name(selection)}); the difference is {second.name} minus {first.name}, in points, "
+        "with its 95 % t interval.",
+        columns=("Images", "Method", first.name, second.name, "Difference", "95 % interval", "Seeds", "Note"),
+        rows=tuple(_fields(row, gains=gains) for row in chosen),
+    )
+
+
+def origins_view(name: str, caption: str, rows: Sequence[OriginDifference], studies: tuple[Study, Study]) -> TableView:
+    """Return a table of what differs between the studies."""
+    return TableView(
+        name=name,
+        caption=caption,
+        columns=("What", *(study.name for study in studies)),
+        rows=tuple((Entry(row.what), Entry(row.first), Entry(row.second)) for row in rows),
+    )
+
+
+def comparison_views(comparison: StudyComparison) -> list[TableView]:
+    """Return the tables of differences, of every selection that was compared: accuracies, then gains."""
+    views = [
+        differences_view(comparison, selection, gains=gains)
+        for selection in dict.fromkeys(row.selection for row in comparison.rows)
+        for gains in (False, True)
+    ]
+    return [view for view in views if view.rows]
+
+
+def origin_views(comparison: StudyComparison) -> list[TableView]:
+    """Return the tables of what differs: configuration, images, trainings. Empty ones are left out."""
+    named = (
+        ("table-configuration", "What differs in the configuration, key by key.", comparison.configuration),
+        ("table-data", "What differs in the images.", comparison.data),
+        ("table-training", "What differs in code, versions and hardware.", comparison.training),
+    )
+    return [origins_view(name, caption, rows, comparison.studies) for name, caption, rows in named if rows]
+
+
+def comparison_text(comparison: StudyComparison) -> str:
+    """Return the whole comparison as plain text."""
+    first, second = comparison.studies
+    parts = [f"{second.name} against {first.name}\n"]
+    if comparison.notes:
+        parts.append("".join(f"{note}\n" for note in comparison.notes))
+    parts += [f"{view.caption}\n\n{as_text(view)}" for view in comparison_views(comparison)]
+    found = origin_views(comparison)
+    parts += [f"{view.caption}\n\n{as_text(view)}" for view in found]
+    if not found:
+        parts.append("Nothing differs in configuration, images, code, versions or hardware.\n")
+    return "\n".join(parts)
+
+
+def render_comparison(comparison: StudyComparison, templates: Path = TEMPLATE_FOLDER) -> str:
+    """Return the comparison as one HTML page: no network, no script."""
+    first, second = comparison.studies
+    try:
+        return (
+            template_environment(templates)
+            .get_template("comparison.html.j2")
+            .render(
+                first=first,
+                second=second,
+                notes=comparison.notes,
+                views=comparison_views(comparison),
+                origins=origin_views(comparison),
+                style=Markup((templates / "report.css").read_text(encoding="utf-8")),
+            )
+        )
+    except OSError as error:
+        raise SmallmixError(f"cannot read the page's template in {templates}: {error}. Restore that folder.") from error
+
+
+def _missing(side: Collection) -> list[str]:
+    """Return a sentence on the cells that do not count; none where all do."""
+    missing = side.not_current
+    if not missing:
+        return []
+    named = ", ".join(f"{one.cell.id} ({one.status})" for one in missing[:MISSING_SHOWN])
+    more = f" and {len(missing) - MISSING_SHOWN:,} more" if len(missing) > MISSING_SHOWN else ""
+    return [
+        f"{side.study.name}: {len(missing):,} of {count_of(len(side.records), 'cell')} left out, without a current "
+        f"result: {named}{more}."
+    ]
+
+
+def _fields(row: StudyDifference, *, gains: bool) -> tuple[Entry, ...]:
+    size = Entry("all", 1e300) if row.size is None else Entry(f"{row.size:,}", float(row.size))
+    method = f"{row.method} {MINUS} {row.reference}" if row.reference is not None else row.method
+    show = points if gains else percent_number
+    low, high = row.difference.low, row.difference.high
+    interval = NO_NUMBER if low is None or high is None else f"{points(low, 2)} to {points(high, 2)}"
+    seeds = f"{row.pairs} paired" if row.pairs is not None else f"{row.first_seeds} and {row.second_seeds}, unpaired"
+    return (
+        size,
+        Entry(method),
+        number_entry(show(row.first_mean, 2), row.first_mean),
+        number_entry(show(row.second_mean, 2), row.second_mean),
+        number_entry(points(row.difference.mean, 2), row.difference.mean),
+        number_entry(interval, math.nan if low is None else low),
+        Entry(seeds, mark="quiet"),
+        Entry(row.note),
+    )
