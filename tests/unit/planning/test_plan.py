@@ -115,7 +115,7 @@ def test_nothing_that_goes_wrong_in_an_estimate_ends_a_run(
 
 
 def test_a_target_that_there_is_not_is_refused(demo: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "--brief", "--target", "subset", "--configfile", "workflow/studies/demo.yaml"]) == 2
+    assert main(["plan", "--brief", "demo", "--target", "subset"]) == 2
     error = capsys.readouterr().err
     assert "--target subset: there is no such target" in error
     assert demo.cells[0].id in error

@@ -46,11 +46,11 @@ def test_predictions_of_a_cell(made: SyntheticStudy) -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SmallmixError, match=r"there is no study nowhere\. Give a YAML file"):
+    with pytest.raises(SmallmixError, match=r"nowhere: is neither a study nor a file"):
         api.load("nowhere", tmp_path)
     with pytest.raises(SmallmixError, match=r"study demo has no summary\.csv yet"):
         _ = api.load("demo", tmp_path).summary
-    with pytest.raises(SmallmixError, match=r"there is no file gone\.yaml"):
+    with pytest.raises(SmallmixError, match=r"gone.yaml: there is no such file"):
         api.load("gone.yaml", tmp_path)
 
 

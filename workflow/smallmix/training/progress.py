@@ -1,7 +1,7 @@
 """How far a running training is: a small file beside its checkpoints, for those who watch.
 
-It is written at most every two seconds and read by `planning.status`. It decides nothing: where it cannot be written,
-the training goes on without it, and the lasting log still has a line for each evaluation.
+It is written at most every two seconds, and after each checkpoint. `planning.status` reads it. It decides nothing: where
+it cannot be written, the training goes on without it, and the lasting log still has a line for each evaluation.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class ProgressFile:
             self._write(iteration, accuracy())
 
     def note_saved(self, iteration: int) -> None:
-        """Note that a checkpoint of `iteration` was written; the next `note` says it."""
-        self._saved = iteration
+        """Note that a checkpoint of `iteration` was written; the next `note` says it, however soon."""
+        self._saved, self._last = iteration, None
 
     def _write(self, iteration: int, accuracy: float | None) -> None:
         self._last = self._clock()
