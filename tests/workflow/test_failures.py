@@ -19,7 +19,9 @@ def test_a_failed_cell_does_not_stop_the_others_and_is_shown(tmp_path: Path) -> 
     assert not (study.folder / "reports/tiny/report.html").exists()
     page = (study.folder / "reports/tiny/so-far/report.html").read_text(encoding="utf-8")
     assert "cannot use the store" in page, "the failed cells' reason stands in the report"
-    assert "python -m snakemake --cores 2 --configfile tiny.yaml --forcerun" in page, "and the command that finishes the study"
+    assert "python -m snakemake --cores 2 --configfile tiny.yaml --forcerun" in page, (
+        "and the command that finishes the study"
+    )
 
     for path in blocked:
         path.unlink()

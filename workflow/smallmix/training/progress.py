@@ -1,7 +1,7 @@
 """How far a running training is: a small file beside its checkpoints, for those who watch.
 
-It is written at most every two seconds, and after each checkpoint. `planning.status` reads it. It decides nothing: where
-it cannot be written, the training goes on without it, and the lasting log still has a line for each evaluation.
+It is written at most every two seconds, and after each checkpoint. `planning.status` reads it. It decides nothing.
+Where it cannot be written, the training goes on without it, and the lasting log still has a line for each evaluation.
 """
 
 from __future__ import annotations
