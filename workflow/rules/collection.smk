@@ -28,10 +28,10 @@ rule collect_metrics:
         folder=subpath(output.metrics, parent=True),
         # What decides the content of the tables. How the status of a cell is found (tables/collect.py) is not among it.
         code=fingerprint_code("smallmix.tables.cell_files", "smallmix.tables.collected_tables"),
+        shown=lambda wildcards, resources: SHOWN_BELOW,
     shell:
-        # An error goes to the log alone: it is shown once, at the end of the run.
         "{params.smallmix} collect-metrics --study {input.study} --output {params.folder} --require-complete "
-        "2>&1 | tee {log} | sed -u '\\|^smallmix [a-z-]*: |,$d'"
+        "2>&1 | tee {log} | {params.shown}"
 
 
 rule summarize_cells:

@@ -35,7 +35,7 @@ rule fetch_dataset:
         folder=subpath(output[0], parent=True),
         settings=lambda wildcards: canonical_json(STUDY.configuration["dataset"]),
         code=fingerprint_code("smallmix.datasets.fetch"),
+        shown=lambda wildcards, resources: SHOWN_BELOW,
     shell:
-        # An error goes to the log alone: it is shown once, at the end of the run.
         "{params.smallmix} fetch-dataset --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log} "
-        "| sed -u '\\|^smallmix [a-z-]*: |,$d'"
+        "| {params.shown}"

@@ -114,6 +114,9 @@ CELLS = {cell.id: cell for cell in STUDY.cells}
 RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
 announce(RUN)
 PLUGIN_SPEAKS = any(getattr(handler, "own_words", False) for handler in workflow.logger_manager.get_log_handlers())
+# What a job prints, which is its log, on its way to the terminal. Where an error in the log is shown at the end of the run,
+# it is left out here. A log in a storage is not shown there.
+SHOWN_BELOW = "sed -u '\\|^smallmix [a-z-]*: |,$d'" if PLUGIN_SPEAKS and not STORAGE else "cat"
 
 STUDY_FILE = str(PATHS.study_file)
 SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
