@@ -19,6 +19,7 @@ LOCAL = ("default", "workstation")
 ALLOWED = {
     *("executor", "jobs", "cores", "resources", "set-resources", "retries", "latency-wait"),
     *("rerun-incomplete", "keep-going", "show-failed-logs", "printshellcmds", "quiet", "seconds-between-status-checks"),
+    "logger",  # of the display alone
 }
 NAMES = [path.parent.name for path in PROFILES]
 
