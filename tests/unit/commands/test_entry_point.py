@@ -53,7 +53,7 @@ def test_help_loads_no_large_library(words: list[str]) -> None:
     assert done.stderr == "[]\n"
 
 
-def test_exit_codes_are_those_of_the_errors_and_stand_in_help_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_codes_are_those_of_the_errors_and_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     raised = {
         kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SmallmixError)
     }
@@ -61,14 +61,6 @@ def test_exit_codes_are_those_of_the_errors_and_stand_in_help_and_docs(capsys: p
     text = help_text(capsys)
     shown = dict(re.findall(r"^  (\d+) +(.+)$", text[text.index("exit codes:") :], flags=re.MULTILINE))
     assert {int(code): meaning for code, meaning in shown.items()} == EXIT_CODES
-    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
-    documented = dict(re.findall(r"^\| (\d+) \| (.+) \|$", page, flags=re.MULTILINE))
-    assert {int(code): meaning for code, meaning in documented.items()} == EXIT_CODES
-
-
-def test_the_page_of_commands_has_every_command_for_people() -> None:
-    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `smallmix ([a-z]+)", page, flags=re.MULTILINE) == list(FOR_PEOPLE)
 
 
 @pytest.mark.parametrize("old", sorted(RENAMED))

@@ -50,6 +50,24 @@ def test_the_call_of_snakemake(typed: str, targets: list[str], options: str) -> 
     assert snakemake_command(shlex.split(typed)) == expected
 
 
+@pytest.mark.parametrize("name", ["summary.csv", "study.json"])
+def test_a_result_that_exists_is_a_target_and_no_study(folder: Path, name: str) -> None:
+    result = folder / "results" / "demo" / name
+    result.parent.mkdir(parents=True)
+    result.write_text("{}", encoding="utf-8")
+    assert f"results/demo/{name} --snakefile" in shlex.join(snakemake_command(["demo", f"results/demo/{name}"]))
+
+
+def test_a_kept_study_is_run_by_its_file(folder: Path) -> None:
+    kept = folder / "reports" / "reference" / "mine" / "mine.yaml"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("study: mine\n", encoding="utf-8")
+    assert snakemake_command(["reports/reference/mine/mine.yaml"])[-2:] == [
+        "--configfile",
+        "reports/reference/mine/mine.yaml",
+    ]
+
+
 def test_the_folders_own_profile_says_how_much_may_run(folder: Path) -> None:
     profile = folder / "profiles" / "default" / "config.yaml"
     profile.parent.mkdir(parents=True)

@@ -18,6 +18,7 @@ from smallmix.commands.options import Command
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.project_files import PROJECT, SNAKEFILE
 from smallmix.study.command_lines import note_call
+from smallmix.study.layout import Folders
 from smallmix.study.study_names import UnknownStudy, known_studies, study_files
 
 # The rules that people ask for by name. A study's file of such a name is given with its ending.
@@ -74,7 +75,7 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
     studies: list[str] = []
     targets: list[str] = []
     for word in words:
-        if word in TARGETS:
+        if word in TARGETS or _is_result(word):
             targets.append(word)
             continue
         try:
@@ -85,6 +86,13 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
                 raise ConfigurationError(_explain_neither(word, folder, str(error))) from None
             targets.append(word)  # the path of a result, which Snakemake knows
     return studies, targets
+
+
+def _is_result(word: str) -> bool:
+    """Tell whether a word is the path of a file that runs write, there already or not. A kept study is none."""
+    path = Path(word)
+    below = len(path.parts) > 1 and path.parts[0] in {str(folder) for folder in vars(Folders()).values()}
+    return below and path.suffix not in (".yaml", ".yml")
 
 
 def _refuse_late_study(studies: Sequence[str], typed: Sequence[str], folder: Path) -> None:
