@@ -70,11 +70,17 @@ def test_an_old_name_is_answered_with_the_new_one(old: str, capsys: pytest.Captu
     assert RENAMED[old] in FOR_PEOPLE
 
 
-@pytest.mark.parametrize("name", sorted(FOR_PEOPLE))
-def test_configfile_is_answered_with_the_new_form(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for option in (["--configfile", "my.yaml"], ["--configfile=my.yaml"]):
-        assert main([name, *option]) == 2
-        assert f"Type: smallmix {name} my-study.yaml" in capsys.readouterr().err
+def test_studies_may_be_named_as_snakemake_is_told_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("study: mine\n", encoding="utf-8")
+    named = (
+        ["demo", str(overlay), "--brief"],
+        ["--brief", "--configfile", "demo", str(overlay)],
+        ["demo", "--brief", f"--configfile={overlay}"],
+    )
+    for typed in named:
+        assert main(["plan", *typed, "--root", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.startswith("smallmix: study mine: 36 of 36 cells")
 
 
 def test_a_misspelled_command_and_options_in_the_way_are_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         parsed = argparse.Namespace(command=given[place], words=given[place + 1 :])
     else:
         parsed, further = parser.parse_known_args(given)
+        parsed.studies = [*getattr(parsed, "studies", []), *getattr(parsed, "configfile", [])]
     if chosen is None:
         parser.print_help()
         return 0 if not given else WRONG_CALL
@@ -138,10 +139,6 @@ def _explain_wrong_call(given: list[str]) -> str | None:
         near = difflib.get_close_matches(wanted, MODULES, n=2)
         asked = f" Did you mean {' or '.join(near)}?" if near else ""
         return f"there is no command {wanted}.{asked} The commands: {', '.join(FOR_PEOPLE)}. More: smallmix --help"
-    if (wanted in FOR_PEOPLE or wanted == "resolve-study") and any(
-        word.partition("=")[0] == "--configfile" for word in given
-    ):
-        return f"{wanted} takes the files without --configfile. Type: smallmix {wanted} my-study.yaml"
     return None
 
 

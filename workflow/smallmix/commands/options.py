@@ -61,6 +61,8 @@ def add_study_names(parser: argparse.ArgumentParser) -> None:
         metavar="STUDY",
         help="a name, such as demo, or a file; several are merged in order (default: config.yaml alone, the article)",
     )
+    # As Snakemake is told of them, so that its call and this one can be typed alike.
+    parser.add_argument("--configfile", nargs="+", default=[], help=argparse.SUPPRESS)
     add_root(parser)
 
 
