@@ -26,6 +26,8 @@ TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
 CORES = re.compile(r"--(cores|jobs|profile|workflow-profile|executor)(=.*)?|-[cj].*|-e")
 TAKE_NAMES = {"--profile", "--workflow-profile", "--config"}
 PROFILE = Path("profiles/default/config.yaml")
+# The folders that runs write into. A file there is a result, even one that ends in .json as a study's file may.
+WRITTEN = ("results", "resources", "reports", "logs")
 
 
 def _declare_run(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +76,7 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
     studies: list[str] = []
     targets: list[str] = []
     for word in words:
-        if word in TARGETS:
+        if word in TARGETS or _is_result(word):
             targets.append(word)
             continue
         try:
@@ -85,6 +87,12 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
                 raise ConfigurationError(_explain_neither(word, folder, str(error))) from None
             targets.append(word)  # the path of a result, which Snakemake knows
     return studies, targets
+
+
+def _is_result(word: str) -> bool:
+    """Tell whether a word is the path of a result, which may be there already. A kept study's YAML file is none."""
+    path = Path(word)
+    return len(path.parts) > 1 and path.parts[0] in WRITTEN and path.suffix not in (".yaml", ".yml")
 
 
 def _refuse_late_study(studies: Sequence[str], typed: Sequence[str], folder: Path) -> None:
