@@ -50,21 +50,21 @@ def test_the_call_of_snakemake(typed: str, targets: list[str], options: str) -> 
     assert snakemake_command(shlex.split(typed)) == expected
 
 
-@pytest.mark.parametrize("name", ["summary.csv", "study.json"])
-def test_a_result_that_exists_is_a_target_and_no_study(folder: Path, name: str) -> None:
-    result = folder / "results" / "demo" / name
-    result.parent.mkdir(parents=True)
-    result.write_text("{}", encoding="utf-8")
-    assert f"results/demo/{name} --snakefile" in shlex.join(snakemake_command(["demo", f"results/demo/{name}"]))
+@pytest.mark.parametrize("result", ["results/demo/cells/n20/non/seed0/metrics.json", "reports/demo/report.html"])
+def test_a_result_that_is_there_already_is_a_target_and_no_study(result: str, folder: Path) -> None:
+    (folder / result).parent.mkdir(parents=True)
+    (folder / result).write_text("{}", encoding="utf-8")
+    expected = [*START, result, "--snakefile", str(PROJECT / "Snakefile"), *ALL.split(), "--configfile", DEMO]
+    assert snakemake_command(["demo", result]) == expected
 
 
-def test_a_kept_study_is_run_by_its_file(folder: Path) -> None:
-    kept = folder / "reports" / "reference" / "mine" / "mine.yaml"
+def test_a_kept_studys_configuration_is_a_study(folder: Path) -> None:
+    kept = folder / "reports" / "reference" / "mine" / "config.yaml"
     kept.parent.mkdir(parents=True)
     kept.write_text("study: mine\n", encoding="utf-8")
-    assert snakemake_command(["reports/reference/mine/mine.yaml"])[-2:] == [
+    assert snakemake_command([str(kept.relative_to(folder))])[-2:] == [
         "--configfile",
-        "reports/reference/mine/mine.yaml",
+        "reports/reference/mine/config.yaml",
     ]
 
 

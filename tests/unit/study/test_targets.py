@@ -49,6 +49,15 @@ def test_what_snakemake_may_know_is_left_to_it(project: Path, target: str) -> No
     assert explain_target(target, TARGETS, Study.from_configuration(build_configuration()), project) is None
 
 
+def test_a_cell_of_another_study_is_explained_when_it_is_there_already(project: Path) -> None:
+    target = "results/demo/cells/n20/non/seed0/metrics.json"
+    (project / target).parent.mkdir(parents=True)
+    (project / target).write_text("{}", encoding="utf-8")
+    said = explain_target(target, TARGETS, Study.from_configuration(build_configuration()), project)
+    assert said is not None
+    assert "that is a cell of study demo" in said
+
+
 def test_targets_behind_configfile_are_to_stand_first(project: Path) -> None:
     said = explain_configfiles(["snakemake", "--configfile", "mine.yaml", "report"], TARGETS, project)
     assert said is not None

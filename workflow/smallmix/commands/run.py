@@ -18,7 +18,6 @@ from smallmix.commands.options import Command
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.project_files import PROJECT, SNAKEFILE
 from smallmix.study.command_lines import note_call
-from smallmix.study.layout import Folders
 from smallmix.study.study_names import UnknownStudy, known_studies, study_files
 
 # The rules that people ask for by name. A study's file of such a name is given with its ending.
@@ -27,6 +26,8 @@ TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
 CORES = re.compile(r"--(cores|jobs|profile|workflow-profile|executor)(=.*)?|-[cj].*|-e")
 TAKE_NAMES = {"--profile", "--workflow-profile", "--config"}
 PROFILE = Path("profiles/default/config.yaml")
+# The folders that runs write into. A file there is a result, even one that ends in .json as a study's file may.
+WRITTEN = ("results", "resources", "reports", "logs")
 
 
 def _declare_run(parser: argparse.ArgumentParser) -> None:
@@ -89,10 +90,9 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
 
 
 def _is_result(word: str) -> bool:
-    """Tell whether a word is the path of a file that runs write, there already or not. A kept study is none."""
+    """Tell whether a word is the path of a result, which may be there already. A kept study's YAML file is none."""
     path = Path(word)
-    below = len(path.parts) > 1 and path.parts[0] in {str(folder) for folder in vars(Folders()).values()}
-    return below and path.suffix not in (".yaml", ".yml")
+    return len(path.parts) > 1 and path.parts[0] in WRITTEN and path.suffix not in (".yaml", ".yml")
 
 
 def _refuse_late_study(studies: Sequence[str], typed: Sequence[str], folder: Path) -> None:

@@ -74,7 +74,7 @@ def _cells_in_words(state: StudyState, cells: Sequence[StudyCell]) -> str:
     if len(cells) < untrained:
         of_all = f"the {untrained} cells that are not trained yet, {everything} in all,"
     resumable = sum(state.statuses[cell.id].has_checkpoint for cell in cells)
-    continued = f" ({resumable} of them continue from a checkpoint)" if resumable else ""
+    continued = f" ({resumable} of them from a checkpoint)" if resumable else ""
     return f"{len(cells)} of {of_all} to train{continued}"
 
 

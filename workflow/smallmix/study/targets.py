@@ -26,17 +26,17 @@ def explain_target(target: str, rules: Sequence[str], study: Study, folder: Path
 
     `rules` are the names that Snakemake takes as targets, `folder` is where it runs.
     """
-    if target in rules or (folder / target).exists():
+    cell = CELL_FILE.fullmatch(target)
+    if target in rules or (cell is None and (folder / target).exists()):
         return None
     found = OF_A_STUDY.fullmatch(target)
     if found is None:
         return None if "/" in target else _explain_word(target, rules, study, folder)
     other = found["study"]
     if other != study.name and other not in SHARED_FOLDERS:
-        what = "cell" if CELL_FILE.fullmatch(target) else "file"
+        what = "cell" if cell else "file"
         said = f"{target}: that is a {what} of study {other}, and this run is of study {study.name}."
         return f"{said} {_choose(other, folder)}"
-    cell = CELL_FILE.fullmatch(target)
     return _explain_cell(target, cell, study) if cell else None
 
 
