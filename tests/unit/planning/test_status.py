@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from smallmix.errors import Interrupted
 from smallmix.planning.status import CellWatch, StatusReader, StudyStatus, read_status
+from smallmix.study.layout import Layout
 from smallmix.tables.cell_status import CellStatus
 from smallmix.tables.collect import find_status
 
@@ -292,3 +293,26 @@ def test_nothing_is_written_into_the_folder(tiny: TinyStudy) -> None:
     begun = sorted((str(path), path.stat().st_mtime_ns) for path in tiny.layout.root.rglob("*"))
     read_status(tiny.layout)
     assert begun == sorted((str(path), path.stat().st_mtime_ns) for path in tiny.layout.root.rglob("*"))
+
+
+@pytest.mark.parametrize("folder", ["results", "results/store", "results/tiny/cells/n20/non/seed0", "resources"])
+def test_a_folder_that_may_not_be_read_is_no_error(
+    tiny: TinyStudy, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.train(FIRST)
+    assert watched(read_status(tiny.layout), FIRST).state == "current"  # and all modules are loaded
+    monkeypatch.chdir(tmp_path)  # from here, another user needs no right to the folders above
+    tmp_path.chmod(0o755)
+    closed = tmp_path / folder
+    closed.chmod(0)
+    is_root = os.geteuid() == 0
+    try:
+        if is_root:
+            os.seteuid(65534)  # root reads everything
+        status = read_status(Layout(tiny.layout.study, Path()))
+    finally:
+        if is_root:
+            os.seteuid(0)
+        closed.chmod(0o755)
+    assert watched(status, FIRST).state != "current" or folder in ("results/store", "resources")
+    assert len(status.cells) == 6

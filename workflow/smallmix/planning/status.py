@@ -193,7 +193,11 @@ class StatusReader:
         entry = None
         if wanted.data is not None:
             entry = StoreEntry(self._layout.store / store_key(cell.value, wanted.data, wanted.code))
-        status = find_status(self._layout, cell, wanted, compare_origins)
+        try:
+            status = find_status(self._layout, cell, wanted, compare_origins)
+        except OSError as error:  # such as a folder that this user may not read
+            reason = f"cannot be read ({error.strerror})"
+            return CellWatch(cell, "waiting", reason, cell.value.iterations, log=self._log_of(cell, entry))
         if status.status == "current":
             with contextlib.suppress(UnusableFile):
                 metrics = read_metrics(folder / "metrics.json")
@@ -235,7 +239,8 @@ class StatusReader:
         """Return the log that people are led to: Snakemake's of the job, else the lasting one; None without any."""
         of_job = self._layout.root / "logs" / self._layout.study.name / "cells" / f"{cell.id}.log"
         lasting = [entry.log_file] if entry is not None else []
-        return next((path for path in (of_job, *lasting) if path.exists()), None)
+        # os.path.exists is False, and no error, for a path in a folder that may not be read
+        return next((path for path in (of_job, *lasting) if os.path.exists(path)), None)
 
 
 def _watch_current(cell: StudyCell, metrics: dict[str, Any], log: Path | None) -> CellWatch:
@@ -299,7 +304,9 @@ def _with_time_left(layout: Layout, status: StudyStatus) -> StudyStatus:
     if not open_cells:
         return replace(status, at_once=at_once, seconds_left=0.0, seconds_of_work=0.0)
     asked = [Unfinished(one.cell, one.share, one.seconds_left) for one in open_cells]
-    left = cells_seconds_left(layout, measured, asked)
+    left = None
+    with contextlib.suppress(OSError):  # the data may lie where this user may not read
+        left = cells_seconds_left(layout, measured, asked)
     if left is None:
         return replace(status, at_once=at_once)
     cells = tuple(replace(one, seconds_left=left[one.id]) if one.state == "running" else one for one in status.cells)
