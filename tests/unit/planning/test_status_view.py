@@ -133,7 +133,7 @@ PLAIN = """\
 study demo: 2 of 18 cells done, 1 in the store, 3 running, 1 stopped, 9 waiting, 1 failed, 1 outdated
 n20/non/seed0 current, best test accuracy 43.10 %, trained in 7 s
 n20/non/seed1 current, best test accuracy 45.50 %, trained in 7 s
-n20/non/seed2 running, iteration 129 of 300 (43 %), test accuracy 38.20 %, 21.3 it/s, 8 s left
+n20/non/seed2 running, iteration 129 of 300 (43 %), 8 s left, test accuracy 38.20 %, 21.3 it/s
 n20/data-mix/seed0 failed, iteration 40 of 300 (13 %), the training loss became nan at iteration 41 of 300 \
 (learning rate 0.1, last finite loss 2.1). Lower recipe.learning_rate., log logs/demo/cells/n20/data-mix/seed0.log
 n20/data-mix/seed1 stopped, iteration 120 of 300 (40 %), test accuracy 30.00 %
@@ -149,7 +149,7 @@ n50/data-mix/seed1 waiting
 n50/data-mix/seed2 waiting
 n50/label-mix/seed0 waiting
 n50/label-mix/seed1 waiting
-n50/label-mix/seed2 running, iteration 270 of 300 (90 %), test accuracy 80.00 %, 0.50 it/s, 60 s left, its lock \
+n50/label-mix/seed2 running, iteration 270 of 300 (90 %), 60 s left, test accuracy 80.00 %, 0.50 it/s, its lock \
 cannot be seen from here; its files say that it runs (written 12 s ago)
 time left: about 3 min, 3 at once, by measured cells
 answer so far: label-mix came out ahead of non at the one size tried (+12.0 points with 20 images; no interval over \
@@ -219,7 +219,7 @@ def test_a_complete_study_says_its_answer_and_where_the_report_is() -> None:
 def test_an_empty_study_is_short() -> None:
     lines = drawn(make_status({})).splitlines()
     assert len(lines) == 10
-    assert lines[-2:] == ["Time left  nothing runs now", "Report     reports/demo/report.html (not written yet)"]
+    assert lines[-2:] == ["Time left  no cell trains now", "Report     reports/demo/report.html (not written yet)"]
 
 
 @pytest.mark.parametrize("evil", ["\x1b[31mred\x07", "a\u202eb", "line\nbreak\r", "[bold]markup[/bold]"])

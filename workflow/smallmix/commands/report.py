@@ -86,6 +86,9 @@ def _report(arguments: argparse.Namespace) -> int:
     collection, page, left_out = report_so_far(Layout(study, arguments.root), made_by)
     if not arguments.brief:
         print("\n".join([collection.summary(), *list_cells(collection)]))
+    finished = Layout(study, arguments.root).report / "report.html"
+    if finished.exists() and all(record.status == "current" for record in collection.records):
+        print(f"the study is complete, its report is {finished}")
     without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""
     print(f"what there is so far: {page}{without}")
     return 0

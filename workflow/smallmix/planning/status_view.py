@@ -84,7 +84,7 @@ def summary_line(status: StudyStatus) -> str:
 
 
 def cell_line(one: CellWatch) -> str:
-    """Return one cell's line: n20/non/seed0 running, iteration 129 of 300 (43 %), 21.3 it/s, 8 s left."""
+    """Return one cell's line: n20/non/seed0 running, iteration 129 of 300 (43 %), 8 s left, 21.3 it/s."""
     return _ascii(", ".join([f"{one.id} {one.state}", *_details(one)]))
 
 
@@ -95,8 +95,8 @@ def time_left_text(status: StudyStatus) -> str:
     if status.seconds_left is not None:
         return f"about {_duration(status.seconds_left)}, {status.at_once} at once, by measured cells"
     if status.seconds_of_work is not None:
-        return f"nothing runs now; about {_duration(status.seconds_of_work)} of training are left"
-    return "unknown until a cell has been measured" if status.of_state("running") else "nothing runs now"
+        return f"no cell trains now; about {_duration(status.seconds_of_work)} of training are left"
+    return "unknown until a cell has been measured" if status.of_state("running") else "no cell trains now"
 
 
 def report_text(status: StudyStatus) -> str:
@@ -320,12 +320,12 @@ def _details(one: CellWatch) -> list[str]:
         parts.append(f"iteration {one.iteration:,} of {one.iterations:,} ({100 * one.share:.0f} %)")
     if one.state == "running" and one.iteration is None:
         parts.append("starting")
+    if one.state == "running" and one.seconds_left is not None:
+        parts.append(f"{_left(one)} left")  # early in the line, which a narrow terminal cuts off
     if one.accuracy is not None:
         parts.append(f"{'best test' if one.state == 'current' else 'test'} accuracy {percent(one.accuracy, 2)}")
     if one.rate is not None:
         parts.append(f"{_rate(one.rate)} it/s")
-    if one.state == "running" and one.seconds_left is not None:
-        parts.append(f"{_left(one)} left")
     if one.state == "running" and not one.by_lock:
         parts.append(f"{one.reason} ({_silence(one)})")
     if one.state == "current" and one.seconds is not None:
