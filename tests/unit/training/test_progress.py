@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -140,3 +141,12 @@ def test_a_new_attempt_forgets_the_progress_of_the_last(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         data.train(cell, tmp_path / "a", StopAtCheck(1))
     assert read_progress(folder / "progress.json") != Progress(49, 50, saved=49)
+
+
+def test_a_full_disk_leaves_no_part_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("smallmix.training.progress.os.replace", full)
+    ProgressFile(tmp_path / "progress.json", iterations=10).begin(3)
+    assert list(tmp_path.iterdir()) == []

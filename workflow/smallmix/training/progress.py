@@ -78,9 +78,12 @@ class ProgressFile:
         }
         temporary = self._path.with_name(f"{TEMPORARY_PREFIX}{self._path.name}")
         # Not flushed to the disk: after a power cut nobody watches this training. The entry's lock keeps others away.
-        with contextlib.suppress(OSError, ValueError):
+        try:
             temporary.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="ascii")
             os.replace(temporary, self._path)
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError):
+                temporary.unlink()  # on a full disk, part of it may be there
 
 
 def read_progress(path: Path) -> Progress | None:
