@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,10 @@ def test_an_unknown_study_is_reported_alike_everywhere(
     message = capsys.readouterr().err
     assert message.startswith(f"smallmix {name}: dmo: is neither a study nor a file. Did you mean demo?")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["status demo", "plan demo --brief", "resolve-study demo"])
+def test_a_closed_output_is_no_error(command: str, tmp_path: Path) -> None:
+    typed = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROJECT / 'workflow'))} {command} --root {tmp_path} >&-"
+    done = subprocess.run(["bash", "-c", typed], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

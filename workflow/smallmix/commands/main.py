@@ -118,6 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _prepare_process() -> None:
     """Let no setting of a notebook or a terminal make a command fail: labels print anywhere, figures need no window."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
