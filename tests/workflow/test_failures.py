@@ -61,4 +61,7 @@ def test_a_run_opens_with_one_line_on_what_it_will_do(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
     result = study.snakemake("subsets", "--cores", "1")
     assert result.returncode == 0
-    assert "smallmix: study tiny: this run trains no cell; about " in result.stdout + result.stderr
+    assert (
+        "smallmix: study tiny: 6 of 6 cells to train on CPU (1 at once), none of them in this run; about "
+        in result.stdout + result.stderr
+    )

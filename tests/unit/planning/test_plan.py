@@ -98,7 +98,10 @@ def test_the_first_line_counts_the_cells_that_the_run_asks_for(demo: Study, tmp_
     assert f"1 of the {count} cells that are not trained yet, {count} in all, to train on CPU (1 at once)" in one
     none = brief_plan(demo, tmp_path, Capacity(2), RunJobs(frozenset(), {"resolve_study": 1, "extract_subset": 12}))
     # Snakemake 2.0 s, its plan (36 + 13) x 0.002 s, 0.15 s, 12 x 0.20 s and its end 0.7 s: 5.3 s
-    assert none == "smallmix: study demo: this run trains no cell; about 5 s for 13 other steps."
+    assert none == (
+        "smallmix: study demo: 36 of 36 cells to train on CPU (2 at once), none of them in this run; "
+        "about 5 s for 13 other steps."
+    )
 
 
 def test_nothing_that_goes_wrong_in_an_estimate_ends_a_run(

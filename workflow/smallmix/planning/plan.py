@@ -61,7 +61,11 @@ def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs) -> str:
     estimate = estimate_run(state, jobs, capacity)
     if not cells:
         # A cell that the store has is copied, by a job of its own.
-        trained = f"all {len(study.cells)} cells are trained" if not state.to_train else "this run trains no cell"
+        if state.to_train:
+            place = _device_in_words(state, state.to_train, capacity)
+            trained = f"{_cells_in_words(state, state.to_train)} {place}, none of them in this run"
+        else:
+            trained = f"all {len(study.cells)} cells are trained"
         steps = len(jobs.cells) + sum(jobs.others.values())
         rest = f"; {estimate.duration()} for {count_of(steps, 'other step')}" if steps and estimate is not None else ""
         return f"{start}{trained}{rest}."
@@ -81,20 +85,28 @@ def _cells_in_words(state: StudyState, cells: Sequence[StudyCell]) -> str:
 def _place_in_words(
     state: StudyState, cells: Sequence[StudyCell], capacity: Capacity, estimate: Estimate | None
 ) -> str:
-    at_once = state.at_once(capacity, cells)
+    device = _device_in_words(state, cells, capacity)
     if capacity.executor is not None:
-        where = f"as jobs of {capacity.executor} (up to {at_once} at once)"
         if estimate is None:
-            return f"{where}; how long they take depends on the nodes."
-        return f"{where}; {estimate.sentence()}, without the time in the queue."
-    device = f"{capacity.on_gpus} GPU{'s' if capacity.on_gpus > 1 else ''}" if capacity.on_gpus else "CPU"
-    device += f" ({at_once} at once)" if not capacity.on_gpus or at_once != capacity.on_gpus else ""
+            return f"{device}; how long they take depends on the nodes."
+        return f"{device}; {estimate.sentence()}, without the time in the queue."
     if estimate is None:
-        return f"on {device}."
-    line = f"on {device}; {estimate.sentence()}."
+        return f"{device}."
+    line = f"{device}; {estimate.sentence()}."
     if estimate.seconds >= DAY:
         line += " `snakemake plan --cores all` names smaller studies."
     return line
+
+
+def _device_in_words(state: StudyState, cells: Sequence[StudyCell], capacity: Capacity) -> str:
+    """Return where the cells train, and how many at once: on CPU (2 at once), on 1 GPU, as jobs of slurm."""
+    at_once = state.at_once(capacity, cells)
+    if capacity.executor is not None:
+        return f"as jobs of {capacity.executor} (up to {at_once} at once)"
+    if not capacity.on_gpus:
+        return f"on CPU ({at_once} at once)"
+    gpus = f"on {capacity.on_gpus} GPU{'s' if capacity.on_gpus > 1 else ''}"
+    return gpus if at_once == capacity.on_gpus else f"{gpus} ({at_once} at once)"
 
 
 def is_worth_measuring(state: StudyState, jobs: RunJobs, capacity: Capacity) -> bool:
