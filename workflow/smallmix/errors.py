@@ -53,7 +53,7 @@ class ReplayDiffers(SmallmixError):
 # What each exit code of `smallmix` means; `smallmix --help` and docs/commands.md list them.
 EXIT_CODES = {
     0: "done",
-    1: "an error, which the message explains; also what `run` returns where a job of Snakemake failed",
+    1: "an error, which the message explains; also what `run` returns where Snakemake stops, whatever the reason",
     2: "the configuration or the command line is wrong",
     3: "images, lists or archives cannot be used",
     4: "a training cannot go on: loss not finite, no memory, no space",
