@@ -173,9 +173,11 @@ def _versions(tables: StudyTables) -> list[tuple[str, str]]:
 
 
 def _commit(tables: StudyTables) -> str | None:
-    git = tables.provenance.get("git")
-    commit = git.get("commit") if isinstance(git, dict) else None
-    return str(commit) if commit else None
+    """Return the commit of the code that collected the tables; None where it is not on record."""
+    source: dict[str, Any] = tables.provenance.get("collected_by", {})
+    if "commit" not in source:
+        return None
+    return f"{source['commit']}{', with uncommitted changes' if source.get('modified') else ''}"
 
 
 def _is_path(value: str) -> bool:
