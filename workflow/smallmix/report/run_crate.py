@@ -168,8 +168,7 @@ def _dataset(tables: StudyTables, entity: Any) -> Any:
 
 def _versions(tables: StudyTables) -> list[tuple[str, str]]:
     """Return each (software, version) that trained a cell, once."""
-    environments = [dict(group.get("environment", {})) for group in tables.provenance.get("environments", [])]
-    return sorted({(key, str(one[key])) for one in environments for key in SOFTWARE if key in one})
+    return [(key, version) for key in sorted(SOFTWARE) for version in tables.versions_of(key)]
 
 
 def _commit(tables: StudyTables) -> str | None:
