@@ -40,7 +40,7 @@ def side(
         for (size, method), percents in accuracies.items()
         for seed, percent in enumerate(percents)
     )
-    return StudySide(study, runs, {(run.size, run.method, run.seed): data for run in runs})
+    return StudySide(study, runs, {(run.size, run.seed): data for run in runs})
 
 
 def test_paired_seed_by_seed() -> None:
@@ -97,7 +97,7 @@ def test_the_average_over_sizes_is_taken_within_each_seed() -> None:
 
 def test_the_average_is_unpaired_as_soon_as_one_size_is() -> None:
     first, second = side(), side({(500, "non"): (41.0, 44.0, 44.0)})
-    places = {place: "other" if place[0] == 100 else data for place, data in second.data.items()}
+    places = {place: "other" if place[0] == 100 else data for place, data in second.images.items()}
     rows = compare_studies(first, StudySide(second.study, second.results, places), ["best"])
     found = {row.size: row.pairing for row in rows if (row.method, row.reference) == ("non", None)}
     assert found == {500: "paired", 100: "unpaired", None: "unpaired"}
@@ -128,7 +128,7 @@ def test_a_name_that_stands_for_other_mixing_is_refused() -> None:
         )
     )
     first = side()
-    second = StudySide(other, first.results, first.data)
+    second = StudySide(other, first.results, first.images)
     assert {row.method for row in compare_studies(first, second, ["best"])} == {"non"}
     (sentence,) = refused_methods(first.study, other)
     assert sentence == "label-mix is left out: it mixes images-and-labels in synthetic, and images in odd."
