@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import fields
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -97,7 +98,7 @@ if ENCODING_PROBLEM:
 STUDY_ARGUMENT = hand_over(STUDY) if workflow.is_main_process else ""
 # Where a workflow that uses this one as a module moves its folders (pathvars:, prefix:). Rules name them without the
 # prefix, which Snakemake adds. Commands, and what is looked at here, need the whole path.
-KINDS = ("results", "resources", "reports", "logs")
+KINDS = [kind.name for kind in fields(Folders)]
 DECLARED = Folders(**{kind: Path(workflow.pathvars.apply(f"<{kind}>")) for kind in KINDS})
 add_prefix = workflow.modifier.path_modifier.replace_prefix
 FOLDERS = Folders(**{kind: Path(add_prefix(f"{getattr(DECLARED, kind)}/.")) for kind in KINDS})

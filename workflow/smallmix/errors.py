@@ -50,17 +50,19 @@ class ReplayDiffers(SmallmixError):
     exit_code = 7
 
 
+INCOMPLETE, INTERRUPTED = 8, 130
 # What each exit code of `smallmix` means; `smallmix --help` and docs/commands.md list them.
 EXIT_CODES = {
     0: "done",
-    1: "an error, which the message explains; also what `run` returns where Snakemake stops, whatever the reason",
+    1: "an error, which the message explains; of `run` any stop of Snakemake; of `status --check` a failed cell",
     2: "the configuration or the command line is wrong",
     3: "images, lists or archives cannot be used",
     4: "a training cannot go on: loss not finite, no memory, no space",
     5: "another process trains this cell",
     6: "a signal asked the training to stop; it is saved, and the same command continues it",
     7: "results of older code are not what this version computes",
-    130: "interrupted by Ctrl-C",
+    INCOMPLETE: "of `status --check`: no cell failed, and the study is not complete yet",
+    INTERRUPTED: "interrupted by Ctrl-C",
 }
 
 

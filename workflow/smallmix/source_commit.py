@@ -10,9 +10,9 @@ import os
 import subprocess
 from pathlib import Path
 
+from smallmix.project_files import PROJECT
 from smallmix.version import VERSION
 
-PROJECT = Path(__file__).resolve().parents[2]  # the folder of the Snakefile
 # What runs. Studies are configuration, which study.json keeps.
 CODE = ("Snakefile", "workflow", ":(exclude)workflow/studies")
 SECONDS = 10  # a slow network folder may not hold a run up

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from smallmix.commands.run import TARGETS, snakemake_command
+from smallmix.commands.run import snakemake_command
 from smallmix.errors import ConfigurationError
 from smallmix.project_files import PROJECT
+from smallmix.study.targets import TARGETS
 
 START = [sys.executable, "-P", "-m", "snakemake"]
 DEMO = str(PROJECT / "workflow" / "studies" / "demo.yaml")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from smallmix.commands.main import main
-from smallmix.commands.status import FAILED, INCOMPLETE, INTERRUPTED
+from smallmix.commands.status import FAILED
+from smallmix.errors import INCOMPLETE, INTERRUPTED
 
 from tests.tiny_study import TinyStudy
 

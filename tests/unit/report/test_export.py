@@ -18,6 +18,7 @@ from smallmix.commands.main import main
 from smallmix.figures.catalogue import draw_figure
 from smallmix.figures.figure_files import pdf_bytes
 from smallmix.figures.names import FIGURE_NAMES
+from smallmix.tables.columns import CELLS, COMPARISON, METRICS, SUMMARY
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
@@ -75,6 +76,19 @@ def test_every_field_of_every_table_is_what_the_dictionary_says(package: dict[st
                     int(text)
                 elif field["type"] == "number":
                     assert math.isfinite(float(text))
+
+
+def test_the_dictionary_says_what_docs_columns_says(package: dict[str, Any]) -> None:
+    described = {resource["path"]: resource for resource in package["resources"]}
+    for table in (METRICS, CELLS, SUMMARY, COMPARISON):
+        resource = described[f"data/{table.file}"]
+        assert resource["description"] == f"A row is {table.rows}."
+        assert resource["schema"]["missingValues"] == [""]
+        for column, field in zip(table.columns, resource["schema"]["fields"], strict=True):
+            unit = f" Unit: {column.unit}." if column.unit else ""
+            assert field["description"] == f"{column.meaning}.{unit}"
+            required = column.dtype != "text" and not column.may_be_empty
+            assert field.get("constraints", {}).get("required", False) == required
 
 
 def test_tables_are_those_of_the_study(made: SyntheticStudy, folder: Path) -> None:

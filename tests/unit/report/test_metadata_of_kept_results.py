@@ -15,6 +15,8 @@ from smallmix.errors import SmallmixError
 from smallmix.report.citation import Citation, read_citation, run_times
 from smallmix.report.croissant import choose_subsets
 from smallmix.report.kept_results import kept_files
+from smallmix.tables.collect import collect
+from smallmix.tables.collected_tables import write_provenance
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
@@ -124,18 +126,27 @@ def test_the_crate_says_what_ran_on_what(folder: Path, redrawn: SyntheticStudy) 
     assert crate["#author-1"]["name"] == "the smallmix maintainers"
 
 
-def test_the_commit_is_named_where_it_is_on_record(redrawn: SyntheticStudy) -> None:
+@pytest.mark.parametrize(
+    ("source", "version"),
+    [
+        ({"version": "0.4.0", "commit": "c0ffee", "modified": False}, "c0ffee"),
+        ({"version": "0.4.0", "commit": "c0ffee", "modified": True}, "c0ffee, with uncommitted changes"),
+        ({"version": "0.4.0"}, None),
+    ],
+)
+def test_the_commit_is_named_where_it_is_on_record(
+    redrawn: SyntheticStudy, source: dict[str, str | bool], version: str | None
+) -> None:
+    """As collection records it, by the function that does."""
     path = redrawn.layout.results / "provenance.json"
     before = path.read_text(encoding="utf-8")
     try:
-        path.write_text(
-            json.dumps({**json.loads(before), "git": {"commit": "c0ffee", "dirty": False}}), encoding="utf-8"
-        )
+        write_provenance(collect(redrawn.study, redrawn.layout), path, source)
         graph = json.loads(files_of(redrawn)["ro-crate-metadata.json"])["@graph"]
     finally:
         path.write_text(before, encoding="utf-8")
     (workflow,) = [one for one in graph if one["@id"] == "Snakefile"]
-    assert workflow["version"] == "c0ffee"
+    assert workflow.get("version") == version
 
 
 def test_croissant_is_valid_and_its_records_read_back(

@@ -65,6 +65,26 @@ def test_markdown_escapes_tags_and_marks() -> None:
     assert escape_markdown("<b>*x*</b> [a](b) `c`") == r"&lt;b>\*x\*&lt;/b> \[a\](b) \`c\`"
 
 
+def test_a_backslash_is_no_escape_in_markdown() -> None:
+    assert escape_markdown("a\\|b") == "a\\\\\\|b"
+
+
+def test_csv_has_plain_spaces() -> None:
+    view = TableView(name="table-x", caption="", columns=("What",), rows=((Entry("57.8\N{NO-BREAK SPACE}%"),),))
+    assert as_csv(view) == "What\n57.8 %\n"
+
+
+def test_each_group_has_a_rule_below_its_own_columns() -> None:
+    view = TableView(
+        name="table-x",
+        caption="",
+        columns=("a", "b", "c", "d", "e"),
+        rows=(),
+        groups=(("", 1), ("one", 2), ("other", 2)),
+    )
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}" in as_latex(view)
+
+
 def test_plain_text_lines_up() -> None:
     lines = as_text(VIEW).splitlines()
     assert (lines[2][:6], lines[3][:6]) == (" 1,000", "    50")

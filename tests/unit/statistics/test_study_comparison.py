@@ -40,7 +40,7 @@ def side(
         for (size, method), percents in accuracies.items()
         for seed, percent in enumerate(percents)
     )
-    return StudySide(study, runs, {(run.size, run.method, run.seed): data for run in runs})
+    return StudySide(study, runs, {(run.size, run.seed): data for run in runs})
 
 
 def test_paired_seed_by_seed() -> None:
@@ -97,7 +97,7 @@ def test_the_average_over_sizes_is_taken_within_each_seed() -> None:
 
 def test_the_average_is_unpaired_as_soon_as_one_size_is() -> None:
     first, second = side(), side({(500, "non"): (41.0, 44.0, 44.0)})
-    places = {place: "other" if place[0] == 100 else data for place, data in second.data.items()}
+    places = {place: "other" if place[0] == 100 else data for place, data in second.images.items()}
     rows = compare_studies(first, StudySide(second.study, second.results, places), ["best"])
     found = {row.size: row.pairing for row in rows if (row.method, row.reference) == ("non", None)}
     assert found == {500: "paired", 100: "unpaired", None: "unpaired"}
@@ -112,11 +112,31 @@ def test_seeds_without_a_partner_are_left_out_and_counted() -> None:
     assert "1 seed without a partner left out" in row.note
 
 
+def test_one_seed_in_common_is_no_pair() -> None:
+    """Of seeds 0 to 2 and 2 to 4 one is common. Both sides have seeds enough for Welch's interval."""
+    later = side()
+    moved = tuple(Result(run.size, run.method, run.seed + 2, run.numbers) for run in later.results)
+    second = StudySide(later.study, moved, {(run.size, run.seed): "same" for run in moved})
+    row = compare_studies(side(), second, ["best"])[0]
+    assert (row.pairing, row.p_value, row.note) == ("unpaired", None, "one seed in common: not paired")
+    assert row.difference.low is not None
+
+
+def test_the_average_needs_two_seeds_that_have_every_size() -> None:
+    """Seeds 0 and 1 have 500 images, 1 and 2 have 100: both sizes are paired, and one seed has both."""
+    whole = side()
+    kept = tuple(run for run in whole.results if (run.size, run.seed) not in {(500, 2), (100, 0)})
+    rows = compare_studies(whole, StudySide(whole.study, kept, whole.images), ["best"])
+    found = {row.size: row.pairing for row in rows if (row.method, row.reference) == ("non", None)}
+    assert found == {500: "paired", 100: "paired", None: "unpaired"}
+
+
 def test_one_seed_has_no_interval() -> None:
     one = {place: numbers[:1] for place, numbers in ACCURACIES.items()}
     rows = compare_studies(side(one), side({**one, (500, "non"): (44.0,)}), ["best"])
     row = rows[0]
     assert (row.method, row.pairs, row.difference.low, row.p_value) == ("non", 1, None, None)
+    assert row.smallest_p_value is None
     assert row.difference.mean == pytest.approx(0.04)
     assert "one seed: no interval" in row.note
 
@@ -128,7 +148,7 @@ def test_a_name_that_stands_for_other_mixing_is_refused() -> None:
         )
     )
     first = side()
-    second = StudySide(other, first.results, first.data)
+    second = StudySide(other, first.results, first.images)
     assert {row.method for row in compare_studies(first, second, ["best"])} == {"non"}
     (sentence,) = refused_methods(first.study, other)
     assert sentence == "label-mix is left out: it mixes images-and-labels in synthetic, and images in odd."

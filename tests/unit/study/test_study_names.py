@@ -111,6 +111,12 @@ def test_words_name_a_file_that_another_one_hides(folder: Path) -> None:
     assert words_for([BASE, DEMO]) == [str(DEMO)]
 
 
+def test_words_name_each_of_two_files_of_a_name_by_its_path(folder: Path) -> None:
+    other, beside = write(folder / "workflow" / "studies" / "lap.yaml"), write(folder / "lap.yaml")
+    assert words_for([BASE, other]) == [str(other)]
+    assert words_for([BASE, beside]) == [str(beside)]
+
+
 def test_a_root_elsewhere_has_its_own_base_and_names(tmp_path: Path) -> None:
     write(tmp_path / "config.yaml")
     write(tmp_path / "workflow" / "studies" / "lap.yaml")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from smallmix.commands.main import FOR_PEOPLE
 from smallmix.study.study import Study
-from smallmix.study.targets import TARGETS, explain_configfiles, explain_target
+from smallmix.study.targets import COMMANDS, TARGETS, explain_configfiles, explain_target
 
 from tests.synthetic_configuration import build_configuration
 
@@ -42,6 +43,10 @@ def test_the_remedy_stands_last(project: Path, target: str, ending: str) -> None
     assert said.startswith(target.format(**names))
     assert said.endswith(ending.format(**names))
     assert "\n" not in said
+
+
+def test_every_command_that_is_no_target_is_explained() -> None:
+    assert set(COMMANDS) == set(FOR_PEOPLE) - set(TARGETS)
 
 
 @pytest.mark.parametrize("target", ["all", "there.csv", "data/unknown.csv", "results/store/x/log.txt"])

@@ -54,6 +54,12 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         api.load("gone.yaml", tmp_path)
 
 
+def test_a_folder_of_results_is_named_from_the_project(made: SyntheticStudy) -> None:
+    folder = made.layout.results.relative_to(made.root)
+    for word in (folder, folder / "study.json"):
+        assert api.load(word, made.root).name == "synthetic"
+
+
 def test_names_and_files_lead_to_the_same_study(tmp_path: Path) -> None:
     by_name = api.load("laptop", tmp_path).study
     by_file = api.load(PROJECT / "workflow" / "studies" / "laptop.yaml", PROJECT).study

@@ -18,7 +18,7 @@ import textwrap
 from typing import NoReturn
 
 from smallmix.commands.options import Command
-from smallmix.errors import EXIT_CODES, SmallmixError
+from smallmix.errors import EXIT_CODES, INTERRUPTED, SmallmixError
 from smallmix.version import VERSION
 
 # Command -> its module in this folder. What people type, in the order of a study's life.
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         print(f"smallmix {parsed.command}: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _prepare_process() -> None:

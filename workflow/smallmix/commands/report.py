@@ -83,10 +83,11 @@ def _report(arguments: argparse.Namespace) -> int:
     files = study_files(arguments.studies, arguments.root)
     study = choose_study(known, files)
     made_by = arguments.made_by or (None if known else run_command(files[1:]))
-    collection, page, left_out = report_so_far(Layout(study, arguments.root), made_by)
+    layout = Layout(study, arguments.root)
+    collection, page, left_out = report_so_far(layout, made_by)
     if not arguments.brief:
         print("\n".join([collection.summary(), *list_cells(collection)]))
-    finished = Layout(study, arguments.root).report / "report.html"
+    finished = layout.report / "report.html"
     if finished.exists() and all(record.status == "current" for record in collection.records):
         print(f"the study is complete, its report is {finished}")
     without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""

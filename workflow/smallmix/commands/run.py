@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+import dataclasses
 import importlib.util
 import itertools
 import os
@@ -18,16 +18,15 @@ from smallmix.commands.options import Command
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.project_files import PROJECT, SNAKEFILE
 from smallmix.study.command_lines import note_call
+from smallmix.study.layout import Folders
+from smallmix.study.misspelt_names import close_match
 from smallmix.study.study_names import UnknownStudy, known_studies, study_files
+from smallmix.study.targets import TARGETS
 
-# The rules that people ask for by name. A study's file of such a name is given with its ending.
-TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
 # Options by which a call says how much may run at once, or names a profile that does.
 CORES = re.compile(r"--(cores|jobs|profile|workflow-profile|executor)(=.*)?|-[cj].*|-e")
 TAKE_NAMES = {"--profile", "--workflow-profile", "--config"}
 PROFILE = Path("profiles/default/config.yaml")
-# The folders that runs write into. A file there is a result, even one that ends in .json as a study's file may.
-WRITTEN = ("results", "resources", "reports", "logs")
 
 
 def _declare_run(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +71,7 @@ def snakemake_command(words: Sequence[str], folder: Path = Path()) -> list[str]:
 
 
 def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str]]:
-    """Return the studies and the targets among the leading words."""
+    """Return the studies and the targets among the leading words. A study's file named as a target needs its ending."""
     studies: list[str] = []
     targets: list[str] = []
     for word in words:
@@ -90,9 +89,13 @@ def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str
 
 
 def _is_result(word: str) -> bool:
-    """Tell whether a word is the path of a result, which may be there already. A kept study's YAML file is none."""
+    """Tell whether a word is the path of a result, which may be there already and end in .json as a study's file may.
+
+    A kept study's YAML file is none.
+    """
     path = Path(word)
-    return len(path.parts) > 1 and path.parts[0] in WRITTEN and path.suffix not in (".yaml", ".yml")
+    written = map(str, dataclasses.astuple(Folders()))
+    return len(path.parts) > 1 and path.parts[0] in written and path.suffix not in (".yaml", ".yml")
 
 
 def _refuse_late_study(studies: Sequence[str], typed: Sequence[str], folder: Path) -> None:
@@ -107,10 +110,10 @@ def _refuse_late_study(studies: Sequence[str], typed: Sequence[str], folder: Pat
 
 
 def _explain_neither(word: str, folder: Path, unknown: str) -> str:
-    near = difflib.get_close_matches(word, TARGETS, n=1)
-    if not near or difflib.get_close_matches(word, known_studies(folder), n=1):
+    near = close_match(word, TARGETS)
+    if near is None or close_match(word, known_studies(folder)):
         return f"{unknown} Targets: {', '.join(TARGETS)}, or a result's path."
-    return f"{word}: is neither a study nor a target. Did you mean {near[0]}? Targets: {', '.join(TARGETS)}."
+    return f"{word}: is neither a study nor a target. Did you mean {near}? Targets: {', '.join(TARGETS)}."
 
 
 def _cores_by_profile(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from smallmix.commands.options import Command, add_configuration, add_study_names
+from smallmix.errors import INCOMPLETE, INTERRUPTED
 from smallmix.study.study_names import study_files
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from smallmix.planning.status import StudyStatus
 
 SECONDS_BETWEEN = 2.0
-FAILED, INCOMPLETE, INTERRUPTED = 1, 8, 130
+FAILED = 1
 
 
 def _declare_status(parser: argparse.ArgumentParser) -> None:

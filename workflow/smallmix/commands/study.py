@@ -11,6 +11,7 @@ from pathlib import Path
 from smallmix.commands.options import Command, add_configuration, add_study_names
 from smallmix.errors import ConfigurationError
 from smallmix.study.study_names import study_files
+from smallmix.study.targets import MAKING_FILES
 
 # Small enough for a machine without a GPU, with what each is good for.
 SMALLER_STUDIES = (
@@ -61,7 +62,7 @@ def _declare_plan(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="TARGET",
         dest="targets",
-        help="plan a run of these targets only: all, subsets, cells, figures, report, or a path of a cell",
+        help=f"plan a run of these targets only: {', '.join(MAKING_FILES)}, or a path of a cell",
     )
     parser.add_argument("--brief", action="store_true", help="one line, nothing measured")
     parser.add_argument("--measure", action="store_true", help="only measure this machine, for later estimates")
@@ -85,7 +86,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         jobs = StudyState.of(study, arguments.root).jobs(arguments.targets)
     except ValueError as error:
         raise ConfigurationError(
-            f"--target {error}: there is no such target. Give all, subsets, cells, figures, report, or the path of a "
+            f"--target {error}: there is no such target. Give {', '.join(MAKING_FILES)}, or the path of a "
             f"cell of this study, such as results/{study.name}/cells/{study.cells[0].id}/metrics.json."
         ) from None
     if arguments.brief:

@@ -45,7 +45,6 @@ def _add_results(parser: argparse.ArgumentParser, written: str) -> None:
 
 def _find_results(arguments: argparse.Namespace, written: str) -> tuple[Study, Path, Path]:
     """Return the study, the file of its results, and the file to write."""
-
     layout = load_layout(arguments)
     metrics = arguments.metrics or layout.results / "metrics.csv"
     return layout.study, metrics, arguments.output or metrics.parent / written

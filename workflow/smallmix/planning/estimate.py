@@ -24,6 +24,7 @@ from smallmix.planning.cost import CellWork, ImagesInNumbers
 from smallmix.planning.pace import Basis, FinishedCell, StudyPace, contention, known_pace, slowness_of_python
 from smallmix.study.layout import STUDY_TABLES, Layout
 from smallmix.study.study import Study, StudyCell
+from smallmix.study.targets import MAKING_FILES
 from smallmix.tables.cell_status import CellStatus, UnusableFile, read_metrics
 from smallmix.tables.collect import find_statuses, find_wanted
 from smallmix.training.store import StoreEntry, store_key
@@ -49,7 +50,6 @@ BYTES_OF_CIFAR10, BYTES_A_SECOND = 170e6, 5e6  # the network's speed is anybody'
 SNAKEMAKE_START, SNAKEMAKE_END, SNAKEMAKE_JOB, SNAKEMAKE_PLANNED_JOB = 2.0, 0.7, 0.05, 2.0e-3
 COPYING_SECONDS = 1.5  # of a cell that the store has: the job starts as a training does, and copies
 BEFORE_CELLS = ("resolve_study", "fetch_dataset")
-TARGETS = ("all", "subsets", "cells", "figures", "report")
 FINISHED_OF_A_SIZE = 20  # more of them say little more, and each is a file to read
 LONG = 600.0  # seconds from which the end's time is said
 # An assumed pace may be off by this much either way: seen between an old and a new processor.
@@ -125,7 +125,7 @@ class StudyState:
             if path is not None and path[1] in self.statuses:
                 cells.add(path[1])
                 stages.add("one cell")
-            elif target in TARGETS:
+            elif target in MAKING_FILES:
                 stages.add(target)
             else:
                 raise ValueError(target)

@@ -108,7 +108,7 @@ def describe_subsets(tables: StudyTables, subsets: Mapping[str, bytes], citation
             f"not part of it.{more}"
         ),
         "license": citation.licence_address,
-        "version": _version(tables),
+        "version": (tables.versions_of("smallmix") or ["0.0.0"])[-1],
         "citeAs": f"smallmix, study {study.name}",
         "isBasedOn": _source(tables),
         "distribution": [_file(name, content) for name, content in subsets.items()],
@@ -182,11 +182,3 @@ def _records(name: str, size: int, seed: int | None) -> dict[str, Any]:
             for column in SUBSET.columns
         ],
     }
-
-
-def _version(tables: StudyTables) -> str:
-    """Return the version of smallmix that trained the study, the last one by text where several did."""
-    found = sorted(
-        str(group.get("environment", {}).get("smallmix", "")) for group in tables.provenance.get("environments", [])
-    )
-    return found[-1] if found and found[-1] else "0.0.0"

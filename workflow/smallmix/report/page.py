@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from markupsafe import Markup
-
-from smallmix.errors import SmallmixError
 from smallmix.figures.inline import InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
@@ -18,7 +15,7 @@ from smallmix.report.method_section import compose_deviations, compose_protocol
 from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
-from smallmix.report.templates import TEMPLATE_FOLDER, template_environment
+from smallmix.report.templates import TEMPLATE_FOLDER, render_template
 from smallmix.statistics.loss_floor import comparison_sentences, floor_sentences
 from smallmix.tables.study_tables import StudyTables
 
@@ -58,7 +55,6 @@ def render_page(
 
     `left_out` maps figures that must not be shown to the reason. `command` is the call that runs the study.
     """
-    environment = template_environment(templates)
     shown = [name for name in FIGURE_NAMES if name != SMALL_FIGURE or _has_large_sizes(tables)]
     views = {
         name: FigureView(name, number, None, left_out[name])
@@ -66,52 +62,39 @@ def render_page(
         else FigureView(name, number, load_figure(figures, name))
         for number, name in enumerate(shown, start=1)
     }
-    published = tables.published
-    try:
-        return environment.get_template("report.html.j2").render(
-            study=tables.study,
-            description=str(tables.study.configuration["description"]),
-            answer=compose_answer(tables),
-            declared=declared_sentences(tables),
-            pairing=pairing_sentence(tables),
-            comparisons=comparison_view(tables),
-            figures=views,
-            accuracy=accuracy_view(tables),
-            sensitivity=sensitivity_view(tables),
-            subsets=subset_view(tables),
-            claims=compose_claims(tables),
-            claim_counts=verdict_counts(tables, "claim"),
-            number_counts=verdict_counts(tables, "number"),
-            gain_counts=verdict_counts(tables, "gain"),
-            loss_floors=floor_sentences(tables.study),
-            loss_comparisons=comparison_sentences(tables.study),
-            numbers=numbers_view(tables),
-            runs=compose_runs(tables, command),
-            protocol=compose_protocol(tables),
-            hardware=[*hardware_sentences(tables), *executor_sentences(tables)],
-            deviations=compose_deviations(tables),
-            published=published,
-            classes=tables.classes,
-            dataset_title=tables.dataset_title,
-            provenance=provenance_rows(tables),
-            configuration=tables.study.to_json(),
-            version=_version(tables),
-            style=Markup((templates / "report.css").read_text(encoding="utf-8")),
-            script=Markup((templates / "report.js").read_text(encoding="utf-8")),
-        )
-    except OSError as error:
-        raise SmallmixError(
-            f"cannot read the report's template in {templates}: {error}. Restore that folder."
-        ) from error
+    return render_template(
+        templates,
+        "report.html.j2",
+        study=tables.study,
+        description=str(tables.study.configuration["description"]),
+        answer=compose_answer(tables),
+        declared=declared_sentences(tables),
+        pairing=pairing_sentence(tables),
+        comparisons=comparison_view(tables),
+        figures=views,
+        accuracy=accuracy_view(tables),
+        sensitivity=sensitivity_view(tables),
+        subsets=subset_view(tables),
+        claims=compose_claims(tables),
+        claim_counts=verdict_counts(tables, "claim"),
+        number_counts=verdict_counts(tables, "number"),
+        gain_counts=verdict_counts(tables, "gain"),
+        loss_floors=floor_sentences(tables.study),
+        loss_comparisons=comparison_sentences(tables.study),
+        numbers=numbers_view(tables),
+        runs=compose_runs(tables, command),
+        protocol=compose_protocol(tables),
+        hardware=[*hardware_sentences(tables), *executor_sentences(tables)],
+        deviations=compose_deviations(tables),
+        published=tables.published,
+        classes=tables.classes,
+        dataset_title=tables.dataset_title,
+        provenance=provenance_rows(tables),
+        configuration=tables.study.to_json(),
+        version=", ".join(tables.versions_of("smallmix")),
+    )
 
 
 def _has_large_sizes(tables: StudyTables) -> bool:
     """Return whether the figure of the small sizes differs from that of all sizes."""
     return len(tables.small_sizes) < len(tables.sizes)
-
-
-def _version(tables: StudyTables) -> str:
-    versions = {
-        str(group.get("environment", {}).get("smallmix", "")) for group in tables.provenance.get("environments", [])
-    }
-    return ", ".join(sorted(versions - {""}))

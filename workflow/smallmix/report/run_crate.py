@@ -168,14 +168,15 @@ def _dataset(tables: StudyTables, entity: Any) -> Any:
 
 def _versions(tables: StudyTables) -> list[tuple[str, str]]:
     """Return each (software, version) that trained a cell, once."""
-    environments = [dict(group.get("environment", {})) for group in tables.provenance.get("environments", [])]
-    return sorted({(key, str(one[key])) for one in environments for key in SOFTWARE if key in one})
+    return [(key, version) for key in sorted(SOFTWARE) for version in tables.versions_of(key)]
 
 
 def _commit(tables: StudyTables) -> str | None:
-    git = tables.provenance.get("git")
-    commit = git.get("commit") if isinstance(git, dict) else None
-    return str(commit) if commit else None
+    """Return the commit of the code that collected the tables; None where it is not on record."""
+    source: dict[str, Any] = tables.provenance.get("collected_by", {})
+    if "commit" not in source:
+        return None
+    return f"{source['commit']}{', with uncommitted changes' if source.get('modified') else ''}"
 
 
 def _is_path(value: str) -> bool:

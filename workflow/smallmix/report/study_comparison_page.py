@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
-from smallmix.errors import SmallmixError
 from smallmix.report.table_formats import as_text
 from smallmix.report.tables_section import Entry, TableView, number_entry
-from smallmix.report.templates import TEMPLATE_FOLDER, template_environment
+from smallmix.report.templates import TEMPLATE_FOLDER, render_template
 from smallmix.statistics.study_comparison import StudyDifference, refused_methods
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Collection
@@ -115,21 +112,15 @@ def comparison_text(comparison: StudyComparison) -> str:
 def render_comparison(comparison: StudyComparison, templates: Path = TEMPLATE_FOLDER) -> str:
     """Return the comparison as one HTML page: no network, no script."""
     first, second = comparison.studies
-    try:
-        return (
-            template_environment(templates)
-            .get_template("comparison.html.j2")
-            .render(
-                first=first,
-                second=second,
-                notes=comparison.notes,
-                views=comparison_views(comparison),
-                origins=origin_views(comparison),
-                style=Markup((templates / "report.css").read_text(encoding="utf-8")),
-            )
-        )
-    except OSError as error:
-        raise SmallmixError(f"cannot read the page's template in {templates}: {error}. Restore that folder.") from error
+    return render_template(
+        templates,
+        "comparison.html.j2",
+        first=first,
+        second=second,
+        notes=comparison.notes,
+        views=comparison_views(comparison),
+        origins=origin_views(comparison),
+    )
 
 
 def _missing(side: Collection) -> list[str]:

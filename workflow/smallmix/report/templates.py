@@ -1,4 +1,4 @@
-"""How the pages' templates are read: everything from tables is escaped, and hidden characters are spelt out."""
+"""How pages are made of templates: everything from tables is escaped, and hidden characters are spelt out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from smallmix.errors import SmallmixError
 from smallmix.figures.inline import LONGEST_TEXT
 from smallmix.project_files import WORKFLOW
 from smallmix.wording import visible_text
@@ -15,9 +16,12 @@ from smallmix.wording import visible_text
 TEMPLATE_FOLDER = WORKFLOW / "report"
 
 
-def template_environment(folder: Path) -> Environment:
-    """Return the environment of the templates in `folder`."""
-    return Environment(
+def render_template(folder: Path, name: str, **values: Any) -> str:
+    """Return the page of a template in `folder`, which also gets the style and the script of all pages.
+
+    Raises SmallmixError where a file of the folder cannot be read.
+    """
+    environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
@@ -25,6 +29,11 @@ def template_environment(folder: Path) -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
+    try:
+        style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("report.css", "report.js"))
+        return environment.get_template(name).render(style=style, script=script, **values)
+    except OSError as error:
+        raise SmallmixError(f"cannot read the page's template in {folder}: {error}. Restore that folder.") from error
 
 
 def _shown(value: Any) -> Any:

@@ -23,6 +23,7 @@ from smallmix.statistics.study_results import SELECTIONS, Result, by_seed, resul
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Collection
 from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.origin_differences import images_by_place
 from smallmix.wording import count_of, joined
 
 FEWEST_PAIRS = 2  # a paired interval needs two differences
@@ -31,21 +32,16 @@ BySeed = dict[int, float]
 
 @dataclass(frozen=True)
 class StudySide:
-    """One of the two studies: its current cells' numbers, and the fingerprint of each cell's images."""
+    """One of the two studies: its current cells' numbers, and the fingerprint of their images by size and seed."""
 
     study: Study
     results: tuple[Result, ...]
-    data: Mapping[tuple[int, str, int], str]
+    images: Mapping[tuple[int, int], str]
 
     @classmethod
     def of(cls, collection: Collection) -> StudySide:
         """Return the current cells of a collected study."""
-        data = {
-            (one.cell.size, one.cell.method, one.cell.seed): str(one.metrics["data_fingerprint"])
-            for one in collection.current
-            if one.metrics is not None
-        }
-        return cls(collection.study, results_of(collection), data)
+        return cls(collection.study, results_of(collection), images_by_place(collection))
 
     def values(self, size: int, method: str, reference: str | None, column: str) -> BySeed:
         """Return by seed the method's accuracy or, with a reference, its gain over that method."""
@@ -174,8 +170,7 @@ def _compare(
         if not one or not other:
             continue
         of_first[size], of_second[size] = one, other
-        methods = [method] if reference is None else [method, reference]
-        seeds, why_not = _pairable(first, second, size, methods, one, other)
+        seeds, why_not = _pairable(first, second, size, one, other)
         all_paired = all_paired and bool(seeds)
         note = why_not
         if seeds and (single := (one.keys() | other.keys()) - set(seeds)):
@@ -191,18 +186,12 @@ def _compare(
     return found
 
 
-def _pairable(
-    first: StudySide, second: StudySide, size: int, methods: Sequence[str], one: BySeed, other: BySeed
-) -> tuple[list[int], str]:
+def _pairable(first: StudySide, second: StudySide, size: int, one: BySeed, other: BySeed) -> tuple[list[int], str]:
     """Return the seeds to pair; none, and the reason, where a pair would compare what differs in its images."""
     common = sorted(one.keys() & other.keys())
     if not common:
         return [], "no seed in common"
-    unlike = [
-        seed
-        for seed in common
-        if any(first.data[size, name, seed] != second.data[size, name, seed] for name in methods)
-    ]
+    unlike = [seed for seed in common if first.images[size, seed] != second.images[size, seed]]
     if unlike:
         return [], f"other images: {count_of(len(unlike), 'subset')} of {len(common)} differ, so seeds are not paired"
     if len(common) < FEWEST_PAIRS and min(len(one), len(other)) >= FEWEST_PAIRS:

@@ -18,12 +18,11 @@ from typing import Any
 from smallmix import atomic_files
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
-from smallmix.project_files import PROJECT, WORKFLOW
+from smallmix.project_files import BASE_NAME, PROJECT, WORKFLOW
 from smallmix.study.study import Study
 
 HANDED_OVER = Path(".snakemake/smallmix-studies")
 FILE_MARK = "@"
-FIRST_FILE = Path("config.yaml")  # which the Snakefile names itself
 CALL = "SMALLMIX_CALL"  # the variable of the environment by which `smallmix run` tells what was typed
 
 
@@ -80,7 +79,8 @@ def run_command(files: Sequence[Path], settings: Mapping[str, Any] | None = None
 
     Given are the configuration files in merging order, `--config` settings, and further options as typed.
     """
-    overlays = [str(path) for path in map(_seen_from_here, files) if path != FIRST_FILE]
+    # The Snakefile names the first file itself.
+    overlays = [str(path) for path in map(_seen_from_here, files) if path != Path(BASE_NAME)]
     parts = ["snakemake", "--cores", "all", *more]
     if overlays:
         parts += ["--configfile", *overlays]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from smallmix.study.misspelt_names import close_match, nearness
 from smallmix.study.model_schema import free_keys, inner_schema, key_table, schema_at
 
 KeyPath = tuple[str | int, ...]
@@ -70,22 +70,11 @@ def listed(words: Iterable[Any]) -> str:
     return shorten(", ".join(str(word) for word in words), 200)
 
 
-def close_match(word: str, known: Sequence[str]) -> str | None:
-    """Return the known word that `word` was probably meant to be, or None."""
-    folded = {_folded(candidate): candidate for candidate in known}
-    found = difflib.get_close_matches(_folded(word[:100]), list(folded), n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
-
-
 def message(problems: Sequence[Problem], heading: str) -> str:
     """Return one text for all problems, each once."""
     lines = list(dict.fromkeys(str(problem) for problem in problems))
     count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
     return "\n".join([f"{heading} has {count}:", *(f"  - {line}" for line in lines)])
-
-
-def _folded(word: str) -> str:
-    return word.lower().replace("_", "-").replace(" ", "-")
 
 
 def _looks_like_something_else(text: str) -> bool:
@@ -167,7 +156,7 @@ def _explain_unknown_key(key: str, above: KeyPath, own: Mapping[str, Any], schem
     known = list(own.get("properties", {}))
     match = close_match(key, known)
     elsewhere = [] if above and free_keys(own) else _nearest_elsewhere(key, schema)
-    if match and not (elsewhere and _nearness(key, elsewhere[0]) > _nearness(key, match)):
+    if match and not (elsewhere and nearness(key, elsewhere[0].rpartition(".")[2]) > nearness(key, match)):
         return f"unknown key; did you mean {match}?"
     if elsewhere:
         return f"unknown key here; did you mean {' or '.join(elsewhere)}?"
@@ -181,10 +170,6 @@ def _nearest_elsewhere(key: str, schema: Mapping[str, Any]) -> list[str]:
     names = [name for name, _ in key_table(schema) if "<" not in name]
     match = close_match(key, [name.rpartition(".")[2] for name in names])
     return [name for name in names if name.rpartition(".")[2] == match]
-
-
-def _nearness(word: str, name: str) -> float:
-    return difflib.SequenceMatcher(None, _folded(word[:100]), _folded(name.rpartition(".")[2])).ratio()
 
 
 def _form(schema: Mapping[str, Any]) -> str:

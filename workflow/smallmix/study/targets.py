@@ -10,15 +10,18 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from smallmix.study.config_errors import close_match
+from smallmix.study.misspelt_names import close_match
 from smallmix.study.study import Study
+from smallmix.study.study_names import STUDIES
 
 CELL_FILE = re.compile(r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)/[^/]+")
 OF_A_STUDY = re.compile(r"(results|reports|logs)/(?P<study>[^/]+)/.+")
-STUDIES = Path("workflow/studies")
 SHARED_FOLDERS = ("store", "slots")
+# The rules that people ask for by name. `plan` prints, and the others make files.
 TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
-COMMANDS = ("status", "compare", "export", "keep", "adopt", "discard", "clean")
+MAKING_FILES = tuple(name for name in TARGETS if name != "plan")
+# The commands for people that are no target as well.
+COMMANDS = ("run", "status", "compare", "export", "keep", "adopt", "discard", "clean")
 
 
 def explain_target(target: str, rules: Sequence[str], study: Study, folder: Path = Path()) -> str | None:

@@ -73,7 +73,7 @@ def data_differences(first: DatasetDescription | None, second: DatasetDescriptio
 
 def subset_differences(first: Collection, second: Collection) -> list[str]:
     """Return a sentence for each size of which the studies chose other training images for a common seed."""
-    one, other = _data_by_place(first), _data_by_place(second)
+    one, other = images_by_place(first), images_by_place(second)
     sentences = []
     for size in first.study.sizes:
         common = [place for place in one if place[0] == size and place in other]
@@ -85,7 +85,8 @@ def subset_differences(first: Collection, second: Collection) -> list[str]:
     return sentences
 
 
-def _data_by_place(collection: Collection) -> dict[tuple[int, int], str]:
+def images_by_place(collection: Collection) -> dict[tuple[int, int], str]:
+    """Return by size and seed the fingerprint of the images that current cells were trained on, whatever the method."""
     return {
         (one.cell.size, one.cell.seed): str(one.metrics["data_fingerprint"])
         for one in collection.current

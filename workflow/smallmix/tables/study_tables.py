@@ -100,6 +100,11 @@ class StudyTables:
     provenance: dict[str, Any] = field(default_factory=dict)
     published: Published | None = None
 
+    def versions_of(self, software: str) -> list[str]:
+        """Return the versions of `software`, a key of the recorded environments, that trained cells; sorted by text."""
+        groups = self.provenance.get("environments", [])
+        return sorted({str(group.get("environment", {}).get(software, "")) for group in groups} - {""})
+
     @property
     def sizes(self) -> list[int]:
         """Return the study's training-set sizes, ascending."""
