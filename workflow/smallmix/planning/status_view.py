@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smallmix.planning.status import LATELY_SHOWN, STATES, CellWatch, State, StatusReader, StudyStatus
-from smallmix.statistics.answer import AnswerSoFar, answer_so_far
 from smallmix.study.layout import Layout
 from smallmix.wording import NO_NUMBER, count_of, duration, percent, visible_text
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
     from rich.text import Text
+
+    from smallmix.statistics.answer import AnswerSoFar
 
 CELLS_LISTED = 10  # running and failed ones, each
 MOST_MARKS = 40  # seeds with a mark each; more are counted
@@ -109,6 +110,8 @@ def report_text(status: StudyStatus) -> str:
 
 def answer_line(layout: Layout) -> str | None:
     """Return the report's sentence by the cells that are finished now; None where there is none."""
+    from smallmix.statistics.answer import answer_so_far  # pandas and SciPy, which the lines of a run do without
+
     reader = StatusReader(layout)
     reader.read()
     said = answer_so_far(layout.study, reader.current_metrics())
