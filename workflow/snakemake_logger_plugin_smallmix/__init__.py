@@ -8,10 +8,11 @@ own.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TextIO
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -50,6 +51,7 @@ class LogHandler(LogHandlerBase):
         self._closed = False
         if self.own_words:
             _print_no_traceback_of_ctrl_c()
+            self._end_at_the_second_ctrl_c()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record."""
@@ -70,10 +72,36 @@ class LogHandler(LogHandlerBase):
 
     def close(self) -> None:
         """Say how the run ended."""
+        self._say_end()
+        super().close()
+
+    def _say_end(self) -> None:
         if self._display is not None and not self._closed:
             self._closed = True
             self._display.end()
-        super().close()
+
+    def _end_at_the_second_ctrl_c(self) -> None:
+        """Let a second Ctrl-C say how to go on and end the process by SIGINT, which a shell shows as 130.
+
+        Snakemake's own way out of a second one fails while jobs run: it closes event loops that are still in use, and
+        ends with a traceback and exit code 1.
+        """
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return  # ignored (nohup, background jobs), or another program's business
+        came = False
+
+        def receive(number: int, frame: FrameType | None) -> None:
+            nonlocal came
+            if not came:
+                came = True
+                raise KeyboardInterrupt
+            signal.signal(number, signal.SIG_DFL)
+            with contextlib.suppress(Exception):  # it may come amid a line: the process ends all the same
+                self._say_end()
+            signal.raise_signal(number)
+
+        with contextlib.suppress(ValueError):  # not the main thread: Python hears signals there alone
+            signal.signal(signal.SIGINT, receive)
 
     @property
     def writes_to_stream(self) -> bool:

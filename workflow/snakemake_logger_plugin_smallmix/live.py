@@ -80,10 +80,12 @@ class LiveLines:
 
         status = self._reader.read()
         running = status.of_state("running")
+        # Cells that only start hold no lock yet. Snakemake runs them, so "no cell trains now" would be wrong here.
+        knows = bool(running) or status.seconds_left is not None
         more = [f"... and {len(running) - CELLS_SHOWN} more"] if len(running) > CELLS_SHOWN else []
         return [
             "",
             *map(cell_line, running[:CELLS_SHOWN]),
             *more,
-            f"{summary_line(status)}; time left: {time_left_text(status)}",
+            summary_line(status) + (f"; time left: {time_left_text(status)}" if knows else ""),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -121,6 +122,22 @@ def test_a_terminal_is_drawn_anew_until_the_study_is_complete(tiny: TinyStudy) -
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_sigterm_ends_the_watch_with_the_cursor_shown(tiny: TinyStudy) -> None:
+    ours, theirs = pty.openpty()
+    process = start(tiny, "--watch", "0.1", stdout=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # as Linux ends a terminal whose other side was closed
+        while part := os.read(ours, 65536):
+            seen += part
+            if b"Report" in seen and process.poll() is None:
+                process.terminate()
+    os.close(ours)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (-signal.SIGTERM, "")
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
 
 
 def test_it_starts_without_torch(tiny: TinyStudy) -> None:

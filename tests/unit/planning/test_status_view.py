@@ -129,6 +129,26 @@ So far     label-mix came out ahead of non at the one size tried (+12.0 points
            20 images
 Report     reports/demo/report.html (not written yet)"""
 
+
+def test_a_low_terminal_keeps_the_last_lines_at_the_cost_of_the_lists() -> None:
+    def heights(rows: int | None) -> list[str]:
+        console = Console(width=80, file=io.StringIO(), color_system=None, highlight=False, markup=False)
+        console.print(render_table(midway(), rows=rows))
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().splitlines()
+
+    whole = heights(None)
+    assert heights(len(whole)) == whole
+    low = heights(len(whole) - 1)
+    assert len(low) < len(whole)
+    assert low[-6:] == whole[-6:]
+    assert "Ended lately" in low
+    lowest = heights(1)  # as low as can be: nothing that is counted above is lost
+    assert "Ended lately" not in lowest
+    assert "  ... and 2 more" in lowest
+    assert lowest[-6:] == whole[-6:]
+
+
 PLAIN = """\
 study demo: 2 of 18 cells done, 1 in the store, 3 running, 1 stopped, 9 waiting, 1 failed, 1 outdated
 n20/non/seed0 current, best test accuracy 43.10 %, trained in 7 s

@@ -5,14 +5,22 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from smallmix.planning.run_view import CurrentRun
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_smallmix.job_logs import Saved, find_message, find_saved, was_stopped
+from snakemake_logger_plugin_smallmix.live import LiveLines
 from snakemake_logger_plugin_smallmix.run_display import RunDisplay
 
+from tests.tiny_study import TinyStudy
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[3] / "workflow"
 SHELL = "exec python -m smallmix train-cell --cell '{\"budget\":1}' --output {0}"
 
 
@@ -194,3 +202,31 @@ def test_logs_are_read_by_their_last_message() -> None:
         find_message(trace, 1)
         == "it ended with exit status 1: ValueError: odd (unexpected: the log has the whole traceback)"
     )
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_cells_that_only_start_are_not_said_not_to_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    live = LiveLines(stream)
+    live.start(CurrentRun(TinyStudy.write(tmp_path).layout, "the command"))
+    live.stop()
+    assert "study tiny: 0 of 6 cells done, 6 waiting" in stream.getvalue()
+    assert "no cell trains now" not in stream.getvalue()
+
+
+def test_lines_of_running_cells_load_no_library_for_tables() -> None:
+    """A run's first reading would take seconds, and the drawn lines would stay old for ten times as long."""
+    program = (
+        "import sys; import smallmix.planning.status, smallmix.planning.status_view; "
+        "heavy = {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

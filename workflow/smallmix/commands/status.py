@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from smallmix.commands.options import Command, add_configuration, add_study_names
@@ -91,13 +94,35 @@ def _draw(look: Callable[[], StudyStatus], seconds: float | None) -> StudyStatus
     if seconds is None or status.is_complete:
         console.print(render_table(status, ascii_only=ascii_only))
         return status
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    with _ended_by_sigterm(), Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            live.update(render_table(status, ascii_only=ascii_only), refresh=True)
+            rows = None if status.is_complete else console.height
+            live.update(render_table(status, ascii_only=ascii_only, rows=rows), refresh=True)
             if status.is_complete:
                 return status
             time.sleep(seconds)
             status = look()
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process after the block has cleaned up: it hides the terminal's cursor."""
+    usual = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    except _Terminated:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 def terminal() -> Console:

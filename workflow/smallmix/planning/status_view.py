@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smallmix.planning.status import LATELY_SHOWN, STATES, CellWatch, State, StatusReader, StudyStatus
-from smallmix.statistics.answer import AnswerSoFar, answer_so_far
 from smallmix.study.layout import Layout
 from smallmix.wording import NO_NUMBER, count_of, duration, percent, visible_text
 
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-CELLS_LISTED = 10  # running and failed ones, each
+    from smallmix.statistics.answer import AnswerSoFar
+
+# How many running and failed cells are listed, each, and how many that ended lately: fewer where the screen is low.
+LISTS = ((10, LATELY_SHOWN), (10, 2), (10, 0), (4, 0), (1, 0))
 MOST_MARKS = 40  # seeds with a mark each; more are counted
 WIDE = 100  # columns of a terminal, from which on the iteration is shown, too
 BAR = 12
@@ -59,9 +61,12 @@ TO_ASCII = str.maketrans(
 )
 
 
-def render_table(status: StudyStatus, *, ascii_only: bool = False) -> RenderableType:
-    """Return what rich draws of the status, as wide as the console: from 60 columns on."""
-    return _StatusTable(status, ascii_only)
+def render_table(status: StudyStatus, *, ascii_only: bool = False, rows: int | None = None) -> RenderableType:
+    """Return what rich draws of the status, as wide as the console: from 60 columns on.
+
+    With `rows`, lists are shortened where it would be higher: what stands last is what people wait for.
+    """
+    return _StatusTable(status, ascii_only, rows)
 
 
 def plain_lines(status: StudyStatus) -> list[str]:
@@ -109,6 +114,8 @@ def report_text(status: StudyStatus) -> str:
 
 def answer_line(layout: Layout) -> str | None:
     """Return the report's sentence by the cells that are finished now; None where there is none."""
+    from smallmix.statistics.answer import answer_so_far  # pandas and SciPy, which the lines of a run do without
+
     reader = StatusReader(layout)
     reader.read()
     said = answer_so_far(layout.study, reader.current_metrics())
@@ -153,13 +160,23 @@ def as_json(status: StudyStatus) -> dict[str, Any]:
 
 
 class _StatusTable:
-    """Draws a status with rich, by the width it is given."""
+    """Draws a status with rich, by the width it is given and, where it is known, the height."""
 
-    def __init__(self, status: StudyStatus, ascii_only: bool) -> None:
-        self._status, self._ascii = status, ascii_only
+    def __init__(self, status: StudyStatus, ascii_only: bool, rows: int | None) -> None:
+        self._status, self._ascii, self._rows = status, ascii_only, rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        width = options.max_width
+        from rich.console import Group
+
+        for listed, ended in LISTS:
+            parts = list(self._parts(options.max_width, listed, ended))
+            free = options.update(height=None)  # without it, rich fills a given height with empty lines
+            if self._rows is None or len(console.render_lines(Group(*parts), free)) <= self._rows:
+                break
+        yield from parts
+
+    def _parts(self, width: int, listed: int, ended: int) -> Iterator[RenderableType]:
+        """Return all parts, with at most so many running, failed, and lately ended cells."""
         yield self._text(f"{self._status.study}: {visible_text(self._status.title)}", "bold")
         yield self._text(summary_line(self._status).partition(": ")[2])
         yield self._text("")
@@ -173,12 +190,12 @@ class _StatusTable:
         ):
             if cells:
                 yield self._text(f"\n{title}", "bold")
-                yield from draw(cells[:CELLS_LISTED], width)
-                if len(cells) > CELLS_LISTED:
-                    yield self._text(f"  ... and {len(cells) - CELLS_LISTED} more")
-        if self._status.lately:
+                yield from draw(cells[:listed], width)
+                if len(cells) > listed:
+                    yield self._text(f"  ... and {len(cells) - listed} more")
+        if self._status.lately[:ended]:
             yield self._text("\nEnded lately", "bold")
-            yield self._lately()
+            yield self._lately(ended)
         yield self._text("")
         yield self._pairs()
 
@@ -273,13 +290,13 @@ class _StatusTable:
                 yield self._text(f"  log: {one.log.as_posix()}", "dim")
         yield self._text("To train them again, run the study again: what is done stays.", "dim")
 
-    def _lately(self) -> Table:
+    def _lately(self, most: int) -> Table:
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2))
         for _ in range(4):
             table.add_column(no_wrap=True)
-        for one in self._status.lately[:LATELY_SHOWN]:
+        for one in self._status.lately[:most]:
             mark = self._mark(one.state)
             mark.append_text(self._text(f" {one.id}", "default"))
             what = LOOKS[one.state].word
