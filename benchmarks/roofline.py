@@ -41,6 +41,7 @@ def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_
 
     Every map goes through memory between batch normalisation and convolution: its statistics must be known first.
     """
+    assert model.width is not None and model.blocks is not None
     elements = PASSES_OF_AN_OUTPUT * model.width * side**2  # the stem, whose input needs no gradient
     for channels_in, channels_out, stride in block_shapes(model.width, model.blocks):
         before, after = channels_in * side**2, channels_out * (-(-side // stride)) ** 2
@@ -50,7 +51,7 @@ def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_
         if needs_projection(channels_in, channels_out, stride):
             elements += 2 * before + PASSES_OF_AN_OUTPUT * after
         side = -(-side // stride)
-    form = find_network(model.name)
+    form = find_network(model)
     assert isinstance(form, PreActivationForm)
     if form.final_norm:  # pooling reads what it gives, and no weight gradient reads it again
         elements += (PASSES_OF_AN_INPUT - 1) * after

@@ -151,7 +151,7 @@ def _touch(study: Study, folder: Path) -> None:
             "format": 1,
             "cell": value.to_dict(),
             "cell_fingerprint": value.fingerprint,
-            "code_fingerprint": fingerprint_training(value.method.mix, value.model.name),
+            "code_fingerprint": fingerprint_training(value),
             "data_fingerprint": known_data(layout.subset(cell), layout.dataset),
             "filler": [0.0] * 150,
         }

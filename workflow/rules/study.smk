@@ -111,6 +111,7 @@ LOGS = f"{DECLARED.logs}/{STUDY.name}"
 # With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
 STORAGE = workflow.storage_settings.default_storage_provider
 CELLS = {cell.id: cell for cell in STUDY.cells}
+OWN_CODE = list(STUDY.own_code)
 # For the logger plugin, which says how to continue and what the answer is. Where it speaks, the hooks need not.
 RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
 announce(RUN)

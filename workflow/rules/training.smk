@@ -1,9 +1,7 @@
 """Stage 3: one training job per size x method x seed."""
 
 # Of the code that decides a cell's numbers; another method's or network's file is none of its business.
-TRAINING_CODE = {
-    place: fingerprint_training(cell.value.method.mix, cell.value.model.name) for place, cell in CELLS.items()
-}
+TRAINING_CODE = {place: fingerprint_training(cell.value) for place, cell in CELLS.items()}
 
 SMALLEST_LAST = sorted(STUDY.sizes, reverse=True)
 
@@ -18,6 +16,8 @@ rule train_cell:
         dataset=f"{DATASET}/dataset.json",
         arrays=BROUGHT_ALONG,
         subset=SUBSET,
+        # The user's files with methods and networks. Their content counts, by the parameter `code`; their times do not.
+        own_code=ancient(local(OWN_CODE)),
     output:
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
         predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",
@@ -49,6 +49,6 @@ rule train_cell:
     shell:
         # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
-        "exec {params.smallmix} train-cell --cell {params.cell:q} --dataset {params.dataset} --subset {input.subset} "
+        "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} --dataset {params.dataset} --subset {input.subset} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
         "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

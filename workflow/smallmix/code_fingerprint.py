@@ -21,10 +21,14 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smallmix import atomic_files
-from smallmix.errors import SmallmixError
+from smallmix.errors import ConfigurationError, SmallmixError
+from smallmix.own_code import names_own_code, own_file
+
+if TYPE_CHECKING:
+    from smallmix.study.cell import Cell
 
 PACKAGE = "smallmix"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -38,6 +42,7 @@ FOR_PEOPLE = frozenset(
         "smallmix.file_locks",  # who waits for whom
         "smallmix.code_fingerprint",  # what is run again
         "smallmix.project_files",  # where files lie whose content is compared
+        "smallmix.own_code",  # how a user's file is run; its content is covered apart
         "smallmix.datasets.progress",  # how far something has come
         "smallmix.datasets.download",  # what arrives has a known checksum, or is refused
     }
@@ -54,23 +59,44 @@ def fingerprint_code(*modules: str) -> str:
     return digest.hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
-@functools.cache
-def fingerprint_training(mix: str, network: str) -> str:
-    """Return the fingerprint of the code that decides the numbers of a cell with this method and this network.
+def fingerprint_training(cell: Cell) -> str:
+    """Return the fingerprint of the code that decides the numbers of a cell: of its method and its network, and shared.
 
-    `mix` is the method's and `network` the model's name, as they stand in the cell's value.
+    Of a user's file the meaning of that file is covered, whatever folder it lies in.
+    Raises ConfigurationError where a user's file cannot be read, or is no Python.
     """
-    return fingerprint_code(*training_modules(mix, network))
+    named = [(cell.method.mix, cell.method.file), (cell.model.name, cell.model.file)]
+    own = [_own_meaning(name, file) for name, file in named if names_own_code(name)]
+    code = fingerprint_code(*training_modules(cell.method.mix, cell.model.name))
+    if not own:
+        return code
+    return hashlib.sha256("\n".join([code, *own]).encode()).hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
 def training_modules(mix: str, network: str) -> list[str]:
     """Return the modules of `science/` that every training shares, and those of the method and the network.
 
-    What these import is covered as well, so a network's file brings in what it shares with others.
+    What these import is covered as well, so a network's file brings in what it shares with others. A name such as
+    torchvision:NAME means the module before the colon. A user's file is no module.
     """
     shared = [f"{PACKAGE}.science.{path.stem}" for path in sorted((PACKAGE_FOLDER / "science").glob("[!_]*.py"))]
-    own = [("methods", mix), ("networks", network)]
-    return [*shared, *(f"{PACKAGE}.science.{folder}.{name.replace('-', '_')}" for folder, name in own)]
+    own = [(folder, name) for folder, name in (("methods", mix), ("networks", network)) if not names_own_code(name)]
+    return [*shared, *(f"{PACKAGE}.science.{folder}.{module_of(name)}" for folder, name in own)]
+
+
+def module_of(name: str) -> str:
+    """Return the module in which a method or a network of a name lies."""
+    return name.partition(":")[0].replace("-", "_")
+
+
+def _own_meaning(name: str, file: str | None) -> str:
+    """Return a line that names a user's class or function, and what its file means."""
+    try:
+        return f"{name} {read_meaning(Path(file or own_file(name)).read_bytes()).sha256}"
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file or own_file(name)}, which a study names: {error}.") from error
+    except SyntaxError as error:
+        raise ConfigurationError(f"{file}, line {error.lineno}: {error.msg}. Correct that file.") from error
 
 
 def import_closure(modules: Iterable[str]) -> set[str]:

@@ -23,6 +23,9 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cell", required=True, help="the cell's value as JSON, or (with --study) its id: n500/label-mix/seed0"
     )
+    parser.add_argument(
+        "--own-code", nargs="*", default=[], metavar="FILE", help="your files with the cell's method and network"
+    )
     parser.add_argument("--study", type=Path, help="study.json, to look up a cell by its id")
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--subset", type=Path, required=True, help="table of the cell's training images")
@@ -74,7 +77,7 @@ def _read_cell(arguments: argparse.Namespace) -> Cell:
     if arguments.study is not None:
         return Study.load(arguments.study).cell(arguments.cell).value
     try:
-        return Cell.from_dict(json.loads(arguments.cell))
+        return Cell.from_dict(json.loads(arguments.cell)).with_files(arguments.own_code)
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"--cell is not a cell's value in JSON ({type(error).__name__}: {error}). To name a cell by its id, "

@@ -74,17 +74,18 @@ def _examples_of(
         different = np.flatnonzero(labels[rows] != labels[partners])
         position = int(different[0]) if len(different) else 0
         own, partner = np.asarray(images[rows[position]]), np.asarray(images[partners[position]])
-        weight = float(plan.image_weight[iteration])
+        weights = {name: table[iteration] for name, table in plan.drawn.items()}
+        weight = weights.get("image_weight", np.float32(1))
         # Training mixes after the normalisation, which is linear: mixtures of pixels are the same pictures.
         pair = np.stack([own, partner]).astype(np.float32)
-        mixed = np.rint(mix_images(pair, np.array([1, 0]), np.asarray(plan.image_weight[iteration]))[0])
+        mixed = np.rint(mix_images(pair, np.array([1, 0]), np.asarray(weight))[0])
         examples.append(
             MixedExample(
                 own_image=own,
                 partner_image=partner,
                 mixed_image=mixed.astype(np.uint8),
-                image_weight=weight,
-                label_weight=float(plan.label_weight[iteration]),
+                image_weight=float(weight),
+                label_weight=float(weights.get("label_weight", 1.0)),
                 own_label=str(classes[int(labels[rows[position]])]),
                 partner_label=str(classes[int(labels[partners[position]])]),
             )

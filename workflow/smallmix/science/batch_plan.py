@@ -1,21 +1,25 @@
 """The batch plan: all random draws of a training, made ahead as tables.
 
 A plan chunk covers a few whole epochs. Row i of its tables says which images iteration i sees, how each is cropped and
-flipped, whom it is mixed with, with which weights, and at which learning rate. The tables of order, crops, flips and
-partners are the same for every method of a (seed, size): methods differ in their weights alone.
+flipped, who its partner is, what the method has drawn for it, and at which learning rate. The tables of order, crops,
+flips and partners are the same for every method of a (seed, size): methods differ in their own tables alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallmix.science.batch_row import COMMON_TABLES
+from smallmix.science.method import Draws, Method, drawn_tables, find_method
 from smallmix.science.randomness import generator
-from smallmix.study.cell import Cell, MethodValue
+from smallmix.study.cell import Cell
 
 # A chunk is as many whole epochs as fill at least this many iterations. Part of the science: it decides the draws.
 ITERATIONS_PER_CHUNK = 256
@@ -35,12 +39,16 @@ class PlanChunk:
     crop_x: NDArray[np.int64]  # [I, B]
     flip: NDArray[np.bool_]  # [I, B]
     partner: NDArray[np.int64]  # [I, B] positions within the batch
-    image_weight: NDArray[np.float32]  # [I] weight of the own image
-    label_weight: NDArray[np.float32]  # [I] weight of the own label
     learning_rate: NDArray[np.float32]  # [I]
+    drawn: Mapping[str, NDArray[Any]]  # the method's own tables by name: [I], or [I, B, ...]
 
     def __len__(self) -> int:
         return len(self.batch_sizes)
+
+    @property
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """Return all tables that a step reads, by name."""
+        return {**{name: getattr(self, name) for name in COMMON_TABLES}, **self.drawn}
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,11 @@ class BatchPlan:
     """The plan of one cell; its chunks are drawn on demand, in any order."""
 
     cell: Cell
+
+    @cached_property
+    def method(self) -> Method:
+        """Return the cell's method."""
+        return find_method(self.cell.method)
 
     @property
     def epochs_per_chunk(self) -> int:
@@ -85,7 +98,7 @@ class BatchPlan:
         padding = cell.recipe.crop_padding
         crops = self._draw("crop", number).integers(0, 2 * padding + 1, size=(2, *shape))
         flips = self._draw("flip", number).random(shape) < (0.5 if cell.recipe.flip else 0.0)
-        image_weight, label_weight = draw_mixing_weights(cell.method, self._draw("mixing weight", number), iterations)
+        drawn = drawn_tables(self.method, Draws(iterations, width, cell.seed, size, number))
         return PlanChunk(
             first_iteration=first,
             batch_sizes=batch_sizes[:wanted],
@@ -94,25 +107,12 @@ class BatchPlan:
             crop_x=crops[1, :wanted],
             flip=flips[:wanted],
             partner=keys.argsort(axis=1, kind="stable")[:wanted],
-            image_weight=image_weight[:wanted],
-            label_weight=label_weight[:wanted],
             learning_rate=learning_rates(cell, first, wanted),
+            drawn={name: table[:wanted] for name, table in drawn.items()},
         )
 
     def _draw(self, purpose: str, number: int) -> np.random.Generator:
-        return generator(self.cell.seed, self.cell.size, purpose, number)  # type: ignore[arg-type]
-
-
-def draw_mixing_weights(
-    method: MethodValue, draw: np.random.Generator, count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the image weights and label weights of `count` batches, both float32 [count], in [0, 1].
-
-    The method's own file draws them: see `smallmix.science.methods`.
-    """
-    own = importlib.import_module(f"smallmix.science.methods.{method.mix.replace('-', '_')}")
-    weights: tuple[NDArray[np.float32], NDArray[np.float32]] = own.draw_weights(method, draw, count)
-    return weights
+        return generator(self.cell.seed, self.cell.size, purpose, number)
 
 
 def learning_rates(cell: Cell, first: int, count: int) -> NDArray[np.float32]:

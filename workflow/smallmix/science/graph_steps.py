@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
+from smallmix.science.batch_row import BatchRow
 from smallmix.science.captures import Captures
+from smallmix.science.method import find_method
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
-from smallmix.science.training_step import BatchRow, LossFunction, StepStats, batch_loss, traceable_step
+from smallmix.science.training_step import LossFunction, StepStats, batch_loss, traceable_step
 
 # Above PyTorch's default of 8, behind which it goes on uncompiled without a word; here it is an error.
 COMPILED_FORMS = 64
@@ -34,22 +36,18 @@ class PlanTables:
 
     def __init__(self, plan: BatchPlan, device: torch.device) -> None:
         self._iterations = min(plan.iterations_per_chunk, plan.cell.iterations)
-        self._table: BatchRow | None = None  # until a chunk shows its parts' shapes
+        self._tables: dict[str, Tensor] | None = None  # until a chunk shows their shapes
         self.position = torch.zeros((1,), dtype=torch.int64, device=device)
 
     def load(self, chunk: PlanChunk, position: int) -> None:
         """Overwrite the tables, in the order of the device's stream: steps started before still read the old ones."""
-        sources = {
-            part.name: torch.from_numpy(np.ascontiguousarray(getattr(chunk, part.name)))
-            for part in dataclasses.fields(BatchRow)
-        }
-        if self._table is None:
-            self._table = BatchRow(**{name: self._place_for(source) for name, source in sources.items()})
+        sources = {name: torch.from_numpy(np.ascontiguousarray(table)) for name, table in chunk.tables.items()}
+        if self._tables is None:
+            self._tables = {name: self._place_for(source) for name, source in sources.items()}
         for name, source in sources.items():
             # Pinned memory is copied while the host goes on; PyTorch keeps it until the copy is done.
             waiting = source.pin_memory() if self.position.is_cuda else source
-            target: Tensor = getattr(self._table, name)
-            target[: len(chunk)].copy_(waiting, non_blocking=True)
+            self._tables[name][: len(chunk)].copy_(waiting, non_blocking=True)
         self.position.fill_(position)
 
     def _place_for(self, values: Tensor) -> Tensor:
@@ -64,8 +62,8 @@ class PlanTables:
             row = table.index_select(0, self.position)[0]
             return row[:batch_size] if row.ndim else row
 
-        assert self._table is not None
-        return BatchRow(**{part.name: select(getattr(self._table, part.name)) for part in dataclasses.fields(BatchRow)})
+        assert self._tables is not None
+        return BatchRow.of({name: select(table) for name, table in self._tables.items()})
 
 
 class GraphSteps:
@@ -83,6 +81,7 @@ class GraphSteps:
     ) -> None:
         self._data, self._state, self._stats, self._capture = data, state, stats, capture
         self._captures = captures or Captures()
+        self._method = find_method(state.cell.method)
         self._tables = PlanTables(BatchPlan(state.cell), data.training.labels.device)
         self._loss_function = compile_loss() if compiled else batch_loss
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
@@ -108,6 +107,7 @@ class GraphSteps:
         state, row = self._state, self._tables.next_row(batch_size)
         traceable_step(
             state.model,
+            self._method,
             state.optimizer,
             self._data.training,
             row,

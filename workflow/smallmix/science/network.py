@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Protocol, cast
 
+from smallmix.code_fingerprint import module_of
 from smallmix.science.randomness import weights_seed
 from smallmix.study.cell import ModelValue
 
@@ -27,9 +28,9 @@ class Network(Protocol):
         """Count the trainable weights."""
 
 
-def find_network(name: str) -> Network:
-    """Return the network of a `model.name`. Raises ModuleNotFoundError where no file has that name."""
-    return cast(Network, importlib.import_module(f"smallmix.science.networks.{name.replace('-', '_')}").NETWORK)
+def find_network(value: ModelValue) -> Network:
+    """Return the network of a cell's value. Raises ModuleNotFoundError where no file has its name."""
+    return cast(Network, importlib.import_module(f"smallmix.science.networks.{module_of(value.name)}").NETWORK)
 
 
 def build_network(value: ModelValue, image_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
@@ -45,7 +46,7 @@ def build_network(value: ModelValue, image_shape: tuple[int, int, int], classes:
         raise ValueError(f"the network takes square images of at least {SMALLEST_IMAGE} pixels, not {height} x {width}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights_seed(seed))
-        return find_network(value.name).build(value, channels, classes)
+        return find_network(value).build(value, channels, classes)
 
 
 def forward_flops(model: ModelValue, side: int, channels: int, classes: int) -> int:
@@ -53,9 +54,9 @@ def forward_flops(model: ModelValue, side: int, channels: int, classes: int) -> 
 
     `side` is the image's height and width in pixels. Forward and backward together take three times as much.
     """
-    return find_network(model.name).forward_flops(model, side, channels, classes)
+    return find_network(model).forward_flops(model, side, channels, classes)
 
 
 def parameter_count(model: ModelValue, channels: int, classes: int) -> int:
     """Count the network's trainable weights."""
-    return find_network(model.name).parameter_count(model, channels, classes)
+    return find_network(model).parameter_count(model, channels, classes)

@@ -7,14 +7,14 @@ along: the batches of iteration 70,000 can be drawn without those before it, whi
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["subset", "weights", "order", "crop", "flip", "partner", "mixing weight"]
+# What all methods of a seed and size draw alike. Under any other name a method draws its own.
+COMMON_PURPOSES = ("subset", "validation", "weights", "order", "crop", "flip", "partner")
 
 
-def generator(seed: int, size: int, purpose: Purpose, chunk: int = 0) -> np.random.Generator:
+def generator(seed: int, size: int, purpose: str, chunk: int = 0) -> np.random.Generator:
     """Return a numpy generator (PCG64) for one purpose; equal arguments give equal draws on every machine."""
     return np.random.Generator(np.random.PCG64(_entropy(seed, size, purpose, chunk)))
 
@@ -24,6 +24,6 @@ def weights_seed(seed: int) -> int:
     return _entropy(seed, 0, "weights", 0) >> 65
 
 
-def _entropy(seed: int, size: int, purpose: Purpose, chunk: int) -> int:
+def _entropy(seed: int, size: int, purpose: str, chunk: int) -> int:
     text = f"smallmix/{seed}/{size}/{purpose}/{chunk}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")

@@ -7,8 +7,7 @@ it passes an equivalence check there, and is eager otherwise. Evaluations are ca
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,14 +16,16 @@ from torch import Tensor
 
 from smallmix.science.arithmetic import require_deterministic_products
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
+from smallmix.science.batch_row import BatchRow
 from smallmix.science.captures import CaptureFailed, Captures, can_capture, causes_of, require_working_context
 from smallmix.science.early_loss import early_steps
 from smallmix.science.evaluation import plain_forward
 from smallmix.science.graph_evaluation import CapturedForward
 from smallmix.science.graph_steps import GraphSteps
+from smallmix.science.method import find_method
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import Difference, TrainingState
-from smallmix.science.training_step import BatchRow, NonFiniteLoss, StepStats, traceable_step
+from smallmix.science.training_step import NonFiniteLoss, StepStats, traceable_step
 from smallmix.study.cell import Executor
 
 EQUIVALENCE_STEPS = 8
@@ -47,19 +48,19 @@ class EagerSteps:
 
     def __init__(self, data: TrainingData, state: TrainingState, stats: StepStats) -> None:
         self._data, self._state, self._stats = data, state, stats
-        self._table: BatchRow | None = None
+        self._method = find_method(state.cell.method)
+        self._tables: dict[str, Tensor] = {}
 
     def load(self, chunk: PlanChunk, position: int) -> None:
         """See StepLauncher."""
-        self._table = upload(chunk, self._data.training.labels.device)
+        self._tables = upload(chunk, self._data.training.labels.device)
 
     def launch(self, position: int, batch_size: int) -> None:
         """See StepLauncher."""
-        assert self._table is not None
         state = self._state
-        row = row_of(self._table, position, batch_size)
+        row = row_of(self._tables, position, batch_size)
         precision = state.cell.recipe.precision
-        traceable_step(state.model, state.optimizer, self._data.training, row, precision, self._stats)
+        traceable_step(state.model, self._method, state.optimizer, self._data.training, row, precision, self._stats)
 
 
 class StepExecutor:
@@ -303,20 +304,15 @@ def _copy_after(
     return copy
 
 
-def upload(chunk: PlanChunk, device: torch.device) -> BatchRow:
-    """Return a chunk's tables on the device: a BatchRow whose tensors have the iterations in front."""
-    return BatchRow(
-        **{
-            part.name: torch.from_numpy(getattr(chunk, part.name)).to(device, non_blocking=True)
-            for part in dataclasses.fields(BatchRow)
-        }
-    )
+def upload(chunk: PlanChunk, device: torch.device) -> dict[str, Tensor]:
+    """Return a chunk's tables on the device, by name; iterations are in front."""
+    return {name: torch.from_numpy(table).to(device, non_blocking=True) for name, table in chunk.tables.items()}
 
 
-def row_of(table: BatchRow, position: int, batch_size: int) -> BatchRow:
+def row_of(tables: Mapping[str, Tensor], position: int, batch_size: int) -> BatchRow:
     """Return one row of a chunk's tables, cut to its batch: views."""
 
     def select(values: Tensor) -> Tensor:
         return values[position, :batch_size] if values.ndim > 1 else values[position]
 
-    return BatchRow(**{part.name: select(getattr(table, part.name)) for part in dataclasses.fields(BatchRow)})
+    return BatchRow.of({name: select(table) for name, table in tables.items()})

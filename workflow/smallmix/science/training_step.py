@@ -1,8 +1,9 @@
 """One training step, the same for every method and device: gather, crop, flip, normalise, mix, forward, loss, SGD.
 
-It consumes one row of the batch plan. Methods differ in the row's weights alone. Images stay uint8 until they are
-gathered. The random crop pads with black in pixel space, before normalisation; the results equal torchvision's
-RandomCrop(padding), RandomHorizontalFlip, ToTensor and Normalize bit for bit.
+It consumes one row of the batch plan. What differs from method to method is the method's own: how images are mixed and
+how labels are weighted. Images stay uint8 until they are gathered. The random crop pads with black in pixel space,
+before normalisation; the results equal torchvision's RandomCrop(padding), RandomHorizontalFlip, ToTensor and Normalize
+bit for bit.
 
 Start with `traceable_step`, at the end of the file.
 """
@@ -19,7 +20,8 @@ from torch.nn import functional
 from torch.optim.sgd import sgd
 
 from smallmix.science.arithmetic import reduced_precision
-from smallmix.science.mixing import mix_images
+from smallmix.science.batch_row import BatchRow
+from smallmix.science.method import Method
 from smallmix.study.cell import Precision
 
 
@@ -64,20 +66,6 @@ def gather_batch(windows: Tensor, rows: Tensor, crop_y: Tensor, crop_x: Tensor, 
 
 
 @dataclass(frozen=True)
-class BatchRow:
-    """One row of the batch plan on the device; B is the batch's own size, fillers cut off."""
-
-    rows: Tensor  # int64 [B]
-    crop_y: Tensor  # int64 [B]
-    crop_x: Tensor  # int64 [B]
-    flip: Tensor  # bool [B]
-    partner: Tensor  # int64 [B]
-    image_weight: Tensor  # float32 scalar
-    label_weight: Tensor  # float32 scalar
-    learning_rate: Tensor  # float32 scalar
-
-
-@dataclass(frozen=True)
 class TrainingImages:
     """The subset on the device: every crop of every image (a view), labels, normalisation."""
 
@@ -93,7 +81,7 @@ class TrainingImages:
         return normalized, self.labels[row.rows]
 
 
-LossFunction = Callable[[nn.Module, TrainingImages, BatchRow, Precision], Tensor]
+LossFunction = Callable[[nn.Module, Method, TrainingImages, BatchRow, Precision], Tensor]
 
 
 class NonFiniteLoss(Exception):
@@ -102,17 +90,6 @@ class NonFiniteLoss(Exception):
     def __init__(self, value: float) -> None:
         super().__init__(value)
         self.value = value
-
-
-def mixed_loss(logits: Tensor, labels: Tensor, partner: Tensor, label_weight: Tensor) -> Tensor:
-    """Return the mean cross-entropy against the two labels of each image, weighted; float32 scalar.
-
-    weight x CE(own label) + (1 - weight) x CE(partner's label), averaged over the batch (mixup, equation 2).
-    """
-    log_probabilities = functional.log_softmax(logits.float(), dim=1)
-    own = functional.nll_loss(log_probabilities, labels)
-    others = functional.nll_loss(log_probabilities, labels[partner])
-    return label_weight * own + (1 - label_weight) * others
 
 
 class MomentumSgd:
@@ -213,17 +190,21 @@ class StepStats:
         self.largest_early_step.copy_(torch.where(largest, self.finite_steps, self.largest_early_step))
 
 
-def batch_loss(model: nn.Module, images: TrainingImages, row: BatchRow, precision: Precision) -> Tensor:
+def batch_loss(model: nn.Module, method: Method, images: TrainingImages, row: BatchRow, precision: Precision) -> Tensor:
     """Return the mean training loss of a row's batch, float32 scalar."""
     batch, labels = images.batch(row)
-    mixed = mix_images(batch, row.partner, row.image_weight)
+    mixed = method.mix(batch, row)
     with reduced_precision(precision, mixed.device):
-        logits = model(mixed)
-    return mixed_loss(logits, labels, row.partner, row.label_weight)
+        if method.mixes_features:
+            logits = model(mixed, lambda features, stage: method.mix_features(features, stage, row))
+        else:
+            logits = model(mixed)
+    return method.loss(functional.log_softmax(logits.float(), dim=1), labels, row)
 
 
 def traceable_step(
     model: nn.Module,
+    method: Method,
     optimizer: MomentumSgd,
     images: TrainingImages,
     row: BatchRow,
@@ -236,7 +217,7 @@ def traceable_step(
     The loss goes into `stats`, which keeps the optimiser from any update once a loss was not finite. `loss_function`
     is `batch_loss` or a compiled form of it.
     """
-    loss = loss_function(model, images, row, precision)
+    loss = loss_function(model, method, images, row, precision)
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     stats.record(loss.detach(), len(row.rows))

@@ -7,8 +7,10 @@ share its training; a method's name may change freely, because its meaning is in
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.study.iterations import EpochBatches, EvaluationMoments, LastBatch
@@ -20,7 +22,11 @@ SubsetRule = Literal["head", "balanced", "random"]
 BudgetUnit = Literal["epochs", "iterations"]
 Precision = Literal["fp32", "bf16"]
 Executor = Literal["automatic", "eager", "graph", "graph-compiled"]
-ADDED_LATER = "added-later"
+Schedule = Literal["steps", "cosine"]
+Fit = Literal["crop", "pad", "squash"]
+# Parameters by name, sorted by it: a mapping that can be hashed. A JSON text has it as a mapping.
+Parameters = tuple[tuple[str, Any], ...]
+ADDED_LATER, NO_PART = "added-later", "no-part"
 
 
 def added_later(neutral: Any) -> Any:
@@ -32,17 +38,23 @@ def added_later(neutral: Any) -> Any:
     return dataclasses.field(default=neutral, metadata={ADDED_LATER: True})
 
 
+def no_part() -> Any:
+    """Declare a field that is no part of the value: where a file lies. It is in no JSON text and in no comparison."""
+    return dataclasses.field(default=None, compare=False, repr=False, metadata={NO_PART: True})
+
+
 @dataclass(frozen=True)
 class DatasetValue:
     """Which images, and how foreign ones were brought to one shape. Their content is covered by checksums apart.
 
-    `name` is cifar10, digits or image-list; `image_size` (pixels a side) and `color` (rgb or grey) are None except
-    for image-list.
+    `name` is as in the configuration. `image_size` (pixels a side) and `color` (rgb or grey) are None except for the
+    user's own images; `fit` says how these become square.
     """
 
     name: str
     image_size: int | None = None
     color: str | None = None
+    fit: Fit = added_later("crop")
 
 
 @dataclass(frozen=True)
@@ -56,26 +68,38 @@ class SubsetValue:
 
 @dataclass(frozen=True)
 class MethodValue:
-    """What is mixed, and the two parameters of the Beta distribution of lambda (None where nothing is mixed)."""
+    """What is mixed, the two parameters of the Beta distribution of lambda (None where there is none), and others.
+
+    `mix` names a file of science/methods, or a user's class, as in my_method.py:MyMethod; `file` is where that lies.
+    """
 
     mix: Mix
     beta: tuple[float, float] | None = None
+    parameters: Parameters = added_later(())
+    file: str | None = no_part()
 
 
 @dataclass(frozen=True)
 class ModelValue:
-    """The network: width is the number of channels of the first stage, blocks the number of blocks of each stage."""
+    """The network: width is the number of channels of the first stage, blocks the number of blocks of each stage.
+
+    Both are None where the network does not read them. `name` names a file of science/networks (up to a colon), or a
+    user's function, as in my_network.py:build; `file` is where that lies, or the file of weights to begin with.
+    """
 
     name: str
-    width: int
-    blocks: tuple[int, int, int, int]
+    width: int | None
+    blocks: tuple[int, int, int, int] | None
+    parameters: Parameters = added_later(())
+    file: str | None = no_part()
 
 
 @dataclass(frozen=True)
 class RecipeValue:
-    """How the network is trained. `decay_at` are fractions of the budget; crop_padding is in pixels.
+    """How the network is trained. `decay_at` and `warm_up` are fractions of the budget; crop_padding is in pixels.
 
     last_batch says what becomes of an epoch's remainder; values written before there was a choice kept it.
+    decay_normalization says whether weights of normalisation layers, and biases, decay as all others do.
     """
 
     batch_size: int
@@ -90,6 +114,10 @@ class RecipeValue:
     executor: Executor
     cpu_threads: int
     last_batch: LastBatch = "keep"
+    schedule: Schedule = added_later("steps")
+    warm_up: float = added_later(0.0)
+    nesterov: bool = added_later(False)
+    decay_normalization: bool = added_later(True)
 
 
 @dataclass(frozen=True)
@@ -105,13 +133,18 @@ class EvaluationValue:
     """When the network is evaluated: every `every` epochs or iterations, and at the end.
 
     every_at_end takes the place of `every` in the last tenth of the budget, where it is not None. clean_train_limit is
-    the largest number of unmixed, unaugmented training images evaluated at the same moments.
+    the largest number of unmixed, unaugmented training images evaluated at the same moments. validation_images is the
+    number of unused training images that are evaluated then as well.
     """
 
     unit: BudgetUnit
     every: int
     clean_train_limit: int
     every_at_end: int | None = None
+    validation_images: int = added_later(0)
+
+
+_Part = TypeVar("_Part", MethodValue, ModelValue)
 
 
 @dataclass(frozen=True)
@@ -182,6 +215,17 @@ class Cell:
         """Return the value as its one canonical JSON text: what a Snakemake job gets as its parameter."""
         return canonical_json(self.to_dict())
 
+    def with_files(self, files: Iterable[str]) -> Cell:
+        """Return the same value that also knows where the user's files lie, by their names without folders."""
+        known = {Path(file).name: file for file in files}
+
+        def found(part: _Part, name: str) -> _Part:
+            return dataclasses.replace(part, file=known.get(name.partition(":")[0], part.file))
+
+        return dataclasses.replace(
+            self, method=found(self.method, self.method.mix), model=found(self.model, self.model.name)
+        )
+
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Cell:
         """Return the cell of a `to_dict` value. Raises TypeError or KeyError where keys are unknown or missing."""
@@ -189,10 +233,10 @@ class Cell:
         return cls(
             dataset=DatasetValue(**value["dataset"]),
             subset=SubsetValue(**value["subset"]),
-            method=MethodValue(**{**method, "beta": tuple(method["beta"]) if method["beta"] else None}),
+            method=MethodValue(**_with_tuples(method)),
             seed=value["seed"],
-            model=ModelValue(**{**model, "blocks": tuple(model["blocks"])}),
-            recipe=RecipeValue(**{**recipe, "decay_at": tuple(recipe["decay_at"])}),
+            model=ModelValue(**_with_tuples(model)),
+            recipe=RecipeValue(**_with_tuples(recipe)),
             budget=BudgetValue(**value["budget"]),
             evaluation=EvaluationValue(**value["evaluation"]),
         )
@@ -201,11 +245,27 @@ class Cell:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = [field for field in dataclasses.fields(value) if not _is_left_out(field, getattr(value, field.name))]
-        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields}
+        return {**plain, "parameters": dict(plain["parameters"])} if "parameters" in plain else plain
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
 
 
 def _is_left_out(field: dataclasses.Field[Any], value: Any) -> bool:
-    return ADDED_LATER in field.metadata and bool(value == field.default)
+    return NO_PART in field.metadata or (ADDED_LATER in field.metadata and bool(value == field.default))
+
+
+def parameters_of(mapping: Mapping[str, Any]) -> Parameters:
+    """Return a mapping's items sorted by name; lists become tuples, so that the result can be hashed."""
+    return tuple((name, _as_tuple(value)) for name, value in sorted(mapping.items()))
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _with_tuples(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a `to_dict` value with tuples instead of lists."""
+    changed = {name: _as_tuple(value) for name, value in part.items()}
+    return {**changed, "parameters": parameters_of(part["parameters"])} if "parameters" in part else changed

@@ -6,6 +6,7 @@ A key without a default must be given.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -22,11 +23,14 @@ from pydantic import (
     model_validator,
 )
 
+from smallmix.own_code import names_own_code
 from smallmix.study.cell import Executor, Precision, SubsetRule
 from smallmix.study.config_errors import listed, rule_error, show
 from smallmix.study.iterations import LastBatch
 from smallmix.study.layout import RESERVED_IDENTIFIERS
-from smallmix.study.published import MixName
+from smallmix.study.method_forms import METHODS
+from smallmix.study.misspelt_names import close_match
+from smallmix.study.parameters import checked_parameters
 
 _NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
 _NAME_FORM = "a name of 1 to 40 small letters, digits and hyphens, a letter or digit first"
@@ -158,28 +162,57 @@ class Subsets(Section):
         return redraw
 
 
+def _check_mix(mix: str) -> str:
+    return _check_known(mix, list(METHODS), "my_method.py:MyMethod")
+
+
+def _check_known(word: str, known: Sequence[str], example: str) -> str:
+    if word in known or names_own_code(word):
+        return word
+    match = close_match(word, known)
+    meant = f"; did you mean {match}?" if match else ""
+    raise rule_error(f"found {show(word)}{meant}; allowed: one of {', '.join(known)}, or FILE.py:NAME as in {example}")
+
+
 class Method(Section):
     """What a method mixes."""
 
-    mix: MixName = Field(description="What is mixed.")
+    mix: Annotated[str, AfterValidator(_check_mix)] = Field(
+        description=f"What is mixed: {', '.join(METHODS)}, or a class of your own, as in my_method.py:MyMethod, whose "
+        "file lies beside the configuration.",
+        json_schema_extra={"x-form": f"one of {', '.join(METHODS)}, or FILE.py:CLASS"},
+    )
     beta: Annotated[list[_Parameter], Field(min_length=2, max_length=2)] | None = Field(
         None,
         validate_default=True,
-        description="The two parameters of the Beta distribution of the weight; null (or left out) with mix none, "
-        "else required.",
+        description="The two parameters of the Beta distribution of the weight; null (or left out) with methods that "
+        "draw no weight, else required.",
+    )
+    parameters: dict[str, Any] = Field(
+        {},
+        validate_default=True,
+        description="Further parameters of the method by name, as docs/extending.md lists them.",
     )
 
     @field_validator("beta")
     @classmethod
     def _weigh_what_is_mixed(cls, beta: list[float] | None, info: ValidationInfo) -> list[float] | None:
         mix = info.data.get("mix")
-        if mix == "none" and beta is not None:
+        form = METHODS.get(mix or "")
+        if form is None:  # a class of the user's own, whose constructor knows
+            return beta
+        if not form.draws_weight and beta is not None:
             raise rule_error(
-                f"found {show(beta)}; with mix none nothing is weighted: delete it (in an overlay: beta: ~)"
+                f"found {show(beta)}; with mix {mix} no weight is drawn: delete it (in an overlay: beta: ~)"
             )
-        if mix not in (None, "none") and beta is None:
+        if form.draws_weight and beta is None:
             raise rule_error(f"is missing; mix {mix} needs the two parameters, for example [1, 1]")
         return beta
+
+    @field_validator("parameters")
+    @classmethod
+    def _check_parameters(cls, parameters: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return checked_parameters(METHODS.get(info.data.get("mix") or ""), parameters)
 
 
 class Model(Section):

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from smallmix.errors import ConfigurationError
+from smallmix.own_code import names_own_code, own_file, own_name
 from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
@@ -97,11 +98,27 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
+    _find_own_code(resolved, layers)
     resolved["title"] = resolved["title"] or resolved["study"]
     resolved["budgets"] = dict(
         sorted(resolved["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))
     )
     return resolved
+
+
+def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
+    """Write where the user's files lie instead of where they lie as seen from the file that names them."""
+    named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
+    for path, key in named:
+        section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
+        if names_own_code(section[key]):
+            section[key] = f"{_found(own_file(section[key]), layers.file((*path, key)))}:{own_name(section[key])}"
+
+
+def _found(written: str, stated_in: Path | None) -> str:
+    """Return the path of a file beside the configuration that names it, else as it is written."""
+    beside = None if stated_in is None else stated_in.parent / written
+    return beside.as_posix() if beside is not None and beside.is_file() else written
 
 
 def _is_known(problem: Problem, known: Sequence[Problem]) -> bool:

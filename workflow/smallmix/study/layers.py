@@ -42,6 +42,10 @@ class Layers:
         """Return file and line where a key got its value; empty where no file states it."""
         return next((read.place(path) for read in reversed(self.files) if path in read.lines), "")
 
+    def file(self, path: KeyPath) -> Path | None:
+        """Return the file in which a key got its value; None where no file states it."""
+        return next((Path(read.name) for read in reversed(self.files) if path in read.lines), None)
+
     def written(self, path: KeyPath) -> str | None:
         """Return how a value is spelled in the file that states it last (`no` for false)."""
         for read in reversed(self.files):

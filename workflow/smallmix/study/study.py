@@ -6,10 +6,11 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import canonical_json
+from smallmix.own_code import names_own_code, own_file, without_folder
 from smallmix.study.cell import (
     BudgetValue,
     Cell,
@@ -20,10 +21,9 @@ from smallmix.study.cell import (
     ModelValue,
     RecipeValue,
     SubsetValue,
+    parameters_of,
 )
 from smallmix.study.iterations import EpochBatches, LastBatch
-
-_Value = TypeVar("_Value", ModelValue, RecipeValue)
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,13 @@ class Study:
     def seeds(self) -> tuple[int, ...]:
         """Return the seeds, in the configuration's order."""
         return tuple(self.configuration["seeds"])
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """Return the paths of the user's files that its methods and its network lie in, each once, sorted."""
+        values = [cell.value for cell in self.cells]
+        files = {file for value in values for file in (value.method.file, value.model.file) if file is not None}
+        return tuple(sorted(files))
 
     @property
     def redraws_subsets(self) -> bool:
@@ -174,21 +181,23 @@ def _cell_value(configuration: dict[str, Any], size: int, method: str, seed: int
         subset=_subset_value(configuration["subsets"], size, seed),
         method=_method_value(configuration["methods"][method]),
         seed=seed,
-        model=_value_of(ModelValue, configuration["model"]),
-        recipe=_value_of(RecipeValue, {**recipe, **recipe["augmentation"], "last_batch": _last_batch(recipe, size)}),
+        model=_model_value(configuration["model"]),
+        recipe=_recipe_value({**recipe, **recipe["augmentation"], "last_batch": _last_batch(recipe, size)}),
         budget=budget,
         evaluation=_evaluation_value(configuration["evaluation"], budget),
     )
 
 
-def _value_of(kind: type[_Value], section: dict[str, Any]) -> _Value:
+def _recipe_value(section: dict[str, Any]) -> RecipeValue:
     """Return a value whose fields are keys of a section of the configuration, of the same names.
 
     A key that is missing, in a configuration of an earlier version, gets the field's default: what was done then.
     Raises KeyError where the field has none.
     """
-    fields = [one for one in dataclasses.fields(kind) if one.name in section or one.default is dataclasses.MISSING]
-    return kind(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields})
+    fields = [
+        one for one in dataclasses.fields(RecipeValue) if one.name in section or one.default is dataclasses.MISSING
+    ]
+    return RecipeValue(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields})
 
 
 def _as_declared(value: Any, annotation: str) -> Any:
@@ -216,10 +225,24 @@ def _subset_value(subsets: dict[str, Any], size: int, seed: int) -> SubsetValue:
 
 
 def _method_value(method: dict[str, Any]) -> MethodValue:
-    if method["mix"] == "none":
-        return MethodValue(mix="none")
-    first, second = method["beta"]
-    return MethodValue(mix=method["mix"], beta=(float(first), float(second)))
+    mix, beta = method["mix"], method.get("beta")
+    return MethodValue(
+        mix=without_folder(mix) if names_own_code(mix) else mix,
+        beta=None if beta is None else (float(beta[0]), float(beta[1])),
+        parameters=parameters_of(method.get("parameters") or {}),
+        file=own_file(mix) if names_own_code(mix) else None,
+    )
+
+
+def _model_value(model: dict[str, Any]) -> ModelValue:
+    name = model["name"]
+    return ModelValue(
+        name=without_folder(name) if names_own_code(name) else name,
+        width=model.get("width"),
+        blocks=None if model.get("blocks") is None else tuple(model["blocks"]),
+        parameters=parameters_of(model.get("parameters") or {}),
+        file=own_file(name) if names_own_code(name) else None,
+    )
 
 
 def _last_batch(recipe: dict[str, Any], size: int) -> LastBatch:

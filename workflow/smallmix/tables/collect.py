@@ -127,7 +127,7 @@ def find_wanted(
 
 def training_code(cell: Cell) -> str:
     """Return the fingerprint of the code that trains the cell, as it is now."""
-    return fingerprint_training(cell.method.mix, cell.model.name)
+    return fingerprint_training(cell)
 
 
 def known_data(subset: Path, dataset: Path) -> str | None:

@@ -101,7 +101,7 @@ def find_candidates(layout: Layout) -> Candidates:
         stored.setdefault((metrics["cell_fingerprint"], metrics["data_fingerprint"]), []).append((entry, metrics))
     for cell in layout.study.cells:
         data = fingerprint_data(layout.subset(cell), layout.dataset)
-        code = fingerprint_training(cell.value.method.mix, cell.value.model.name)
+        code = fingerprint_training(cell.value)
         target = StoreEntry(layout.store / store_key(cell.value, data, code))
         records = stored.get((cell.value.fingerprint, data), [])
         provable = [
@@ -152,7 +152,7 @@ def replay(layout: Layout, record: OlderRecord) -> tuple[int, str]:
         device = choose_device("cpu" if trained_on == "cpu" else "cuda")
     except SmallmixError:
         return 0, f"trained on {trained_on}, and there is no GPU here"
-    memory_format = choose_memory_format(device, cell.model.width)
+    memory_format = choose_memory_format(device, cell.model)
     data = load_training_data(cell, layout.dataset, layout.subset(record.cell), device, memory_format)
     history = (record.entry.finished / "history.csv").read_bytes().splitlines()
     state = TrainingState.fresh(cell, data, device)

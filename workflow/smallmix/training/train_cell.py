@@ -80,7 +80,7 @@ def train_cell_in_turns(job: TrainingJob, stop: StopRequest, report: Callable[[s
     entry: StoreEntry | None = None
     try:
         data_fingerprint = fingerprint_data(job.subset, job.dataset)
-        code_fingerprint = fingerprint_training(job.cell.method.mix, job.cell.model.name)
+        code_fingerprint = fingerprint_training(job.cell)
         entry = StoreEntry(job.store / store_key(job.cell, data_fingerprint, code_fingerprint))
         yield from _bring_record(job, entry, data_fingerprint, code_fingerprint, stop, report)
     except CellBusyError:
@@ -159,7 +159,7 @@ def _train_record(
     stop.check("starting")
     fix_arithmetic(cell.recipe.cpu_threads)
     device = choose_device(job.device)
-    memory_format = choose_memory_format(device, cell.model.width)
+    memory_format = choose_memory_format(device, cell.model)
     environment = describe_environment(cell, device, memory_format, job.version)
     unusable = explain_unusable_gpus(job.gpus) if device.type == "cpu" else None
     if unusable is not None:

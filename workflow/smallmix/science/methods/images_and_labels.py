@@ -1,18 +1,43 @@
-"""Mix images and labels with the same weight (Zhang et al., mixup, ICLR 2018, equation (2))."""
+"""Mix images and labels with the same weight (Zhang et al., mixup, ICLR 2018, equation (2)). One weight per batch."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.study.cell import MethodValue
+from smallmix.science.batch_row import BatchRow
+from smallmix.science.method import Draws, Method
+from smallmix.science.mixing import mix_images
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def draw_weights(
-    method: MethodValue, draw: np.random.Generator, count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the weights of the own image and of the own label, both the same lambda ~ Beta(a, b): float32 [count]."""
-    assert method.beta is not None
-    first, second = method.beta
-    weights = draw.beta(first, second, size=count).astype(np.float32)
-    return weights, weights
+@dataclass(frozen=True)
+class ImagesAndLabels(Method):
+    """lambda x own + (1 - lambda) x partner's, of images and of labels; lambda ~ Beta(a, b)."""
+
+    beta: tuple[float, float]
+    mixes_arrays: ClassVar[bool] = True
+
+    def draw(self, draws: Draws) -> Mapping[str, NDArray[Any]]:
+        """Return the weights of the own image and of the own label, both the same lambda: float32 [I]."""
+        weights = draws.generator("mixing weight").beta(*self.beta, size=draws.iterations).astype(np.float32)
+        return {"image_weight": weights, "label_weight": weights}
+
+    def mix(self, images: Tensor, row: BatchRow) -> Tensor:
+        """Return the mixed images."""
+        return mix_images(images, row.partner, row.drawn["image_weight"])
+
+    def loss(self, log_probabilities: Tensor, labels: Tensor, row: BatchRow) -> Tensor:
+        """Return the mean cross-entropy against both labels, weighted; float32 scalar."""
+        from smallmix.science.losses import mixed_loss
+
+        return mixed_loss(log_probabilities, labels, row.partner, row.drawn["label_weight"])
+
+
+METHOD = ImagesAndLabels

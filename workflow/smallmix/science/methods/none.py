@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from smallmix.study.cell import MethodValue
+from smallmix.science.batch_row import BatchRow
+from smallmix.science.method import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def draw_weights(
-    method: MethodValue, draw: np.random.Generator, count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the weights of the own image and of the own label, both 1: float32 [count]."""
-    ones = np.ones(count, dtype=np.float32)
-    return ones, ones
+@dataclass(frozen=True)
+class Plain(Method):
+    """The images and labels as they are."""
+
+    mixes_arrays: ClassVar[bool] = True
+
+    def loss(self, log_probabilities: Tensor, labels: Tensor, row: BatchRow) -> Tensor:
+        """Return the mean cross-entropy against the own labels, float32 scalar."""
+        from torch.nn import functional
+
+        return functional.nll_loss(log_probabilities, labels)
+
+
+METHOD = Plain

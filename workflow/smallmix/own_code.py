@@ -1,0 +1,80 @@
+"""Methods, networks and metrics of the user: Python files that a configuration names, as in my_method.py:MyMethod.
+
+A file is run as it is, once a process. What it imports from beside itself is not found: one file is one idea, and the
+fingerprint of a cell's code covers that file alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from smallmix.errors import ConfigurationError
+
+OWN = re.compile(r"^(?P<file>[^:]*[^:/]\.py):(?P<name>[A-Za-z_][A-Za-z0-9_]*)$")
+
+
+def names_own_code(name: str) -> bool:
+    """Return whether a name in a configuration means a user's file: FILE.py:NAME."""
+    return OWN.match(name) is not None
+
+
+def own_file(name: str) -> str:
+    """Return the path in FILE.py:NAME, as it is written."""
+    match = OWN.match(name)
+    assert match is not None
+    return match["file"]
+
+
+def own_name(name: str) -> str:
+    """Return the class or function in FILE.py:NAME."""
+    return name.rpartition(":")[2]
+
+
+def without_folder(name: str) -> str:
+    """Return FILE.py:NAME without the folder of the file: what stands in a cell's value."""
+    return f"{Path(own_file(name)).name}:{own_name(name)}"
+
+
+def load_own(name: str, file: str | None) -> Any:
+    """Return what NAME is in the user's file; `name` is FILE.py:NAME, `file` the path of that file.
+
+    Raises ConfigurationError where the file is not there, cannot be run, or has no such name.
+    """
+    if file is None:
+        raise ConfigurationError(
+            f"{name} is a user's file, and it was not handed over. Give its path by --own-code {own_file(name)}."
+        )
+    wanted = own_name(name)
+    module = _run(str(Path(file).resolve()))
+    if not hasattr(module, wanted):
+        raise ConfigurationError(f"{file} defines no {wanted}, which {name} names. Define it, or correct the name.")
+    return getattr(module, wanted)
+
+
+@functools.cache
+def _run(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"smallmix_own_{Path(path).stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path} is no Python file. Name a file that ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up by its name
+    try:
+        spec.loader.exec_module(module)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error}. Correct the path, or restore the file.") from error
+    except Exception as error:
+        raise ConfigurationError(f"{describe_place(error, path)}\nCorrect that file.") from error
+    return module
+
+
+def describe_place(error: BaseException, path: str) -> str:
+    """Return file, line and text of an error that a user's file has raised: the last line of that file that ran."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return f"{path}{f', line {line}' if line else ''}: {type(error).__name__}: {error}"

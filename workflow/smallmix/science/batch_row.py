@@ -1,0 +1,31 @@
+"""One row of the batch plan, as a training step reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COMMON_TABLES = ("rows", "crop_y", "crop_x", "flip", "partner", "learning_rate")
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One row of the plan's tables on the device. B is the number of the batch's own images: fillers are cut off."""
+
+    rows: Tensor  # int64 [B] positions within the subset
+    crop_y: Tensor  # int64 [B]
+    crop_x: Tensor  # int64 [B]
+    flip: Tensor  # bool [B]
+    partner: Tensor  # int64 [B] positions within the batch
+    learning_rate: Tensor  # float32 scalar
+    drawn: Mapping[str, Tensor]  # what the method has drawn for this batch: scalars, or [B, ...] for each image
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Tensor]) -> BatchRow:
+        """Return the row of tables by their names; what is not common to all methods is the method's own."""
+        common = {name: tables[name] for name in COMMON_TABLES}
+        return cls(**common, drawn={name: table for name, table in tables.items() if name not in common})
