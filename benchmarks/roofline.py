@@ -41,7 +41,6 @@ def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_
 
     Every map goes through memory between batch normalisation and convolution: its statistics must be known first.
     """
-    assert model.width is not None and model.blocks is not None
     elements = PASSES_OF_AN_OUTPUT * model.width * side**2  # the stem, whose input needs no gradient
     for channels_in, channels_out, stride in block_shapes(model.width, model.blocks):
         before, after = channels_in * side**2, channels_out * (-(-side // stride)) ** 2

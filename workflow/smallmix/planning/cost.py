@@ -129,4 +129,4 @@ class CellWork:
 
 def count_layers(cell: Cell) -> int:
     """Return the number of convolutions in two-convolution blocks, plus stem and last layer."""
-    return 2 * sum(cell.model.blocks or ()) + 2
+    return 2 * sum(cell.model.blocks) + 2

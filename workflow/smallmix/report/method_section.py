@@ -137,7 +137,7 @@ def _subsets(cell: Cell, redrawn: bool) -> str:
 
 
 def _blocks(cell: Cell) -> str:
-    return ", ".join(map(str, cell.model.blocks or ()))
+    return ", ".join(map(str, cell.model.blocks))
 
 
 def _fractions(fractions: tuple[float, ...]) -> str:

@@ -11,7 +11,7 @@ from smallmix.study.cell import ModelValue, Precision
 
 # The sizes of cuBLAS's work space with which its products are deterministic.
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
-WIDE = 64  # channels of the first stage; a network that has no such number counts as wide
+WIDE = 64  # channels of the first stage; a network without that number counts as wide
 
 
 class UnusableWorkspace(Exception):
@@ -52,7 +52,9 @@ def choose_memory_format(device: torch.device, model: ModelValue) -> torch.memor
     results, and equal machines must give equal bytes.
     """
     fast_everywhere = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return torch.channels_last if fast_everywhere or (model.width or WIDE) >= WIDE else torch.contiguous_format
+    return (
+        torch.channels_last if fast_everywhere or model.width == 0 or model.width >= WIDE else torch.contiguous_format
+    )
 
 
 def reduced_precision(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:

@@ -1,8 +1,8 @@
 """What a method is: what it draws ahead, what it does to a batch, and how it weights the labels.
 
 A method is a class in one file. Those of smallmix lie in `methods/`. A user's lies beside the configuration, which
-names it as in `mix: my_method.py:MyMethod`. Order, crops, flips, partners and initial weights are the same for all methods of
-a seed. Importing this needs no torch: figures draw and mix without it.
+names it as in `mix: my_method.py:MyMethod`. Order, crops, flips, partners and initial weights are the same for all
+methods of a seed. Importing this needs no torch: figures draw and mix without it.
 """
 
 from __future__ import annotations

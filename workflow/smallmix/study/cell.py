@@ -83,13 +83,13 @@ class MethodValue:
 class ModelValue:
     """The network: width is the number of channels of the first stage, blocks the number of blocks of each stage.
 
-    Both are None where the network does not read them. `name` names a file of science/networks (up to a colon), or a
+    They are 0 and empty where the network does not read them. `name` names a file of science/networks (up to a colon), or a
     user's function, as in my_network.py:build; `file` is where that lies, or the file of weights to begin with.
     """
 
     name: str
-    width: int | None
-    blocks: tuple[int, int, int, int] | None
+    width: int
+    blocks: tuple[int, ...]
     parameters: Parameters = added_later(())
     file: str | None = no_part()
 

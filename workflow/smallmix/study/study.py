@@ -238,8 +238,8 @@ def _model_value(model: dict[str, Any]) -> ModelValue:
     name = model["name"]
     return ModelValue(
         name=without_folder(name) if names_own_code(name) else name,
-        width=model.get("width"),
-        blocks=None if model.get("blocks") is None else tuple(model["blocks"]),
+        width=model["width"],
+        blocks=tuple(model["blocks"]),
         parameters=parameters_of(model.get("parameters") or {}),
         file=own_file(name) if names_own_code(name) else None,
     )

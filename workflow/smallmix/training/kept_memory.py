@@ -52,10 +52,10 @@ def expected_bytes(cell: Cell, image_shape: tuple[int, int, int], classes: int) 
     It need not be exact: memory beyond the reserved block is kept, too.
     """
     height, width, channels = image_shape
-    blocks = sum(count / 2**stage for stage, count in enumerate(cell.model.blocks or ()))
+    blocks = sum(count / 2**stage for stage, count in enumerate(cell.model.blocks))
     maps = MAPS_A_BLOCK * blocks * cell.recipe.batch_size + EVALUATED_MAPS
     weights = COPIES_OF_WEIGHTS * parameter_count(cell.model, channels, classes)
-    return int(BYTES_A_NUMBER * (maps * (cell.model.width or 1) * height * width + weights))
+    return int(BYTES_A_NUMBER * (maps * cell.model.width * height * width + weights))
 
 
 def keep_memory(reserved: int, library: Any = None) -> str:
