@@ -7,7 +7,7 @@ import os
 
 import torch
 
-from smallmix.study.cell import ModelValue, Precision
+from smallmix.study.cell import Precision
 
 # The sizes of cuBLAS's work space with which its products are deterministic.
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
@@ -44,7 +44,7 @@ def require_deterministic_products() -> None:
         raise UnusableWorkspace(value)
 
 
-def choose_memory_format(device: torch.device, model: ModelValue) -> torch.memory_format:
+def choose_memory_format(device: torch.device, width: int) -> torch.memory_format:
     """Return channels_last where it is the faster layout of convolutions, else contiguous.
 
     On CUDA and on processors with AVX-512 it always was (1.2 to 1.5 times, widths 8 to 64); with AVX2 only it helps
@@ -52,9 +52,8 @@ def choose_memory_format(device: torch.device, model: ModelValue) -> torch.memor
     results, and equal machines must give equal bytes.
     """
     fast_everywhere = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return (
-        torch.channels_last if fast_everywhere or model.width == 0 or model.width >= WIDE else torch.contiguous_format
-    )
+    wide = width == 0 or width >= WIDE
+    return torch.channels_last if fast_everywhere or wide else torch.contiguous_format
 
 
 def reduced_precision(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[None]:

@@ -83,8 +83,8 @@ class MethodValue:
 class ModelValue:
     """The network: width is the number of channels of the first stage, blocks the number of blocks of each stage.
 
-    They are 0 and empty where the network does not read them. `name` names a file of science/networks (up to a colon), or a
-    user's function, as in my_network.py:build; `file` is where that lies, or the file of weights to begin with.
+    They are 0 and empty where the network does not read them. `name` names a file of science/networks (up to a colon),
+    or a user's function, as in my_network.py:build. `file` is where that lies, or the file of weights to begin with.
     """
 
     name: str

@@ -36,8 +36,8 @@ def checked_parameters(form: HasParameters | None, given: Mapping[str, Any]) -> 
     if form is None:
         for name, value in given.items():
             if not _is_plain(value):
-                form = "a number, text, true, false, or a list of such"
-                raise rule_error(f"{name}: found {show(value)}; allowed: {form}")
+                plain = "a number, text, true, false, or a list of such"
+                raise rule_error(f"{name}: found {show(value)}; allowed: {plain}")
         return dict(given)
     try:
         return form.parameters.model_validate(dict(given)).model_dump()

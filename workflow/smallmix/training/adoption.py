@@ -152,7 +152,7 @@ def replay(layout: Layout, record: OlderRecord) -> tuple[int, str]:
         device = choose_device("cpu" if trained_on == "cpu" else "cuda")
     except SmallmixError:
         return 0, f"trained on {trained_on}, and there is no GPU here"
-    memory_format = choose_memory_format(device, cell.model)
+    memory_format = choose_memory_format(device, cell.model.width)
     data = load_training_data(cell, layout.dataset, layout.subset(record.cell), device, memory_format)
     history = (record.entry.finished / "history.csv").read_bytes().splitlines()
     state = TrainingState.fresh(cell, data, device)
