@@ -8,8 +8,7 @@ from typing import get_args
 import pytest
 from smallmix.report import method_section
 from smallmix.report.method_section import method_meaning
-from smallmix.science.batch_plan import draw_mixing_weights
-from smallmix.science.randomness import generator
+from smallmix.science.method import Draws, drawn_tables, find_method
 from smallmix.statistics import loss_floor
 from smallmix.statistics.loss_floor import floor_sentences, methods_of_equal_loss, pair_floor
 from smallmix.study.cell import MethodValue
@@ -35,8 +34,7 @@ def study_of(*methods: MethodValue) -> Study:
 
 @pytest.mark.parametrize("mix", get_args(MixName))
 def test_every_mix_has_a_file_a_sentence_and_a_floor_or_none_on_purpose(mix: str) -> None:
-    images, labels = draw_mixing_weights(method_of(mix), generator(0, 8, "mixing weight", 0), 5)
-    assert images.shape == labels.shape == (5,)
+    assert {table.shape for table in drawn_tables(find_method(method_of(mix)), Draws(5, 8, 0, 8, 0)).values()} <= {(5,)}
     assert mix in method_section.MIX_MEANINGS
     assert mix in loss_floor.PAIR_FLOORS
     floor = loss_floor.PAIR_FLOORS[mix]
