@@ -19,7 +19,6 @@ from smallmix.errors import ConfigurationError
 from smallmix.own_code import describe_place, names_own_code
 from smallmix.science.network import Network, NetworkCost, find_network
 from smallmix.study.cell import ModelValue
-from smallmix.study.network_forms import is_of_torchvision
 
 IMAGES = 2  # the fewest with which batch normalisation of maps of one pixel computes
 # The numbers that a step keeps for each that a forward pass writes: gradients and work space come on top.
@@ -138,6 +137,6 @@ def _explain(value: ModelValue, side: int, channels: int, error: Exception) -> s
             "numbers, in the memory layout channels_last. Correct that file; a step must not look at numbers."
         )
     remedy = "Take larger images, or another network"
-    if is_of_torchvision(value.name):
+    if value.name.startswith("torchvision:"):
         remedy = "Write model: {parameters: {image_size: 224}}, which enlarges the images, or take another network"
     return f"model.name: {value.name} cannot take {images} ({type(error).__name__}: {first_line}). {remedy}."

@@ -32,7 +32,7 @@ from smallmix.study.layers import (
     read_layers,
     take_out,
 )
-from smallmix.study.network_forms import is_of_torchvision
+from smallmix.study.network_forms import find_form, is_of_torchvision
 from smallmix.study.study import Study
 
 _HEADING = "The configuration"
@@ -101,6 +101,7 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
     _find_own_code(resolved, layers)
+    resolved["model"] |= _unread(resolved["model"]["name"])
     problems = [_placed(problem, layers, from_command_line) for problem in _find_weights(resolved["model"], layers)]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
@@ -118,6 +119,13 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
         section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
         if names_own_code(section[key]):
             section[key] = f"{_found(own_file(section[key]), layers.file((*path, key)))}:{own_name(section[key])}"
+
+
+def _unread(network: str) -> dict[str, Any]:
+    """Return the keys that a network does not read, with what stands in its cells' values: nothing."""
+    form = find_form(network)
+    keys = {"width": (0, form is not None and form.reads_width), "blocks": ([], form is not None and form.reads_blocks)}
+    return {key: nothing for key, (nothing, is_read) in keys.items() if not is_read}
 
 
 def _find_weights(model: dict[str, Any], layers: Layers) -> list[Problem]:
