@@ -16,8 +16,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from smallmix.errors import ConfigurationError
+from smallmix.fingerprints import fingerprint_file
 from smallmix.own_code import names_own_code, own_file, own_name
-from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message
+from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message, show
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
 from smallmix.study.layers import (
@@ -31,6 +32,7 @@ from smallmix.study.layers import (
     read_layers,
     take_out,
 )
+from smallmix.study.network_forms import find_form, is_of_torchvision
 from smallmix.study.study import Study
 
 _HEADING = "The configuration"
@@ -99,6 +101,10 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
     _find_own_code(resolved, layers)
+    resolved["model"] |= _unread(resolved["model"]["name"])
+    problems = [_placed(problem, layers, from_command_line) for problem in _find_weights(resolved["model"], layers)]
+    if problems:
+        raise ConfigurationError(message(problems, _HEADING))
     resolved["title"] = resolved["title"] or resolved["study"]
     resolved["budgets"] = dict(
         sorted(resolved["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))
@@ -113,6 +119,37 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
         section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
         if names_own_code(section[key]):
             section[key] = f"{_found(own_file(section[key]), layers.file((*path, key)))}:{own_name(section[key])}"
+
+
+def _unread(network: str) -> dict[str, Any]:
+    """Return the keys that a network does not read, with what stands in its cells' values: nothing."""
+    form = find_form(network)
+    keys = {"width": (0, form is not None and form.reads_width), "blocks": ([], form is not None and form.reads_blocks)}
+    return {key: nothing for key, (nothing, is_read) in keys.items() if not is_read}
+
+
+def _find_weights(model: dict[str, Any], layers: Layers) -> list[Problem]:
+    """Write where the file of the network's first weights lies, and its sha256; return what is wrong with it."""
+    parameters, path = model["parameters"], ("model", "parameters", "weights")
+    if not is_of_torchvision(model["name"]):
+        return []
+    stated = parameters["weights_sha256"]
+    if parameters["weights"] is None:
+        if not stated:
+            return []
+        return [Problem((*path[:2], "weights_sha256"), "is the sha256 of no file; give the file as weights, too")]
+    file = parameters["weights"] = _found(parameters["weights"], layers.file(path))
+    try:
+        parameters["weights_sha256"] = fingerprint_file(Path(file))
+    except OSError as error:
+        text = f"cannot read {show(file)} ({error.strerror}); correct the path, as seen from the configuration's folder"
+        return [Problem(path, text)]
+    if stated and stated != parameters["weights_sha256"]:
+        found = parameters["weights_sha256"]
+        return [
+            Problem(path, f"{show(file)} has the sha256 {found}, not the stated one; give the right file or sha256")
+        ]
+    return []
 
 
 def _found(written: str, stated_in: Path | None) -> str:

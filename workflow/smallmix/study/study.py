@@ -235,13 +235,15 @@ def _method_value(method: dict[str, Any]) -> MethodValue:
 
 
 def _model_value(model: dict[str, Any]) -> ModelValue:
-    name = model["name"]
+    name, parameters = model["name"], dict(model.get("parameters") or {})
+    # Of a file of weights, its sha256 among the parameters is the value's part.
+    file = own_file(name) if names_own_code(name) else parameters.pop("weights", None)
     return ModelValue(
         name=without_folder(name) if names_own_code(name) else name,
         width=model["width"],
         blocks=tuple(model["blocks"]),
-        parameters=parameters_of(model.get("parameters") or {}),
-        file=own_file(name) if names_own_code(name) else None,
+        parameters=parameters_of(parameters),
+        file=file,
     )
 
 
