@@ -41,12 +41,13 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.estimate import RunJobs
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.run_view import CurrentRun, announce, has_news, remove_so_far
-from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
+from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied, try_own_code
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
+from smallmix.study.own_trials import COPIES, copies_of, trials_of
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -163,6 +164,11 @@ onstart:
     if not STORAGE:
         keep_copied(LAYOUT)
     jobs = RunJobs.of(workflow.dag.needrun_jobs())
+    if "check_own_code" in jobs.others and not OWN_ENVIRONMENTS:
+        # The rule would say it, too, but while cells of other methods train.
+        OWN_FAULTS = try_own_code(f"{SMALLMIX} check-own-code --configuration {STUDY_ARGUMENT}")
+        if OWN_FAULTS:
+            raise WorkflowError(OWN_FAULTS)
     if set(jobs.others) != {"plan"} or jobs.cells:  # which says it better
         measuring = f"{SMALLMIX} plan {plan_options(workflow)} --measure --configuration {STUDY_ARGUMENT} || true"
         measure_here = None if OWN_ENVIRONMENTS else partial(shell, "{command}", command=measuring)

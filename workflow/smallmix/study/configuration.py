@@ -107,12 +107,29 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
 
 
 def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
-    """Write where the user's files lie instead of where they lie as seen from the file that names them."""
+    """Write where the user's files lie instead of where they lie as seen from the file that names them.
+
+    Raises ConfigurationError where files are not there, or two of one name would pass for each other in a cell's value.
+    """
     named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
+    problems: list[Problem] = []
+    files: dict[str, str] = {}
     for path, key in named:
         section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
-        if names_own_code(section[key]):
-            section[key] = f"{_found(own_file(section[key]), layers.file((*path, key)))}:{own_name(section[key])}"
+        if not names_own_code(section[key]):
+            continue
+        full = (*path, key)
+        file = _found(own_file(section[key]), layers.file(full))
+        section[key] = f"{file}:{own_name(section[key])}"
+        other = files.setdefault(Path(file).name, file)
+        if not Path(file).is_file():
+            text = f"there is no file {file}; correct the path, which starts from the configuration's folder"
+            problems.append(Problem(full, text, layers.place(full)))
+        elif other != file:
+            text = f"{other} and {file} have one name, by which cells know them; rename one of them"
+            problems.append(Problem(full, text, layers.place(full)))
+    if problems:
+        raise ConfigurationError(message(problems, _HEADING))
 
 
 def _found(written: str, stated_in: Path | None) -> str:
