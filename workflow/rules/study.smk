@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import fields
 from functools import partial
@@ -47,7 +48,7 @@ from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
-from smallmix.study.own_trials import COPIES, copies_of, trials_of
+from smallmix.study.own_trials import tried_of, trials_of
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -112,7 +113,6 @@ LOGS = f"{DECLARED.logs}/{STUDY.name}"
 # With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
 STORAGE = workflow.storage_settings.default_storage_provider
 CELLS = {cell.id: cell for cell in STUDY.cells}
-OWN_CODE = list(STUDY.own_code)
 # For the logger plugin, which says how to continue and what the answer is. Where it speaks, the hooks need not.
 RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
 announce(RUN)
@@ -164,8 +164,8 @@ onstart:
     if not STORAGE:
         keep_copied(LAYOUT)
     jobs = RunJobs.of(workflow.dag.needrun_jobs())
-    if "check_own_code" in jobs.others and not OWN_ENVIRONMENTS:
-        # The rule would say it, too, but while cells of other methods train.
+    if any(CELLS[place].own_code for place in jobs.cells) and not OWN_ENVIRONMENTS:
+        # The rule would say it, too, but file by file, and while cells of other methods train.
         OWN_FAULTS = try_own_code(f"{SMALLMIX} check-own-code --configuration {STUDY_ARGUMENT}")
         if OWN_FAULTS:
             raise WorkflowError(OWN_FAULTS)

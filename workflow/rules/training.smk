@@ -16,8 +16,8 @@ rule train_cell:
         dataset=f"{DATASET}/dataset.json",
         arrays=BROUGHT_ALONG,
         subset=SUBSET,
-        # Copies of the user's files, as they were tried. Their content counts, by the parameter `code`; their times do not.
-        own_code=ancient(lambda wildcards: COPIES_OF[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"]),
+        # Copies of the user's files, as they were tried.
+        own_code=lambda wildcards: COPIES_OF[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
     output:
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
         predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",

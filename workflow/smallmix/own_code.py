@@ -31,6 +31,11 @@ def own_file(name: str) -> str:
     return match["file"]
 
 
+def names_file(name: str, file: str) -> bool:
+    """Return whether a name in a configuration means something in this file of the user's."""
+    return names_own_code(name) and own_file(name) == file
+
+
 def own_name(name: str) -> str:
     """Return the class or function in FILE.py:NAME."""
     return name.rpartition(":")[2]

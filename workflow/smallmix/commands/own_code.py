@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from smallmix.study.own_trials import Trial
     from smallmix.study.study import Study
 
-RECORD = "own_code.json"
 KEPT = 1000  # the last ones; an entry is 64 characters
 
 
@@ -28,13 +27,14 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset", type=Path, help="folder of the data set's arrays (default: resources/<dataset>, if it is there)"
     )
-    parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="also write own_code.json and copies of the files that were tried"
-    )
+    parser.add_argument("--file", help="try only what lies in this file (default: all that the study names)")
+    parser.add_argument("--copy", type=Path, metavar="PATH", help="where to copy that file if no fault is found")
+    parser.add_argument("--record", type=Path, metavar="PATH", help="where to write what of it was tried, as JSON")
 
 
 def _check(arguments: argparse.Namespace) -> int:
     """Try what was not tried yet, and say what was found. What is sound is remembered, by content."""
+    from smallmix.atomic_files import write_bytes, write_text
     from smallmix.code_fingerprint import fingerprint_code
     from smallmix.datasets.description import find_description
     from smallmix.fingerprints import fingerprint_value
@@ -44,7 +44,8 @@ def _check(arguments: argparse.Namespace) -> int:
     from smallmix.study.own_trials import trials_of
 
     study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
-    trials = trials_of(study)
+    files = study.own_code if arguments.file is None else (arguments.file,)
+    trials = [trial for trial in trials_of(study) if {trial.cell.method.file, trial.cell.model.file} & set(files)]
     if not trials:
         print(f"study {study.name} names no method and no network of your own: nothing to try")
         return 0
@@ -60,9 +61,10 @@ def _check(arguments: argparse.Namespace) -> int:
     found = list(dict.fromkeys(fault for of_trial in faults.values() for fault in of_trial))
     if found:
         raise ConfigurationError(_message(found, study))
-    if arguments.output is not None:
-        _write(arguments.output, study, trials, shape, images.classes)
-    print(f"{', '.join(study.own_code)}: no fault found{'' if left else ' (tried before)'}")
+    if arguments.copy is not None and arguments.record is not None:
+        write_bytes(arguments.copy, Path(arguments.file).read_bytes())
+        write_text(arguments.record, _describe(trials, arguments.copy, shape, images.classes))
+    print(f"{', '.join(files)}: no fault found{'' if left else ' (tried before)'}")
     return 0
 
 
@@ -90,19 +92,15 @@ def _message(faults: Sequence[str], study: Study) -> str:
     )
 
 
-def _write(folder: Path, study: Study, trials: Sequence[Trial], shape: tuple[int, int, int], classes: int) -> None:
-    """Write copies of the files, which the cells are trained by, and a record of what was tried."""
-    from smallmix.atomic_files import write_bytes, write_text
+def _describe(trials: Sequence[Trial], copy: Path, shape: tuple[int, int, int], classes: int) -> str:
+    """Return the record of what was tried of a file."""
     from smallmix.fingerprints import fingerprint_file
-    from smallmix.study.own_trials import COPIES
 
-    for file in study.own_code:
-        write_bytes(folder / COPIES / Path(file).name, Path(file).read_bytes())
     record: dict[str, Any] = {
         "format": 1,
+        "sha256": fingerprint_file(copy),
         "image_shape": list(shape),
         "classes": classes,
-        "files": {Path(file).name: fingerprint_file(Path(file)) for file in study.own_code},
         "tried": [
             {
                 "methods": list(trial.methods),
@@ -113,7 +111,7 @@ def _write(folder: Path, study: Study, trials: Sequence[Trial], shape: tuple[int
             for trial in trials
         ],
     }
-    write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
+    return json.dumps(record, indent=1) + "\n"
 
 
 class Memory:

@@ -34,7 +34,7 @@ from smallmix.wording import DAY
 # take longer than there, so do they: both are Python that loads libraries.
 STEP_SECONDS = {
     "resolve_study": 0.1,
-    "check_own_code": 3.0,  # PyTorch's import, and some steps
+    "check_own_code": 0.4,  # what is new was tried as the run started
     "extract_subset": 0.15,
     "tabulate_subsets": 0.1,
     "collect_metrics": 0.2,
@@ -139,8 +139,8 @@ class StudyState:
         if not self.fetched and (cells or others["extract_subset"]):
             others["fetch_dataset"] = 1
         tables = self.layout.results
-        if any(cell.own_code for cell in in_need):
-            others["check_own_code"] = int(not (tables / "own_code.json").exists())
+        files = {Path(file).name for cell in in_need for file in cell.own_code}
+        others["check_own_code"] = sum(not (tables / "own_code" / name).exists() for name in files)
         if stages - {"one cell", "cells"}:
             others["resolve_study"] = int(not self.layout.study_file.exists())
         if stages & {"all", "subsets", "report"}:

@@ -7,6 +7,7 @@ training results are stored by content, so nothing is lost, and the study's fold
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from smallmix.errors import ConfigurationError
-from smallmix.own_code import names_own_code, own_file, own_name
+from smallmix.own_code import names_own_code, own_file, own_name, seen_from_here
 from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
@@ -133,9 +134,12 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
 
 
 def _found(written: str, stated_in: Path | None) -> str:
-    """Return the path of a file beside the configuration that names it, else as it is written."""
-    beside = None if stated_in is None else stated_in.parent / written
-    return beside.as_posix() if beside is not None and beside.is_file() else written
+    """Return the path of a file beside the configuration that names it, seen from here, else as it is written.
+
+    Snakemake names configuration files by their full paths, and commands as they are typed: the result is the same.
+    """
+    beside = None if stated_in is None else Path(os.path.abspath(stated_in.parent / written))
+    return seen_from_here(beside.as_posix()) if beside is not None and beside.is_file() else written
 
 
 def _is_known(problem: Problem, known: Sequence[Problem]) -> bool:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.fingerprints import fingerprint_value
-from smallmix.study.cell import BudgetValue, Cell, EvaluationValue, SubsetValue
+from smallmix.study.cell import BudgetValue, Cell, EvaluationValue, MethodValue, SubsetValue
 from smallmix.study.study import Study, StudyCell
 
 # Enough for every image to have a partner, and few enough for a wide network on a CPU.
 FEW_IMAGES = 8
-COPIES = "own_code"  # below results/<study>
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,19 @@ def trials_of(study: Study) -> tuple[Trial, ...]:
     return tuple(_trial_of(cells) for cells in together.values())
 
 
-def copies_of(cell: StudyCell, folder: Path | str) -> list[str]:
-    """Return where the copies of the user's files lie that a cell is trained by: the very files that were tried."""
-    return [f"{folder}/{Path(file).name}" for file in cell.own_code]
+def tried_of(trials: Sequence[Trial], file: str) -> list[str]:
+    """Return the sha256 of what in one file is tried. An edit of another file changes none, nor another batch size.
+
+    A method goes with its network: an edit of that trains its cells anew as well.
+    """
+    found = []
+    for trial in trials:
+        if trial.cell.method.file == file:
+            found.append(fingerprint_value([trial.cell.to_dict(), fingerprint_training(trial.cell)]))
+        elif trial.cell.model.file == file:
+            without = dataclasses.replace(trial.cell, method=MethodValue("none"))
+            found.append(fingerprint_value([without.to_dict(), fingerprint_training(without)]))
+    return sorted(set(found))
 
 
 def _trial_of(cells: list[StudyCell]) -> Trial:
