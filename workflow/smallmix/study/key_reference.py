@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smallmix.study.config_model import config_schema
-from smallmix.study.model_schema import key_table
+from smallmix.study.model_schema import free_keys, key_table
 
 _HEAD = """\
 # Keys of the configuration
@@ -84,6 +84,8 @@ def _one_type(kind: str, described: Mapping[str, Any]) -> str:
     if kind == "string":
         longest = described.get("maxLength")
         return f"text of up to {longest:,} characters" if longest else "text"
+    if kind == "object" and not (described.get("properties") or free_keys(described)):
+        return "names with their values"
     return {"boolean": "true or false", "object": "keys, see below"}[kind]
 
 
