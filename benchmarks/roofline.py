@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from smallmix.science.network import find_network, forward_flops, parameter_count
+from smallmix.science.network import NetworkCost, find_network
 from smallmix.science.networks.preactivation import PreActivationForm, block_shapes, needs_projection
 from smallmix.study.cell import ModelValue
 
@@ -31,9 +31,15 @@ class Roofline:
     copy: float
 
 
+def _cost(model: ModelValue, side: int, channels: int, classes: int) -> NetworkCost:
+    cost = find_network(model).cost(model, side, channels, classes)
+    assert cost is not None  # the pre-activation networks have formulas
+    return cost
+
+
 def step_flops(model: ModelValue, side: int, channels: int, classes: int, batch_size: int) -> int:
     """Return the floating-point operations of a training step: three forward passes."""
-    return 3 * batch_size * forward_flops(model, side, channels, classes)
+    return 3 * batch_size * _cost(model, side, channels, classes).flops
 
 
 def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_size: int) -> int:
@@ -54,7 +60,7 @@ def step_bytes(model: ModelValue, side: int, channels: int, classes: int, batch_
     assert isinstance(form, PreActivationForm)
     if form.final_norm:  # pooling reads what it gives, and no weight gradient reads it again
         elements += (PASSES_OF_AN_INPUT - 1) * after
-    weights = PASSES_OF_A_WEIGHT * BYTES_FP32 * parameter_count(model, channels, classes)
+    weights = PASSES_OF_A_WEIGHT * BYTES_FP32 * _cost(model, side, channels, classes).parameters
     return BYTES_BF16 * batch_size * elements + weights
 
 

@@ -28,7 +28,7 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.own_code import names_own_code, own_file
 
 if TYPE_CHECKING:
-    from smallmix.study.cell import Cell
+    from smallmix.study.cell import Cell, ModelValue
 
 PACKAGE = "smallmix"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -73,20 +73,30 @@ def fingerprint_training(cell: Cell) -> str:
     return hashlib.sha256("\n".join([code, *own]).encode()).hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
+def fingerprint_network(model: ModelValue) -> str:
+    """Return the fingerprint of the code that builds a cell's network alone.
+
+    Raises ConfigurationError as `fingerprint_training` does.
+    """
+    code = fingerprint_code(f"{PACKAGE}.science.networks.{module_of(model.name)}")
+    own = _own_meaning(model.name, model.file) if names_own_code(model.name) else ""
+    return hashlib.sha256(f"{code}\n{own}".encode()).hexdigest()[:CODE_FINGERPRINT_LENGTH]
+
+
 def training_modules(mix: str, network: str) -> list[str]:
     """Return the modules of `science/` that every training shares, and those of the method and the network.
 
     What these import is covered as well, so a network's file brings in what it shares with others. A name such as
-    torchvision:NAME means the module before the colon. A user's file is no module.
+    torchvision:NAME means the module before the colon. A user's file is no module; a network's is brought in by one.
     """
     shared = [f"{PACKAGE}.science.{path.stem}" for path in sorted((PACKAGE_FOLDER / "science").glob("[!_]*.py"))]
-    own = [(folder, name) for folder, name in (("methods", mix), ("networks", network)) if not names_own_code(name)]
-    return [*shared, *(f"{PACKAGE}.science.{folder}.{module_of(name)}" for folder, name in own)]
+    methods = [] if names_own_code(mix) else [f"{PACKAGE}.science.methods.{module_of(mix)}"]
+    return [*shared, *methods, f"{PACKAGE}.science.networks.{module_of(network)}"]
 
 
 def module_of(name: str) -> str:
-    """Return the module in which a method or a network of a name lies."""
-    return name.partition(":")[0].replace("-", "_")
+    """Return the module in which a method or a network of a name lies; own_network for a user's network."""
+    return "own_network" if names_own_code(name) else name.partition(":")[0].replace("-", "_")
 
 
 def _own_meaning(name: str, file: str | None) -> str:

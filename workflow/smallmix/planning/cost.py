@@ -1,4 +1,4 @@
-"""What a cell costs: steps, evaluations, floating-point operations, and bytes. No torch, and no seconds."""
+"""What a cell costs: steps, evaluations, floating-point operations, and bytes. No seconds, and seldom torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from smallmix.datasets.description import DatasetDescription
 from smallmix.datasets.originals import LISTS
 from smallmix.errors import ConfigurationError
-from smallmix.science.network import forward_flops, parameter_count
+from smallmix.science.network import NetworkCost
 from smallmix.study.cell import Cell
 from smallmix.study.config_rules import KNOWN_DATASETS
 from smallmix.study.study import Study
+from smallmix.training.network_costs import network_cost
 
 BYTES_A_HISTORY_ROW = 90
 # As in science/evaluation.py, which loads torch: images a batch, and fewer of large images on a CPU.
@@ -68,13 +69,13 @@ def evaluations(cell: Cell) -> int:
 
 def training_flops(cell: Cell, images: ImagesInNumbers) -> int:
     """Return the operations of all training steps: three forward passes for each image seen."""
-    return 3 * cell.images_seen * forward_flops(cell.model, images.side, images.channels, images.classes)
+    return 3 * cell.images_seen * cost_of_network(cell, images).flops
 
 
 def evaluation_flops(cell: Cell, images: ImagesInNumbers) -> int:
     """Return the operations of all evaluations on the test images and on the clean training images."""
     evaluated = images.test_count + min(cell.size, cell.evaluation.clean_train_limit)
-    return evaluations(cell) * evaluated * forward_flops(cell.model, images.side, images.channels, images.classes)
+    return evaluations(cell) * evaluated * cost_of_network(cell, images).flops
 
 
 def result_bytes(cell: Cell, images: ImagesInNumbers) -> int:
@@ -84,7 +85,7 @@ def result_bytes(cell: Cell, images: ImagesInNumbers) -> int:
 
 def checkpoint_bytes(cell: Cell, images: ImagesInNumbers) -> int:
     """Return the bytes of a running cell's checkpoints: weights and momentum (float32) of newest, previous and next."""
-    return 3 * 2 * 4 * parameter_count(cell.model, images.channels, images.classes)
+    return 3 * 2 * 4 * cost_of_network(cell, images).parameters
 
 
 def dataset_bytes(images: ImagesInNumbers) -> int:
@@ -118,7 +119,7 @@ class CellWork:
         small = images.side < LARGE_SIDE
         batch = EVALUATION_BATCH if small else LARGE_IMAGES_BATCH
         counts = images.test_count, min(cell.size, cell.evaluation.clean_train_limit)
-        layers = count_layers(cell)
+        layers = cost_of_network(cell, images).layers
         return cls(
             layers * steps,
             training_flops(cell, images) * steps / max(1, cell.iterations),
@@ -127,6 +128,6 @@ class CellWork:
         )
 
 
-def count_layers(cell: Cell) -> int:
-    """Return the number of convolutions in two-convolution blocks, plus stem and last layer."""
-    return 2 * sum(cell.model.blocks) + 2
+def cost_of_network(cell: Cell, images: ImagesInNumbers) -> NetworkCost:
+    """Return what the cell's network costs for such images. Raises ConfigurationError as `network_cost` does."""
+    return network_cost(cell.model, images.side, images.channels, images.classes)

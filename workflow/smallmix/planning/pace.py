@@ -137,7 +137,7 @@ def network_key(cell: Cell, images: ImagesInNumbers, on_gpu: bool) -> str:
     """Return a name of all that decides a network's speed here; subset size and method hardly matter."""
     parts = {
         "gpu": on_gpu,
-        "model": dataclasses.asdict(cell.model),
+        "model": cell.to_dict()["model"],
         "recipe": [cell.recipe.precision, cell.recipe.executor, cell.recipe.cpu_threads, cell.recipe.batch_size],
         "image": [images.side, images.channels],
     }

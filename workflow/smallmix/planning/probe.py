@@ -17,11 +17,10 @@ from pathlib import Path
 
 import torch
 
-from smallmix.planning.cost import ImagesInNumbers, count_layers
+from smallmix.planning.cost import ImagesInNumbers, cost_of_network
 from smallmix.planning.pace import ON_A_CORE, ON_A_GPU, Pace
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.evaluation import EvaluationImages, batch_size, evaluate
-from smallmix.science.network import forward_flops
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import Normalization, TrainingImages, crop_windows
@@ -79,7 +78,7 @@ def measure(cell: Cell, images: ImagesInNumbers) -> Measurement:
     little = dataclasses.replace(cell, subset=dataclasses.replace(cell.subset, size=few))
     small = probe(little, images, SECONDS / 3)
     on_gpu = choose_device("auto").type == "cuda"
-    layers = count_layers(cell)
+    layers = cost_of_network(cell, images).layers
     operations, few_operations = (one.flops_a_second * one.seconds_a_step for one in (step, small))
     layer, rate = fit_line((few_operations, small.seconds_a_step), (operations, step.seconds_a_step))
     layer = max(LEAST_LAYER_SECONDS, layer / layers)
@@ -133,9 +132,9 @@ def _evaluation_rate(cell: Cell, images: ImagesInNumbers, layer_seconds: float) 
     while batches == 0 or clock.wall < SECONDS / 5:
         evaluate(model, noise, cell.recipe.precision)
         batches += 1
-    operations = count * forward_flops(cell.model, images.side, images.channels, images.classes)
+    operations = count * cost_of_network(cell, images).flops
     seconds = clock.seconds / batches
-    beyond = max(seconds - count_layers(cell) * layer_seconds / 3, seconds / 10)
+    beyond = max(seconds - cost_of_network(cell, images).layers * layer_seconds / 3, seconds / 10)
     return operations / beyond, clock.share
 
 
@@ -189,7 +188,7 @@ def probe(cell: Cell, images: ImagesInNumbers, duration: float | None = None) ->
     while clock.wall < (SECONDS if duration is None else duration):
         seen, steps = seen + take(), steps + together
     seconds, share = clock.seconds, clock.share
-    operations = 3 * seen * forward_flops(cell.model, images.side, images.channels, images.classes)
+    operations = 3 * seen * cost_of_network(cell, images).flops
     return Probe(describe_device(device), seconds / steps, operations / seconds, share)
 
 

@@ -11,7 +11,8 @@ from smallmix.own_code import names_own_code, own_file, own_name
 from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
-from smallmix.study.cell import Cell
+from smallmix.study.cell import WEIGHTS_SHA256, Cell, ModelValue
+from smallmix.study.network_forms import NETWORKS, is_of_torchvision
 from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
@@ -53,7 +54,7 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
-        ("Network", f"{cell.model.name}, width {cell.model.width}, blocks {_blocks(cell)}."),
+        ("Network", describe_network(cell.model)),
         ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
          f"{recipe.learning_rate:g} times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget, "
          f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."),
@@ -156,8 +157,25 @@ def _subsets(cell: Cell, redrawn: bool) -> str:
     return f"Training images: {_rule(cell)}{drawn}."
 
 
-def _blocks(cell: Cell) -> str:
-    return ", ".join(map(str, cell.model.blocks))
+def describe_network(model: ModelValue) -> str:
+    """Say which network is trained, by all that decides it."""
+    parts = [model.name]
+    if model.width:
+        parts.append(f"width {model.width}")
+    if model.blocks:
+        parts.append(f"blocks {', '.join(map(str, model.blocks))}")
+    parameters = dict(model.parameters)
+    if is_of_torchvision(model.name):
+        sha256, image_size = parameters.pop(WEIGHTS_SHA256), parameters.pop("image_size")
+        parts.append(f"images brought to {image_size} x {image_size} pixels" if image_size else "images as they are")
+        parts.append(f"beginning with the weights of a file of sha256 {sha256}" if sha256 else "weights drawn by seed")
+    parts += [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in parameters.items()]
+    form = NETWORKS.get(model.name)
+    return f"{', '.join(parts)}{f': {form.summary}' if form else ''}."
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(_plain, value)) if isinstance(value, tuple) else str(value)
 
 
 def _fractions(fractions: tuple[float, ...]) -> str:

@@ -3,29 +3,71 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Protocol, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from smallmix.code_fingerprint import module_of
 from smallmix.science.randomness import weights_seed
 from smallmix.study.cell import ModelValue
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 SMALLEST_IMAGE = 8
+# Takes the features of a stage, [B, ...], and the stage's number from 1 on; returns what follows on the stage instead.
+MixStage: TypeAlias = Callable[["Tensor", int], "Tensor"]
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """What a network costs, in numbers that time and memory follow from. They decide no result.
+
+    `flops` counts the floating-point operations of one image's forward pass (a multiply-add is two). Forward and
+    backward together take three times as much. `layers` counts its convolutions and other products of matrices. `kept`
+    counts the numbers that a training step has in memory for one image, `largest` those of one image's largest map.
+    """
+
+    parameters: int
+    flops: int
+    layers: int
+    kept: int
+    largest: int
 
 
 class Network(Protocol):
     """What a file of `networks/` gives as NETWORK."""
 
     def build(self, value: ModelValue, channels: int, classes: int) -> nn.Module:
-        """Return the network: float32 [B, channels, H, W] (square) to logits float32 [B, classes]."""
+        """Return the network: float32 [B, channels, H, W] (square) to logits float32 [B, classes].
 
-    def forward_flops(self, value: ModelValue, side: int, channels: int, classes: int) -> int:
-        """Count the floating-point operations of one image's forward pass (a multiply-add is two)."""
+        A network with stages takes a second argument, `mix_stage` (MixStage or None), which it calls on the features
+        of each stage. Raises ConfigurationError where the value's parameters or files cannot be used.
+        """
 
-    def parameter_count(self, value: ModelValue, channels: int, classes: int) -> int:
-        """Count the trainable weights."""
+    def stages(self, value: ModelValue) -> int:
+        """Count the stages after which `mix_stage` is called; 0 where the network takes no second argument."""
+
+    def draws(self, value: ModelValue) -> bool | None:
+        """Return whether its layers draw random numbers in training, as dropout does; None where trying it must tell.
+
+        They draw from PyTorch's own generators.
+        """
+
+    def cost(self, value: ModelValue, side: int, channels: int, classes: int) -> NetworkCost | None:
+        """Return its cost by formulas, for images of `side` pixels a side; None where trying it must tell."""
+
+
+class UncountedNetwork:
+    """What networks have in common that draw nothing in their layers, and for whose cost there is no formula."""
+
+    def draws(self, value: ModelValue) -> bool | None:
+        """See Network."""
+        return False
+
+    def cost(self, value: ModelValue, side: int, channels: int, classes: int) -> NetworkCost | None:
+        """See Network."""
+        return None
 
 
 def find_network(value: ModelValue) -> Network:
@@ -36,8 +78,8 @@ def find_network(value: ModelValue) -> Network:
 def build_network(value: ModelValue, image_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
     """Return the network with its initial weights, on the CPU; the same weights for every method and size of a seed.
 
-    image_shape is (height, width, channels). Weights are PyTorch's defaults (Kaiming uniform).
-    Raises ValueError for images that are not square or smaller than 8 pixels a side.
+    image_shape is (height, width, channels). Weights are PyTorch's defaults (Kaiming uniform), or as the network's own
+    file draws them. Raises ValueError for images that are not square or smaller than 8 pixels a side.
     """
     import torch
 
@@ -47,16 +89,3 @@ def build_network(value: ModelValue, image_shape: tuple[int, int, int], classes:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights_seed(seed))
         return find_network(value).build(value, channels, classes)
-
-
-def forward_flops(model: ModelValue, side: int, channels: int, classes: int) -> int:
-    """Count the floating-point operations of one image's forward pass (a multiply-add is two).
-
-    `side` is the image's height and width in pixels. Forward and backward together take three times as much.
-    """
-    return find_network(model).forward_flops(model, side, channels, classes)
-
-
-def parameter_count(model: ModelValue, channels: int, classes: int) -> int:
-    """Count the network's trainable weights."""
-    return find_network(model).parameter_count(model, channels, classes)

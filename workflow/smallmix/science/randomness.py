@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 
 # What all methods of a seed and size draw alike. Under any other name a method draws its own.
-COMMON_PURPOSES = ("subset", "validation", "weights", "order", "crop", "flip", "partner")
+COMMON_PURPOSES = ("subset", "validation", "weights", "layers", "order", "crop", "flip", "partner")
 
 
 def generator(seed: int, size: int, purpose: str, chunk: int = 0) -> np.random.Generator:
@@ -22,6 +22,11 @@ def generator(seed: int, size: int, purpose: str, chunk: int = 0) -> np.random.G
 def weights_seed(seed: int) -> int:
     """Return the seed of the initial weights: equal for all sizes and methods of a seed. Below 2^63."""
     return _entropy(seed, 0, "weights", 0) >> 65
+
+
+def layers_seed(seed: int, size: int, iteration: int) -> int:
+    """Return the seed of what a network's own layers draw in the step after `iteration` steps. Below 2^63."""
+    return _entropy(seed, size, "layers", iteration) >> 65
 
 
 def _entropy(seed: int, size: int, purpose: str, chunk: int) -> int:

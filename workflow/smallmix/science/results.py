@@ -39,6 +39,7 @@ def evaluate_training(
     """
     cell = state.cell
     learning_rate = float(learning_rates(cell, state.iteration - 1, 1)[0])
+    state.seed_layers()  # a network may draw in evaluations, too
     clean = evaluate(state.model, data.clean_train, cell.recipe.precision, stop, forward)
     test = evaluate(state.model, data.test, cell.recipe.precision, stop, forward)
     for images, evaluation in (("clean_train", clean), ("test", test)):

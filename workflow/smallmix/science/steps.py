@@ -113,6 +113,7 @@ class StepExecutor:
         if self._synchronized:
             self._continue_stats()
             self._synchronized = False
+        self._state.seed_layers()
         self._launcher.launch(position, batch_size)
         self._state.iteration += 1
         self._state.loss_images += batch_size
@@ -193,6 +194,13 @@ class EquivalenceCheck:
         return self.difference is None and not self.causes and not self.non_finite
 
 
+class DrawingLayers(Exception):
+    """The recipe asks for captured steps, and the network's layers draw random numbers.
+
+    A captured step draws from a generator that all trainings of a process share, on streams of their own.
+    """
+
+
 class NeedsCudaDevice(Exception):
     """The recipe asks for captured steps, and the training runs on a CPU."""
 
@@ -203,10 +211,13 @@ BuildLauncher = Callable[[TrainingData, TrainingState, StepStats], StepLauncher]
 def build_executor(data: TrainingData, state: TrainingState) -> StepExecutor:
     """Return the executor of the cell's recipe.
 
-    Raises NeedsCudaDevice where a graph is asked for by name on a CPU, CaptureFailed where one is asked for by name and
-    cannot be captured, BrokenContext where an attempt has left CUDA unusable, and UnusableWorkspace.
+    Raises NeedsCudaDevice where a graph is asked for by name on a CPU, DrawingLayers where one is asked for by name and
+    the network draws, CaptureFailed where one is asked for by name and cannot be captured, BrokenContext where an
+    attempt has left CUDA unusable, and UnusableWorkspace.
     """
     wanted, device = state.cell.recipe.executor, data.training.labels.device
+    if state.draws and wanted in ("graph", "graph-compiled"):
+        raise DrawingLayers
     if not can_capture(device):
         if wanted in ("graph", "graph-compiled"):
             raise NeedsCudaDevice
@@ -215,7 +226,7 @@ def build_executor(data: TrainingData, state: TrainingState) -> StepExecutor:
     require_deterministic_products()
     if wanted in ("graph", "graph-compiled"):
         return _capturing_executor(data, state, wanted)
-    if wanted == "eager":
+    if wanted == "eager" or state.draws:
         return _eager_executor(data, state, synchronize_each_step=False)
     check = check_equivalence(data, state, GraphSteps)
     executor: StepExecutor | None = None

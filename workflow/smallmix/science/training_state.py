@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from smallmix.science.history import HistoryRow
 from smallmix.science.network import build_network
+from smallmix.science.network_trial import draws_numbers
+from smallmix.science.randomness import layers_seed
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_step import MomentumSgd
 from smallmix.study.cell import Cell
@@ -31,11 +33,15 @@ class Difference:
 
 @dataclass
 class TrainingState:
-    """Weights, momentum, counters, evaluations so far. Random draws need no state: see the batch plan."""
+    """Weights, momentum, counters, evaluations so far. Random draws need no state: see the batch plan.
+
+    Layers that draw, as dropout does, begin each step with PyTorch's generator at a seed of that step.
+    """
 
     cell: Cell
     model: nn.Module
     optimizer: MomentumSgd
+    draws: bool = False  # whether the network's layers draw random numbers
     iteration: int = 0
     loss_sum: float = 0.0  # since the last evaluation, summed over images
     loss_images: int = 0
@@ -54,7 +60,10 @@ class TrainingState:
         model = build_network(cell.model, data.image_shape, data.classes, cell.seed)
         model.to(memory_format=data.training.memory_format)
         model.to(device)
-        return cls(cell, model, MomentumSgd(model.parameters(), cell.recipe.momentum, cell.recipe.weight_decay, device))
+        side, _, channels = data.image_shape
+        draws = draws_numbers(cell.model, side, channels, data.classes)
+        optimizer = MomentumSgd(trained_weights(model).values(), cell.recipe.momentum, cell.recipe.weight_decay, device)
+        return cls(cell, model, optimizer, draws)
 
     def copy(self, data: TrainingData) -> TrainingState:
         """Return a training at the same point, without its history, that goes its own way."""
@@ -84,9 +93,20 @@ class TrainingState:
 
     def _named_tensors(self) -> dict[str, Tensor]:
         """Weights and running statistics by their names, then the momentum of each weight."""
-        names = [name for name, _ in self.model.named_parameters()]
-        momentum = {f"momentum/{name}": one for name, one in zip(names, self.momentum(), strict=True)}
+        momentum = {
+            f"momentum/{name}": one for name, one in zip(trained_weights(self.model), self.momentum(), strict=True)
+        }
         return {**self.model.state_dict(), **momentum}
+
+    def seed_layers(self) -> None:
+        """Bring PyTorch's generators to the seed of the next step, where the network draws from them."""
+        if not self.draws:
+            return
+        seed = layers_seed(self.cell.seed, self.cell.size, self.iteration)
+        torch.default_generator.manual_seed(seed)
+        device = self.optimizer.learning_rate.device
+        if device.type == "cuda":
+            torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
     @property
     def evaluation_is_due(self) -> bool:
@@ -112,8 +132,9 @@ class TrainingState:
         return digest.hexdigest()
 
     def momentum(self) -> list[Tensor]:
-        """Return the momentum of each weight, in the order of the model's parameters."""
-        return [self.optimizer.state[weight]["momentum_buffer"] for weight in self.model.parameters()]
+        """Return the momentum of each trained weight, in the order of the model's parameters."""
+        weights = trained_weights(self.model).values()
+        return [self.optimizer.state[weight]["momentum_buffer"] for weight in weights]
 
     def take_numbers(self, model: Mapping[str, Tensor], momentum: Sequence[Tensor]) -> None:
         """Take over weights, running statistics and momentum, in place."""
@@ -121,6 +142,11 @@ class TrainingState:
         with torch.no_grad():
             for buffer, other in zip(self.momentum(), momentum, strict=True):
                 buffer.copy_(other)
+
+
+def trained_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the weights that are trained, by name, in the order of the model's parameters."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def expected_digests(iteration: int) -> list[int]:

@@ -55,9 +55,10 @@ def differences_of_study(
         if value.model.name != protocol.network:
             text = f"the network {value.model.name} instead of {protocol.network}"
             found.append(ProtocolDifference(text, value.model.name not in protocol.comparable_networks))
-        if value.model.width != protocol.width:
+        # A network that does not read them has 0 and no blocks; it is another one by its name.
+        if value.model.width not in (0, protocol.width):
             found.append(ProtocolDifference(f"width {value.model.width} instead of {protocol.width}", True))
-        if value.model.blocks != protocol.blocks:
+        if value.model.blocks not in ((), protocol.blocks):
             text = f"blocks {list(value.model.blocks)} instead of {list(protocol.blocks)}"
             found.append(ProtocolDifference(text, True))
         for key in DECISIVE_RECIPE:

@@ -26,6 +26,7 @@ Schedule = Literal["steps", "cosine"]
 Fit = Literal["crop", "pad", "squash"]
 # Parameters by name, sorted by it: a mapping that can be hashed. A JSON text has it as a mapping.
 Parameters = tuple[tuple[str, Any], ...]
+WEIGHTS_SHA256 = "weights_sha256"  # the parameter of a network that begins with the weights of a file
 ADDED_LATER, NO_PART = "added-later", "no-part"
 
 
@@ -222,9 +223,12 @@ class Cell:
         def found(part: _Part, name: str) -> _Part:
             return dataclasses.replace(part, file=known.get(name.partition(":")[0], part.file))
 
-        return dataclasses.replace(
-            self, method=found(self.method, self.method.mix), model=found(self.model, self.model.name)
-        )
+        model = found(self.model, self.model.name)
+        if dict(self.model.parameters).get(WEIGHTS_SHA256) and not self.model.name.partition(":")[0].endswith(".py"):
+            # A study names one file of weights; all others are Python.
+            weights = [file for name, file in known.items() if not name.endswith(".py")]
+            model = dataclasses.replace(model, file=weights[0] if weights else model.file)
+        return dataclasses.replace(self, method=found(self.method, self.method.mix), model=model)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Cell:

@@ -7,18 +7,21 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from smallmix.own_code import names_own_code
 from smallmix.study.cell import parameters_of
 from smallmix.study.config_errors import KeyPath, Problem, allowed, listed, show
 from smallmix.study.iterations import EpochBatches
 from smallmix.study.layout import explain_overlap
 from smallmix.study.method_forms import METHODS
 from smallmix.study.model_schema import inner_schema, schema_at
+from smallmix.study.network_forms import find_form
 from smallmix.study.parameters import checked_parameters
 from smallmix.study.published import find_published
 
 MOST_CELLS = 200_000
 # Images of up to so many pixels a side end in maps of one pixel, whose statistics a lone image cannot give.
 SMALLEST_MAPS = 8
+STAGES = "stages"  # the parameter of a method that mixes inside of a network: after which of its stages
 LEAST_IMAGE_PER_BORDER = 4  # an image is at least so many times as wide as the border around it
 WILDCARD = re.compile(r"\{[^{}]*\w.*\}")
 
@@ -91,6 +94,7 @@ def check_between_keys(stated: StatedConfiguration) -> list[Problem]:
         _check_dataset,
         _check_sizes,
         _check_methods,
+        _check_stages,
         _check_augmentation,
         _check_budgets,
         _check_last_batch,
@@ -158,6 +162,26 @@ def _meaning(stated: StatedConfiguration, name: str) -> tuple[Any, ...]:
     mix, beta, given = (stated.get("methods", name, key) for key in ("mix", "beta", "parameters"))
     parameters = None if given is None else parameters_of(checked_parameters(METHODS.get(mix), given))
     return mix, tuple(beta or ()), parameters
+
+
+def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:
+    """Refuse a method that mixes inside of a network at stages that the network does not have."""
+    network = stated.get("model", "name")
+    # How many stages a user's network has is known once it is built.
+    stages = None if network is None or names_own_code(network) else find_form(network)
+    for name in stated.names("methods"):
+        mix, given = stated.get("methods", name, "mix"), stated.get("methods", name, "parameters")
+        form = METHODS.get(mix) if isinstance(mix, str) else None
+        if stages is None or form is None or given is None or STAGES not in form.parameters.model_fields:
+            continue
+        wanted = given.get(STAGES, form.parameters.model_fields[STAGES].get_default(call_default_factory=True))
+        if max(wanted, default=0) > stages.stages:
+            has = f"has the stages 1 to {stages.stages}" if stages.stages else "has no stages"
+            text = (
+                f"mix {mix} wants the stages {listed(wanted)} of the network, and {network} {has}. Take other stages, "
+                "or a network such as preact-resnet18"
+            )
+            yield Problem(("methods", name, "parameters"), text)
 
 
 def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:

@@ -30,6 +30,13 @@ from smallmix.study.iterations import LastBatch
 from smallmix.study.layout import RESERVED_IDENTIFIERS
 from smallmix.study.method_forms import METHODS
 from smallmix.study.misspelt_names import close_match
+from smallmix.study.network_forms import (
+    NETWORKS,
+    TORCHVISION,
+    find_form,
+    is_of_torchvision,
+    torchvision_networks,
+)
 from smallmix.study.parameters import checked_parameters
 
 _NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
@@ -166,6 +173,18 @@ def _check_mix(mix: str) -> str:
     return _check_known(mix, list(METHODS), "my_method.py:MyMethod")
 
 
+def _check_network(name: str) -> str:
+    if not is_of_torchvision(name):
+        return _check_known(name, [*NETWORKS, f"{TORCHVISION}NAME"], "my_network.py:build")
+    wanted, known = name.removeprefix(TORCHVISION), torchvision_networks()
+    if wanted in known or (not known and wanted.isidentifier()):  # not installed here: the jobs will know
+        return name
+    match = close_match(wanted, known)
+    meant = f"; did you mean {TORCHVISION}{match}?" if match else ""
+    names = f"one of its networks for classification, such as {', '.join(known[:3])}, resnet18"
+    raise rule_error(f"found {show(name)}, which torchvision does not have{meant}; allowed: {names}")
+
+
 def _check_known(word: str, known: Sequence[str], example: str) -> str:
     if word in known or names_own_code(word):
         return word
@@ -218,19 +237,38 @@ class Method(Section):
 class Model(Section):
     """The network."""
 
-    name: Literal["preact-resnet18", "preact-resnet18-without-final-norm", "preact-resnet18-mixup"] = Field(
+    name: Annotated[str, AfterValidator(_check_network)] = Field(
         "preact-resnet18",
-        description="The form of the network. preact-resnet18 is the pre-activation form proper, with batch "
-        "normalisation before the pooling. preact-resnet18-mixup is that of the mixup paper's repository. "
-        "preact-resnet18-without-final-norm was the interpretation until 0.3.0 and diverges at width 64 and learning "
-        "rate 0.1.",
+        description=f"The network: {', '.join(NETWORKS)}, torchvision:NAME, or a function of your own, as in "
+        "my_network.py:build, whose file lies beside the configuration. preact-resnet18 is the article's. See "
+        "docs/network.md.",
+        json_schema_extra={"x-form": f"one of {', '.join(NETWORKS)}, torchvision:NAME, or FILE.py:FUNCTION"},
     )
     width: int = Field(
-        64, ge=1, le=1024, description="Channels of the first stage; each following stage has twice as many."
+        64,
+        ge=1,
+        le=1024,
+        description="Channels of the first stage; each following stage has twice as many. Networks of torchvision and "
+        "your own do not read it.",
     )
     blocks: list[Annotated[int, Field(ge=1, le=64)]] = Field(
-        [2, 2, 2, 2], min_length=4, max_length=4, description="Residual blocks of the four stages."
+        [2, 2, 2, 2],
+        min_length=4,
+        max_length=4,
+        description="Residual blocks of the four stages. Only the networks named resnet18 read it.",
     )
+    parameters: dict[str, Any] = Field(
+        {},
+        validate_default=True,
+        description="Further parameters of the network by name, as docs/network.md lists them.",
+    )
+
+    @field_validator("parameters")
+    @classmethod
+    def _check_parameters(cls, parameters: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "name" not in info.data:
+            return parameters  # the name is wrong itself
+        return checked_parameters(find_form(info.data["name"]), parameters)
 
 
 class Augmentation(Section):

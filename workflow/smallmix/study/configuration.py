@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from smallmix.errors import ConfigurationError
+from smallmix.fingerprints import fingerprint_file
 from smallmix.own_code import names_own_code, own_file, own_name, seen_from_here
-from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message
+from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message, show
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
 from smallmix.study.layers import (
@@ -32,6 +33,7 @@ from smallmix.study.layers import (
     read_layers,
     take_out,
 )
+from smallmix.study.network_forms import is_of_torchvision
 from smallmix.study.study import Study
 
 _HEADING = "The configuration"
@@ -99,7 +101,10 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
-    _find_own_code(resolved, layers)
+    found = [*_find_own_code(resolved, layers), *_find_weights(resolved["model"], layers)]
+    problems = [_placed(problem, layers, from_command_line) for problem in found]
+    if problems:
+        raise ConfigurationError(message(problems, _HEADING))
     resolved["title"] = resolved["title"] or resolved["study"]
     resolved["budgets"] = dict(
         sorted(resolved["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))
@@ -107,10 +112,10 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     return resolved
 
 
-def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
+def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
     """Write where the user's files lie instead of where they lie as seen from the file that names them.
 
-    Raises ConfigurationError where files are not there, or two of one name would pass for each other in a cell's value.
+    Return what is wrong: files that are not there, and two of one name, which would pass for each other in a cell.
     """
     named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
     problems: list[Problem] = []
@@ -125,12 +130,35 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
         other = files.setdefault(Path(file).name, file)
         if not Path(file).is_file():
             text = f"there is no file {file}; correct the path, which starts from the configuration's folder"
-            problems.append(Problem(full, text, layers.place(full)))
+            problems.append(Problem(full, text))
         elif other != file:
             text = f"{other} and {file} have one name, by which cells know them; rename one of them"
-            problems.append(Problem(full, text, layers.place(full)))
-    if problems:
-        raise ConfigurationError(message(problems, _HEADING))
+            problems.append(Problem(full, text))
+    return problems
+
+
+def _find_weights(model: dict[str, Any], layers: Layers) -> list[Problem]:
+    """Write where the file of the network's first weights lies, and its sha256; return what is wrong with it."""
+    parameters, path = model["parameters"], ("model", "parameters", "weights")
+    if not is_of_torchvision(model["name"]):
+        return []
+    stated = parameters["weights_sha256"]
+    if parameters["weights"] is None:
+        if not stated:
+            return []
+        return [Problem((*path[:2], "weights_sha256"), "is the sha256 of no file; give the file as weights, too")]
+    file = parameters["weights"] = _found(parameters["weights"], layers.file(path))
+    try:
+        parameters["weights_sha256"] = fingerprint_file(Path(file))
+    except OSError as error:
+        text = f"cannot read {show(file)} ({error.strerror}); correct the path, as seen from the configuration's folder"
+        return [Problem(path, text)]
+    if stated and stated != parameters["weights_sha256"]:
+        found = parameters["weights_sha256"]
+        return [
+            Problem(path, f"{show(file)} has the sha256 {found}, not the stated one; give the right file or sha256")
+        ]
+    return []
 
 
 def _found(written: str, stated_in: Path | None) -> str:

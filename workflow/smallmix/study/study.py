@@ -24,6 +24,7 @@ from smallmix.study.cell import (
     parameters_of,
 )
 from smallmix.study.iterations import EpochBatches, LastBatch
+from smallmix.study.network_forms import find_form, is_of_torchvision
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,12 @@ class Study:
     def own_code(self) -> tuple[str, ...]:
         """Return the paths of the user's files that its methods and its network lie in, each once, sorted."""
         return tuple(sorted({file for cell in self.cells for file in cell.own_code}))
+
+    @property
+    def weights_file(self) -> str | None:
+        """Return the path of the file of weights that its network begins with; None where there is none."""
+        model = self.cells[0].value.model
+        return None if names_own_code(model.name) else model.file
 
     @property
     def redraws_subsets(self) -> bool:
@@ -240,13 +247,17 @@ def _method_value(method: dict[str, Any]) -> MethodValue:
 
 
 def _model_value(model: dict[str, Any]) -> ModelValue:
-    name = model["name"]
+    name, parameters = model["name"], dict(model.get("parameters") or {})
+    form = find_form(name)
+    file = own_file(name) if names_own_code(name) else None
+    if is_of_torchvision(name):
+        file = parameters.pop("weights", None)  # its sha256 is the value's part
     return ModelValue(
         name=without_folder(name) if names_own_code(name) else name,
-        width=model["width"],
-        blocks=tuple(model["blocks"]),
-        parameters=parameters_of(model.get("parameters") or {}),
-        file=own_file(name) if names_own_code(name) else None,
+        width=model["width"] if form is not None and form.reads_width else 0,
+        blocks=tuple(model["blocks"]) if form is not None and form.reads_blocks else (),
+        parameters=parameters_of(parameters),
+        file=file,
     )
 
 

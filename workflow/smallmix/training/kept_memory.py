@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.science.evaluation import BATCH_SIZE
-from smallmix.science.network import parameter_count
 from smallmix.study.cell import Cell
+from smallmix.training.network_costs import network_cost
 
 MEMORY = "memory"  # its name in a record's environment
 KEPT_IN_HUGE_PAGES = "kept, in huge pages"
@@ -35,7 +35,6 @@ HUGE_PAGE = 2 * 2**20
 GROWTH = 64 * 2**20  # bytes by which the heap grows beyond the reserved block
 
 BYTES_A_NUMBER = 4
-MAPS_A_BLOCK = 10  # of a training step: activations kept for the backward pass, gradients and work space
 EVALUATED_MAPS = 5 * BATCH_SIZE  # of an evaluation: at most five maps of each of its images
 COPIES_OF_WEIGHTS = 4  # weights, gradients, momentum, and a copy in another order
 
@@ -51,11 +50,10 @@ def expected_bytes(cell: Cell, image_shape: tuple[int, int, int], classes: int) 
 
     It need not be exact: memory beyond the reserved block is kept, too.
     """
-    height, width, channels = image_shape
-    blocks = sum(count / 2**stage for stage, count in enumerate(cell.model.blocks))
-    maps = MAPS_A_BLOCK * blocks * cell.recipe.batch_size + EVALUATED_MAPS
-    weights = COPIES_OF_WEIGHTS * parameter_count(cell.model, channels, classes)
-    return int(BYTES_A_NUMBER * (maps * cell.model.width * height * width + weights))
+    side, _, channels = image_shape
+    cost = network_cost(cell.model, side, channels, classes)
+    maps = cost.kept * cell.recipe.batch_size + EVALUATED_MAPS * cost.largest
+    return BYTES_A_NUMBER * (maps + COPIES_OF_WEIGHTS * cost.parameters)
 
 
 def keep_memory(reserved: int, library: Any = None) -> str:

@@ -45,9 +45,10 @@ def describe_out_of_memory(cell: Cell, device: torch.device, error: BaseExceptio
     """Name batch, device, free and needed bytes (as PyTorch says it), and what to change."""
     first_line = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
     return (
-        f"out of memory on {_describe_memory(device)} with batches of {cell.recipe.batch_size} images at width "
-        f"{cell.model.width}: {first_line}. Lower recipe.batch_size or model.width, or run fewer jobs on the device at "
-        "once; the batch size is never changed silently."
+        f"out of memory on {_describe_memory(device)} with batches of {cell.recipe.batch_size} images"
+        f"{f' at width {cell.model.width}' if cell.model.width else f' by {cell.model.name}'}: {first_line}. Lower "
+        f"recipe.batch_size{' or model.width' if cell.model.width else ''}, or run fewer jobs on the device at once; "
+        "the batch size is never changed silently."
     )
 
 
@@ -228,6 +229,29 @@ def describe_missing_gpu(cell: Cell) -> str:
         f"recipe.executor: {cell.recipe.executor} needs a CUDA GPU, and this training runs on the CPU. "
         "Use recipe.executor: automatic, or --device cuda on a machine with a GPU."
     )
+
+
+def describe_drawing_layers(cell: Cell) -> str:
+    """Describe a training whose executor captures steps, and whose network draws random numbers in its layers."""
+    return (
+        f"recipe.executor: {cell.recipe.executor}: layers of the network {cell.model.name} draw random numbers, as "
+        "dropout does, and a captured step cannot draw those of its own iteration. Use recipe.executor: automatic, "
+        "or eager."
+    )
+
+
+def describe_nondeterministic(cell: Cell, device: torch.device, error: BaseException) -> str:
+    """Describe a network with an operation that has no deterministic form on the device, as PyTorch says it."""
+    first_line = str(error).strip().partition(". ")[0]
+    return (
+        f"the network {cell.model.name} cannot be trained with equal results on {_describe_memory(device)}: "
+        f"{first_line}. Take another network, or train on the CPU (--device cpu)."
+    )
+
+
+def is_nondeterministic(error: BaseException) -> bool:
+    """Return whether PyTorch refused an operation because it has no deterministic form on this device."""
+    return isinstance(error, RuntimeError) and "does not have a deterministic implementation" in str(error)
 
 
 def describe_candidates(found: Candidates) -> str:

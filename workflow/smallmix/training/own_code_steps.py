@@ -16,7 +16,7 @@ from smallmix.science.batch_row import BatchRow
 from smallmix.science.evaluation import EvaluationImages
 from smallmix.science.losses import one_hot_of
 from smallmix.science.method import Method, find_method
-from smallmix.science.steps import EagerSteps, StepExecutor, row_of, upload
+from smallmix.science.steps import EagerSteps, StepExecutor, upload
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import NonFiniteLoss, Normalization, StepStats, TrainingImages, crop_windows
@@ -66,7 +66,7 @@ def try_real_steps(cell: Cell, kind: ImageKind) -> None:
 
 def require_shares(method: Method, place: OwnPlace, cell: Cell, kind: ImageKind) -> None:
     """Raise Fault where a row of the target of a first batch does not sum to 1."""
-    row = first_row(cell)
+    row = BatchRow.of(first_tables(cell)).with_side(kind.shape[0])
     labels = row.rows % kind.classes
     target = method.target(one_hot_of(labels, torch.zeros((len(labels), kind.classes))), row)
     sums = target.sum(dim=1)
@@ -89,10 +89,12 @@ def _after(cell: Cell, data: TrainingData, start: TrainingState | None, position
     return state
 
 
-def first_row(cell: Cell) -> BatchRow:
-    """Return the first row of a cell's batch plan, on the CPU."""
+def first_tables(cell: Cell) -> dict[str, Tensor]:
+    """Return the first row of every table of a cell's batch plan, on the CPU, by name."""
     chunk = BatchPlan(cell).chunk(0)
-    return row_of(upload(chunk, torch.device("cpu")), 0, int(chunk.batch_sizes[0]))
+    size = int(chunk.batch_sizes[0])
+    tables = upload(chunk, torch.device("cpu"))
+    return {name: table[0, :size] if table.ndim > 1 else table[0] for name, table in tables.items()}
 
 
 def noise_images(kind: ImageKind, count: int) -> Tensor:

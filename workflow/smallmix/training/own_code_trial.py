@@ -24,7 +24,7 @@ from smallmix.science.network import build_network
 from smallmix.study.cell import Cell, ModelValue, SubsetValue
 from smallmix.study.own_trials import Trial
 from smallmix.training.own_code_faults import META, Fault, ImageKind, OwnPlace, describe, require_like
-from smallmix.training.own_code_steps import first_row, noise_images, require_shares, try_real_steps
+from smallmix.training.own_code_steps import first_tables, noise_images, require_shares, try_real_steps
 
 
 def find_faults(trial: Trial, kind: ImageKind) -> list[str]:
@@ -89,7 +89,7 @@ def _try_method(trial: Trial, model: nn.Module | None, kind: ImageKind) -> list[
         _try_draws(trial, place)
     except (Fault, SmallmixError) as error:
         return [str(error)]
-    rows = [_row_on_meta(_with_batches_of(trial.cell, size)) for size in trial.batch_sizes]
+    rows = [_row_on_meta(_with_batches_of(trial.cell, size), kind) for size in trial.batch_sizes]
     attempts: list[Callable[[BatchRow], None]] = [
         lambda row: _try_mix(method, place, row, kind),
         lambda row: _try_target(method, place, row, kind, trial.cell),
@@ -221,12 +221,13 @@ def _try_loss(method: Method, place: OwnPlace, row: BatchRow, kind: ImageKind) -
 
 def _try_arrays(method: Method, place: OwnPlace, cell: Cell, kind: ImageKind) -> None:
     """Mix NumPy arrays, as the preview of methods does, and compare with tensors."""
-    row = first_row(cell)
-    tables = {field.name: getattr(row, field.name) for field in dataclasses.fields(row) if field.name != "drawn"}
-    arrays = BatchRow.of({name: table.numpy() for name, table in {**tables, **row.drawn}.items()})
+    tables = first_tables(cell)
+    row = BatchRow.of(tables).with_side(kind.shape[0])
+    arrays: Any = {name: table.numpy() for name, table in tables.items()}
     images = noise_images(kind, len(row.rows)).float()
     with place.explaining(method.mix):
-        mixed: Any = method.mix(images.numpy(), arrays)  # type: ignore[arg-type]
+        array: Any = images.numpy()
+        mixed: Any = method.mix(array, BatchRow.of(arrays).with_side(kind.shape[0]))
         tensor = method.mix(images, row).numpy()
         if np.shape(mixed) != tensor.shape or not np.allclose(mixed, tensor, rtol=1e-4, atol=1e-3):
             raise place.fault(
@@ -242,10 +243,8 @@ def _with_batches_of(cell: Cell, size: int) -> Cell:
     return dataclasses.replace(cell, subset=SubsetValue("head", size), recipe=recipe)
 
 
-def _row_on_meta(cell: Cell) -> BatchRow:
-    row = first_row(cell)
-    common = {field.name: getattr(row, field.name) for field in dataclasses.fields(row) if field.name != "drawn"}
-    return BatchRow.of({name: table.to(META) for name, table in {**common, **row.drawn}.items()})
+def _row_on_meta(cell: Cell, kind: ImageKind) -> BatchRow:
+    return BatchRow.of({name: table.to(META) for name, table in first_tables(cell).items()}).with_side(kind.shape[0])
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -35,9 +35,11 @@ from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
 from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_tf32, peak_memory
 from smallmix.training.kept_memory import MEMORY, expected_bytes, keep_memory
 from smallmix.training.messages import (
+    describe_nondeterministic,
     describe_out_of_memory,
     describe_seconds,
     explain_unusable_gpus,
+    is_nondeterministic,
     is_out_of_memory,
     warn_of_emulation,
     warn_of_remainder,
@@ -200,6 +202,8 @@ def _train_record(
             note_progress=lambda state: progress.note(state.iteration, lambda: _last_accuracy(state)),
         )
     except (RuntimeError, MemoryError) as error:
+        if is_nondeterministic(error):
+            raise TrainingError(describe_nondeterministic(cell, device, error)) from error
         if not is_out_of_memory(error):
             raise
         raise TrainingError(describe_out_of_memory(cell, device, error)) from error

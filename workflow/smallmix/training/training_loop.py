@@ -15,13 +15,14 @@ from smallmix.science.batch_plan import learning_rates
 from smallmix.science.captures import BrokenContext, CaptureFailed
 from smallmix.science.evaluation import Evaluation, EvaluationStopped, evaluate
 from smallmix.science.results import NonFiniteEvaluation, evaluate_training
-from smallmix.science.steps import NeedsCudaDevice, StepExecutor, build_executor
+from smallmix.science.steps import DrawingLayers, NeedsCudaDevice, StepExecutor, build_executor
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import NonFiniteLoss
 from smallmix.training.execution import note_execution
 from smallmix.training.messages import (
     describe_broken_context,
+    describe_drawing_layers,
     describe_executor,
     describe_failed_capture,
     describe_missing_gpu,
@@ -124,6 +125,8 @@ def begin(data: TrainingData, state: TrainingState, log: Callable[[str], None]) 
         executor = build_executor(data, state)
     except NeedsCudaDevice as error:
         raise TrainingError(describe_missing_gpu(state.cell)) from error
+    except DrawingLayers as error:
+        raise TrainingError(describe_drawing_layers(state.cell)) from error
     except UnusableWorkspace as error:
         raise TrainingError(describe_unusable_workspace(error.value)) from error
     except BrokenContext as error:

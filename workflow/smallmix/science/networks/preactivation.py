@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from smallmix.science.network import NetworkCost
 from smallmix.study.cell import ModelValue
 
 if TYPE_CHECKING:
     from torch import nn
 
 STAGE_STRIDES = (1, 2, 2, 2)
+MAPS_A_BLOCK = 10  # of a training step: activations kept for the backward pass, gradients and work space
 
 
 class PreActivationForm(NamedTuple):
@@ -37,8 +39,27 @@ class PreActivationForm(NamedTuple):
 
         return PreActivationResNet(self, value.width, value.blocks, channels, classes)
 
-    def forward_flops(self, value: ModelValue, side: int, channels: int, classes: int) -> int:
-        """Count the operations of convolutions and classifier; see Network."""
+    def stages(self, value: ModelValue) -> int:
+        """See Network."""
+        return len(value.blocks)
+
+    def draws(self, value: ModelValue) -> bool:
+        """See Network."""
+        return False
+
+    def cost(self, value: ModelValue, side: int, channels: int, classes: int) -> NetworkCost:
+        """See Network; by formulas, since most plans are of such a network."""
+        maps = sum(count / 2**stage for stage, count in enumerate(value.blocks))
+        return NetworkCost(
+            parameters=self._parameters(value, channels, classes),
+            flops=self._flops(value, side, channels, classes),
+            layers=2 * sum(value.blocks) + 2,
+            kept=int(MAPS_A_BLOCK * maps * value.width * side * side),
+            largest=value.width * side * side,
+        )
+
+    def _flops(self, value: ModelValue, side: int, channels: int, classes: int) -> int:
+        """Count the operations of convolutions and classifier."""
         total = 2 * 9 * channels * value.width * side * side
         shapes = block_shapes(value.width, value.blocks)
         for channels_in, channels_out, stride in shapes:
@@ -48,7 +69,7 @@ class PreActivationForm(NamedTuple):
                 total += 2 * side * side * channels_in * channels_out
         return total + 2 * shapes[-1].channels_out * classes
 
-    def parameter_count(self, value: ModelValue, channels: int, classes: int) -> int:
+    def _parameters(self, value: ModelValue, channels: int, classes: int) -> int:
         """Count convolutions without bias, two weights a channel in each batch normalisation, and the classifier."""
         total = 9 * channels * value.width + (2 * value.width if self.norm_after_stem else 0)
         shapes = block_shapes(value.width, value.blocks)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from smallmix.science.network import MixStage
+from smallmix.science.networks.layers import after_stage, batch_norm, image_means
 from smallmix.science.networks.preactivation import PreActivationForm, block_shapes, needs_projection
 
 
@@ -12,15 +14,24 @@ class PreActivationBlock(nn.Module):
     """BN-ReLU-conv twice, and a shortcut.
 
     An identity shortcut takes the raw or the activated input, as the network's form says. Where the shape changes, a
-    projection of the activated input takes its place.
+    projection of the activated input takes its place. `dropout` is the share of the numbers before the second
+    convolution that a training step sets to 0.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int, activated_shortcut: bool = False) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int,
+        activated_shortcut: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.activated_shortcut = activated_shortcut
-        self.norm1 = _batch_norm(channels_in)
+        self.dropout = dropout
+        self.norm1 = batch_norm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
-        self.norm2 = _batch_norm(channels_out)
+        self.norm2 = batch_norm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
         self.projection = (
             nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False)
@@ -36,6 +47,8 @@ class PreActivationBlock(nn.Module):
         else:
             shortcut = activated if self.activated_shortcut else features
         hidden = functional.relu(self.norm2(self.conv1(activated)), inplace=True)
+        if self.dropout:
+            hidden = functional.dropout(hidden, self.dropout, self.training)
         output: Tensor = self.conv2(hidden)
         output += shortcut
         return output
@@ -49,26 +62,23 @@ class PreActivationResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-        self.stem_norm = _batch_norm(width) if form.norm_after_stem else None
+        self.stem_norm = batch_norm(width) if form.norm_after_stem else None
         shapes = block_shapes(width, blocks)
         self.stages = nn.Sequential(*(PreActivationBlock(*shape, form.activated_shortcuts) for shape in shapes))
-        self.final_norm = _batch_norm(shapes[-1].channels_out) if form.final_norm else None
+        # The number of the stage that ends with a block; 0 where a stage goes on.
+        self.stage_ends = [number for number, count in enumerate(blocks, 1) for number in [0] * (count - 1) + [number]]
+        self.final_norm = batch_norm(shapes[-1].channels_out) if form.final_norm else None
         self.classifier = nn.Linear(shapes[-1].channels_out, classes)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, mix_stage: MixStage | None = None) -> Tensor:
         features = self.stem(images)
         if self.stem_norm is not None:
             features = functional.relu(self.stem_norm(features), inplace=True)
-        features = self.stages(features)
+        for block, ended in zip(self.stages, self.stage_ends, strict=True):
+            features = block(features)
+            if ended:
+                features = after_stage(features, ended, mix_stage)
         if self.final_norm is not None:
             features = functional.relu(self.final_norm(features), inplace=True)
-        # A plain mean: the backward pass of adaptive pooling is not deterministic on CUDA.
-        logits: Tensor = self.classifier(features.mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(image_means(features))
         return logits
-
-
-def _batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Return batch normalisation without its counter of batches: nothing reads it, and it costs a kernel a layer."""
-    layer = nn.BatchNorm2d(channels)
-    layer.num_batches_tracked = None
-    return layer
