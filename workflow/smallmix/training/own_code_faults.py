@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from smallmix.errors import SmallmixError
 from smallmix.own_code import own_name, place_of, seen_from_here
 
 META = torch.device("meta")  # where tensors have shapes and types, and no values
@@ -77,9 +78,9 @@ class OwnPlace:
         thing = f"{name}.{inside}" if inside and inside != name else name
         return Fault(f"{seen_from_here(self.path)}{f', line {line}' if line else ''}, {thing}: {text}.")
 
-    def explain(self, error: Exception, function: Any = None) -> Fault:
+    def explain(self, error: Exception, function: Any = None) -> Exception:
         """Return the fault that an error in the user's code stands for."""
-        if isinstance(error, Fault):
+        if isinstance(error, Fault | SmallmixError):  # complete already
             return error
         text = str(error).partition("\n")[0].rstrip(".")
         if any(part in str(error) for part in VALUE_READ):
@@ -110,6 +111,29 @@ def require_like(found: Any, given: Tensor, place: OwnPlace, function: Any, what
             "a tensor of that shape and type",
             function,
         )
+
+
+def refuse_other_parameters(
+    place: OwnPlace, called: Any, given: Mapping[str, Any], section: str, given_anyway: Sequence[str] = ()
+) -> None:
+    """Raise Fault where a class or function takes other parameters than the configuration gives it in a section."""
+    wanted = {name: one for name, one in inspect.signature(called).parameters.items() if name not in given_anyway}
+    kinds = {one.kind for one in wanted.values()}
+    function = called if inspect.isfunction(called) else called.__init__
+    for name in given:
+        if name not in wanted and inspect.Parameter.VAR_KEYWORD not in kinds:
+            taken = ", ".join(wanted) or "no parameter"
+            raise place.fault(
+                f"it takes {taken}; found {_key(section, name)}. Remove that key, or give it the parameter", function
+            )
+    for name, one in wanted.items():
+        if one.default is one.empty and name not in given and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
+            key = _key(section, name)
+            raise place.fault(f"it needs the parameter {name}, and {key} is not there. State that key", function)
+
+
+def _key(section: str, name: str) -> str:
+    return f"{section}.beta" if name == "beta" and section != "model" else f"{section}.parameters.{name}"
 
 
 def describe(value: Any) -> str:

@@ -20,10 +20,19 @@ from smallmix.own_code import load_own, names_own_code, own_name, place_of
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.batch_row import BatchRow
 from smallmix.science.method import Draws, Method, drawn_tables, find_method
-from smallmix.science.network import build_network
+from smallmix.science.network import build_network, find_network
+from smallmix.science.network_trial import on_meta, try_network
 from smallmix.study.cell import Cell, ModelValue, SubsetValue
 from smallmix.study.own_trials import Trial
-from smallmix.training.own_code_faults import META, Fault, ImageKind, OwnPlace, describe, require_like
+from smallmix.training.own_code_faults import (
+    META,
+    Fault,
+    ImageKind,
+    OwnPlace,
+    describe,
+    refuse_other_parameters,
+    require_like,
+)
 from smallmix.training.own_code_steps import first_tables, noise_images, require_shares, try_real_steps
 
 
@@ -49,34 +58,30 @@ def find_faults(trial: Trial, kind: ImageKind) -> list[str]:
 
 
 def _try_network(trial: Trial, kind: ImageKind) -> nn.Module:
-    """Return the network without values, after dry passes of every batch size."""
+    """Return the network without values; a user's after dry passes of every batch size, training and evaluating."""
     value = trial.cell.model
-    place = OwnPlace(value.name, str(value.file)) if names_own_code(value.name) else None
-    build = load_own(value.name, value.file) if place else None
-    try:
+    side, _, channels = kind.shape
+    if not names_own_code(value.name):
+        return on_meta(find_network(value), value, channels, kind.classes)
+    place = OwnPlace(value.name, str(value.file))
+    build = load_own(value.name, value.file)
+    if not callable(build):
+        raise place.fault(f"it is {describe(build)}; expected a function build(channels, classes, …)")
+    refuse_other_parameters(place, build, dict(value.parameters), "model", given_anyway=("channels", "classes"))
+    with place.explaining(build):
         model = build_network(value, kind.shape, kind.classes, trial.cell.seed).to(META)
-    except SmallmixError:
-        raise
-    except Exception as error:
-        if place is None:
-            raise Fault(f"model.name: {value.name}: {error}") from error
-        raise place.explain(error, build) from error
-    if place is None:
-        return model
-    for training in (True, False):
-        model.train(training)
-        for size in trial.batch_sizes:
-            try:
+        for training in (True, False):
+            model.train(training)
+            for size in trial.batch_sizes:
                 logits = model(kind.batch(size))
-            except Exception as error:
-                raise place.explain(error, build) from error
-            wanted = (size, kind.classes)
-            if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted or not logits.is_floating_point():
-                raise place.fault(
-                    f"the network gives {describe(logits)}; expected logits, one number for each class of each image: "
-                    f"float32 {list(wanted)}. End it with a layer of `classes` outputs",
-                    type(model).forward,
-                )
+                wanted = (size, kind.classes)
+                if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted or not logits.is_floating_point():
+                    raise place.fault(
+                        f"the network gives {describe(logits)}; expected logits, one number for each class of each "
+                        f"image: float32 {list(wanted)}. End it with a layer of `classes` outputs",
+                        type(model).forward,
+                    )
+    try_network(value, side, channels, kind.classes)  # weights that decide nothing
     return model.train()
 
 
@@ -124,21 +129,9 @@ def _construct(trial: Trial, place: OwnPlace) -> Method:
             kind if inspect.isfunction(kind) else None,
         )
     given = dict(value.parameters) | ({"beta": value.beta} if value.beta is not None else {})
-    wanted = inspect.signature(kind).parameters
-    key = f"methods.{trial.methods[0]}"
-    taken = ", ".join(wanted) or "no parameter"
-    for name in given:
-        if name not in wanted and not any(one.kind is one.VAR_KEYWORD for one in wanted.values()):
-            written = f"{key}.beta" if name == "beta" else f"{key}.parameters.{name}"
-            raise place.fault(f"it takes {taken}; found {written}. Remove that key, or give the class the parameter")
-    for name, one in wanted.items():
-        if one.default is one.empty and name not in given and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
-            written = f"{key}.beta" if name == "beta" else f"{key}.parameters.{name}"
-            raise place.fault(f"it needs the parameter {name}, and {written} is not there. State that key")
-    try:
+    refuse_other_parameters(place, kind, given, f"methods.{trial.methods[0]}")
+    with place.explaining(kind.__init__):
         return find_method(value)
-    except Exception as error:
-        raise place.explain(error, kind.__init__) from error
 
 
 def _try_draws(trial: Trial, place: OwnPlace) -> None:
