@@ -80,7 +80,7 @@ def cells(study: StudyRun) -> set[str]:
     result = study.snakemake("cells", "-n", "--cores", "1")
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
-    table = re.search(r"^cells to train +(.+)\n20 images +(.+)$", output, flags=re.MULTILINE)
+    table = re.search(r"^cells to \w+ +(.+)\n20 images +(.+)$", output, flags=re.MULTILINE)
     if table is None:
         assert "Nothing to be done" in output, output
         return set()

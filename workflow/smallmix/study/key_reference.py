@@ -41,6 +41,17 @@ def describe_keys() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def describe_value(described: Mapping[str, Any]) -> str:
+    """Return in words which values a key or a parameter takes, by its schema."""
+    return _value(described)
+
+
+def describe_default(name: str, schema: Mapping[str, Any]) -> str:
+    """Return the default of a key of a mapping in words, by the mapping's schema."""
+    default = _default(name, schema, schema["properties"])
+    return f"default {default}" if default.startswith("`") else default
+
+
 def _doubled(key: str) -> bool:
     """Return whether the key stands in the table under a free name already: `default` is a budget like all others."""
     return key.startswith("budgets.default")
