@@ -15,6 +15,7 @@ from smallmix.science import steps
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.evaluation import BATCH_SIZE, EvaluationImages, evaluate
 from smallmix.science.graph_steps import GraphSteps
+from smallmix.science.method import find_method
 from smallmix.science.steps import StepExecutor, build_executor, row_of, upload
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
@@ -256,13 +257,14 @@ def test_gradients_agree_with_double_precision_on_the_cpu(precision: Precision) 
         images = data.training
         if kind == torch.float64:
             batch, labels = images.batch(row)
-            mixed = batch.double() * row.image_weight + batch[row.partner].double() * (1 - row.image_weight)
+            weight = row.drawn["image_weight"]  # that of the labels, too
+            mixed = batch.double() * weight + batch[row.partner].double() * (1 - weight)
             log_probabilities = torch.log_softmax(model(mixed), dim=1)
             own = torch.nn.functional.nll_loss(log_probabilities, labels)
             others = torch.nn.functional.nll_loss(log_probabilities, labels[row.partner])
-            loss = row.label_weight * own + (1 - row.label_weight) * others
+            loss = weight * own + (1 - weight) * others
         else:
-            loss = batch_loss(model, images, row, precision)
+            loss = batch_loss(model, find_method(cell.method), images, row, precision)
         loss.backward()  # type: ignore[no-untyped-call]
         gradients.append(torch.cat([weight.grad.double().flatten().cpu() for weight in model.parameters()]))  # type: ignore[union-attr]
     ours, exact = gradients

@@ -107,7 +107,7 @@ class StudyRun:
         blocked = []
         for cell in (cell for cell in study.cells if cell.size == size):
             data = fingerprint_data(layout.subset(cell), layout.dataset)
-            key = store_key(cell.value, data, fingerprint_training(cell.value.method.mix, cell.value.model.name))
+            key = store_key(cell.value, data, fingerprint_training(cell.value))
             blocked.append(self.folder / STORE / key)
             blocked[-1].parent.mkdir(parents=True, exist_ok=True)
             blocked[-1].write_text("in the way", encoding="utf-8")

@@ -16,12 +16,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
+from smallmix.study.configuration import load_study
 
 from tests.workflow.study_run import PROJECT, TINY_STUDY, StudyRun
 
 FINGERPRINTS = """
+from pathlib import Path
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
-print(fingerprint_code("smallmix.report.page"), fingerprint_training("images", "preact-resnet18"))
+from smallmix.study.configuration import load_study
+from smallmix.project_files import PROJECT
+cell = load_study([PROJECT / "config.yaml"]).cells[1].value
+print(fingerprint_code("smallmix.report.page"), fingerprint_training(cell))
 """
 
 
@@ -118,7 +123,10 @@ def test_the_wheel_has_what_the_project_has(wheel: Path) -> None:
 
 def test_its_code_has_the_checkouts_fingerprints(installed: Installed) -> None:
     """So results move between both."""
-    expected = [fingerprint_code("smallmix.report.page"), fingerprint_training("images", "preact-resnet18")]
+    expected = [
+        fingerprint_code("smallmix.report.page"),
+        fingerprint_training(load_study([PROJECT / "config.yaml"]).cells[1].value),
+    ]
     assert installed.python(FINGERPRINTS) == expected
 
 

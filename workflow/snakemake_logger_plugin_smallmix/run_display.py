@@ -282,7 +282,7 @@ class RunDisplay:
         run = current_run()
         if run is not None:
             methods.sort(key=list(run.layout.study.methods).index)
-        rows = [["cells to train", *methods]]
+        rows = [["cells to run", *methods]]
         rows += [
             [f"{size:,} images", *(str(found[size, method] or "-") for method in methods)]
             for size in sorted({size for size, _ in found})

@@ -13,8 +13,8 @@ import itertools
 import numpy
 import torch
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.losses import mixed_loss
 from smallmix.science.mixing import mix_images
-from smallmix.science.training_step import mixed_loss
 from smallmix.study.cell import MethodValue
 from torch import Tensor, nn
 
@@ -47,7 +47,7 @@ def loss_of(
     model: nn.Module, images: Tensor, labels: Tensor, partner: Tensor, image_weight: float, label_weight: float
 ) -> float:
     mixed = mix_images(images, partner, torch.tensor(image_weight))
-    return float(mixed_loss(model(mixed), labels, partner, torch.tensor(label_weight)))
+    return float(mixed_loss(model(mixed).log_softmax(dim=1), labels, partner, torch.tensor(label_weight)))
 
 
 def test_the_equality_is_exact_over_all_partners_and_symmetric_weights() -> None:
@@ -85,8 +85,9 @@ def test_the_equality_holds_for_what_the_batch_plan_draws() -> None:
             number += 1
             for row in range(len(chunk)):
                 partner = torch.from_numpy(chunk.partner[row])
-                weights = float(chunk.image_weight[row]), float(chunk.label_weight[row])
-                losses.append(loss_of(model, images, labels, partner, *weights))
+                weight = float(chunk.drawn["image_weight"][row])
+                label_weight = float(chunk.drawn["label_weight"][row]) if "label_weight" in chunk.drawn else 1.0
+                losses.append(loss_of(model, images, labels, partner, weight, label_weight))
 
     def distance(first: str, second: str) -> float:
         """Return the difference of two means in its standard errors."""

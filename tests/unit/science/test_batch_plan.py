@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from smallmix.science.batch_plan import ITERATIONS_PER_CHUNK, BatchPlan, PlanChunk, learning_rates
 
 from tests.tiny_cell import MIXES
@@ -97,6 +100,11 @@ def test_partners_permute_the_batch_and_crops_stay_within_the_border(size: int, 
             assert crops[row, :count].max() <= 2 * padding
 
 
+def all_tables(chunk: PlanChunk) -> dict[str, NDArray[Any]]:
+    """Return every table of a chunk by name, with the batches' sizes."""
+    return {"batch_sizes": chunk.batch_sizes, **chunk.tables}
+
+
 @pytest.mark.parametrize("size", [100, 500, 5000])
 def test_methods_share_all_tables_but_their_weights(size: int) -> None:
     chunks = [BatchPlan(make_cell(size, mix, seed=4, iterations=500)).chunk(1) for mix in MIXES]
@@ -104,19 +112,19 @@ def test_methods_share_all_tables_but_their_weights(size: int) -> None:
         first, *others = (getattr(chunk, name) for chunk in chunks)
         assert all(numpy.array_equal(first, other) for other in others), name
     none, images, both = chunks
-    assert (none.image_weight == 1).all()
-    assert (images.label_weight == 1).all()
-    assert (images.image_weight != 1).all()
-    assert (both.image_weight == both.label_weight).all()
-    assert not numpy.array_equal(images.image_weight, both.image_weight)
+    assert none.drawn == {}
+    assert list(images.drawn) == ["image_weight"]
+    assert (images.drawn["image_weight"] != 1).all()
+    assert (both.drawn["image_weight"] == both.drawn["label_weight"]).all()
+    assert not numpy.array_equal(images.drawn["image_weight"], both.drawn["image_weight"])
 
 
 def test_seeds_and_chunks_have_other_draws() -> None:
     plans = [BatchPlan(make_cell(500, seed=seed, iterations=2000)) for seed in (0, 1)]
     for name in ("rows", "crop_y", "crop_x", "flip", "partner", "image_weight"):
-        first, second = (getattr(plan.chunk(0), name) for plan in plans)
+        first, second = (plan.chunk(0).tables[name] for plan in plans)
         assert not numpy.array_equal(first, second), name
-        assert not numpy.array_equal(first, getattr(plans[0].chunk(1), name)), name
+        assert not numpy.array_equal(first, plans[0].chunk(1).tables[name]), name
 
 
 @settings(max_examples=15, deadline=None)
@@ -127,13 +135,13 @@ def test_a_chunk_is_the_same_however_it_is_reached(size: int, number: int, order
     plan = BatchPlan(cell)
     among_others = {k: plan.chunk(k) for k in order}[number]
     for name in (*SHARED_TABLES, "image_weight", "label_weight"):
-        assert numpy.array_equal(getattr(alone, name), getattr(among_others, name)), name
+        assert numpy.array_equal(all_tables(alone)[name], all_tables(among_others)[name]), name
 
 
 def test_a_longer_budget_begins_with_the_same_batches() -> None:
     short, long = (BatchPlan(make_cell(500, iterations=count)) for count in (130, 5000))
     for name in ("batch_sizes", "rows", "crop_y", "crop_x", "flip", "partner", "image_weight", "label_weight"):
-        assert numpy.array_equal(getattr(short.chunk(0), name), getattr(long.chunk(0), name)[:130]), name
+        assert numpy.array_equal(all_tables(short.chunk(0))[name], all_tables(long.chunk(0))[name][:130]), name
 
 
 @pytest.mark.parametrize("size", [100, 500, 50_000])

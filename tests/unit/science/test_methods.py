@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from smallmix.science.method import Draws, Method, drawn_tables, find_method
 from smallmix.science.methods.manifold_mixup import ManifoldMixup
 from smallmix.science.methods.random_erasing import RandomErasing
 from smallmix.study.cell import MethodValue
-from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
 from tests.every_method import EVERY_MIX, method_value
+from tests.unit.science.staged_network import TwoStages
 
 CLASSES, IMAGES = 5, 6
 MANY = 40_000
@@ -196,30 +195,11 @@ def test_mixing_is_torchvisions_mixup(mix: str, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(batch.targets(), labels, atol=1e-6)
 
 
-class TwoStages(torch.nn.Module):
-    """A network of two stages that calls `mix_stage` after each, and counts how often."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            self.first, self.second = torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Conv2d(4, 6, 3, padding=1)
-            self.last = torch.nn.Linear(6, CLASSES)
-
-    def forward(self, images: Tensor, mix_stage: Callable[[Tensor, int], Tensor] | None = None) -> Tensor:
-        features = images
-        for stage, layer in enumerate((self.first, self.second), start=1):
-            features = layer(features).relu()
-            features = features if mix_stage is None else mix_stage(features, stage)
-        logits: Tensor = self.last(features.mean(dim=(2, 3)))
-        return logits
-
-
 @pytest.mark.parametrize("stage", [0, 1, 2])
 def test_manifold_mixup_mixes_at_the_drawn_stage_and_nowhere_else(stage: int) -> None:
     weight = np.float32(0.3)
     batch = Batch(method_value("manifold-mixup"), tables={"stage": np.int64(stage), "label_weight": weight})
-    network = TwoStages()
+    network = TwoStages(CLASSES)
     mixed = batch.method.mix(batch.images, batch.row)
     logits = network(mixed, lambda features, at: batch.method.mix_features(features, at, batch.row))
     features = batch.images

@@ -15,14 +15,15 @@ import torch
 from smallmix.science import batch_plan
 from smallmix.science.arithmetic import fix_arithmetic
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.batch_row import COMMON_TABLES
 from smallmix.science.early_loss import alarming_loss, early_steps
 from smallmix.science.evaluation import EvaluationImages
 from smallmix.science.graph_steps import GraphSteps, PlanTables, compile_loss
+from smallmix.science.method import find_method
 from smallmix.science.steps import EagerSteps, StepExecutor, row_of, upload
 from smallmix.science.training_data import TrainingData
 from smallmix.science.training_state import TrainingState
 from smallmix.science.training_step import (
-    BatchRow,
     NonFiniteLoss,
     StepStats,
     batch_loss,
@@ -73,7 +74,9 @@ def plain(cell: Cell, data: TrainingData, steps: int) -> TrainingState:
         chunk = plan.chunk(number)
         size = int(chunk.batch_sizes[position])
         row = row_of(upload(chunk, CPU), position, size)
-        loss = training_step(state.model, state.optimizer, data.training, row, cell.recipe.precision)
+        loss = training_step(
+            state.model, find_method(cell.method), state.optimizer, data.training, row, cell.recipe.precision
+        )
         state.loss_sum += loss * size
         state.loss_images += size
         state.iteration += 1
@@ -268,8 +271,11 @@ def test_tables_on_the_device_give_every_row_of_the_plan() -> None:
         for position in range(1, len(chunk)):
             size = int(chunk.batch_sizes[position])
             expected, row = row_of(upload(chunk, CPU), position, size), tables.next_row(size)
-            for name in BatchRow.__dataclass_fields__:
+            assert row.drawn.keys() == expected.drawn.keys() == {"image_weight", "label_weight"}
+            for name in COMMON_TABLES:
                 assert torch.equal(getattr(row, name), getattr(expected, name)), name
+            for name, drawn in row.drawn.items():
+                assert torch.equal(drawn, expected.drawn[name]), name
             tables.position.add_(1)
 
 
@@ -278,7 +284,7 @@ def test_the_loss_can_be_traced_as_one_piece(precision: Precision) -> None:
     """Dynamo takes forward and backward without a break in the graph; without a code generator nothing else changes."""
     torch._dynamo.reset()
     traced = compile_loss(backend="aot_eager")
-    data = data_of(SMALL)
+    data, method = data_of(SMALL), find_method(SMALL.method)
     chunk = BatchPlan(SMALL).chunk(0)
     for position in (0, 2):
         row = row_of(upload(chunk, CPU), position, int(chunk.batch_sizes[position]))
@@ -286,7 +292,7 @@ def test_the_loss_can_be_traced_as_one_piece(precision: Precision) -> None:
         for function in (batch_loss, traced):
             model = TrainingState.fresh(SMALL, data, CPU).model.train()
             momentum_sgd(model, SMALL.recipe)
-            loss = function(model, data.training, row, precision)
+            loss = function(model, method, data.training, row, precision)
             loss.backward()  # type: ignore[no-untyped-call]
             results.append([loss, *(weight.grad for weight in model.parameters())])
         for one, other in zip(*results, strict=True):

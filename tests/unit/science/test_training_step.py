@@ -8,13 +8,11 @@ import dataclasses
 import pytest
 import torch
 from smallmix.science.batch_plan import BatchPlan
+from smallmix.science.batch_row import BatchRow
+from smallmix.science.losses import mixed_loss
+from smallmix.science.method import find_method
 from smallmix.science.network import build_network
-from smallmix.science.training_step import (
-    BatchRow,
-    NonFiniteLoss,
-    TrainingImages,
-    mixed_loss,
-)
+from smallmix.science.training_step import NonFiniteLoss, TrainingImages
 from smallmix.study.cell import Cell, Mix
 from torch.nn import functional
 from torchvision.transforms import v2
@@ -35,9 +33,8 @@ def plan_row(cell: Cell, iteration: int = 0) -> BatchRow:
         crop_x=torch.from_numpy(chunk.crop_x[iteration, :size]),
         flip=torch.from_numpy(chunk.flip[iteration, :size]),
         partner=torch.from_numpy(chunk.partner[iteration, :size]),
-        image_weight=torch.tensor(chunk.image_weight[iteration]),
-        label_weight=torch.tensor(chunk.label_weight[iteration]),
         learning_rate=torch.tensor(chunk.learning_rate[iteration]),
+        drawn={name: torch.tensor(table[iteration]) for name, table in chunk.drawn.items()},
     )
 
 
@@ -51,7 +48,7 @@ def double_precision_loss(model: torch.nn.Module, images: TrainingImages, row: B
         pixels.append(scaled.flip(2) if bool(row.flip[position]) else scaled)
     batch = torch.stack(pixels)
     one_hot = torch.eye(10, dtype=torch.float64)[images.labels[row.rows]]
-    image_weight, label_weight = float(row.image_weight), float(row.label_weight)
+    image_weight, label_weight = (float(row.drawn.get(name, 1.0)) for name in ("image_weight", "label_weight"))
     batch = image_weight * batch + (1 - image_weight) * batch[row.partner]
     target = label_weight * one_hot + (1 - label_weight) * one_hot[row.partner]
     log_probabilities = functional.log_softmax(model(batch), dim=1)
@@ -90,7 +87,7 @@ def test_loss_and_gradients_agree_with_double_precision(mix: Mix, size: int) -> 
     precise = copy.deepcopy(model).double()
     expected = double_precision_loss(precise, images, row)
     expected.backward()  # type: ignore[no-untyped-call]
-    loss = training_step(model, momentum_sgd(model, cell.recipe), images, row, "fp32")
+    loss = training_step(model, find_method(cell.method), momentum_sgd(model, cell.recipe), images, row, "fp32")
     assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
     for (name, weight), reference in zip(model.named_parameters(), precise.parameters(), strict=True):
         assert weight.grad is not None
@@ -123,7 +120,7 @@ def test_updates_are_those_of_the_plain_optimizer(mix: Mix, layout: torch.memory
     for iteration in range(12):
         row = plan_row(cell, iteration)
         rates.add(float(row.learning_rate))
-        training_step(model, optimizer, images, row, "fp32")
+        training_step(model, find_method(cell.method), optimizer, images, row, "fp32")
         for weight, other in zip(model.parameters(), model_copy.parameters(), strict=True):
             assert weight.grad is not None
             other.grad = weight.grad.clone()
@@ -143,13 +140,13 @@ def test_a_loss_that_is_not_finite_changes_no_weight(poison: float) -> None:
     images, row = training_images(cell), plan_row(cell)
     model = build_network(cell.model, (8, 8, 3), 10, 0)
     optimizer = momentum_sgd(model, cell.recipe)
-    training_step(model, optimizer, images, row, "fp32")
+    training_step(model, find_method(cell.method), optimizer, images, row, "fp32")
     with torch.no_grad():
         model.get_parameter("classifier.bias")[0] = poison
     before = [weight.detach().clone() for weight in model.parameters()]
     momentum = [optimizer.state[weight]["momentum_buffer"].clone() for weight in model.parameters()]
     with pytest.raises(NonFiniteLoss):
-        training_step(model, optimizer, images, row, "fp32")
+        training_step(model, find_method(cell.method), optimizer, images, row, "fp32")
     for weight, old, buffer in zip(model.parameters(), before, momentum, strict=True):
         assert torch.equal(weight.nan_to_num(7.0, 8.0), old.nan_to_num(7.0, 8.0))
         assert torch.equal(optimizer.state[weight]["momentum_buffer"], buffer)
@@ -162,7 +159,9 @@ def test_methods_that_mix_nothing_do_not_look_at_partners() -> None:
     for partner in (row.partner, row.partner.roll(1)):
         model = build_network(cell.model, (8, 8, 3), 10, 0)
         step_row = dataclasses.replace(row, partner=partner)
-        losses.append(training_step(model, momentum_sgd(model, cell.recipe), images, step_row, "fp32"))
+        losses.append(
+            training_step(model, find_method(cell.method), momentum_sgd(model, cell.recipe), images, step_row, "fp32")
+        )
     assert losses[0] == losses[1]
 
 
@@ -172,8 +171,8 @@ def test_reduced_precision_keeps_weights_and_momentum_in_float32() -> None:
     model = build_network(cell.model, (8, 8, 3), 10, 0)
     exact = copy.deepcopy(model)
     optimizer = momentum_sgd(model, cell.recipe)
-    loss = training_step(model, optimizer, images, row, "bf16")
-    expected = training_step(exact, momentum_sgd(exact, cell.recipe), images, row, "fp32")
+    loss = training_step(model, find_method(cell.method), optimizer, images, row, "bf16")
+    expected = training_step(exact, find_method(cell.method), momentum_sgd(exact, cell.recipe), images, row, "fp32")
     assert loss != expected
     assert loss == pytest.approx(expected, rel=2e-2)
     for weight in model.parameters():

@@ -6,8 +6,9 @@ import dataclasses
 from typing import Any
 
 import torch
+from smallmix.science.batch_row import BatchRow
+from smallmix.science.method import Method
 from smallmix.science.training_step import (
-    BatchRow,
     MomentumSgd,
     NonFiniteLoss,
     Normalization,
@@ -98,14 +99,19 @@ def momentum_sgd(model: nn.Module, recipe: RecipeValue) -> MomentumSgd:
 
 
 def training_step(
-    model: nn.Module, optimizer: MomentumSgd, images: TrainingImages, row: BatchRow, precision: Precision
+    model: nn.Module,
+    method: Method,
+    optimizer: MomentumSgd,
+    images: TrainingImages,
+    row: BatchRow,
+    precision: Precision,
 ) -> float:
     """Take one step and wait for it; return the batch's mean training loss before it.
 
     Raises NonFiniteLoss with no weight and no momentum updated.
     """
     stats = StepStats.fresh(row.rows.device)
-    traceable_step(model, optimizer, images, row, precision, stats)
+    traceable_step(model, method, optimizer, images, row, precision, stats)
     if stats.stopped:
         raise NonFiniteLoss(float(stats.stopping_loss))
     return float(stats.last_loss)

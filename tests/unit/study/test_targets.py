@@ -28,6 +28,8 @@ def project(tmp_path: Path) -> Path:
         ("results/other/metrics.csv", "Add --configfile FILE, the file of that study"),
         ("demo", "It is a study: use --configfile workflow/studies/demo.yaml"),
         ("status", "It is a command: smallmix status"),
+        ("results/{study}/cells/n{size}/{method}/seed0", "/seed0/metrics.json"),
+        ("results/{study}/cells/n{size}/{method}/seed0/", "/seed0/metrics.json"),
         ("cell", "Did you mean cells?"),
         ("train", "such as results/{study}/summary.csv."),
         ("results/{study}/cells/n7/{method}/seed0/metrics.json", "or add it to subsets.sizes"),

@@ -49,7 +49,8 @@ def test_a_way_of_mixing_that_one_study_lacks_is_no_other_code() -> None:
 @pytest.mark.parametrize("differs", sorted(SAME))
 def test_trainings_are_the_same_where_cell_images_and_code_are(differs: str) -> None:
     assert equal_trainings(collected(), collected()) == 2
-    assert equal_trainings(collected(), collected(**{differs: "other"})) == 0
+    other: dict[str, Any] = {differs: "other"}
+    assert equal_trainings(collected(), collected(**other)) == 0
 
 
 def test_subsets_are_compared_for_common_seeds_alone() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from smallmix import atomic_files
 from smallmix.commands.outdated import adopt_layout
 from smallmix.errors import ReplayDiffers
-from smallmix.science import batch_plan, evaluation, results, training_step
+from smallmix.science import batch_plan, evaluation, results, steps, training_step
+from smallmix.science.method import Draws
 from smallmix.science.methods import images
-from smallmix.study.cell import Cell, MethodValue
+from smallmix.study.cell import Cell
 from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import Study
 from smallmix.tables.collect import collect
@@ -100,8 +102,9 @@ def faster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def smaller_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the older code weigh the loss a ten-thousandth less."""
-    loss = training_step.mixed_loss
-    monkeypatch.setattr(training_step, "mixed_loss", lambda *tensors: loss(*tensors) * 0.9999)
+    loss = training_step.batch_loss
+    smaller = partial(training_step.traceable_step, loss_function=lambda *given: loss(*given) * 0.9999)
+    monkeypatch.setattr(steps, "traceable_step", smaller)
 
 
 def later_decay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,13 +120,12 @@ def later_decay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one method of the older code draw other weights."""
-    draw_weights = images.draw_weights
+    draw = images.Images.draw
 
-    def changed(method: MethodValue, draw: np.random.Generator, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        own, label = draw_weights(method, draw, count)
-        return 1 - own, label
+    def changed(method: images.Images, draws: Draws) -> dict[str, NDArray[Any]]:
+        return {name: 1 - table for name, table in draw(method, draws).items()}
 
-    monkeypatch.setattr(images, "draw_weights", changed)
+    monkeypatch.setattr(images.Images, "draw", changed)
 
 
 def other_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:

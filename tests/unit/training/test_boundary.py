@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from smallmix import code_fingerprint
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_training, import_closure, training_modules
 from smallmix.study.published import MixName
+
+from tests.tiny_cell import tiny_cell
 
 PACKAGE = code_fingerprint.PACKAGE_FOLDER
 RULES = PACKAGE.parent / "rules"
@@ -35,6 +38,13 @@ MESSAGES_ALONE = (
 Fingerprints = dict[tuple[str, str], str]
 
 
+def fingerprint_of(mix: str, network: str) -> str:
+    """Return the fingerprint of the code of a cell with this method and this network."""
+    cell = tiny_cell()
+    method, model = (dataclasses.replace(cell.method, mix=mix), dataclasses.replace(cell.model, name=network))
+    return fingerprint_training(dataclasses.replace(cell, method=method, model=model))
+
+
 class PackageCopy:
     """A copy of the package that may be edited, and the fingerprints of its trainings."""
 
@@ -45,7 +55,7 @@ class PackageCopy:
     def fingerprints(self) -> Fingerprints:
         """Return the fingerprint of every method with every network, as a new process would find it."""
         self._forget()
-        return {(mix, network): fingerprint_training(mix, network) for mix in MIXES for network in NETWORKS}
+        return {(mix, network): fingerprint_of(mix, network) for mix in MIXES for network in NETWORKS}
 
     def fingerprints_of_jobs(self) -> dict[tuple[str, ...], str]:
         """Return the fingerprints of the code that rules name, as a new process would find them."""
@@ -53,7 +63,7 @@ class PackageCopy:
         return {modules: fingerprint_code(*modules) for modules in modules_of_rules()}
 
     def _forget(self) -> None:
-        for cached in ("fingerprint_code", "fingerprint_training", "_meanings", "_module_file", "_imports_of"):
+        for cached in ("fingerprint_code", "_meanings", "_module_file", "_imports_of"):
             getattr(code_fingerprint, cached).cache_clear()
 
     def reword(self, path: str) -> bool:
@@ -183,9 +193,9 @@ def test_another_method_and_another_network_retrain_nothing(package: PackageCopy
     before = package.fingerprints()
     science = package.folder / "science"
     shutil.copy(science / "methods" / "images.py", science / "methods" / "other_images.py")
-    shutil.copy(science / "networks" / "preact_resnet18.py", science / "networks" / "wide_resnet.py")
+    shutil.copy(science / "networks" / "preact_resnet18.py", science / "networks" / "other_resnet.py")
     assert package.fingerprints() == before
-    assert fingerprint_training("other-images", "wide-resnet") not in before.values()
+    assert fingerprint_of("other-images", "other-resnet") not in before.values()
 
 
 @pytest.mark.parametrize("name", SHARED)

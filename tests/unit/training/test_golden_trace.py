@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from smallmix.science import steps
-from smallmix.science.training_step import BatchRow
+from smallmix.science.batch_row import BatchRow
+from torch import Tensor
 
 from tests.tiny_cell import MIXES, TinyData, tiny_cell
 from tests.unit.training.golden_trace import ITERATIONS, describe_place, read_golden_trace, record_trace
@@ -60,7 +62,7 @@ def test_a_slip_in_the_loop_would_be_noticed(tmp_path: Path, monkeypatch: pytest
     """Every image one place too late in its batch: with another's crop, flip and partner."""
     row_of = steps.row_of
 
-    def late(table: BatchRow, position: int, batch_size: int) -> BatchRow:
+    def late(table: Mapping[str, Tensor], position: int, batch_size: int) -> BatchRow:
         row = row_of(table, position, batch_size)
         return dataclasses.replace(row, rows=row.rows.roll(1))
 

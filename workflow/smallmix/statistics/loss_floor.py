@@ -119,7 +119,7 @@ def floor_sentences(study: Study, classes: int = 0) -> list[str]:
     smoothed = {name: label_floor(value, classes) for name, value in values.items() if classes and _smooths(value)}
     if smoothed:
         floors = joined([f"{number(floor, 2)} nats with {name}" for name, floor in smoothed.items()])
-        sentences.append(f"Of {classes} classes, that costs at least {floors} on every image.")
+        sentences.append(f"With {classes} classes, that costs at least {floors} on every image.")
     if unknown:
         sentences.append(f"The floor of {joined(unknown)} is not known.")
     return sentences

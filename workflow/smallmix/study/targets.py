@@ -14,7 +14,8 @@ from smallmix.study.misspelt_names import close_match
 from smallmix.study.study import Study
 from smallmix.study.study_names import STUDIES
 
-CELL_FILE = re.compile(r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)/[^/]+")
+CELL_FOLDER = r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)"
+CELL_FILE = re.compile(rf"{CELL_FOLDER}(?P<file>/[^/]*)?")
 OF_A_STUDY = re.compile(r"(results|reports|logs)/(?P<study>[^/]+)/.+")
 SHARED_FOLDERS = ("store", "slots")
 # The rules that people ask for by name. `plan` prints, and the others make files.
@@ -40,7 +41,12 @@ def explain_target(target: str, rules: Sequence[str], study: Study, folder: Path
         what = "cell" if cell else "file"
         said = f"{target}: that is a {what} of study {other}, and this run is of study {study.name}."
         return f"{said} {_choose(other, folder)}"
-    return _explain_cell(target, cell, study) if cell else None
+    if cell is None:
+        return None
+    wrong = _explain_cell(target, cell, study)
+    if wrong is None and len(cell["file"] or "/") == 1:
+        return f"{target} is a cell's folder, and a target is a file. Ask for {target.rstrip('/')}/metrics.json"
+    return wrong
 
 
 def explain_configfiles(arguments: Sequence[str], rules: Sequence[str], folder: Path | None = None) -> str | None:
