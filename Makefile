@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 # A machine with a GPU may have PyTorch and no package index: the python that is named, or else .venv where it is there.
 GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)/python) $(PYTHON)),$(PYTHON))
 
-.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema keys commands docs clean
+.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema keys commands extending docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -60,6 +60,9 @@ keys: install  ## write docs/configuration.md, the reference of the configuratio
 
 commands: install  ## write docs/commands.md, the reference of the commands, from their parsers
 	PYTHONPATH=workflow $(BIN)/python envs/docs/commands_page.py > docs/commands.md
+
+extending: install  ## write the lists of methods and networks in docs/extending.md from the code
+	PYTHONPATH=workflow $(BIN)/python envs/docs/extending_page.py docs/extending.md
 
 docs: install  ## build the documentation as a site, without network, into build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file envs/docs/mkdocs.yml

@@ -32,6 +32,7 @@ configfile: BASE_CONFIGURATION
 include: "workflow/rules/study.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/subsets.smk"
+include: "workflow/rules/own_code.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/collection.smk"
 include: "workflow/rules/figures.smk"
@@ -46,6 +47,7 @@ rule all:
         STUDY_FILE,
         SUBSETS,
         SUBSET_TABLE,
+        TRIED,
         CELL_OUTPUTS,
         TABLES,
         FIGURES,

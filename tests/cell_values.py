@@ -29,7 +29,7 @@ CELL = Cell(
 OTHER: dict[str, dict[str, Any]] = {
     "dataset": {"name": "digits", "image_size": 32, "color": "grey"},
     "subset": {"rule": "random", "size": 250, "seed": 3},
-    "method": {"mix": "none", "beta": (1.0, 1.0)},
+    "method": {"mix": "none", "beta": (1.0, 1.0), "parameters": (("hole", 0.25),), "file": "other.py"},
     "model": {"name": "other", "width": 8, "blocks": (1, 1, 1, 1)},
     "recipe": {
         "batch_size": 64,

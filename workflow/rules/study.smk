@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import fields
 from functools import partial
@@ -41,12 +42,13 @@ from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.estimate import RunJobs
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.run_view import CurrentRun, announce, has_news, remove_so_far
-from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
+from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied, try_own_code
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
+from smallmix.study.own_trials import tried_of, trials_of
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -111,7 +113,6 @@ LOGS = f"{DECLARED.logs}/{STUDY.name}"
 # With --default-storage-provider the files lie elsewhere. What lies in the project's folder then belongs to other runs.
 STORAGE = workflow.storage_settings.default_storage_provider
 CELLS = {cell.id: cell for cell in STUDY.cells}
-OWN_CODE = list(STUDY.own_code)
 # For the logger plugin, which says how to continue and what the answer is. Where it speaks, the hooks need not.
 RUN = CurrentRun(LAYOUT, command_typed(sys.argv))
 announce(RUN)
@@ -163,6 +164,11 @@ onstart:
     if not STORAGE:
         keep_copied(LAYOUT)
     jobs = RunJobs.of(workflow.dag.needrun_jobs())
+    if any(CELLS[place].own_code for place in jobs.cells) and not OWN_ENVIRONMENTS:
+        # The rule would say it, too, but file by file, and while cells of other methods train.
+        OWN_FAULTS = try_own_code(f"{SMALLMIX} check-own-code --configuration {STUDY_ARGUMENT}")
+        if OWN_FAULTS:
+            raise WorkflowError(OWN_FAULTS)
     if set(jobs.others) != {"plan"} or jobs.cells:  # which says it better
         measuring = f"{SMALLMIX} plan {plan_options(workflow)} --measure --configuration {STUDY_ARGUMENT} || true"
         measure_here = None if OWN_ENVIRONMENTS else partial(shell, "{command}", command=measuring)

@@ -2,6 +2,7 @@
 
 # Of the code that decides a cell's numbers; another method's or network's file is none of its business.
 TRAINING_CODE = {place: fingerprint_training(cell.value) for place, cell in CELLS.items()}
+WEIGHTS = [STUDY.weights_file] if STUDY.weights_file else []
 
 SMALLEST_LAST = sorted(STUDY.sizes, reverse=True)
 
@@ -16,8 +17,10 @@ rule train_cell:
         dataset=f"{DATASET}/dataset.json",
         arrays=BROUGHT_ALONG,
         subset=SUBSET,
-        # The user's files with methods and networks. Their content counts, by the parameter `code`; their times do not.
-        own_code=ancient(local(OWN_CODE)),
+        # Copies of the user's Python files, as they were tried.
+        own_code=lambda wildcards: COPIES_OF[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
+        # The content counts, by its sha256 in the cell's value.
+        weights=ancient(local(lambda wildcards: WEIGHTS)),
     output:
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
         predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",
@@ -49,6 +52,7 @@ rule train_cell:
     shell:
         # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
-        "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} --dataset {params.dataset} --subset {input.subset} "
+        "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} {input.weights:q} "
+        "--dataset {params.dataset} --subset {input.subset} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
         "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

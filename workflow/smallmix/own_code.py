@@ -31,6 +31,11 @@ def own_file(name: str) -> str:
     return match["file"]
 
 
+def names_file(name: str, file: str) -> bool:
+    """Return whether a name in a configuration means something in this file of the user's."""
+    return names_own_code(name) and own_file(name) == file
+
+
 def own_name(name: str) -> str:
     """Return the class or function in FILE.py:NAME."""
     return name.rpartition(":")[2]
@@ -53,7 +58,7 @@ def load_own(name: str, file: str | None) -> Any:
     wanted = own_name(name)
     module = _run(str(Path(file).resolve()))
     if not hasattr(module, wanted):
-        raise ConfigurationError(f"{file} defines no {wanted}, which {name} names. Define it, or correct the name.")
+        raise ConfigurationError(f"{file}: it defines no {wanted}, which {name} names. Define it, or correct the name.")
     return getattr(module, wanted)
 
 
@@ -69,12 +74,29 @@ def _run(path: str) -> Any:
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error}. Correct the path, or restore the file.") from error
     except Exception as error:
-        raise ConfigurationError(f"{describe_place(error, path)}\nCorrect that file.") from error
+        raise ConfigurationError(f"{describe_place(error, path)}. Correct that file.") from error
     return module
 
 
 def describe_place(error: BaseException, path: str) -> str:
     """Return file, line and text of an error that a user's file has raised: the last line of that file that ran."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-    return f"{path}{f', line {line}' if line else ''}: {type(error).__name__}: {error}"
+    line, _ = place_of(error, path)
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{seen_from_here(path)}{f', line {line}' if line else ''}: {type(error).__name__}: {text}"
+
+
+def place_of(error: BaseException, path: str) -> tuple[int | None, str]:
+    """Return the last line of a file that ran before an error, or that cannot be parsed, and the function around it.
+
+    None and no name where nothing of the file ran.
+    """
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno, ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return (frames[-1].lineno, frames[-1].name) if frames else (None, "")
+
+
+def seen_from_here(path: str) -> str:
+    """Return a path as somebody would type it in the working folder."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

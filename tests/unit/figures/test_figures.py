@@ -13,7 +13,6 @@ import matplotlib
 import numpy as np
 import pytest
 from smallmix.errors import SmallmixError
-from smallmix.figures import methods_preview
 from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.catalogue import TABLE_FIGURES, plot_figure
@@ -22,7 +21,9 @@ from smallmix.figures.learning_curves import draw_loss_curves, grid_sizes
 from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.figures.seeds_by_size import seeds_sentence
-from smallmix.science import training_step
+from smallmix.science.methods.images import Images
+from smallmix.science.methods.images_and_labels import ImagesAndLabels
+from smallmix.science.methods.none import Plain
 from smallmix.study.layout import Layout
 from smallmix.tables.columns import CELLS
 from smallmix.tables.study_tables import load_tables
@@ -262,18 +263,24 @@ def test_the_preview_mixes_as_the_weights_say(ordinary: SyntheticStudy) -> None:
         assert (non.own_image == non.mixed_image).all()
         assert (non.own_image == mixed.own_image).all()
         assert mixed.own_label != mixed.partner_label
-        assert mixed.image_weight == mixed.label_weight
-        wanted = mixed.image_weight * mixed.own_image + (1 - mixed.image_weight) * mixed.partner_image
-        assert abs(wanted - mixed.mixed_image).max() <= 0.5 + 1e-4  # in float32, as in training
-    assert {example.label_weight for example in examples["data-mix"]} == {1.0}
+        weight = mixed.weight
+        assert weight is not None
+        assert mixed.shares == pytest.approx((weight, 1 - weight, 0), abs=1e-6)
+        wanted = weight * mixed.own_image + (1 - weight) * mixed.partner_image
+        assert abs(wanted - mixed.mixed_image).max() <= 0.5 + 1e-3  # in float32, as in training
+        assert mixed.drawn == [f"λ = {weight:.2f}"]
+        assert mixed.label(9) == [f"{round(100 * weight)} % {mixed.own_label}",
+                                  f"{100 - round(100 * weight)} % {mixed.partner_label}"]  # fmt: skip
+        assert (non.drawn, non.label(9)) == ([], [non.own_label])
+    assert {example.shares for example in examples["data-mix"]} == {(1.0, 0.0, 0.0)}
 
 
 def test_the_preview_mixes_by_the_function_that_trains(
     ordinary: SyntheticStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another way of mixing must show in the picture as well."""
-    assert vars(methods_preview)["mix_images"] is vars(training_step)["mix_images"]
-    monkeypatch.setattr(methods_preview, "mix_images", lambda images, partner, weight: images[partner])
+    for method in (Plain, Images, ImagesAndLabels):
+        monkeypatch.setattr(method, "mix", lambda self, images, row: images[row.partner])
     classes = [str(place) for place in range(10)]
     for examples in mixed_examples(Layout(ordinary.study, ordinary.root), classes, 2).values():
         assert all((example.mixed_image == example.partner_image).all() for example in examples)

@@ -34,6 +34,7 @@ from smallmix.wording import DAY
 # take longer than there, so do they: both are Python that loads libraries.
 STEP_SECONDS = {
     "resolve_study": 0.1,
+    "check_own_code": 0.4,  # what is new was tried as the run started
     "extract_subset": 0.15,
     "tabulate_subsets": 0.1,
     "collect_metrics": 0.2,
@@ -138,6 +139,8 @@ class StudyState:
         if not self.fetched and (cells or others["extract_subset"]):
             others["fetch_dataset"] = 1
         tables = self.layout.results
+        files = {Path(file).name for cell in in_need for file in cell.own_code}
+        others["check_own_code"] = sum(not (tables / "own_code" / name).exists() for name in files)
         if stages - {"one cell", "cells"}:
             others["resolve_study"] = int(not self.layout.study_file.exists())
         if stages & {"all", "subsets", "report"}:
@@ -310,7 +313,7 @@ def _run_seconds(
 
 def _other_seconds(state: StudyState, jobs: RunJobs, pace: StudyPace, *, behind: bool) -> float:
     """Return the seconds of the steps before the first cell, or `behind` the last one and Snakemake's end."""
-    early = (*BEFORE_CELLS, "extract_subset")
+    early = (*BEFORE_CELLS, "check_own_code", "extract_subset")
     total = SNAKEMAKE_END if behind else 0.0
     for rule, count in jobs.others.items():
         if (rule in early) == behind or rule not in (*STEP_SECONDS, "fetch_dataset"):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from smallmix.own_code import names_file
 from smallmix.planning.capacity import Capacity, usable_cores
 from smallmix.planning.cost import (
     CellWork,
@@ -21,6 +22,7 @@ from smallmix.planning.cost import (
 from smallmix.planning.estimate import Estimate, RunJobs, StudyState, about, estimate_run, study_pace
 from smallmix.planning.pace import keep_pace
 from smallmix.science.early_loss import alarming_loss
+from smallmix.study.config_errors import listed
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import STATUSES
@@ -56,7 +58,7 @@ def brief_plan(
 
 
 def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs) -> str:
-    study, start = state.study, f"smallmix: study {state.study.name}: "
+    study, start = state.study, f"smallmix: study {state.study.name}{_own_code_in_words(state.study)}: "
     cells = [cell for cell in state.to_train if cell.id in jobs.cells]
     estimate = estimate_run(state, jobs, capacity)
     if not cells:
@@ -70,6 +72,11 @@ def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs) -> str:
         rest = f"; {estimate.duration()} for {count_of(steps, 'other step')}" if steps and estimate is not None else ""
         return f"{start}{trained}{rest}."
     return f"{start}{_cells_in_words(state, cells)} {_place_in_words(state, cells, capacity, estimate)}"
+
+
+def _own_code_in_words(study: Study) -> str:
+    """Return the user's files in brackets; nothing where there are none."""
+    return f" (yours: {listed(study.own_code)})" if study.own_code else ""
 
 
 def _cells_in_words(state: StudyState, cells: Sequence[StudyCell]) -> str:
@@ -152,6 +159,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     lines = [
         f"Study {study.name}: {study.title}",
         f"Data set {study.dataset}: {'fetched' if state.fetched else 'not fetched yet'}",
+        *_own_code_lines(study),
         "",
         f"{'size':>8} {'cells':>6} {' '.join(STATUSES)} "
         f"{'iterations a cell':>18} {'PFLOP a cell':>13} {'time a cell':>14}",
@@ -216,6 +224,16 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
             "Or run it where there is a GPU, or on a cluster.",
         ]
     return "\n".join(lines)
+
+
+def _own_code_lines(study: Study) -> list[str]:
+    """Return a line for each file of the user's, with the methods and the network that lie in it."""
+    lines = []
+    for file in study.own_code:
+        methods = [name for name in study.methods if names_file(study.configuration["methods"][name]["mix"], file)]
+        network = ["the network"] if names_file(study.configuration["model"]["name"], file) else []
+        lines.append(f"Your own code: {file} ({', '.join([*methods, *network])}); smallmix check-own-code tries it.")
+    return lines
 
 
 def warn_of_small_batches(study: Study) -> str | None:

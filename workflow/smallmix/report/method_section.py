@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from smallmix.datasets.description import DatasetDescription
+from smallmix.own_code import names_own_code, own_file, own_name
 from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
@@ -23,7 +25,15 @@ MIX_MEANINGS: Mapping[str, str] = {
     "none": "nothing is mixed",
     "images": "images are mixed, the label of the first is kept",
     "images-and-labels": "images and labels are mixed",
+    "images-per-image": "images are mixed one by one, the label of the first is kept",
+    "images-and-labels-per-image": "images and labels are mixed one by one",
+    "cutmix": "a box of the second image is pasted into the first, and labels are mixed by its area",
+    "manifold-mixup": "images, or features inside the network, are mixed, and labels with the same weight",
+    "label-smoothing": "nothing is mixed, a part of each label is spread over all classes",
+    "cutout": "nothing is mixed, a square of each image is blanked",
+    "random-erasing": "nothing is mixed, a rectangle of some images is blanked",
 }
+ONE_BY_ONE = ("images-per-image", "images-and-labels-per-image")  # what draws a weight for each image
 
 
 def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
@@ -89,10 +99,20 @@ def method_meaning(meaning: dict[str, Any]) -> str:
     """Say what a method does, from its keys."""
     mix = meaning["mix"]
     words = MIX_MEANINGS.get(mix, f"mix {mix}, which this page cannot describe")
-    if not meaning.get("beta"):
-        return words
-    first, second = meaning["beta"]
-    return f"{words}, λ drawn from Beta({first:g}, {second:g}) once per batch"
+    if names_own_code(mix):
+        words = f"what the class {own_name(mix)} of the file {Path(own_file(mix)).name} does"
+    if meaning.get("beta"):
+        first, second = meaning["beta"]
+        when = "" if names_own_code(mix) else " once per image" if mix in ONE_BY_ONE else " once per batch"
+        words += f", λ drawn from Beta({first:g}, {second:g}){when}"
+    parameters = [f"{name} {_parameter(value)}" for name, value in (meaning.get("parameters") or {}).items()]
+    return ", ".join([words, *parameters])
+
+
+def _parameter(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_parameter, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _choices(tables: StudyTables) -> str:

@@ -79,7 +79,7 @@ def render_page(
         claim_counts=verdict_counts(tables, "claim"),
         number_counts=verdict_counts(tables, "number"),
         gain_counts=verdict_counts(tables, "gain"),
-        loss_floors=floor_sentences(tables.study),
+        loss_floors=floor_sentences(tables.study, len(tables.classes)),
         loss_comparisons=comparison_sentences(tables.study),
         numbers=numbers_view(tables),
         runs=compose_runs(tables, command),

@@ -23,9 +23,15 @@ class BatchRow:
     partner: Tensor  # int64 [B] positions within the batch
     learning_rate: Tensor  # float32 scalar
     drawn: Mapping[str, Tensor]  # what the method has drawn for this batch: scalars, or [B, ...] for each image
+    side: int = 0  # the images' height and width in pixels, which no table has; 0: not known yet
 
     @classmethod
     def of(cls, tables: Mapping[str, Tensor]) -> BatchRow:
         """Return the row of tables by their names; what is not common to all methods is the method's own."""
         common = {name: tables[name] for name in COMMON_TABLES}
         return cls(**common, drawn={name: table for name, table in tables.items() if name not in common})
+
+    def with_side(self, side: int) -> BatchRow:
+        """Return the same row of images of `side` x `side` pixels."""
+        common = {name: getattr(self, name) for name in COMMON_TABLES}
+        return BatchRow(**common, drawn=self.drawn, side=side)

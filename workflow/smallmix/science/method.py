@@ -55,9 +55,10 @@ class Method:
     captured once and replayed for every batch.
     """
 
-    # How many stages of the network are mixed at, besides the images; 0: `mix_features` is never called.
+    # Whether the network is to call `mix_features` after each of its stages.
     mixes_features: ClassVar[bool] = False
-    # Whether `mix` takes NumPy arrays as well as tensors. Figures then mix without PyTorch, whose import takes seconds.
+    # Whether `mix` and `target` take NumPy arrays as well as tensors. Figures then need no PyTorch, whose import takes
+    # seconds.
     mixes_arrays: ClassVar[bool] = False
 
     def draw(self, draws: Draws) -> Mapping[str, NDArray[Any]]:
@@ -69,7 +70,10 @@ class Method:
         return {}
 
     def mix(self, images: Tensor, row: BatchRow) -> Tensor:
-        """Return what the network sees instead of the images: float32 [B, C, H, W], normalised, cropped and flipped."""
+        """Return what the network sees instead of the images: float32 [B, C, H, W], normalised, cropped and flipped.
+
+        Images are square. Their height and width in pixels stand in `row.side`, for `target` and `loss` as well.
+        """
         return images
 
     def mix_features(self, features: Tensor, stage: int, row: BatchRow) -> Tensor:

@@ -193,6 +193,7 @@ class StepStats:
 def batch_loss(model: nn.Module, method: Method, images: TrainingImages, row: BatchRow, precision: Precision) -> Tensor:
     """Return the mean training loss of a row's batch, float32 scalar."""
     batch, labels = images.batch(row)
+    row = row.with_side(batch.shape[-1])
     mixed = method.mix(batch, row)
     with reduced_precision(precision, mixed.device):
         if method.mixes_features:

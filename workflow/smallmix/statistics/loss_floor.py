@@ -1,4 +1,4 @@
-"""The floor of the training loss under mixup, and what it means for comparing the training losses of methods.
+"""The floor of the training loss under a method, and what it means for comparing the training losses of methods.
 
 A network that knew every training image, and could take every mixture apart, would still not bring the loss of mixed
 images to zero. Where labels are mixed, the target itself has the entropy H(λ). Where the first label is kept, the
@@ -6,7 +6,12 @@ mixture does not tell which of the two images came first. One of them did with p
 
 Cross-entropy is linear in the label. So Beta(a+1, a) with the first label kept, and Beta(a, a) with mixed labels, have
 the same expected loss at the same weights (partners are a permutation of the batch, one weight per batch), and the same
-floor.
+floor. A weight for each image instead of one for each batch leaves the floors as they are: they are those of one
+mixture. It breaks that equality of losses, because the images of a batch share their statistics.
+
+Features that are mixed inside the network have the floor of mixed labels, wherever they are mixed: no loss lies below
+the entropy of its target. A smoothed label has its own entropy. CutMix weights labels by whole pixels of a box that the
+border cuts off; the floor then depends on the image's side, and is left open.
 """
 
 from __future__ import annotations
@@ -33,11 +38,20 @@ def loss_floor(cell: Cell, class_counts: Sequence[int]) -> float | None:
     """
     floor = pair_floor(cell.method)
     share = share_of_unlike_pairs(class_counts, cell.images_seen / cell.iterations)
-    return None if floor is None else floor * share
+    return None if floor is None else floor * share + label_floor(cell.method, len(class_counts))
+
+
+def label_floor(method: MethodValue, classes: int) -> float:
+    """Return the entropy (nats) of the label of an image that is not mixed: 0, or that of a smoothed label."""
+    if not _smooths(method):
+        return 0.0
+    spread = float(dict(method.parameters)["smoothing"]) / classes
+    own = 1 - spread * (classes - 1)
+    return float(special.entr(own) + (classes - 1) * special.entr(spread))
 
 
 def pair_floor(method: MethodValue) -> float | None:
-    """Return the least expected loss (nats) on pairs of images of two classes; 0 where nothing is mixed.
+    """Return the least expected loss (nats) of mixing images of two classes; 0 where nothing is mixed.
 
     None where it is not known.
     """
@@ -79,23 +93,33 @@ def equal_expected_loss(images: MethodValue, labels: MethodValue) -> bool:
     return math.isclose(labels.beta[0], a) and math.isclose(images.beta[1], a) and math.isclose(images.beta[0], a + 1)
 
 
-def floor_sentences(study: Study) -> list[str]:
-    """Return why the training loss of mixed images has a floor, and how high it is for each method of the study."""
+def floor_sentences(study: Study, classes: int = 0) -> list[str]:
+    """Return why the training loss of a method has a floor, and how high it is for each method of the study.
+
+    `classes` is the number of classes, 0 where it is not known.
+    """
     values = {cell.method: cell.value.method for cell in study.cells}
-    mixed = {name: value for name, value in values.items() if value.mix != "none"}
+    mixed = {name: value for name, value in values.items() if _mixes(value)}
+    changed = [name for name, value in values.items() if value.mix != "none"]
     known = {name: floor for name, value in mixed.items() if (floor := pair_floor(value)) is not None}
     unknown = [name for name in mixed if name not in known]
-    sentences = ["Under mixup the training loss is measured on mixed images."]
-    if known or not mixed:
+    sentences = []
+    if mixed or not changed:
+        sentences.append("Under mixup the training loss is measured on mixed images.")
+    if known or not changed:
         sentences.append("No network can bring it to zero.")
-    mixes = {value.mix for value in mixed.values()}
-    sentences += [reason for mix, reason in FLOOR_REASONS.items() if mix in mixes]
+    mixes = {value.mix for value in values.values()}
+    sentences += dict.fromkeys(reason for mix, reason in FLOOR_REASONS.items() if mix in mixes)
     if known:
         floors = joined([f"{number(floor, 2)} nats with {name}" for name, floor in known.items()])
         sentences.append(
             f"Two images of different classes cost at least {floors}, on average over the mixing weight. Two "
             "images of one class may cost nothing."
         )
+    smoothed = {name: label_floor(value, classes) for name, value in values.items() if classes and _smooths(value)}
+    if smoothed:
+        floors = joined([f"{number(floor, 2)} nats with {name}" for name, floor in smoothed.items()])
+        sentences.append(f"With {classes} classes, that costs at least {floors} on every image.")
     if unknown:
         sentences.append(f"The floor of {joined(unknown)} is not known.")
     return sentences
@@ -124,6 +148,15 @@ def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
     # Given the mixture, the image of weight λ came first with probability f(λ) / (f(λ) + f(1-λ)).
     came_first = special.expit((first - second) * special.logit(weight))
     return float(np.mean(_entropy(weight if labels_mixed else came_first)))
+
+
+def _mixes(method: MethodValue) -> bool:
+    """Return whether images, features or labels of two images are mixed; a user's own method may well do so."""
+    return PAIR_FLOORS.get(method.mix) is not _floor_without_mixing
+
+
+def _smooths(method: MethodValue) -> bool:
+    return method.mix == "label-smoothing"
 
 
 def _floor_without_mixing(method: MethodValue) -> float:
@@ -155,9 +188,26 @@ PAIR_FLOORS: Mapping[str, Callable[[MethodValue], float] | None] = {
     "none": _floor_without_mixing,
     "images": _floor_of_kept_labels,
     "images-and-labels": _floor_of_mixed_labels,
+    "images-per-image": _floor_of_kept_labels,
+    "images-and-labels-per-image": _floor_of_mixed_labels,
+    "cutmix": None,
+    "manifold-mixup": _floor_of_mixed_labels,
+    "label-smoothing": _floor_without_mixing,
+    "cutout": _floor_without_mixing,
+    "random-erasing": _floor_without_mixing,
 }
+_ENTROPY_OF_LABELS = "Where labels are mixed, a label of 60 % cat and 40 % dog keeps the entropy of that mixture."
+_DOUBT_ABOUT_IMAGES = "Where one label is kept, a mixture does not show to which of its two images it belongs."
+_HOLES = "Images with holes are harder to learn than whole ones, but have no floor above zero."
 # Why there is a floor, by mix.
 FLOOR_REASONS: Mapping[str, str] = {
-    "images-and-labels": "Where labels are mixed, a label of 60 % cat and 40 % dog keeps the entropy of that mixture.",
-    "images": "Where one label is kept, a mixture does not show to which of its two images it belongs.",
+    "images-and-labels": _ENTROPY_OF_LABELS,
+    "images-and-labels-per-image": _ENTROPY_OF_LABELS,
+    "cutmix": _ENTROPY_OF_LABELS,
+    "manifold-mixup": _ENTROPY_OF_LABELS,
+    "images": _DOUBT_ABOUT_IMAGES,
+    "images-per-image": _DOUBT_ABOUT_IMAGES,
+    "cutout": _HOLES,
+    "random-erasing": _HOLES,
+    "label-smoothing": "Where labels are smoothed, every label keeps the entropy of what is spread.",
 }

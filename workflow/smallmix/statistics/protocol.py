@@ -12,6 +12,7 @@ from typing import Any
 from smallmix.study.cell import Cell
 from smallmix.study.published import Protocol, method_as_published
 from smallmix.study.study import Study
+from smallmix.wording import joined
 
 # sha256 of train_labels.npy and test_labels.npy (int64, format 1.0) with CIFAR-10's labels in their canonical order.
 # Ten names of classes are no proof: other sets of images have the same ones.
@@ -97,6 +98,9 @@ def differences_of_cell(study: Study, protocol: Protocol, size: int, method: str
         found.append(ProtocolDifference(f"mix {value.method.mix}, which no published method does", True))
     elif value.method.beta != published.beta:
         found.append(ProtocolDifference(f"Beta{_show(value.method.beta)} instead of Beta{_show(published.beta)}", True))
+    elif value.method.parameters:  # the published methods have none
+        names = joined([name for name, _ in value.method.parameters])
+        found.append(ProtocolDifference(f"the parameters {names}, which the published method does not have", True))
     return found
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.own_code import names_own_code
+from smallmix.study.cell import parameters_of
 from smallmix.study.config_errors import KeyPath, Problem, allowed, listed, show
 from smallmix.study.iterations import EpochBatches
 from smallmix.study.layout import explain_overlap
 from smallmix.study.method_forms import METHODS
 from smallmix.study.model_schema import inner_schema, schema_at
 from smallmix.study.network_forms import find_form
+from smallmix.study.parameters import checked_parameters
 from smallmix.study.published import find_published
 
 MOST_CELLS = 200_000
@@ -145,14 +147,21 @@ def _check_methods(stated: StatedConfiguration) -> Iterator[Problem]:
     for name in stated.names("methods"):
         if stated.get("methods", name) is None:
             continue
-        meaning = (stated.get("methods", name, "mix"), *(stated.get("methods", name, "beta") or ()))
+        meaning = _meaning(stated, name)
         if meaning in meanings:
             text = (
                 f"means the same as methods.{meanings[meaning]}, so both would be one training counted twice; "
-                f"delete one (in an overlay: {name}: ~) or change its mix or beta"
+                f"delete one (in an overlay: {name}: ~) or change its mix, beta or parameters"
             )
             yield Problem(("methods", name), text)
         meanings.setdefault(meaning, name)
+
+
+def _meaning(stated: StatedConfiguration, name: str) -> tuple[Any, ...]:
+    """Return what decides a method's trainings: a parameter that is left out is its default."""
+    mix, beta, given = (stated.get("methods", name, key) for key in ("mix", "beta", "parameters"))
+    parameters = None if given is None else parameters_of(checked_parameters(METHODS.get(mix), given))
+    return mix, tuple(beta or ()), parameters
 
 
 def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:

@@ -197,8 +197,8 @@ class Method(Section):
     """What a method mixes."""
 
     mix: Annotated[str, AfterValidator(_check_mix)] = Field(
-        description=f"What is mixed: {', '.join(METHODS)}, or a class of your own, as in my_method.py:MyMethod, whose "
-        "file lies beside the configuration.",
+        description="What is mixed, or a class of your own, as in my_method.py:MyMethod, whose file lies beside the "
+        "configuration.",
         json_schema_extra={"x-form": f"one of {', '.join(METHODS)}, or FILE.py:CLASS"},
     )
     beta: Annotated[list[_Parameter], Field(min_length=2, max_length=2)] | None = Field(

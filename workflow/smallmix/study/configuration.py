@@ -7,6 +7,7 @@ training results are stored by content, so nothing is lost, and the study's fold
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 
 from smallmix.errors import ConfigurationError
 from smallmix.fingerprints import fingerprint_file
-from smallmix.own_code import names_own_code, own_file, own_name
+from smallmix.own_code import names_own_code, own_file, own_name, seen_from_here
 from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message, show
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
@@ -100,9 +101,9 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
-    _find_own_code(resolved, layers)
     resolved["model"] |= _unread(resolved["model"]["name"])
-    problems = [_placed(problem, layers, from_command_line) for problem in _find_weights(resolved["model"], layers)]
+    found = [*_find_own_code(resolved, layers), *_find_weights(resolved["model"], layers)]
+    problems = [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
     resolved["title"] = resolved["title"] or resolved["study"]
@@ -112,13 +113,29 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     return resolved
 
 
-def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
-    """Write where the user's files lie instead of where they lie as seen from the file that names them."""
+def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
+    """Write where the user's files lie instead of where they lie as seen from the file that names them.
+
+    Return what is wrong: files that are not there, and two of one name, which would pass for each other in a cell.
+    """
     named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
+    problems: list[Problem] = []
+    files: dict[str, str] = {}
     for path, key in named:
         section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
-        if names_own_code(section[key]):
-            section[key] = f"{_found(own_file(section[key]), layers.file((*path, key)))}:{own_name(section[key])}"
+        if not names_own_code(section[key]):
+            continue
+        full = (*path, key)
+        file = _found(own_file(section[key]), layers.file(full))
+        section[key] = f"{file}:{own_name(section[key])}"
+        other = files.setdefault(Path(file).name, file)
+        if not Path(file).is_file():
+            text = f"there is no file {file}; correct the path, which starts from the configuration's folder"
+            problems.append(Problem(full, text))
+        elif other != file:
+            text = f"{other} and {file} have one name, by which cells know them; rename one of them"
+            problems.append(Problem(full, text))
+    return problems
 
 
 def _unread(network: str) -> dict[str, Any]:
@@ -153,9 +170,12 @@ def _find_weights(model: dict[str, Any], layers: Layers) -> list[Problem]:
 
 
 def _found(written: str, stated_in: Path | None) -> str:
-    """Return the path of a file beside the configuration that names it, else as it is written."""
-    beside = None if stated_in is None else stated_in.parent / written
-    return beside.as_posix() if beside is not None and beside.is_file() else written
+    """Return the path of a file beside the configuration that names it, seen from here, else as it is written.
+
+    Snakemake names configuration files by their full paths, and commands as they are typed: the result is the same.
+    """
+    beside = None if stated_in is None else Path(os.path.abspath(stated_in.parent / written))
+    return seen_from_here(beside.as_posix()) if beside is not None and beside.is_file() else written
 
 
 def _is_known(problem: Problem, known: Sequence[Problem]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smallmix.study.config_model import config_schema
-from smallmix.study.model_schema import key_table
+from smallmix.study.model_schema import free_keys, key_table
 
 _HEAD = """\
 # Keys of the configuration
@@ -39,6 +39,17 @@ def describe_keys() -> str:
         else:
             parts.append(f"Value: {_value(keys[top])}. {_default_as_sentence(_default(top, schema, keys))}")
     return "\n\n".join(parts) + "\n"
+
+
+def describe_value(described: Mapping[str, Any]) -> str:
+    """Return in words which values a key or a parameter takes, by its schema."""
+    return _value(described)
+
+
+def describe_default(name: str, schema: Mapping[str, Any]) -> str:
+    """Return the default of a key of a mapping in words, by the mapping's schema."""
+    default = _default(name, schema, schema["properties"])
+    return f"default {default}" if default.startswith("`") else default
 
 
 def _doubled(key: str) -> bool:
@@ -84,6 +95,8 @@ def _one_type(kind: str, described: Mapping[str, Any]) -> str:
     if kind == "string":
         longest = described.get("maxLength")
         return f"text of up to {longest:,} characters" if longest else "text"
+    if kind == "object" and not (described.get("properties") or free_keys(described)):
+        return "names with their values"
     return {"boolean": "true or false", "object": "keys, see below"}[kind]
 
 

@@ -57,6 +57,8 @@ def _explain(error: ValidationError, model: type[ParameterSet]) -> list[str]:
             texts.append(f"{name} is no parameter here; {meant}")
         elif one["type"] == "missing":
             texts.append(f"{name} is missing; give {allowed(known[name])}")
+        elif "text" in one.get("ctx", {}):  # a rule of ours, whose text is complete
+            texts.append(f"{name}: {one['ctx']['text']}")
         else:
             texts.append(f"{name}: found {show(one['input'])}; allowed: {allowed(known[name])}")
     return texts

@@ -40,6 +40,13 @@ class StudyCell:
         """Return the cell's folder below results/<study>/cells, which is also its name in messages."""
         return f"n{self.size}/{self.method}/seed{self.seed}"
 
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """Return the paths of the user's Python files that its method and its network lie in, each once."""
+        named = ((self.value.method.mix, self.value.method.file), (self.value.model.name, self.value.model.file))
+        files = (file for name, file in named if names_own_code(name) and file is not None)
+        return tuple(dict.fromkeys(files))
+
 
 @dataclass(frozen=True)
 class Study:
@@ -82,9 +89,13 @@ class Study:
     @property
     def own_code(self) -> tuple[str, ...]:
         """Return the paths of the user's files that its methods and its network lie in, each once, sorted."""
-        values = [cell.value for cell in self.cells]
-        files = {file for value in values for file in (value.method.file, value.model.file) if file is not None}
-        return tuple(sorted(files))
+        return tuple(sorted({file for cell in self.cells for file in cell.own_code}))
+
+    @property
+    def weights_file(self) -> str | None:
+        """Return the path of the file of weights that its network begins with; None where there is none."""
+        model = self.cells[0].value.model
+        return None if names_own_code(model.name) else model.file
 
     @property
     def redraws_subsets(self) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smallmix.science.batch_row import BatchRow
 from smallmix.science.method import Draws, Method
-from smallmix.science.mixing import mix_images
+from smallmix.science.mixing import mix_images, mix_shares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,10 @@ class ImagesAndLabels(Method):
     def mix(self, images: Tensor, row: BatchRow) -> Tensor:
         """Return the mixed images."""
         return mix_images(images, row.partner, row.drawn["image_weight"])
+
+    def target(self, one_hot: Tensor, row: BatchRow) -> Tensor:
+        """Return both labels' shares: the weights of their images."""
+        return mix_shares(one_hot, row.partner, row.drawn["label_weight"])
 
     def loss(self, log_probabilities: Tensor, labels: Tensor, row: BatchRow) -> Tensor:
         """Return the mean cross-entropy against both labels, weighted; float32 scalar."""

@@ -1,0 +1,189 @@
+"""A study with methods in files of the user's: they are tried first, and an edit runs only its own cells again."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.study_run import TINY_STUDY, StudyRun
+
+SIDES = """\
+import torch
+from smallmix.science.method import Method
+
+
+class Sides(Method):
+    def draw(self, draws):
+        return {"share": draws.generator("share").random((draws.iterations, draws.images), dtype="float32")}
+
+    def mix(self, images, row):
+        columns = torch.arange(images.shape[3], device=images.device) / images.shape[3]
+        own = columns < row.drawn["share"][:, None]
+        return torch.where(own[:, None, None, :], images, images[row.partner])
+
+    def target(self, one_hot, row):
+        share = row.drawn["share"][:, None]
+        return share * one_hot + (1 - share) * one_hot[row.partner]
+"""
+HALVES = """\
+from smallmix.science.method import Method
+
+
+class Halves(Method):
+    def __init__(self, share):
+        self.share = share
+
+    def mix(self, images, row):
+        return self.share * images + (1 - self.share) * images[row.partner]
+"""
+METHODS = """\
+methods:
+  data-mix: ~
+  label-mix: ~
+  sides: {mix: mine/sides.py:Sides}
+  halves: {mix: mine/halves.py:Halves, parameters: {share: 0.75}}
+"""
+
+
+def write_study(folder: Path) -> StudyRun:
+    """Return the tiny study with plain training and two methods of the user's own."""
+    study = StudyRun.create(folder)
+    (study.folder / "tiny.yaml").write_text(TINY_STUDY.replace("[20, 40]", "[20]") + METHODS, encoding="utf-8")
+    (study.folder / "mine").mkdir()
+    (study.folder / "mine/sides.py").write_text(SIDES, encoding="utf-8")
+    (study.folder / "mine/halves.py").write_text(HALVES, encoding="utf-8")
+    return study
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
+    """Return a study whose cells are trained."""
+    study = write_study(tmp_path_factory.mktemp("own") / "project")
+    result = study.snakemake("cells", "--cores", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "yours: mine/halves.py, mine/sides.py" in result.stdout, "the opening line names the user's files"
+    return study
+
+
+@pytest.fixture
+def own(trained: StudyRun, tmp_path: Path) -> StudyRun:
+    """Return a copy of it, with all times."""
+    return trained.copy_to(tmp_path / "project")
+
+
+def cells(study: StudyRun) -> set[str]:
+    """Return the methods whose cell a run would train, as the dry run's table says."""
+    result = study.snakemake("cells", "-n", "--cores", "1")
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    table = re.search(r"^cells to \w+ +(.+)\n20 images +(.+)$", output, flags=re.MULTILINE)
+    if table is None:
+        assert "Nothing to be done" in output, output
+        return set()
+    return {method for method, count in zip(table[1].split(), table[2].split(), strict=True) if count == "1"}
+
+
+def test_a_finished_study_is_left_alone(own: StudyRun) -> None:
+    assert own.planned("cells") == {}
+    copies = own.folder / "results/tiny/own_code"
+    assert {path.name for path in copies.iterdir()} == {"sides.py", "sides.py.json", "halves.py", "halves.py.json"}
+    record = json.loads((copies / "halves.py.json").read_text(encoding="utf-8"))
+    assert record["tried"][0]["method"]["parameters"] == {"share": 0.75}
+    assert record["tried"][0]["batch_sizes"] == [20]
+    assert (copies / "sides.py").read_text(encoding="utf-8") == SIDES
+
+
+def test_a_comment_runs_nothing_again(own: StudyRun) -> None:
+    own.edit("mine/sides.py", "class Sides(Method):", 'class Sides(Method):\n    """Sides."""\n\n    # A remark.\n')
+    assert own.planned("cells") == {}
+
+
+def test_an_edited_method_runs_its_own_cells_again(own: StudyRun) -> None:
+    own.edit("mine/sides.py", "columns < row", "columns <= row")
+    assert own.planned("cells") == {"check_own_code": 1, "train_cell": 1}
+    assert cells(own) == {"sides"}
+
+
+def test_another_parameter_runs_its_own_cells_again(own: StudyRun) -> None:
+    own.edit("tiny.yaml", "share: 0.75", "share: 0.5")
+    assert cells(own) == {"halves"}
+
+
+def test_a_moved_file_trains_nothing(own: StudyRun) -> None:
+    before = (own.cell("n20/sides/seed0") / "history.csv").read_bytes()
+    shutil.move(own.folder / "mine/sides.py", own.folder / "sides.py")
+    own.edit("tiny.yaml", "mine/sides.py", "sides.py")
+    assert cells(own) == {"sides"}
+    own.run("cells")
+    assert (own.cell("n20/sides/seed0") / "history.csv").read_bytes() == before
+    assert "found in the store" in (own.folder / "logs/tiny/cells/n20/sides/seed0.log").read_text(encoding="utf-8")
+    assert own.planned("cells") == {}
+
+
+def test_a_renamed_class_runs_its_own_cells_again(own: StudyRun) -> None:
+    own.edit("mine/sides.py", "class Sides(Method):", "class Edges(Method):")
+    own.edit("tiny.yaml", "sides.py:Sides", "sides.py:Edges")
+    assert cells(own) == {"sides"}
+
+
+def test_a_renamed_method_of_the_study_is_found_in_the_store(own: StudyRun) -> None:
+    before = (own.cell("n20/sides/seed0") / "history.csv").read_bytes()
+    own.edit("tiny.yaml", "  sides: {", "  third: {")
+    assert cells(own) == {"third"}
+    own.run("cells")
+    assert (own.cell("n20/third/seed0") / "history.csv").read_bytes() == before
+    assert "found in the store" in (own.folder / "logs/tiny/cells/n20/third/seed0.log").read_text(encoding="utf-8")
+
+
+def test_an_added_method_runs_its_own_cells_alone(own: StudyRun) -> None:
+    (own.folder / "mine/third.py").write_text(HALVES.replace("Halves", "Third"), encoding="utf-8")
+    own.edit("tiny.yaml", "  halves:", "  third: {mix: mine/third.py:Third, parameters: {share: 0.9}}\n  halves:")
+    assert cells(own) == {"third"}
+
+
+def test_a_removed_method_runs_no_cell(own: StudyRun) -> None:
+    own.edit("tiny.yaml", "  halves: {mix: mine/halves.py:Halves, parameters: {share: 0.75}}\n", "")
+    assert cells(own) == set()
+    own.edit("tiny.yaml", "  sides: {mix: mine/sides.py:Sides}\n", "  data-mix: ~\n")
+    text = (
+        (own.folder / "tiny.yaml")
+        .read_text(encoding="utf-8")
+        .replace("  data-mix: ~\n  label-mix: ~", "  label-mix: ~")
+    )
+    (own.folder / "tiny.yaml").write_text(text, encoding="utf-8")
+    assert own.planned("cells") == {}
+
+
+def test_faults_are_said_before_anything_starts(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "project")
+    study.edit("mine/sides.py", "    def target", "    def other(self):\n        pass\n\n    def target")
+    study.edit("mine/sides.py", "columns < row", "columns * float(images.mean()) < row")
+    study.edit("mine/halves.py", "return self.share", "return 1.0 * self.share")
+    study.edit("tiny.yaml", "{share: 0.75}", "{shares: 0.75}")
+    result = study.snakemake("--cores", "2")
+    said = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "study tiny: 2 faults in your own code, found before any cell was trained with it:" in said
+    assert "mine/sides.py, line 11, Sides.mix: the step looks at a tensor's value here" in said
+    assert "mine/halves.py, Halves: it takes share; found methods.halves.parameters.shares" in said
+    assert "Traceback" not in said
+    assert not list((study.folder / "results").glob("tiny/cells/**/*.csv")), "no cell was trained, not even of others"
+    assert not (study.folder / "resources").exists(), "nothing was started"
+
+
+def test_a_file_that_is_not_there_and_two_of_one_name_are_refused(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "project")
+    (study.folder / "mine/halves.py").unlink()
+    (study.folder / "sides.py").write_text(SIDES, encoding="utf-8")
+    study.edit("tiny.yaml", "  halves:", "  third: {mix: sides.py:Sides}\n  halves:")
+    result = study.snakemake("--cores", "1", "-n")
+    said = result.stdout + result.stderr
+    assert "methods.halves.mix (tiny.yaml, line" in said
+    assert "there is no file mine/halves.py; correct the path" in said
+    assert "methods.third.mix (tiny.yaml, line" in said
+    assert "mine/sides.py and sides.py have one name" in said
+    assert "Traceback" not in said
