@@ -11,7 +11,7 @@ from smallmix.datasets.originals import LISTS
 from smallmix.errors import ConfigurationError
 from smallmix.science.network import forward_flops, parameter_count
 from smallmix.study.cell import Cell
-from smallmix.study.config_rules import KNOWN_DATASETS
+from smallmix.study.known_datasets import KNOWN_DATASETS
 from smallmix.study.study import Study
 
 BYTES_A_HISTORY_ROW = 90
