@@ -38,7 +38,7 @@ def _read(settings: Mapping[str, Any], folder: Path) -> DatasetArrays:
         from smallmix.datasets.digits import digits_dataset
 
         return digits_dataset()
-    if name in LOCAL_FILES:
+    if isinstance(name, str) and name in LOCAL_FILES:
         from smallmix.datasets.published_datasets import PUBLISHED_DATASETS
 
         return PUBLISHED_DATASETS[name].fetch(_section(settings, name), folder.parent / DOWNLOADS)
