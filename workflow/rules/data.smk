@@ -8,9 +8,7 @@ CUSTOM_LISTS = (
 )
 
 # Of these, the address may fail and answer a minute later. Whatever else goes wrong is the user's to mend.
-DOWNLOADED = (
-    STUDY.configuration["dataset"]["name"] == "cifar10" and not STUDY.configuration["dataset"]["cifar10"]["archive"]
-)
+DOWNLOADED = is_downloaded(STUDY.configuration["dataset"])
 # The files beside dataset.json, which holds their checksums. A storage brings only what is named as an input. Without one
 # they are not named: Snakemake's records of trained cells have no such inputs, so it would run every cell again.
 BROUGHT_ALONG = [f"{DATASET}/{file}" for file in DATASET_FILES if file != "dataset.json"] if STORAGE else []

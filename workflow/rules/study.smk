@@ -46,6 +46,7 @@ from smallmix.planning.start import check_start, check_storage, explain_refused,
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
+from smallmix.study.known_datasets import is_downloaded
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
 from smallmix.study.own_trials import tried_of, trials_of

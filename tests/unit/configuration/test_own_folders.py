@@ -82,6 +82,6 @@ def test_names_of_own_folders_are_no_names_of_studies(tmp_path: Path, study: str
     assert "study" in refusal(tmp_path, "data/birds", study=study)
 
 
-@pytest.mark.parametrize("identifier", ["downloads", "cifar10", "digits", "store"])
+@pytest.mark.parametrize("identifier", ["downloads", "cifar10", "digits", "fashion-mnist", "store"])
 def test_names_of_own_data_sets_are_no_identifiers(tmp_path: Path, identifier: str) -> None:
     assert "dataset.image-list.identifier" in refusal(tmp_path, "data/birds", identifier=identifier)

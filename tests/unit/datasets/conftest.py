@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from smallmix.datasets.cifar10 import FOLDER
 from smallmix.datasets.download import ExpectedFile
 
 from tests.unit.datasets.bad_server import BadServer
-from tests.unit.datasets.small_archive import small_members
+from tests.unit.datasets.small_archive import FOLDER, small_members
 
 MakeArchive = Callable[..., tuple[Path, ExpectedFile]]
 

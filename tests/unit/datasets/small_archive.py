@@ -6,8 +6,8 @@ import struct
 from typing import Any
 
 import numpy as np
-from smallmix.datasets.cifar10 import FOLDER
 
+FOLDER = "cifar-10-batches-py"
 CLASSES = [b"airplane", b"automobile", b"bird", b"cat", b"deer", b"dog", b"frog", b"horse", b"ship", b"truck"]
 IMAGES_PER_BATCH = 12
 

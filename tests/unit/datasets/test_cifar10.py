@@ -13,13 +13,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from smallmix.datasets.cifar10 import ARCHIVE, cifar10_dataset, read_cifar10
+from smallmix.datasets.array_writing import DatasetArrays
+from smallmix.datasets.cifar import CIFAR10
 from smallmix.datasets.download import ExpectedFile
 from smallmix.errors import DatasetError
 
 from tests.unit.datasets.small_archive import CLASSES, IMAGES_PER_BATCH
 
 MakeArchive = Callable[..., tuple[Path, ExpectedFile]]
+(ARCHIVE,) = CIFAR10.files
+
+
+def cifar10_dataset(settings: dict[str, Any], downloads: Path, expected: ExpectedFile = ARCHIVE) -> DatasetArrays:
+    return dataclasses.replace(CIFAR10, files=(expected,)).fetch(settings, downloads)
+
+
+def read_cifar10(path: Path, expected: ExpectedFile = ARCHIVE) -> DatasetArrays:
+    return cifar10_dataset({"archive": str(path)}, Path("nowhere"), expected)
 
 
 def test_the_archive_is_read_in_the_order_of_its_batches(make_archive: MakeArchive) -> None:

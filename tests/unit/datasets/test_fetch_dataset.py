@@ -1,20 +1,24 @@
-"""Protects the way from a configuration to a dataset folder, by function and by command, for all three kinds."""
+"""Protects the way from a configuration to a dataset folder, by function and by command, for all kinds."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from smallmix.commands.data import COMMANDS
 from smallmix.datasets.arrays import load_dataset
+from smallmix.datasets.cifar import CIFAR10
 from smallmix.datasets.digits import digits_dataset
 from smallmix.datasets.download import ExpectedFile
 from smallmix.datasets.fetch import fetch_dataset
+from smallmix.datasets.published_dataset import PublishedDataset
+from smallmix.datasets.published_datasets import PUBLISHED_DATASETS
 from smallmix.errors import ConfigurationError, DatasetError
 
 from tests.unit.datasets.image_folder import make_image_folder
@@ -71,8 +75,10 @@ def test_cifar10_goes_through_downloads_beside_the_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, expected = make_archive()
-    # The settings cannot name another hash, so the test replaces the function's own default.
-    monkeypatch.setattr("smallmix.datasets.cifar10.cifar10_dataset.__defaults__", (expected,))
+    # The settings cannot name another hash, so the test replaces what is known of the file.
+    monkeypatch.setitem(
+        cast("dict[str, PublishedDataset]", PUBLISHED_DATASETS), "cifar10", replace(CIFAR10, files=(expected,))
+    )
     settings = {"archive": None, "sources": [serve(path.read_bytes()).address("good")]}
     fetch_dataset({"name": "cifar10", "cifar10": settings}, tmp_path / "resources" / "cifar10")
     assert load_dataset(tmp_path / "resources" / "cifar10").description.name == "cifar10"
@@ -92,7 +98,8 @@ def test_fetching_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         ("{", "--settings is not JSON"),
         ("[]", "must be a JSON object"),
         ({}, r"dataset\.name is None"),
-        ({"name": "mnist"}, r"dataset\.name is 'mnist'; it must be cifar10, digits or image-list"),
+        ({"name": "lsun"}, r"dataset\.name is 'lsun'; it must be cifar10, cifar100, .*, digits or image-list"),
+        ({"name": "mnist"}, r"dataset\.mnist is missing"),
         ({"name": "cifar10"}, r"dataset\.cifar10 is missing"),
         ({"name": "image-list", "image-list": None}, r"dataset\.image-list is missing"),
         ({"name": "image-list", "image-list": {"folder": "x"}}, "lacks identifier, title, image_size, color"),

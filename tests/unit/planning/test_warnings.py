@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmix.planning.plan import warn_of_early_losses, warn_of_small_batches
+from smallmix.planning.plan import warn_of_early_losses, warn_of_mirrored_digits, warn_of_small_batches
 from smallmix.report.method_section import compose_deviations, compose_protocol
 from smallmix.report.summary_section import compose_answer
 from smallmix.study.study import Study
@@ -42,6 +42,30 @@ def test_a_rule_that_deals_out_the_same_batches_is_the_same_training() -> None:
     kept, even = (study_with(rule, (256, 200, 100)) for rule in ("keep", "even"))
     same = [mine.value == other.value for mine, other in zip(kept.cells, even.cells, strict=True)]
     assert same == [True] * 3 + [False] * 3 + [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("dataset", "flip", "warned"),
+    [
+        ("mnist", True, True),
+        ("svhn", True, True),
+        ("digits", True, True),
+        ("mnist", "automatic", False),
+        ("mnist", False, False),
+        ("fashion-mnist", True, False),
+        ("cifar10", True, False),
+    ],
+)
+def test_mirrored_digits_are_warned_of_where_somebody_asks_for_them(
+    dataset: str, flip: bool | str, warned: bool
+) -> None:
+    configuration = build_configuration(sizes=(100,), seeds=(0,))
+    configuration["dataset"] |= {"name": dataset}
+    configuration["recipe"]["augmentation"] = {"crop_padding": "automatic", "flip": flip}
+    warning = warn_of_mirrored_digits(Study.from_configuration(configuration))
+    assert (warning is not None) == warned
+    if warning is not None:
+        assert "recipe.augmentation.flip: automatic" in warning
 
 
 @pytest.fixture

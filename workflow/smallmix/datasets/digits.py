@@ -6,6 +6,7 @@ import numpy as np
 
 from smallmix.datasets.array_writing import DatasetArrays
 from smallmix.errors import DatasetError
+from smallmix.study.known_datasets import KNOWN_DATASETS
 
 TRAIN_COUNT = 1297
 TEST_COUNT = 500
@@ -38,7 +39,7 @@ def digits_dataset() -> DatasetArrays:
         classes=tuple(str(digit) for digit in range(10)),
         name="digits",
         identifier="digits",
-        title="digits (scikit-learn, 8 × 8 grey)",  # noqa: RUF001
+        title=KNOWN_DATASETS["digits"].title,
         source={
             "package": "scikit-learn",
             "origin": "Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI, 1998",

@@ -91,8 +91,8 @@ def open_verified(path: Path, expected: ExpectedFile, key: str) -> Iterator[IO[b
         except OSError as error:
             hint = " A folder of image files is read with dataset.name: image-list." if path.is_dir() else ""
             raise DatasetError(
-                f"cannot read {path}: {error.strerror}.{hint} Name the path of {expected.name} under {key} in the "
-                f"configuration. {expected.requirement}"
+                f"cannot read {path}: {error.strerror}.{hint} Put {expected.name} there, or mend the path under {key} "
+                f"in the configuration. {expected.requirement}"
             ) from error
         if relative:
             raise DatasetError(

@@ -1,4 +1,4 @@
-"""Bring the dataset of a configuration into its folder, whichever of the three kinds it is."""
+"""Bring the dataset of a configuration into its folder, whichever kind it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from smallmix.datasets.array_writing import DatasetArrays, write_dataset
 from smallmix.datasets.description import DatasetDescription
 from smallmix.datasets.originals import begin_record, explain_foreign, keep_record, note_originals
 from smallmix.errors import ConfigurationError
+from smallmix.study.known_datasets import KNOWN_DATASETS, LOCAL_FILES
 
 DOWNLOADS = "downloads"  # beside the dataset's folder, so that deleting a dataset does not cost its download
 
@@ -37,15 +38,15 @@ def _read(settings: Mapping[str, Any], folder: Path) -> DatasetArrays:
         from smallmix.datasets.digits import digits_dataset
 
         return digits_dataset()
-    if name == "cifar10":
-        from smallmix.datasets.cifar10 import cifar10_dataset
+    if isinstance(name, str) and name in LOCAL_FILES:
+        from smallmix.datasets.published_datasets import PUBLISHED_DATASETS
 
-        return cifar10_dataset(_section(settings, "cifar10"), folder.parent / DOWNLOADS)
+        return PUBLISHED_DATASETS[name].fetch(_section(settings, name), folder.parent / DOWNLOADS)
     if name == "image-list":
         from smallmix.datasets.custom_dataset import custom_dataset
 
         return custom_dataset(_section(settings, "image-list"))
-    raise ConfigurationError(f"dataset.name is {name!r}; it must be cifar10, digits or image-list")
+    raise ConfigurationError(f"dataset.name is {name!r}; it must be {', '.join(KNOWN_DATASETS)} or image-list")
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from smallmix.datasets.originals import LISTS
 from smallmix.errors import ConfigurationError
 from smallmix.science.network import NetworkCost
 from smallmix.study.cell import Cell
-from smallmix.study.config_rules import KNOWN_DATASETS
+from smallmix.study.known_datasets import KNOWN_DATASETS
 from smallmix.study.study import Study
 from smallmix.training.network_costs import network_cost
 

@@ -22,6 +22,7 @@ from smallmix.errors import SmallmixError
 from smallmix.planning.capacity import Capacity, busy_elsewhere, usable_cores
 from smallmix.planning.cost import CellWork, ImagesInNumbers
 from smallmix.planning.pace import Basis, FinishedCell, StudyPace, contention, known_pace, slowness_of_python
+from smallmix.study.known_datasets import KNOWN_DATASETS, is_downloaded
 from smallmix.study.layout import STUDY_TABLES, Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.study.targets import MAKING_FILES
@@ -45,9 +46,18 @@ STEP_SECONDS = {
     "render_report": 1.5,
 }
 SECONDS_A_CELL = {"collect_metrics": 8e-3, "compare_methods": 1e-3, "plot_figures": 4e-3, "render_report": 1e-3}
-SECONDS_A_FETCH = {"digits": 1.3, "cifar10": 8.0, "image-list": 1.5}
+SECONDS_A_FETCH = {
+    "digits": 1.3,
+    "cifar10": 8.0,
+    "cifar100": 8.0,
+    "svhn": 8.0,
+    "fashion-mnist": 3.0,
+    "mnist": 3.0,
+    "stl10": 60.0,
+    "image-list": 1.5,
+}
 SECONDS_AN_IMAGE_FILE = 0.25e-3  # decoding a small file and comparing it with the others
-BYTES_OF_CIFAR10, BYTES_A_SECOND = 170e6, 5e6  # the network's speed is anybody's guess
+BYTES_A_SECOND = 5e6  # the network's speed is anybody's guess
 SNAKEMAKE_START, SNAKEMAKE_END, SNAKEMAKE_JOB, SNAKEMAKE_PLANNED_JOB = 2.0, 0.7, 0.05, 2.0e-3
 COPYING_SECONDS = 1.5  # of a cell that the store has: the job starts as a training does, and copies
 BEFORE_CELLS = ("resolve_study", "fetch_dataset")
@@ -327,8 +337,8 @@ def _fetch_seconds(state: StudyState) -> float:
     settings = state.study.configuration["dataset"]
     name = settings["name"]
     seconds = SECONDS_A_FETCH.get(name, 0.0)
-    if name == "cifar10" and settings["cifar10"]["archive"] is None:
-        seconds += BYTES_OF_CIFAR10 / BYTES_A_SECOND
+    if is_downloaded(settings):
+        seconds += KNOWN_DATASETS[name].download_bytes / BYTES_A_SECOND
     if name == "image-list":
         seconds += (state.images.train_count + state.images.test_count) * SECONDS_AN_IMAGE_FILE
     return seconds

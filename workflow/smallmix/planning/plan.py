@@ -211,7 +211,11 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     if unusable is not None:
         lines.append(f"Warning: {unusable}")
     done = [cell for cell in everything if state.statuses[cell.id].status == "current"]
-    warnings = (warn_of_small_batches(study), warn_of_early_losses(state.layout, done, state.images.classes))
+    warnings = (
+        warn_of_small_batches(study),
+        warn_of_mirrored_digits(study),
+        warn_of_early_losses(state.layout, done, state.images.classes),
+    )
     lines += [warning for warning in warnings if warning is not None]
     advice = advise_on_precision(sample, state.images, measured.step) if cells else None
     if advice is not None:
@@ -246,6 +250,16 @@ def warn_of_small_batches(study: Study) -> str | None:
     return (
         f"Warning: the last batch of an epoch is small: {sizes}. Steps on the statistics of so few images can cost "
         "many points or end in NaN. recipe.last_batch: even deals the images out evenly."
+    )
+
+
+def warn_of_mirrored_digits(study: Study) -> str | None:
+    """Return a warning where images are flipped that then show another class; None elsewhere."""
+    if not study.mirrors_what_it_should_not:
+        return None
+    return (
+        "Warning: recipe.augmentation.flip is true, and a mirrored digit is another digit or none: trained on them the "
+        "network gets worse. recipe.augmentation.flip: automatic leaves them as they are."
     )
 
 

@@ -57,7 +57,8 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Network", describe_network(cell.model)),
         ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
          f"{recipe.learning_rate:g} times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget, "
-         f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."),
+         f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."
+         f"{_mirrored(study)}"),
         ("Last batch", _last_batch(study)),
         *_early_losses(tables),
         ("Budget", _budgets(tables)),
@@ -185,6 +186,13 @@ def _fractions(fractions: tuple[float, ...]) -> str:
 def _augmentation(cell: Cell) -> str:
     crop = f"crops after a border of {cell.recipe.crop_padding} pixels" if cell.recipe.crop_padding else "no crops"
     return f"{crop}, {'horizontal flips' if cell.recipe.flip else 'no flips'}"
+
+
+def _mirrored(study: Study) -> str:
+    """Say that flips turn what images show into something else, where they do."""
+    if not study.mirrors_what_it_should_not:
+        return ""
+    return " Warning: a mirrored digit is another digit or none, so the flips make every method worse."
 
 
 def _last_batch(study: Study) -> str:

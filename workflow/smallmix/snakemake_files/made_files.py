@@ -35,7 +35,7 @@ ARRAYS = re.compile(rf"({'|'.join(map(re.escape, (*DATASET_FILES, RECORD_FILE)))
 
 
 def find_made_files(root: Path) -> list[Path]:
-    """Return the files below the project's folder `root` that runs made, sorted, without CIFAR-10's archive.
+    """Return the files below the project's folder `root` that runs made, sorted, without downloaded data sets.
 
     Of resources/ only the arrays in folders that smallmix marked as its own, of reports/ only those of studies.
     """

@@ -21,6 +21,7 @@ _NO_KEYS = (
     "[key]",
     "(word)",
     "(mapping)",
+    "(value)",
 )  # what pydantic puts into a path besides keys: a mapping's key, tags of a choice
 
 
@@ -125,7 +126,7 @@ def allowed(schema: Mapping[str, Any]) -> str:
         words = schema.get("enum", [schema.get("const")])
         return ("one of " if len(words) > 1 else "") + ", ".join(map(str, words))
     kinds = _kinds(schema)
-    if "object" in kinds and "string" in kinds:
+    if "string" in kinds and set(kinds) - {"string", "null"}:  # a word or something else
         return str(schema.get("x-form"))
     return " or ".join(_kind(kind, schema) for kind in sorted(kinds, key=lambda kind: kind != "null"))
 

@@ -27,19 +27,17 @@ from smallmix.study.config_sections import (
     Budget,
     Dataset,
     Evaluation,
-    FilePath,
     Method,
     Model,
     Name,
     Recipe,
-    Section,
     Seed,
     Subsets,
-    section,
 )
 from smallmix.study.layout import RESERVED_STUDIES
 from smallmix.study.model_schema import SCHEMAS, model_schema, schema_as_yaml
 from smallmix.study.published import schema_text as published_schema_text
+from smallmix.study.section import FilePath, Section, section
 
 _SCHEMA_HEAD = """\
 # The schema of config.yaml for editors: description, type, range and default of every key. A key without a default must

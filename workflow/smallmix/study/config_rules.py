@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from typing import Any
 
 from smallmix.own_code import names_own_code
 from smallmix.study.cell import parameters_of
 from smallmix.study.config_errors import KeyPath, Problem, allowed, listed, show
 from smallmix.study.iterations import EpochBatches
+from smallmix.study.known_datasets import AUTOMATIC, KNOWN_DATASETS, LOCAL_FILES, fitting_crop_padding
 from smallmix.study.layout import explain_overlap
 from smallmix.study.method_forms import METHODS
 from smallmix.study.model_schema import inner_schema, schema_at
@@ -24,23 +24,6 @@ SMALLEST_MAPS = 8
 STAGES = "stages"  # the parameter of a method that mixes inside of a network: after which of its stages
 LEAST_IMAGE_PER_BORDER = 4  # an image is at least so many times as wide as the border around it
 WILDCARD = re.compile(r"\{[^{}]*\w.*\}")
-
-
-@dataclass(frozen=True)
-class KnownDataset:
-    """What is known of a data set before it is there. `image_size` is in pixels a side."""
-
-    image_size: int
-    channels: int
-    classes: int
-    train_count: int
-    test_count: int
-
-
-KNOWN_DATASETS: Mapping[str, KnownDataset] = {
-    "cifar10": KnownDataset(32, 3, 10, 50_000, 10_000),
-    "digits": KnownDataset(8, 1, 10, 1_297, 500),
-}
 
 
 class StatedConfiguration:
@@ -117,10 +100,12 @@ def _check_dataset(stated: StatedConfiguration) -> Iterator[Problem]:
             overlap = explain_overlap(folder, stated.get("dataset", "image-list", "identifier"))
             if overlap:
                 yield Problem(path, f"found {show(folder)}; {overlap}")
-    path = ("dataset", "cifar10", "sources")
-    sound = stated.get("dataset", "cifar10") is not None
-    if name == "cifar10" and sound and not stated.get(*path) and stated.get("dataset", "cifar10", "archive") is None:
-        yield Problem(path, "is empty while dataset.cifar10.archive is null; give an address here or an archive there")
+    if isinstance(name, str) and name in LOCAL_FILES and stated.get("dataset", name) is not None:
+        local = LOCAL_FILES[name]
+        if not stated.get("dataset", name, "sources") and stated.get("dataset", name, local) is None:
+            a_local = "an archive" if local == "archive" else "a folder"
+            text = f"is empty while dataset.{name}.{local} is null; give an address here or {a_local} there"
+            yield Problem(("dataset", name, "sources"), text)
 
 
 def _check_sizes(stated: StatedConfiguration) -> Iterator[Problem]:
@@ -185,22 +170,17 @@ def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:
 
 
 def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
-    """Refuse a border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
-    digits = stated.get("dataset", "name") == "digits"
+    """Refuse a border that pushes too much of an image out of the crop."""
     padding, image_size = stated.get("recipe", "augmentation", "crop_padding"), _image_size(stated)
-    if padding is not None and image_size is not None and padding > image_size // LEAST_IMAGE_PER_BORDER:
+    if padding in (None, AUTOMATIC) or image_size is None:
+        return
+    if padding > image_size // LEAST_IMAGE_PER_BORDER:
         text = (
             f"found {padding}; allowed: at most {image_size // LEAST_IMAGE_PER_BORDER}, a quarter of the images' "
             f"{image_size} pixels, because a wider border pushes too much of an image out of the crop. "
-            f"Write recipe: {{augmentation: {{crop_padding: {image_size // 8}{', flip: false' if digits else ''}}}}}"
+            f"Write recipe: {{augmentation: {{crop_padding: {AUTOMATIC}}}}}, here {fitting_crop_padding(image_size)}"
         )
         yield Problem(("recipe", "augmentation", "crop_padding"), text)
-    if digits and stated.get("recipe", "augmentation", "flip") is True:
-        text = (
-            "found true; a mirrored digit is another digit or none, and trained on them the network gets worse. "
-            "Write recipe: {augmentation: {crop_padding: 1, flip: false}}"
-        )
-        yield Problem(("recipe", "augmentation", "flip"), text)
 
 
 def _check_budgets(stated: StatedConfiguration) -> Iterator[Problem]:

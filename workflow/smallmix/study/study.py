@@ -24,6 +24,7 @@ from smallmix.study.cell import (
     parameters_of,
 )
 from smallmix.study.iterations import EpochBatches, LastBatch
+from smallmix.study.known_datasets import AUTOMATIC, fitting_crop_padding, image_size, keeps_class_mirrored
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Study:
 
     @property
     def dataset(self) -> str:
-        """Return the name of resources/<dataset>: cifar10, digits, or the identifier given to the user's own images."""
+        """Return the name of resources/<dataset>: of a known data set, or the identifier of the user's own images."""
         name = str(self.configuration["dataset"]["name"])
         return str(self.configuration["dataset"]["image-list"]["identifier"]) if name == "image-list" else name
 
@@ -111,6 +112,11 @@ class Study:
             for size, value in values.items()
             if value.epoch_batches.has_small_remainder(value.recipe.batch_size)
         }
+
+    @property
+    def mirrors_what_it_should_not(self) -> bool:
+        """Return whether images are flipped although a mirrored one shows another class, as digits do."""
+        return self.cells[0].value.recipe.flip and not keeps_class_mirrored(self.configuration["dataset"]["name"])
 
     @property
     def compared_studies(self) -> tuple[str, ...]:
@@ -193,7 +199,7 @@ def _cell_value(configuration: dict[str, Any], size: int, method: str, seed: int
         method=_method_value(configuration["methods"][method]),
         seed=seed,
         model=_model_value(configuration["model"]),
-        recipe=_recipe_value({**recipe, **recipe["augmentation"], "last_batch": _last_batch(recipe, size)}),
+        recipe=_recipe_value({**recipe, **_augmentation(configuration), "last_batch": _last_batch(recipe, size)}),
         budget=budget,
         evaluation=_evaluation_value(configuration["evaluation"], budget),
     )
@@ -209,6 +215,16 @@ def _recipe_value(section: dict[str, Any]) -> RecipeValue:
         one for one in dataclasses.fields(RecipeValue) if one.name in section or one.default is dataclasses.MISSING
     ]
     return RecipeValue(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields})
+
+
+def _augmentation(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return border and flips as stated, or where that is `automatic` as they fit the data set."""
+    dataset, found = configuration["dataset"], dict(configuration["recipe"]["augmentation"])
+    if found["crop_padding"] == AUTOMATIC:
+        found["crop_padding"] = fitting_crop_padding(image_size(dataset))
+    if found["flip"] == AUTOMATIC:
+        found["flip"] = keeps_class_mirrored(dataset["name"])
+    return found
 
 
 def _as_declared(value: Any, annotation: str) -> Any:
