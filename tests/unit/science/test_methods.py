@@ -5,6 +5,7 @@ Every loop goes over single pixels or single rows. Where torchvision or PyTorch 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from typing import Any
@@ -364,14 +365,14 @@ def test_methods_that_take_arrays_give_the_same_for_arrays_and_tensors(mix: str)
     mixed = batch.method.mix(batch.images.numpy(), arrays_of(batch))  # type: ignore[arg-type]
     np.testing.assert_allclose(mixed, batch.mixed(), atol=1e-6)
     one_hot = np.eye(CLASSES, dtype=np.float32)[batch.labels.numpy()]
-    shares = batch.method.target(one_hot, arrays_of(batch))  # type: ignore[arg-type]
+    shares = batch.method.target(one_hot, arrays_of(batch))
     np.testing.assert_allclose(shares, batch.targets(), atol=1e-6)
 
 
 def arrays_of(batch: Batch) -> Any:
     row = batch.row
-    return BatchRow(row.rows, row.crop_y, row.crop_x, row.flip, row.partner.numpy(), row.learning_rate,
-                    drawn=batch.drawn, side=row.side)  # type: ignore[arg-type]  # fmt: skip
+    partner: Any = row.partner.numpy()
+    return dataclasses.replace(row, partner=partner, drawn=batch.drawn)
 
 
 @pytest.mark.parametrize("mix", EVERY_MIX)
