@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from smallmix.science.network import build_network, forward_flops, parameter_count
+from smallmix.science.network import NetworkCost, build_network, find_network
+from smallmix.science.network_trial import try_network
 from smallmix.science.networks.preactivation_layers import PreActivationBlock, PreActivationResNet
 from smallmix.study.cell import ModelValue
 from torch import Tensor
@@ -36,6 +37,13 @@ def trainable(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def by_formula(value: ModelValue, side: int, channels: int, classes: int) -> NetworkCost:
+    """Return the cost that the network's own formulas give."""
+    cost = find_network(value).cost(value, side, channels, classes)
+    assert cost is not None
+    return cost
+
+
 def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
     """Return what PyTorch's own counter finds in a forward pass."""
     counter = FlopCounterMode(display=False)
@@ -47,7 +55,7 @@ def counted_flops(model: torch.nn.Module, images: torch.Tensor) -> int:
 @pytest.mark.parametrize(("value", "parameters"), PARAMETERS, ids=[value.name for value, _ in PARAMETERS])
 def test_each_form_has_its_number_of_parameters(value: ModelValue, parameters: int) -> None:
     assert trainable(build_network(value, (32, 32, 3), 10, 0)) == parameters
-    assert parameter_count(value, 3, 10) == parameters
+    assert by_formula(value, 32, 3, 10).parameters == parameters
 
 
 @pytest.mark.parametrize(("value", "side", "channels", "classes"), SHAPES)
@@ -55,9 +63,18 @@ def test_the_numbers_without_torch_agree_with_the_network(
     value: ModelValue, side: int, channels: int, classes: int
 ) -> None:
     model = build_network(value, (side, side, channels), classes, 0)
-    assert parameter_count(value, channels, classes) == trainable(model)
+    cost, tried = by_formula(value, side, channels, classes), try_network(value, side, channels, classes)
+    assert cost.parameters == tried.cost.parameters == trainable(model)
     images = torch.zeros(2, channels, side, side)
-    assert 2 * forward_flops(value, side, channels, classes) == counted_flops(model, images)
+    assert 2 * cost.flops == 2 * tried.cost.flops == counted_flops(model, images)
+    # The formula leaves out the projections of shortcuts, which run beside the blocks.
+    projections = sum(
+        block.projection is not None for block in model.modules() if isinstance(block, PreActivationBlock)
+    )
+    assert cost.layers == tried.cost.layers - projections
+    assert cost.largest == tried.cost.largest
+    assert 0.5 < cost.kept / tried.cost.kept < 2
+    assert not tried.draws
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -14,13 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from smallmix.errors import ConfigurationError
 from smallmix.own_code import describe_place, names_own_code
 from smallmix.science.network import Network, NetworkCost, find_network
 from smallmix.study.cell import ModelValue
-from smallmix.study.network_forms import is_of_torchvision
 
 IMAGES = 2  # the fewest with which batch normalisation of maps of one pixel computes
 # The numbers that a step keeps for each that a forward pass writes: gradients and work space come on top.
@@ -97,14 +95,18 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        # Imported here: a tenth of a second that most trainings need not spend.
+        from torch.utils.flop_counter import flop_registry
+
+        self._formulas = flop_registry
         self.flops = self.products = self.written = self.largest = 0
         self.draws = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        if func._overloadpacket in flop_registry:
+        if func._overloadpacket in self._formulas:
             self.products += 1
-            self.flops += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=output)
+            self.flops += self._formulas[func._overloadpacket](*args, **(kwargs or {}), out_val=output)
         self.draws |= torch.Tag.nondeterministic_seeded in func.tags
         outputs = output if isinstance(output, tuple | list) else (output,)
         for returned, tensor in zip(func._schema.returns, outputs, strict=False):
@@ -135,6 +137,6 @@ def _explain(value: ModelValue, side: int, channels: int, error: Exception) -> s
             "numbers, in the memory layout channels_last. Correct that file; a step must not look at numbers."
         )
     remedy = "Take larger images, or another network"
-    if is_of_torchvision(value.name):
+    if value.name.startswith("torchvision:"):
         remedy = "Write model: {parameters: {image_size: 224}}, which enlarges the images, or take another network"
     return f"model.name: {value.name} cannot take {images} ({type(error).__name__}: {first_line}). {remedy}."

@@ -33,7 +33,7 @@ from smallmix.study.layers import (
     read_layers,
     take_out,
 )
-from smallmix.study.network_forms import is_of_torchvision
+from smallmix.study.network_forms import find_form, is_of_torchvision
 from smallmix.study.study import Study
 
 _HEADING = "The configuration"
@@ -101,6 +101,7 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, _HEADING))
+    resolved["model"] |= _unread(resolved["model"]["name"])
     found = [*_find_own_code(resolved, layers), *_find_weights(resolved["model"], layers)]
     problems = [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
@@ -135,6 +136,13 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
             text = f"{other} and {file} have one name, by which cells know them; rename one of them"
             problems.append(Problem(full, text))
     return problems
+
+
+def _unread(network: str) -> dict[str, Any]:
+    """Return the keys that a network does not read, with what stands in its cells' values: nothing."""
+    form = find_form(network)
+    keys = {"width": (0, form is not None and form.reads_width), "blocks": ([], form is not None and form.reads_blocks)}
+    return {key: nothing for key, (nothing, is_read) in keys.items() if not is_read}
 
 
 def _find_weights(model: dict[str, Any], layers: Layers) -> list[Problem]:

@@ -15,8 +15,8 @@ from pydantic import Field
 from smallmix.study.parameters import ParameterSet
 
 TORCHVISION = "torchvision:"
-# The decorator and the first line of a function by which torchvision enters a network into its list.
-_REGISTERED = re.compile(r"^@register_model\(\)\s+def (\w+)\(", re.MULTILINE)
+# The decorator by which torchvision enters a network into its list, and the function behind it.
+_REGISTERED = re.compile(r"^@register_model\(\)\n(?:(?!def ).*\n)*?def (\w+)\(", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from smallmix.study.cell import (
     parameters_of,
 )
 from smallmix.study.iterations import EpochBatches, LastBatch
-from smallmix.study.network_forms import find_form, is_of_torchvision
 
 
 @dataclass(frozen=True)
@@ -248,14 +247,12 @@ def _method_value(method: dict[str, Any]) -> MethodValue:
 
 def _model_value(model: dict[str, Any]) -> ModelValue:
     name, parameters = model["name"], dict(model.get("parameters") or {})
-    form = find_form(name)
-    file = own_file(name) if names_own_code(name) else None
-    if is_of_torchvision(name):
-        file = parameters.pop("weights", None)  # its sha256 is the value's part
+    # Of a file of weights, its sha256 among the parameters is the value's part.
+    file = own_file(name) if names_own_code(name) else parameters.pop("weights", None)
     return ModelValue(
         name=without_folder(name) if names_own_code(name) else name,
-        width=model["width"] if form is not None and form.reads_width else 0,
-        blocks=tuple(model["blocks"]) if form is not None and form.reads_blocks else (),
+        width=model["width"],
+        blocks=tuple(model["blocks"]),
         parameters=parameters_of(parameters),
         file=file,
     )
