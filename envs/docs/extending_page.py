@@ -19,12 +19,12 @@ BEGIN = "<!-- From here on written by `make extending` from workflow/smallmix/st
 METHODS_HEAD = """\
 ## Methods that a study can name
 
-λ is drawn from a Beta distribution, whose two parameters are the key `beta`. Where there is a `yes`, the key must be given."""
+λ is drawn from a Beta distribution, whose two parameters are the key `beta`. Methods with a `yes` need that key."""
 NETWORKS_HEAD = """\
 ## Networks that a study can name
 
-Stages are where `manifold-mixup` and methods of your own can mix. `width` and `blocks` are keys of `model`. A network that does not read
-one of them takes no notice of it."""
+Stages are where `manifold-mixup` and methods of your own can mix. `width` and `blocks` are keys of `model`, which other
+networks than those with a `yes` do not read."""
 
 
 def write_lists() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.documentation_pages import DOCS, fenced_blocks
 from tests.workflow.study_run import TINY_STUDY, StudyRun
 
 SIDES = """\
@@ -187,3 +188,18 @@ def test_a_file_that_is_not_there_and_two_of_one_name_are_refused(tmp_path: Path
     assert "methods.third.mix (tiny.yaml, line" in said
     assert "mine/sides.py and sides.py have one name" in said
     assert "Traceback" not in said
+
+
+def test_the_study_of_the_documentation_trains_as_it_is_printed(tmp_path: Path) -> None:
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
+    method, text = (
+        next(block for kind, block in fenced_blocks(page) if kind == wanted) for wanted in ("python", "yaml")
+    )
+    study = StudyRun.create(tmp_path / "project")
+    (study.folder / "tiny.yaml").write_text(text, encoding="utf-8")
+    (study.folder / "my_method.py").write_text(method, encoding="utf-8")
+    cell = study.folder / "results/my-study/cells/n20/sides/seed0"
+    study.run(str((cell / "metrics.json").relative_to(study.folder)))
+    metrics = json.loads((cell / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["cell"]["method"] == {"mix": "my_method.py:Sides", "beta": None}
+    assert metrics["best_test_accuracy"] > 0.3, "guessing gives 0.1"
