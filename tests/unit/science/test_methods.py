@@ -358,21 +358,22 @@ def test_the_last_pixel_can_be_erased_and_none_behind_it(seed: int) -> None:
 @pytest.mark.parametrize("mix", EVERY_MIX)
 def test_methods_that_take_arrays_give_the_same_for_arrays_and_tensors(mix: str) -> None:
     batch = Batch(method_value(mix))
+    images: Any = batch.images.numpy()
     if not batch.method.mixes_arrays:
         with pytest.raises((AttributeError, TypeError)):
-            batch.method.mix(batch.images.numpy(), arrays_of(batch))  # type: ignore[arg-type]
+            batch.method.mix(images, arrays_of(batch))
         return
-    mixed = batch.method.mix(batch.images.numpy(), arrays_of(batch))  # type: ignore[arg-type]
+    mixed = batch.method.mix(images, arrays_of(batch))
     np.testing.assert_allclose(mixed, batch.mixed(), atol=1e-6)
-    one_hot = np.eye(CLASSES, dtype=np.float32)[batch.labels.numpy()]
+    one_hot: Any = np.eye(CLASSES, dtype=np.float32)[batch.labels.numpy()]
     shares = batch.method.target(one_hot, arrays_of(batch))
     np.testing.assert_allclose(shares, batch.targets(), atol=1e-6)
 
 
 def arrays_of(batch: Batch) -> Any:
-    row = batch.row
-    partner: Any = row.partner.numpy()
-    return dataclasses.replace(row, partner=partner, drawn=batch.drawn)
+    """Return the batch's row with arrays in place of tensors."""
+    changed: dict[str, Any] = {"partner": batch.partner.numpy(), "drawn": batch.drawn}
+    return dataclasses.replace(batch.row, **changed)
 
 
 @pytest.mark.parametrize("mix", EVERY_MIX)

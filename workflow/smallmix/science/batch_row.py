@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,5 +34,4 @@ class BatchRow:
 
     def with_side(self, side: int) -> BatchRow:
         """Return the same row of images of `side` x `side` pixels."""
-        common = {name: getattr(self, name) for name in COMMON_TABLES}
-        return BatchRow(**common, drawn=self.drawn, side=side)
+        return dataclasses.replace(self, side=side)
