@@ -47,6 +47,7 @@ from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
+from smallmix.study.own_images import own_images
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from smallmix.datasets import image_decoding
+from smallmix.datasets import image_decoding, image_files
 from smallmix.datasets.image_decoding import decode_images
 
 SIZE = 8
@@ -196,7 +196,7 @@ def test_the_limit_holds_for_this_work_only(tmp_path: Path) -> None:
 
 def test_files_of_more_than_the_limit_are_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "x.png", "wb") as stream:
-        stream.truncate(image_decoding.LARGEST_FILE + 1)
+        stream.truncate(image_files.LARGEST_FILE + 1)
     assert decode_images([str(tmp_path / "x.png")], SIZE, "rgb").errors == {0: "is a file of more than 512 MiB"}
 
 

@@ -20,7 +20,7 @@ TABLE_FILE, TABLE_HEADER = "train.csv", ("row", "label", "class")
 class DatasetDescription:
     """The content of dataset.json.
 
-    `name` is cifar10, digits or image-list; `identifier` names the folder and `title` is for people. `image_shape` is
+    `name` is that of the configuration; `identifier` names the folder and `title` is for people. `image_shape` is
     height, width, channels. `mean` and `deviation` are per channel, of pixel/255 over all training images. `checksums`
     gives the sha256 of every other file of the folder. `source` says where the images came from, `warnings` what a
     reader of results should know about them.

@@ -1,4 +1,4 @@
-"""Bring the dataset of a configuration into its folder, whichever of the three kinds it is."""
+"""Bring the dataset of a configuration into its folder, whichever kind it is."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ def _read(settings: Mapping[str, Any], folder: Path) -> DatasetArrays:
         from smallmix.datasets.custom_dataset import custom_dataset
 
         return custom_dataset(_section(settings, "image-list"))
-    raise ConfigurationError(f"dataset.name is {name!r}; it must be cifar10, digits or image-list")
+    if name == "image-folder":
+        from smallmix.datasets.folder_dataset import folder_dataset
+
+        return folder_dataset(_section(settings, "image-folder"), folder)
+    raise ConfigurationError(f"dataset.name is {name!r}; it must be cifar10, digits, image-list or image-folder")
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:

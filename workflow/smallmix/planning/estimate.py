@@ -23,6 +23,7 @@ from smallmix.planning.capacity import Capacity, busy_elsewhere, usable_cores
 from smallmix.planning.cost import CellWork, ImagesInNumbers
 from smallmix.planning.pace import Basis, FinishedCell, StudyPace, contention, known_pace, slowness_of_python
 from smallmix.study.layout import STUDY_TABLES, Layout
+from smallmix.study.own_images import OWN_IMAGES
 from smallmix.study.study import Study, StudyCell
 from smallmix.study.targets import MAKING_FILES
 from smallmix.tables.cell_status import CellStatus, UnusableFile, read_metrics
@@ -44,7 +45,7 @@ STEP_SECONDS = {
     "render_report": 1.5,
 }
 SECONDS_A_CELL = {"collect_metrics": 8e-3, "compare_methods": 1e-3, "plot_figures": 4e-3, "render_report": 1e-3}
-SECONDS_A_FETCH = {"digits": 1.3, "cifar10": 8.0, "image-list": 1.5}
+SECONDS_A_FETCH = {"digits": 1.3, "cifar10": 8.0, "image-list": 1.5, "image-folder": 1.5}
 SECONDS_AN_IMAGE_FILE = 0.25e-3  # decoding a small file and comparing it with the others
 BYTES_OF_CIFAR10, BYTES_A_SECOND = 170e6, 5e6  # the network's speed is anybody's guess
 SNAKEMAKE_START, SNAKEMAKE_END, SNAKEMAKE_JOB, SNAKEMAKE_PLANNED_JOB = 2.0, 0.7, 0.05, 2.0e-3
@@ -326,6 +327,6 @@ def _fetch_seconds(state: StudyState) -> float:
     seconds = SECONDS_A_FETCH.get(name, 0.0)
     if name == "cifar10" and settings["cifar10"]["archive"] is None:
         seconds += BYTES_OF_CIFAR10 / BYTES_A_SECOND
-    if name == "image-list":
+    if name in OWN_IMAGES:
         seconds += (state.images.train_count + state.images.test_count) * SECONDS_AN_IMAGE_FILE
     return seconds

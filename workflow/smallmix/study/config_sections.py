@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from smallmix.own_code import names_own_code
-from smallmix.study.cell import Executor, Precision, SubsetRule
+from smallmix.study.cell import Executor, Fit, Precision, SubsetRule
 from smallmix.study.config_errors import listed, rule_error, show
 from smallmix.study.iterations import LastBatch
 from smallmix.study.layout import RESERVED_IDENTIFIERS
@@ -58,6 +58,7 @@ _Address = Annotated[
 ]
 _Size = Annotated[int, Field(ge=1, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2_147_483_647)]
+_ClassName = Annotated[str, Field(min_length=1, max_length=200)]
 _Interval = Annotated[int, Field(ge=1, le=10_000_000)]
 _Parameter = Annotated[float, Field(ge=0.001, le=1000)]
 
@@ -92,14 +93,10 @@ class Cifar10(Section):
     )
 
 
-class ImageList(Section):
-    """The user's own images."""
+class _OwnImages(Section):
+    """What the user's own images have in common, whether a list or folders name them."""
 
-    folder: FilePath | None = Field(
-        None,
-        description="The folder that holds the images and their lists, train.csv and test.csv. Not in, at or above "
-        "the folders that runs write into (resources/<identifier>, results, reports, logs, .snakemake, workflow).",
-    )
+    folder: FilePath | None = Field(None)
     identifier: Name = Field(
         "own-images",
         description="Names the folder resources/<identifier>; give another one to other images. Refused: "
@@ -110,10 +107,20 @@ class ImageList(Section):
         32,
         ge=8,
         le=512,
-        description="Pixels a side that every image is brought to. Of images that are not square the central square "
-        "is cut out.",
+        description="Pixels a side that every image is brought to. `fit` says how images become square.",
     )
     color: Literal["rgb", "grey"] = Field("rgb", description="Three channels, or one.")
+    fit: Fit = Field(
+        "crop",
+        description="How an image becomes square. crop cuts out the central square, pad adds black at two sides, and "
+        "squash brings both sides to the same length, which distorts.",
+    )
+    classes: Annotated[list[_ClassName], *UNIQUE] | None = Field(
+        None,
+        min_length=2,
+        max_length=10_000,
+        description="The names of all classes, in the order that tables and figures shall have; null for sorted.",
+    )
 
     @field_validator("identifier")
     @classmethod
@@ -123,16 +130,48 @@ class ImageList(Section):
         return identifier
 
 
+class ImageList(_OwnImages):
+    """The user's own images, named by two lists."""
+
+    folder: FilePath | None = Field(
+        None,
+        description="The folder that holds the images and their lists, train.csv and test.csv. Not in, at or above "
+        "the folders that runs write into (resources/<identifier>, results, reports, logs, .snakemake, workflow).",
+    )
+
+
+class ImageFolder(_OwnImages):
+    """The user's own images, in a folder for each class."""
+
+    folder: FilePath | None = Field(
+        None,
+        description="A folder or a zip file with train/<class>/ and test/<class>/, or with <class>/ alone, whose "
+        "images are then divided. Not in, at or above the folders that runs write into.",
+    )
+    test_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="The part of each class that is tested, where the images have to be divided.",
+    )
+    split_seed: Seed = Field(
+        0, description="The seed of that division. Its table, resources/<identifier>/split-….csv, keeps it."
+    )
+
+
 class Dataset(Section):
     """Where the images come from."""
 
-    name: Literal["cifar10", "digits", "image-list"] = Field(
+    name: Literal["cifar10", "digits", "image-list", "image-folder"] = Field(
         description="CIFAR-10 (50,000 + 10,000 photographs), the digits that come with scikit-learn (1,297 + 500), or "
-        "your own images."
+        "your own images: named by lists, or in a folder for each class."
     )
     cifar10: Cifar10 = section("Read only where name is cifar10.")
     image_list: ImageList = Field(
         {}, alias="image-list", validate_default=True, description="Read only where name is image-list."
+    )
+    image_folder: ImageFolder = Field(
+        {}, alias="image-folder", validate_default=True, description="Read only where name is image-folder."
     )
 
 
