@@ -209,7 +209,7 @@ def test_any_number_of_threads_gives_the_same(tmp_path: Path, monkeypatch: pytes
             Image.fromarray(generator.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(paths[-1])
     results = []
     for threads in (1, 4):
-        monkeypatch.setattr(image_decoding, "_threads", lambda paths, threads=threads: threads)
+        monkeypatch.setattr(image_decoding, "_threads", lambda *_, threads=threads: threads)
         results.append(decode_images(paths, SIZE, "rgb"))
     np.testing.assert_array_equal(results[0].pixels, results[1].pixels)
     assert results[0].errors == results[1].errors

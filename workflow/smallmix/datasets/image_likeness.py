@@ -35,6 +35,7 @@ def group_alike(
         for key in keys:
             groups.join(index, first.setdefault(key, index))
     with_contrast, values = _centred(thumbnails)
+    indices = with_contrast.tolist()
     lengths = (values.astype(np.float64) ** 2).sum(axis=1)
     for start in range(0, len(values), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
@@ -43,8 +44,7 @@ def group_alike(
             products = (values[rows] @ values[columns].T).astype(np.float64)
             limits = lengths[rows, None] * lengths[None, columns] * ALIKE_NUMERATOR
             alike = (products > 0) & (products * products * ALIKE_DENOMINATOR >= limits)
-            for one, two in np.argwhere(alike).tolist():
-                groups.join(int(with_contrast[start + one]), int(with_contrast[other + two]))
+            groups.join_all(indices[rows], indices[columns], alike)
         report(min(start + ROWS_AT_ONCE, len(values)))
     return [groups.root(index) for index in range(len(thumbnails))]
 
@@ -82,3 +82,14 @@ class _Groups:
     def join(self, one: int, other: int) -> None:
         low, high = sorted((self.root(one), self.root(other)))
         self._above[high] = low
+
+    def join_all(self, ones: Sequence[int], others: Sequence[int], alike: NDArray[np.bool_]) -> None:
+        """Join the pairs that `alike`, bool [ones, others], marks, but for those that are together by then."""
+        apart = alike
+        while apart.any():
+            roots, other_roots = (np.array([self.root(index) for index in part]) for part in (ones, others))
+            apart = apart & (roots[:, None] != other_roots[None, :])
+            for row in np.flatnonzero(apart.any(axis=1)).tolist():
+                self.join(ones[row], others[int(apart[row].argmax())])
+            for column in np.flatnonzero(apart.any(axis=0)).tolist():
+                self.join(others[column], ones[int(apart[:, column].argmax())])
