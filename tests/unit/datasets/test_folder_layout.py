@@ -1,4 +1,4 @@
-"""Protects the reading of folders as people and programs lay them out, and the words where they contradict themselves."""
+"""Protects the reading of folders as people and programs lay them out, and the words where they contradict."""
 
 from __future__ import annotations
 

@@ -56,9 +56,7 @@ def no_thumbnails(count: int) -> NDArray[np.uint8]:
 
 def _centred(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the indices of thumbnails with contrast, and these less their mean as whole numbers up to 127 [n, 256]."""
-    pixels = thumbnails.reshape(len(thumbnails), -1).astype(np.int32)
-    if not len(pixels):
-        return np.zeros(0, np.int64), np.zeros((0, THUMBNAIL_SIDE**2), np.float32)
+    pixels = thumbnails.reshape(len(thumbnails), THUMBNAIL_SIDE**2).astype(np.int32)
     with_contrast = np.flatnonzero(pixels.max(axis=1) - pixels.min(axis=1) >= LEAST_CONTRAST)
     pixels = pixels[with_contrast]
     centred = pixels * pixels.shape[1] - pixels.sum(axis=1, keepdims=True)
