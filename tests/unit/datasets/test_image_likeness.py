@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
-from smallmix.datasets.image_decoding import decode_images, no_thumbnails
+from smallmix.datasets.image_decoding import decode_images
 from smallmix.datasets.image_files import FolderFiles
-from smallmix.datasets.image_likeness import THUMBNAIL_SIDE, group_alike
+from smallmix.datasets.image_likeness import THUMBNAIL_SIDE, group_alike, no_thumbnails
 
 from tests.unit.datasets.class_folders import noise
 
