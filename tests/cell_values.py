@@ -27,7 +27,7 @@ CELL = Cell(
 )
 # One other value for every field. A field that is added later and forgotten here fails the tests that go over all.
 OTHER: dict[str, dict[str, Any]] = {
-    "dataset": {"name": "digits", "image_size": 32, "color": "grey"},
+    "dataset": {"name": "digits", "image_size": 32, "color": "grey", "fit": "pad"},
     "subset": {"rule": "random", "size": 250, "seed": 3},
     "method": {"mix": "none", "beta": (1.0, 1.0), "parameters": (("hole", 0.25),), "file": "other.py"},
     "model": {"name": "other", "width": 8, "blocks": (1, 1, 1, 1)},

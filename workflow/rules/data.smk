@@ -1,11 +1,10 @@
 """Stage 1: images from outside become verified arrays."""
 
-CUSTOM_FOLDER = STUDY.configuration["dataset"]["image-list"]["folder"]
-CUSTOM_LISTS = (
-    [f"{CUSTOM_FOLDER}/train.csv", f"{CUSTOM_FOLDER}/test.csv"]
-    if STUDY.configuration["dataset"]["name"] == "image-list"
-    else []
-)
+OWN_IMAGES = own_images(STUDY.configuration["dataset"]) or {"folder": None}
+CUSTOM_INPUTS = {
+    "image-list": [f"{OWN_IMAGES['folder']}/train.csv", f"{OWN_IMAGES['folder']}/test.csv"],
+    "image-folder": [OWN_IMAGES["folder"]],  # or the zip file
+}.get(STUDY.configuration["dataset"]["name"], [])
 
 # Of these, the address may fail and answer a minute later. Whatever else goes wrong is the user's to mend.
 DOWNLOADED = is_downloaded(STUDY.configuration["dataset"])
@@ -19,7 +18,7 @@ rule fetch_dataset:
     input:
         # Their times do not count: at each start their content is compared with what the arrays were made from.
         # As a function's value: braces in a folder's name are no wildcards there.
-        lists=ancient(local(lambda wildcards: CUSTOM_LISTS)),
+        images=ancient(local(lambda wildcards: CUSTOM_INPUTS)),
     output:
         expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:

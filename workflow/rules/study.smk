@@ -50,6 +50,7 @@ from smallmix.study.known_datasets import is_downloaded
 from smallmix.study.layers import explain_mixed_studies
 from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
 from smallmix.study.own_trials import tried_of, trials_of
+from smallmix.study.own_images import own_images
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles

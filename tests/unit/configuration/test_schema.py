@@ -98,7 +98,16 @@ def test_config_yaml_states_every_key_and_no_other() -> None:
         for key, inner in value.items():
             assert inner_schema(schema, key), f"{path}{key} is not in the schema"
             check(inner, inner_schema(schema, key), f"{path}{key}.")
-        not_needed = {"image-list", "redraw_per_seed", "draw_seed", "beta", "epochs", "iterations", "every_at_end"}
+        not_needed = {
+            "image-list",
+            "image-folder",
+            "redraw_per_seed",
+            "draw_seed",
+            "beta",
+            "epochs",
+            "iterations",
+            "every_at_end",
+        }
         not_needed |= set(KNOWN_DATASETS) - {"cifar10"}
         missing = set(schema.get("properties", {})) - set(value) - not_needed
         assert not missing, f"{path}: {missing}"

@@ -98,7 +98,10 @@ def test_fetching_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         ("{", "--settings is not JSON"),
         ("[]", "must be a JSON object"),
         ({}, r"dataset\.name is None"),
-        ({"name": "lsun"}, r"dataset\.name is 'lsun'; it must be cifar10, cifar100, .*, digits or image-list"),
+        (
+            {"name": "lsun"},
+            r"dataset\.name is 'lsun'; it must be cifar10, cifar100, .*, digits, image-list or image-fo",
+        ),
         ({"name": "mnist"}, r"dataset\.mnist is missing"),
         ({"name": "cifar10"}, r"dataset\.cifar10 is missing"),
         ({"name": "image-list", "image-list": None}, r"dataset\.image-list is missing"),

@@ -5,21 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from smallmix.datasets import image_decoding
+from smallmix.datasets import image_decoding, image_files
 from smallmix.datasets.image_decoding import decode_images
+from smallmix.study.cell import Fit
 
 SIZE = 8
 GREY_RAMP = np.arange(64, dtype=np.uint8).reshape(SIZE, SIZE) * 4
 COLORS = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def decoded(path: Path, size: int = SIZE, color: str = "rgb") -> NDArray[np.uint8]:
-    result = decode_images([str(path)], size, color)
+def decoded(path: Path, size: int = SIZE, color: str = "rgb", fit: Fit = "crop") -> NDArray[np.uint8]:
+    result = decode_images([str(path)], size, color, fit=fit)
     assert result.errors == {}
     pixels: NDArray[np.uint8] = result.pixels[0]
     return pixels
@@ -196,7 +198,7 @@ def test_the_limit_holds_for_this_work_only(tmp_path: Path) -> None:
 
 def test_files_of_more_than_the_limit_are_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "x.png", "wb") as stream:
-        stream.truncate(image_decoding.LARGEST_FILE + 1)
+        stream.truncate(image_files.LARGEST_FILE + 1)
     assert decode_images([str(tmp_path / "x.png")], SIZE, "rgb").errors == {0: "is a file of more than 512 MiB"}
 
 
@@ -209,9 +211,61 @@ def test_any_number_of_threads_gives_the_same(tmp_path: Path, monkeypatch: pytes
             Image.fromarray(generator.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(paths[-1])
     results = []
     for threads in (1, 4):
-        monkeypatch.setattr(image_decoding, "_threads", lambda paths, threads=threads: threads)
+        monkeypatch.setattr(image_decoding, "_threads", lambda *_, threads=threads: threads)
         results.append(decode_images(paths, SIZE, "rgb"))
     np.testing.assert_array_equal(results[0].pixels, results[1].pixels)
     assert results[0].errors == results[1].errors
     assert list(results[0].errors) == [0, 50, 100, 150, 200, 250]
     assert results[0].digests == results[1].digests
+
+
+# Two colours, left and right, in an image twice as wide as high.
+TWO_HALVES = np.repeat(np.array([[[250, 10, 10]], [[10, 10, 250]]], dtype=np.uint8), 2 * SIZE, axis=1)
+TWO_HALVES = np.repeat(TWO_HALVES.reshape(1, 4 * SIZE, 3), 2 * SIZE, axis=0)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("fit", "rows", "left", "right"),
+    [
+        ("crop", range(SIZE), (250, 10, 10), (10, 10, 250)),
+        ("pad", range(2, 6), (250, 10, 10), (10, 10, 250)),
+        ("squash", range(SIZE), (250, 10, 10), (10, 10, 250)),
+    ],
+)
+def test_an_image_becomes_square_as_asked(
+    tmp_path: Path, fit: Fit, rows: range, left: tuple[int, ...], right: tuple[int, ...], turned: bool
+) -> None:
+    wide = TWO_HALVES
+    Image.fromarray(wide.transpose(1, 0, 2) if turned else wide).save(tmp_path / "x.png")
+    pixels = decoded(tmp_path / "x.png", fit=fit)
+    pixels = pixels.transpose(1, 0, 2) if turned else pixels
+    for row in range(SIZE):
+        assert tuple(pixels[row, 0]) == (left if row in rows else (0, 0, 0))
+        assert tuple(pixels[row, -1]) == (right if row in rows else (0, 0, 0))
+
+
+def test_only_cropping_loses_the_border(tmp_path: Path) -> None:
+    image = np.zeros((SIZE, 3 * SIZE), dtype=np.uint8)
+    image[:, : SIZE // 2] = 255
+    Image.fromarray(image).save(tmp_path / "x.png")
+    shown = {fit: int(decoded(tmp_path / "x.png", color="grey", fit=fit).max()) for fit in get_args(Fit)}
+    assert shown["crop"] == 0
+    assert min(shown["pad"], shown["squash"]) > 200
+
+
+@pytest.mark.parametrize("fit", get_args(Fit))
+@pytest.mark.parametrize("shape", [(1, 400), (400, 1), (1, 1), (8, 8), (7, 9)])
+def test_images_of_any_shape_become_square(tmp_path: Path, fit: Fit, shape: tuple[int, int]) -> None:
+    Image.fromarray(np.full(shape, 77, dtype=np.uint8)).save(tmp_path / "x.png")
+    pixels = decoded(tmp_path / "x.png", color="grey", fit=fit)
+    assert pixels.shape == (SIZE, SIZE, 1)
+    assert 77 in pixels
+    assert set(np.unique(pixels)) <= ({0, 77} if fit == "pad" else {77})
+
+
+@pytest.mark.parametrize(("fit", "enlarged"), [("crop", True), ("pad", False), ("squash", True)])
+def test_enlarging_is_noted_as_the_fit_has_it(tmp_path: Path, fit: Fit, enlarged: bool) -> None:
+    Image.fromarray(COLORS[:4]).save(tmp_path / "x.png")
+    notes = decode_images([str(tmp_path / "x.png")], SIZE, "rgb", fit=fit).notes
+    assert any("were enlarged" in note for note in notes) == enlarged

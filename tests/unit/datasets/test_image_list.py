@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from smallmix.datasets.array_writing import write_dataset
 from smallmix.datasets.arrays import load_dataset
-from smallmix.datasets.custom_dataset import sorted_classes
 from smallmix.datasets.description import load_description
 from smallmix.datasets.image_list import FORBIDDEN_CATEGORIES, ListRow, Problems, read_image_list
+from smallmix.datasets.labelled_images import sorted_classes
 
 from tests.unit.datasets.image_folder import TEST, TRAIN, make_image_folder, read_image_folder
 

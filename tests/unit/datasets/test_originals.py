@@ -14,6 +14,7 @@ from smallmix.commands import main as command_line
 from smallmix.datasets.originals import RECORD_FILE, find_changes
 from smallmix.errors import DatasetError
 
+from tests.unit.datasets.class_folders import noise, one_folder, pack, png, section
 from tests.unit.datasets.image_folder import make_image_folder
 
 
@@ -46,7 +47,16 @@ def test_what_did_not_change_is_left_alone(images: Path, dataset: Path) -> None:
     assert find_changes(settings(images), dataset) is None
 
 
-@pytest.mark.parametrize("change", [{"image_size": 16}, {"color": "grey"}, {"title": "Other birds"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_size": 16},
+        {"color": "grey"},
+        {"title": "Other birds"},
+        {"fit": "pad"},
+        {"classes": ["dog", "cat"]},
+    ],
+)
 def test_changed_settings_are_seen_with_and_without_the_folder(
     images: Path, dataset: Path, change: dict[str, Any]
 ) -> None:
@@ -153,3 +163,91 @@ def test_what_a_killed_fetch_left_behind_is_written_anew(images: Path, dataset: 
     (dataset / "dataset.json").unlink()
     (dataset / RECORD_FILE).write_text('{"format": 1}', encoding="utf-8")
     assert fetch(settings(images), dataset) == 0
+
+
+def test_a_record_of_a_version_without_fit_and_classes_still_fits(images: Path, dataset: Path) -> None:
+    record = json.loads((dataset / RECORD_FILE).read_text(encoding="utf-8"))
+    del record["settings"]["fit"], record["settings"]["classes"]
+    (dataset / RECORD_FILE).write_text(json.dumps(record), encoding="utf-8")
+    assert find_changes(settings(images, fit="crop", classes=None), dataset) is None
+    assert "fit was 'crop', now it is 'squash'" in str(find_changes(settings(images, fit="squash"), dataset))
+
+
+def of_folder(images: Path, **changes: Any) -> dict[str, Any]:
+    """The `dataset` section of a study of class folders."""
+    return {"name": "image-folder", "image-folder": section(images, **changes)}
+
+
+@pytest.fixture(params=["folder", "zip"])
+def class_folders(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder of class folders, or a zip file of it."""
+    folder = one_folder(tmp_path / "birds", 6)
+    return folder if request.param == "folder" else pack(folder, tmp_path / "birds.zip")
+
+
+@pytest.fixture
+def divided(tmp_path: Path, class_folders: Path) -> Path:
+    """The data set made from it by the command."""
+    folder = tmp_path / "resources" / "birds"
+    assert fetch(of_folder(class_folders), folder) == 0
+    return folder
+
+
+def change(class_folders: Path, name: str, content: bytes | None) -> None:
+    """Write or remove a file, also in the zip file."""
+    folder = class_folders.with_suffix("")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    if class_folders.suffix == ".zip":
+        pack(folder, class_folders)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("cat/new.png", png(noise(90))), ("cat/0.png", png(noise(91))), ("cat/0.png", None)]
+)
+def test_images_that_come_change_or_go_are_seen(
+    class_folders: Path, divided: Path, name: str, content: bytes | None
+) -> None:
+    assert find_changes(of_folder(class_folders), divided) is None
+    change(class_folders, name, content)
+    reason = str(find_changes(of_folder(class_folders), divided))
+    assert (name if class_folders.is_dir() else "birds.zip") in reason
+    assert fetch(of_folder(class_folders), divided) == 0
+    assert find_changes(of_folder(class_folders), divided) is None
+
+
+def test_texts_beside_the_images_change_nothing(tmp_path: Path) -> None:
+    folder = one_folder(tmp_path / "birds", 6)
+    assert fetch(of_folder(folder), tmp_path / "out") == 0
+    (folder / "README.txt").write_text("birds", encoding="utf-8")
+    assert find_changes(of_folder(folder), tmp_path / "out") is None
+
+
+@pytest.mark.parametrize("change", [{"test_share": 0.5}, {"split_seed": 3}, {"fit": "squash"}])
+def test_settings_of_the_division_are_compared(class_folders: Path, divided: Path, change: dict[str, Any]) -> None:
+    assert next(iter(change)) in str(find_changes(of_folder(class_folders, **change), divided))
+
+
+def test_a_division_that_was_edited_or_lost_is_seen(class_folders: Path, divided: Path) -> None:
+    table = divided / "split-seed0-share0.2.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(",test,", ",train,", 1), encoding="utf-8")
+    assert "split-seed0-share0.2.csv changed since" in str(find_changes(of_folder(class_folders), divided))
+    table.unlink()
+    assert "split-seed0-share0.2.csv was lost" in str(find_changes(of_folder(class_folders), divided))
+
+
+def test_class_folders_may_be_unplugged_while_nothing_is_changed(class_folders: Path, divided: Path) -> None:
+    if class_folders.is_dir():
+        shutil.rmtree(class_folders)
+    else:
+        class_folders.unlink()
+    assert find_changes(of_folder(class_folders), divided) is None
+    with pytest.raises(DatasetError, match=r"dataset\.image-folder\.folder: found .*no such folder.*split_seed"):
+        find_changes(of_folder(class_folders, split_seed=1), divided)
+
+
+def test_a_folder_without_its_record_is_read_again(class_folders: Path, divided: Path) -> None:
+    (divided / RECORD_FILE).unlink()
+    assert RECORD_FILE in str(find_changes(of_folder(class_folders), divided))

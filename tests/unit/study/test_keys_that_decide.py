@@ -28,6 +28,7 @@ OTHER: dict[str, Any] = {
     "dataset.name": "cifar10",
     "dataset.image-list.image_size": 16,
     "dataset.image-list.color": "grey",
+    "dataset.image-list.fit": "pad",
     "subsets.rule": "balanced",
     "subsets.sizes": [200, 120],
     "subsets.redraw_per_seed": True,
@@ -77,6 +78,21 @@ DECIDE_NOTHING = {
     "dataset.image-list.folder": "is where the images lie; checksums cover the arrays that are made of them",
     "dataset.image-list.identifier": "names a folder",
     "dataset.image-list.title": "is shown",
+    "dataset.image-list.classes": "is the order of the labels; checksums cover them",
+    **{
+        f"dataset.image-folder.{key}": "is read only where dataset.name is image-folder, see below"
+        for key in (
+            "folder",
+            "identifier",
+            "title",
+            "image_size",
+            "color",
+            "fit",
+            "classes",
+            "test_share",
+            "split_seed",
+        )
+    },
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }
@@ -150,3 +166,17 @@ def test_a_study_without_the_last_batch_kept_it(resolved: dict[str, Any]) -> Non
     older = copy.deepcopy(resolved)
     del older["recipe"]["last_batch"]
     assert {cell.value.recipe.last_batch for cell in Study.from_configuration(older).cells} == {"keep"}
+
+
+@pytest.mark.parametrize(("key", "value"), [("image_size", 16), ("color", "grey"), ("fit", "squash")])
+def test_images_in_class_folders_are_decided_by_keys_of_their_own(key: str, value: Any) -> None:
+    """Their division and the order of their classes are covered by the arrays' checksums."""
+    own = resolve_configuration({**CONFIGURATION, "dataset": {"name": "image-folder", "image-folder": {"folder": "x"}}})
+    before = fingerprints(own)
+    assert fingerprints(changed(own, f"dataset.image-folder.{key}", value)) != before
+    assert fingerprints(changed(own, "dataset.image-folder.split_seed", 4)) == before
+    assert before != fingerprints(resolve_configuration(CONFIGURATION)), "the name counts"
+
+
+def test_images_as_before_have_no_fit_in_their_value(resolved: dict[str, Any]) -> None:
+    assert "fit" not in Study.from_configuration(resolved).cells[0].value.to_dict()["dataset"]

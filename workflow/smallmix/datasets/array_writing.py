@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +33,8 @@ class DatasetArrays:
     """A dataset in memory, as a reader of foreign files hands it over.
 
     Images are uint8 [N, H, W, C] with C = 3 (red, green, blue) or 1 (grey); labels are int64 [N], indices of `classes`.
-    The other fields are those of `DatasetDescription`.
+    `further_files` are written beside the arrays, by name, and no checksum covers them. The other fields are those of
+    `DatasetDescription`.
     """
 
     train_images: NDArray[np.uint8]
@@ -45,6 +47,7 @@ class DatasetArrays:
     title: str
     source: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    further_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def write_dataset(arrays: DatasetArrays, folder: Path) -> DatasetDescription:
@@ -72,6 +75,8 @@ def write_dataset(arrays: DatasetArrays, folder: Path) -> DatasetDescription:
     table = train_table_bytes(arrays.train_labels.tolist(), arrays.classes)
     write_bytes(folder / TABLE_FILE, table)
     checksums[TABLE_FILE] = hashlib.sha256(table).hexdigest()
+    for file, content in arrays.further_files.items():
+        write_bytes(folder / file, content)
     mean, deviation = channel_statistics(arrays.train_images)
     height, width, channels = arrays.train_images.shape[1:]
     constant = [channel for channel, spread in enumerate(deviation) if spread == 0.0]

@@ -46,7 +46,12 @@ def _read(settings: Mapping[str, Any], folder: Path) -> DatasetArrays:
         from smallmix.datasets.custom_dataset import custom_dataset
 
         return custom_dataset(_section(settings, "image-list"))
-    raise ConfigurationError(f"dataset.name is {name!r}; it must be {', '.join(KNOWN_DATASETS)} or image-list")
+    if name == "image-folder":
+        from smallmix.datasets.folder_dataset import folder_dataset
+
+        return folder_dataset(_section(settings, "image-folder"), folder)
+    known = ", ".join([*KNOWN_DATASETS, "image-list"])
+    raise ConfigurationError(f"dataset.name is {name!r}; it must be {known} or image-folder")
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:

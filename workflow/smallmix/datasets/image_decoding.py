@@ -1,9 +1,9 @@
 """Turn image files of many kinds into pixels of one shape, the same on every machine with the same Pillow.
 
 In this order: the EXIF orientation is applied; transparent pixels are composited on black; grey of 16 bits is scaled to
-8 (round(value / 257)); colours become RGB or grey (ITU-R 601-2 luma); an image of another size is cut to its central
-square and resized with the bilinear filter, antialiased. Colour profiles are not applied. Of several frames the first
-counts.
+8 (round(value / 257)); colours become RGB or grey (ITU-R 601-2 luma); an image of another size is made square and
+resized with the bilinear filter, antialiased. It becomes square by its central square (crop), by black at two sides
+(pad), or by resizing both sides alone (squash). Colour profiles are not applied. Of several frames the first counts.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from smallmix.datasets.image_files import FolderFiles, ImageError, ImageFiles
 from smallmix.datasets.image_kinds import describe_error, describe_unread, was_cut
+from smallmix.datasets.image_likeness import THUMBNAIL_SIDE, no_thumbnails
+from smallmix.study.cell import Fit
 
 # Only formats that Pillow decodes by itself: others start outside programs (EPS) or have no signature (TGA). JPEG
 # brings MPO along, the JPEG files of some cameras; their second picture is no animation.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 LARGEST_PIXEL_COUNT = 100_000_000  # 10,000 x 10,000 is still read
-LARGEST_FILE = 512 << 20
 IMAGES_PER_TASK = 128
 # Pillow decodes outside the interpreter's lock, the rest stays inside: threads help with photographs (measured: 1.8
 # times as fast on 2 cores), and hinder with thumbnails (0.7 times).
@@ -37,17 +40,15 @@ SMALL_FILE = 32 << 10
 FILES_SAMPLED = 64
 FAINT_SPREAD = 3  # of 255: what differs by no more is hardly to be seen; masks of 0 and 1 are such images
 SIGNED, SAMPLE_FORMAT = 2, 339  # a value and the number of a TIFF's tag
-
-
-class ImageError(Exception):
-    """An image that cannot be used; the message says why, and is shown behind its line in the list."""
+ON_DISK = FolderFiles(Path())  # of names that are whole paths
 
 
 @dataclass(frozen=True)
 class DecodedImages:
     """`pixels` uint8 [N, size, size, 3 or 1]; the sha256 of each image's pixels; what was found, by the image's index.
 
-    `peaks` has the largest value (0 to 65,535) of each image whose file has 16 bits a channel.
+    `peaks` has the largest value (0 to 65,535) of each image whose file has 16 bits a channel. Where asked for,
+    `contents` has the sha256 of each file, and `thumbnails` uint8 [N, 16, 16] each image in grey.
     """
 
     pixels: NDArray[np.uint8]
@@ -55,27 +56,44 @@ class DecodedImages:
     errors: dict[int, str]
     notes: dict[str, list[int]]
     peaks: dict[int, int] = field(default_factory=dict)
+    contents: list[str] = field(default_factory=list)
+    thumbnails: NDArray[np.uint8] = field(default_factory=lambda: no_thumbnails(0))
 
 
 @dataclass
 class DecodedImage:
-    """One image: `pixels` uint8 [size, size, 3 or 1], notes on what had to be done to it, and its peak, if any."""
+    """One image: `pixels` uint8 [size, size, 3 or 1], notes on what had to be done to it, and its peak, if any.
+
+    `content` is the file's sha256, and `thumbnail` uint8 [16, 16] the whole image in grey, where they were asked for.
+    """
 
     pixels: NDArray[np.uint8]
     notes: list[str]
     peak: int | None
+    content: str = ""
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def decode_images(
-    paths: Sequence[str], size: int, color: str, report: Callable[[int], None] = lambda done: None
+    paths: Sequence[str],
+    size: int,
+    color: str,
+    report: Callable[[int], None] = lambda done: None,
+    *,
+    fit: Fit = "crop",
+    files: ImageFiles = ON_DISK,
+    identify: bool = False,
 ) -> DecodedImages:
     """Decode all images, on all cores; an error of one does not keep the others from being decoded.
 
-    `color` is rgb or grey. `report` is called with the number of images done so far. Raises MemoryError.
+    `color` is rgb or grey. `report` is called with the number of images done so far. `paths` are names in `files`.
+    `identify` asks for checksums of the files and for thumbnails. Raises MemoryError.
     """
     channels = {"rgb": 3, "grey": 1}[color]
     pixels = np.zeros((len(paths), size, size, channels), dtype=np.uint8)
     digests = [b""] * len(paths)
+    contents = [""] * (len(paths) if identify else 0)
+    thumbnails = no_thumbnails(len(contents))
     errors: dict[int, str] = {}
     found: list[tuple[int, str]] = []
     peaks: dict[int, int] = {}
@@ -84,12 +102,14 @@ def decode_images(
         end = min(start + IMAGES_PER_TASK, len(paths))
         for index in range(start, end):
             try:
-                decoded = decode_image(paths[index], size, color)
+                decoded = decode_image(paths[index], size, color, fit=fit, files=files, identify=identify)
             except ImageError as error:
                 errors[index] = str(error)
                 continue
             pixels[index] = decoded.pixels
             digests[index] = hashlib.sha256(pixels[index].reshape(-1)).digest()
+            if decoded.thumbnail is not None:
+                contents[index], thumbnails[index] = decoded.content, decoded.thumbnail
             found.extend((index, note) for note in decoded.notes)
             if decoded.peak is not None:
                 peaks[index] = decoded.peak
@@ -98,18 +118,28 @@ def decode_images(
                 found.append((start + index, note))
         return end
 
-    with _limited_pixel_count(), ThreadPoolExecutor(_threads(paths)) as pool:
+    with _limited_pixel_count(), ThreadPoolExecutor(_threads(paths, files)) as pool:
         for done in pool.map(decode_from, range(0, len(paths), IMAGES_PER_TASK)):
             report(done)
     notes_by_kind: dict[str, list[int]] = {}
     for index, note in sorted(found):
         notes_by_kind.setdefault(note, []).append(index)
-    return DecodedImages(pixels, digests, dict(sorted(errors.items())), notes_by_kind, dict(sorted(peaks.items())))
+    return DecodedImages(
+        pixels,
+        digests,
+        dict(sorted(errors.items())),
+        notes_by_kind,
+        dict(sorted(peaks.items())),
+        contents,
+        thumbnails,
+    )
 
 
-def decode_image(path: str, size: int, color: str) -> DecodedImage:
-    """Return one image, cut to its central square and brought to `size` pixels a side. Raises ImageError."""
-    content = _content(path)
+def decode_image(
+    path: str, size: int, color: str, *, fit: Fit = "crop", files: ImageFiles = ON_DISK, identify: bool = False
+) -> DecodedImage:
+    """Return one image, made square and brought to `size` pixels a side. Raises ImageError."""
+    content = files.read(path)
     notes: list[str] = []
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
@@ -129,10 +159,11 @@ def decode_image(path: str, size: int, color: str) -> DecodedImage:
                 image = ImageOps.exif_transpose(opened)
             except Exception:  # a damaged EXIF block may end in nearly any error; the pixels are whole
                 notes.append("have a damaged EXIF block; their orientation was not applied")
-            if min(image.size) < size:
+            if (max(image.size) if fit == "pad" else min(image.size)) < size:
                 notes.append(f"are smaller than {size} x {size} pixels and were enlarged")
             converted, peak = _converted(image, "RGB" if color == "rgb" else "L", deep, notes)
-            decoded = np.asarray(_squared(converted, size), dtype=np.uint8).reshape(size, size, -1)
+            decoded = np.asarray(_squared(converted, size, fit), dtype=np.uint8).reshape(size, size, -1)
+            thumbnail = _thumbnail(converted) if identify else None
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -141,20 +172,7 @@ def decode_image(path: str, size: int, color: str) -> DecodedImage:
         raise ImageError(describe_unread(content, FORMATS)) from error
     except Exception as error:  # a damaged image may end in nearly any error
         raise ImageError(describe_error(error)) from error
-    return DecodedImage(decoded, notes, peak)
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            if os.fstat(stream.fileno()).st_size > LARGEST_FILE:
-                raise ImageError(f"is a file of more than {LARGEST_FILE >> 20} MiB")
-            content = stream.read()
-    except OSError as error:
-        raise ImageError(f"cannot be read ({error.strerror})") from error
-    if not content:
-        raise ImageError("is an empty file")
-    return content
+    return DecodedImage(decoded, notes, peak, hashlib.sha256(content).hexdigest() if identify else "", thumbnail)
 
 
 def _has_16_bits(opened: Image.Image) -> bool:
@@ -215,12 +233,28 @@ def _faint_images(pixels: NDArray[np.uint8]) -> Iterator[tuple[int, str]]:
             yield index, f"are nearly of one colour: their pixels differ by no more than {FAINT_SPREAD} of 255"
 
 
-def _squared(image: Image.Image, size: int) -> Image.Image:
+def _squared(image: Image.Image, size: int, fit: Fit) -> Image.Image:
     if image.size == (size, size):
         return image
+    if fit == "squash":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    if fit == "pad":
+        longest = max(image.size)
+        width, height = (max(1, round(side * size / longest)) for side in image.size)
+        square = Image.new(image.mode, (size, size))
+        square.paste(
+            image.resize((width, height), Image.Resampling.BILINEAR), ((size - width) // 2, (size - height) // 2)
+        )
+        return square
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+
+
+def _thumbnail(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the whole image in grey, squashed to 16 x 16 pixels, each the mean of its area."""
+    grey = image if image.mode == "L" else image.convert("L")
+    return np.asarray(grey.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX), dtype=np.uint8)
 
 
 @contextlib.contextmanager
@@ -248,9 +282,9 @@ def _signed(least: int, largest: int) -> str:
     )
 
 
-def _threads(paths: Sequence[str]) -> int:
+def _threads(paths: Sequence[str], files: ImageFiles) -> int:
     """Return how many threads decode these images fastest; the pixels are the same for any number."""
-    sizes = [os.path.getsize(path) for path in paths[:FILES_SAMPLED] if os.path.exists(path)]
+    sizes = [size for path in paths[:FILES_SAMPLED] if (size := files.size(path))]
     if sum(sizes) < SMALL_FILE * len(sizes):
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

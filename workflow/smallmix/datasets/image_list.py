@@ -43,22 +43,33 @@ class Problems:
     def __len__(self) -> int:
         return self._count
 
-    def raise_if_any(self, what: str) -> None:
+    def raise_if_any(self, what: str, mend: str = "the list or the images") -> None:
         """Raise DatasetError with the problems of `what`: the first twenty as text, the others as a number."""
         if not self._count:
             return
         count = "1 error" if self._count == 1 else f"{self._count:,} errors"
         more = f"\n  and {self._count - len(self._lines):,} more" if self._count > len(self._lines) else ""
         lines = "".join(f"\n  {line}" for line in self._lines)
-        raise DatasetError(f"{what} has {count}:{lines}{more}\nMend the list or the images, then run again.")
+        raise DatasetError(f"{what} has {count}:{lines}{more}\nMend {mend}, then run again.")
 
 
 class ListRow(NamedTuple):
-    """One image of a list: the line of the file it stands on (from 1), its path in the folder, and its label."""
+    """One image: the line of the list it stands on (from 1; 0 without a list), its path in the folder, its label."""
 
     line: int
     path: str
     label: str
+
+
+class ImagePart(NamedTuple):
+    """The training or the test images, and how messages call them: train.csv, or train/."""
+
+    name: str
+    rows: Sequence[ListRow]
+
+    def place(self, row: ListRow) -> str:
+        """Return where an image stands, for messages: line and path, or the path alone."""
+        return f"{self.name} line {row.line}: {row.path!r}" if row.line else repr(row.path)
 
 
 def read_image_list(path: Path, problems: Problems | None = None) -> list[ListRow]:
@@ -184,11 +195,12 @@ def _row(cells: list[str], columns: _Columns, line: int) -> ListRow | str | None
     path, label = cells[columns.path].strip(), cells[columns.label].strip()
     if not path and not label and not any(cell.strip() for cell in cells):
         return None
-    problem = _text_problem("path", path) or _text_problem("label", label) or _path_problem(path)
+    problem = text_problem("path", path) or text_problem("label", label) or _path_problem(path)
     return problem or ListRow(line, path, label)
 
 
-def _text_problem(column: str, text: str) -> str | None:
+def text_problem(column: str, text: str) -> str | None:
+    """Return what is wrong with a text that stands for a path or a label: empty, or with control characters."""
     if not text:
         return f"the {column} is empty"
     if not text.isprintable():

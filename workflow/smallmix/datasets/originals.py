@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,19 @@ from smallmix.datasets.description import (
     DatasetDescription,
     load_description,
 )
-from smallmix.datasets.image_list import TEST_LIST, TRAIN_LIST, read_image_list
+from smallmix.datasets.folder_layout import find_images
+from smallmix.datasets.image_files import open_images
+from smallmix.datasets.image_list import TEST_LIST, TRAIN_LIST, Problems, read_image_list
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 from smallmix.study.layout import DATASET_FILES
+from smallmix.study.own_images import OWN_IMAGES, own_images
 
 RECORD_FILE = "made_from.json"
 RECORD_FORMAT = 1
 LISTS = (TRAIN_LIST, TEST_LIST)
-KEY = "dataset.image-list.folder"
-COMPARED = ("title", "image_size", "color")
+COMPARED = ("title", "image_size", "color", "fit", "classes", "test_share", "split_seed")
+ADDED_LATER = {"fit": "crop", "classes": None}  # what was done before there were these keys
 
 FileState = tuple[int, int, int, str]  # size in bytes, times of content and of attributes in ns, sha256
 
@@ -61,7 +64,7 @@ def explain_foreign(folder: Path) -> None:
         raise DatasetError(
             f"{folder} holds {', '.join(foreign)}, and smallmix did not make {'it' if len(foreign) == 1 else 'them'}; "
             "the data set would be written over it. Move your files into a folder of their own, such as "
-            "data/my-images, or give your images another dataset.image-list.identifier."
+            "data/my-images, or give your images another identifier, under dataset."
         )
 
 
@@ -78,12 +81,11 @@ def note_originals(settings: Mapping[str, Any]) -> Originals:
     kept = _settings_of(settings)
     if "folder" not in kept:
         return Originals(kept, {})
-    folder = Path(str(kept["folder"]))
+    place = Path(str(kept["folder"]))
     files: dict[str, FileState] = {}
-    for name in LISTS:
-        for path in dict.fromkeys([name, *(row.path for row in read_image_list(folder / name))]):
-            with contextlib.suppress(OSError):
-                files.setdefault(path, _state_of(folder / path))
+    for path in _files_in_use(str(kept["name"]), place):
+        with contextlib.suppress(OSError):
+            files.setdefault(path, _state_of(_base(place) / path))
     return Originals(kept, files)
 
 
@@ -113,37 +115,62 @@ def find_changes(settings: Mapping[str, Any], folder: Path) -> str | None:
     lost = [name for name in DATASET_FILES if not (folder / name).exists()]
     if lost:
         reason = f"{', '.join(lost)} was lost"
-    if settings.get("name") != "image-list":
+    own = own_images(settings)
+    if own is None:
         return reason
-    images = Path(str(settings["image-list"]["folder"]))
-    if not _in_reach(images):
+    name, images = str(settings["name"]), Path(str(own["folder"]))
+    if not _in_reach(name, images):
         if reason is None:
             return None
-        what = "train.csv and test.csv are not in that folder" if os.path.isdir(images) else "there is no such folder"
+        missing = "no images are there" if name == "image-folder" else "train.csv and test.csv are not in that folder"
+        what = missing if os.path.isdir(images) else "there is no such folder"
         raise DatasetError(
-            f"{KEY}: found {str(images)!r}; {what}, and the arrays in {folder}/ were made otherwise ({reason}). Mend "
-            "the path or bring the folder back. ~ is not expanded: write the path in full."
+            f"dataset.{name}.folder: found {str(images)!r}; {what}, and the arrays in {folder}/ were made otherwise "
+            f"({reason}). Mend the path or bring the folder back. ~ is not expanded: write the path in full."
         )
+    reason = reason or _changed_split(folder, description)
+    if record is None and name == "image-folder":
+        return reason or f"{RECORD_FILE} was lost"
     if reason or record is None:
         return reason or _changed_lists(images, description)
-    return _changed_files(folder, images, record)
+    return _changed_files(folder, _base(images), record, _files_in_use(name, images) if name == "image-folder" else ())
 
 
-def _in_reach(images: Path) -> bool:
-    return all(os.path.isfile(images / name) for name in LISTS)
+def _files_in_use(name: str, place: Path) -> list[str]:
+    """Return the paths of the user's files that decide the arrays, in `_base`: lists, images, or the one zip file."""
+    if name == "image-list":
+        return [
+            path
+            for file in LISTS
+            for path in dict.fromkeys([file, *(row.path for row in read_image_list(place / file))])
+        ]
+    if not os.path.isdir(place):
+        return [place.name] if os.path.isfile(place) else []
+    found = find_images(open_images(place), Problems())
+    return sorted(row.path for part in found.parts for row in part.rows)
+
+
+def _base(place: Path) -> Path:
+    """Return the folder where the paths of the user's files begin."""
+    return place if os.path.isdir(place) else place.parent
+
+
+def _in_reach(name: str, images: Path) -> bool:
+    if name == "image-list":
+        return all(os.path.isfile(images / file) for file in LISTS)
+    return os.path.isfile(images) or any(files for _, _, files in os.walk(images))
 
 
 def _settings_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    name = settings.get("name")
-    section = settings.get("image-list")
-    if name != "image-list" or not isinstance(section, Mapping):
+    name, section = settings.get("name"), own_images(settings)
+    if section is None:
         return {"name": name}
     folder = str(section.get("folder"))
     return {
         "name": name,
         "folder": folder,
         "resolved": os.path.realpath(folder),
-        **{key: section.get(key) for key in COMPARED},
+        **{key: section.get(key, ADDED_LATER.get(key)) for key in COMPARED if key in section or key in ADDED_LATER},
     }
 
 
@@ -157,9 +184,10 @@ def _other_settings(
     wanted = _settings_of(settings)
     made = record["settings"] if record else _settings_by_description(description)
     for key in ("name", *COMPARED):
-        if key in made and key in wanted and made[key] != wanted[key]:
-            return f"{key} was {made[key]!r}, now it is {wanted[key]!r}"
-    if wanted["name"] != "image-list" or _in_reach(Path(wanted["folder"])):
+        before = made.get(key, ADDED_LATER.get(key, wanted.get(key)))
+        if key in wanted and before != wanted[key]:
+            return f"{key} was {before!r}, now it is {wanted[key]!r}"
+    if wanted["name"] not in OWN_IMAGES or _in_reach(wanted["name"], Path(wanted["folder"])):
         return None
     if record and made["folder"] != wanted["folder"] and made["resolved"] != wanted["resolved"]:
         return f"folder was {made['folder']!r}"
@@ -169,12 +197,12 @@ def _other_settings(
 
 
 def _settings_by_description(description: DatasetDescription) -> dict[str, Any]:
-    """Return the settings that dataset.json shows, for datasets that were made before there was a record."""
-    if description.name != "image-list":
+    """Return the settings that dataset.json shows, where its record was lost, or there was none yet."""
+    if description.name not in OWN_IMAGES:
         return {"name": description.name}
     height, _width, channels = description.image_shape
     return {
-        "name": "image-list",
+        "name": description.name,
         "title": description.title,
         "folder": description.source.get("folder"),
         "image_size": height,
@@ -188,9 +216,21 @@ def _changed_lists(images: Path, description: DatasetDescription) -> str | None:
     return f"{', '.join(changed)} changed since" if changed else None
 
 
-def _changed_files(folder: Path, images: Path, record: Mapping[str, Any]) -> str | None:
-    """Return which of the user's files are not those that were read. Where only times differ, these are noted anew."""
+def _changed_split(folder: Path, description: DatasetDescription) -> str | None:
+    """Return that the table of a division is not that of the arrays, where there is one."""
+    name = description.source.get("split_file")
+    if name is None or _sha256(folder / name) == description.source.get("split_sha256"):
+        return None
+    return f"{name} changed since" if (folder / name).exists() else f"{name} was lost"
+
+
+def _changed_files(folder: Path, images: Path, record: Mapping[str, Any], present: Sequence[str]) -> str | None:
+    """Return which of the user's files are not those that were read. Where only times differ, these are noted anew.
+
+    `present` are the images of a folder, of which some may be new; the files of a list are named in it.
+    """
     files: dict[str, Any] = record["files"]
+    new = sorted(set(present) - files.keys())
     changed, missing, moved = [], [], False
     for path, noted in files.items():
         try:
@@ -206,10 +246,10 @@ def _changed_files(folder: Path, images: Path, record: Mapping[str, Any]) -> str
             changed.append(path)
     if len(missing) == len(files.keys() - set(LISTS)) and not changed:
         missing = []  # the lists are there, the images are put away: nothing contradicts the arrays
-    if changed or missing:
-        first = (changed or missing)[0]
+    if changed or missing or new:
+        first = (changed or missing or new)[0]
         what = "list" if first in LISTS else "images"
-        return f"the {what} changed since: {_count(len(changed) + len(missing))} (first: {first!r})"
+        return f"the {what} changed since: {_count(len(changed) + len(missing) + len(new))} (first: {first!r})"
     if moved:
         with contextlib.suppress(Exception):  # a folder that cannot be written: they are compared again next time
             write_text(folder / RECORD_FILE, json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")

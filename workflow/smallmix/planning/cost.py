@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smallmix.datasets.description import DatasetDescription
+from smallmix.datasets.folder_layout import count_images
 from smallmix.datasets.originals import LISTS
 from smallmix.errors import ConfigurationError
 from smallmix.science.network import NetworkCost
 from smallmix.study.cell import Cell
 from smallmix.study.known_datasets import KNOWN_DATASETS
+from smallmix.study.own_images import OWN_IMAGES, own_images
 from smallmix.study.study import Study
 from smallmix.training.network_costs import network_cost
 
@@ -44,13 +46,17 @@ class ImagesInNumbers:
         if name in KNOWN_DATASETS:
             known = KNOWN_DATASETS[name]
             return cls(known.image_size, known.channels, known.classes, known.train_count, known.test_count)
-        if name != "image-list":
-            raise ConfigurationError(f"dataset.name is {name!r}; it must be {', '.join(KNOWN_DATASETS)} or image-list")
-        custom = settings["image-list"]
-        train, test = (_count_rows(custom["folder"], name) for name in LISTS)
-        return cls(
-            custom["image_size"], 3 if custom["color"] == "rgb" else 1, 10, train or max(study.sizes), test or 10_000
-        )
+        custom = own_images(settings)
+        if custom is None:
+            known_names = ", ".join((*KNOWN_DATASETS, *OWN_IMAGES))
+            raise ConfigurationError(f"dataset.name is {name!r}; it must be one of {known_names}")
+        if name == "image-list":
+            train, test = (_count_rows(custom["folder"], name) for name in LISTS)
+            classes = 0
+        else:
+            train, test, classes = count_images(Path(custom["folder"] or ""), custom["test_share"])
+        channels = 3 if custom["color"] == "rgb" else 1
+        return cls(custom["image_size"], channels, classes or 10, train or max(study.sizes), test or 10_000)
 
 
 def _count_rows(folder: str | None, name: str) -> int:

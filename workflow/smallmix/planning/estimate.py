@@ -24,6 +24,7 @@ from smallmix.planning.cost import CellWork, ImagesInNumbers
 from smallmix.planning.pace import Basis, FinishedCell, StudyPace, contention, known_pace, slowness_of_python
 from smallmix.study.known_datasets import KNOWN_DATASETS, is_downloaded
 from smallmix.study.layout import STUDY_TABLES, Layout
+from smallmix.study.own_images import OWN_IMAGES
 from smallmix.study.study import Study, StudyCell
 from smallmix.study.targets import MAKING_FILES
 from smallmix.tables.cell_status import CellStatus, UnusableFile, read_metrics
@@ -55,6 +56,7 @@ SECONDS_A_FETCH = {
     "mnist": 3.0,
     "stl10": 60.0,
     "image-list": 1.5,
+    "image-folder": 1.5,
 }
 SECONDS_AN_IMAGE_FILE = 0.25e-3  # decoding a small file and comparing it with the others
 BYTES_A_SECOND = 5e6  # the network's speed is anybody's guess
@@ -339,6 +341,6 @@ def _fetch_seconds(state: StudyState) -> float:
     seconds = SECONDS_A_FETCH.get(name, 0.0)
     if is_downloaded(settings):
         seconds += KNOWN_DATASETS[name].download_bytes / BYTES_A_SECOND
-    if name == "image-list":
+    if name in OWN_IMAGES:
         seconds += (state.images.train_count + state.images.test_count) * SECONDS_AN_IMAGE_FILE
     return seconds

@@ -21,6 +21,7 @@ from typing import Any
 from smallmix.atomic_files import write_text
 from smallmix.code_fingerprint import fingerprint_code
 from smallmix.datasets.description import load_description
+from smallmix.datasets.folder_layout import count_images
 from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
@@ -28,6 +29,7 @@ from smallmix.fingerprints import fingerprint_value
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.command_lines import smallmix_command
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
+from smallmix.study.own_images import own_images
 from smallmix.study.study import StudyCell
 from smallmix.study.study_names import words_for
 from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, find_other_origins, read_metrics
@@ -123,23 +125,26 @@ def check_storage(layout: Layout, prefix: str) -> None:
 def refuse_too_large(layout: Layout, fetched: bool) -> None:
     """Raise ConfigurationError where sizes exceed the training images, as far as their number is known.
 
-    It is that of the arrays, where they are `fetched` as the configuration asks, or else of the user's list.
+    It is that of the arrays, where they are `fetched` as the configuration asks, or else of the user's list or folder.
+    Of images that are still to be divided, all count here: how many are tested depends on how many look alike.
     If the folder of a custom dataset is missing and nothing was fetched from it, print so: Snakemake names files alone.
     """
     settings = layout.study.configuration["dataset"]
     known: int | None = None
     with contextlib.suppress(SmallmixError):
         known = load_description(layout.dataset).train_count if fetched else None
-    if known is None and settings["name"] == "image-list":
-        path = Path(settings["image-list"]["folder"]) / LISTS[0]
+    own = own_images(settings)
+    if known is None and own is not None:
+        is_list = settings["name"] == "image-list"
+        path = Path(own["folder"]) / LISTS[0] if is_list else Path(own["folder"])
         if not path.exists():
             print(
-                f"smallmix: dataset.image-list.folder: there is no {path} (in {Path.cwd()}, from where relative paths "
-                "start). Correct the path, or bring the images there.",
+                f"smallmix: dataset.{settings['name']}.folder: there is no {path} (in {Path.cwd()}, from where "
+                "relative paths start). Correct the path, or bring the images there.",
                 file=sys.stderr,
             )
             return
-        known = len(read_image_list(path)) or None
+        known = (len(read_image_list(path)) if is_list else count_images(path, 0)[0]) or None
     larger = [size for size in layout.study.sizes if known is not None and size > known]
     if larger:
         raise ConfigurationError(

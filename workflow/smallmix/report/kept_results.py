@@ -19,6 +19,7 @@ from smallmix.report.croissant import choose_subsets, describe_subsets, subset_p
 from smallmix.report.page import render_page
 from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
+from smallmix.study.own_images import own_images
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
@@ -133,10 +134,10 @@ def _what_is_not_kept(study: Study) -> str:
     text = (
         "Not kept: images, predictions and weights, so the calibration and the last accuracy cannot be computed anew."
     )
-    if study.configuration["dataset"]["name"] != "image-list":
+    if own_images(study.configuration["dataset"]) is None:
         return text
     return (
-        f"{text} The images are a list of the study's owner, without an address to get them from: only who has the "
+        f"{text} The images are files of the study's owner, without an address to get them from: only who has the "
         "same files (the checksums are below) can train these runs again."
     )
 

@@ -140,9 +140,12 @@ def _seeds(tables: StudyTables) -> str:
 
 
 def _decoding(dataset: DatasetDescription | None) -> str:
-    """Say how foreign image files became pixels, where they were some."""
-    decoding = None if dataset is None else dataset.source.get("decoding")
-    return f" Brought to one form: {decoding}." if decoding else ""
+    """Say how foreign image files became pixels and which of them are tested, where they were some."""
+    source: Mapping[str, str] = {} if dataset is None else dataset.source
+    decoding, split = source.get("decoding"), source.get("split")
+    if not decoding:
+        return ""
+    return f" Brought to one form: {decoding}." + (f" Division: {split}." if split else "")
 
 
 def _rule(cell: Cell) -> str:

@@ -31,6 +31,8 @@ MADE = {
     ),
     ".snakemake": re.compile(r".+"),
 }
+# What no run can make again once images were added: which of the user's images are tested.
+SPLIT_TABLE = re.compile(r"split-seed\d+-share[0-9.e-]+\.csv")
 ARRAYS = re.compile(rf"({'|'.join(map(re.escape, (*DATASET_FILES, RECORD_FILE)))}|{TEMPORARY})")
 
 
@@ -57,7 +59,7 @@ def find_made_files(root: Path) -> list[Path]:
 def remove_made_files(made: Sequence[Path], root: Path) -> list[Path]:
     """Remove the files and the folders that they leave empty; return what lies in the cleaned folders all the same.
 
-    Kept reports and downloads are not listed.
+    Kept reports, downloads, and the tables of divided images are not listed.
     """
     for path in made:
         with contextlib.suppress(OSError):  # another user's file: it is among those left
@@ -69,7 +71,13 @@ def remove_made_files(made: Sequence[Path], root: Path) -> list[Path]:
             place.rmdir()
     kept = {root / "reports" / name for name in (*KEPT_REPORTS, "README.md")} | {root / "resources" / "downloads"}
     left = [path for folder in FOLDERS for path in _files_below(root / folder)]
-    return sorted(path for path in left if not any(path == one or one in path.parents for one in kept))
+    tables = root / "resources"
+    return sorted(
+        path
+        for path in left
+        if not any(path == one or one in path.parents for one in kept)
+        and not (path.parent.parent == tables and SPLIT_TABLE.fullmatch(path.name))
+    )
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.study.cell import Cell
+from smallmix.study.own_images import own_images
 from smallmix.study.published import Protocol, method_as_published
 from smallmix.study.study import Study
 from smallmix.wording import joined
@@ -165,9 +166,9 @@ def _differences_of_dataset(study: Study, label_checksums: tuple[str, ...]) -> l
     dataset = study.configuration["dataset"]
     if dataset["name"] == "cifar10":
         return []
-    if dataset["name"] != "image-list":
+    settings = own_images(dataset)
+    if settings is None:
         return [ProtocolDifference(f"the images of {study.dataset} instead of CIFAR-10", True)]
-    settings = dataset["image-list"]
     text = f"the images of {settings['title'] or study.dataset} instead of the original CIFAR-10"
     # A copy of CIFAR-10 in another format may be compared, with a note, where the study asks for it.
     is_copy = study.configuration["published"] is not None and label_checksums == CIFAR10_LABELS

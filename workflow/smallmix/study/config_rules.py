@@ -15,6 +15,7 @@ from smallmix.study.layout import explain_overlap
 from smallmix.study.method_forms import METHODS
 from smallmix.study.model_schema import inner_schema, schema_at
 from smallmix.study.network_forms import find_form
+from smallmix.study.own_images import OWN_IMAGES
 from smallmix.study.parameters import checked_parameters
 from smallmix.study.published import find_published
 
@@ -23,6 +24,10 @@ MOST_CELLS = 200_000
 SMALLEST_MAPS = 8
 STAGES = "stages"  # the parameter of a method that mixes inside of a network: after which of its stages
 LEAST_IMAGE_PER_BORDER = 4  # an image is at least so many times as wide as the border around it
+WHAT_FOLDER = {
+    "image-list": "the folder that holds train.csv, test.csv and the images",
+    "image-folder": "the folder or the zip file that holds a folder for each class, or train/ and test/ with these",
+}
 WILDCARD = re.compile(r"\{[^{}]*\w.*\}")
 
 
@@ -89,15 +94,14 @@ def check_between_keys(stated: StatedConfiguration) -> list[Problem]:
 
 
 def _check_dataset(stated: StatedConfiguration) -> Iterator[Problem]:
-    name, path = stated.get("dataset", "name"), ("dataset", "image-list", "folder")
-    images = stated.get("dataset", "image-list")
-    if name == "image-list" and images is not None:
+    name = stated.get("dataset", "name")
+    if name in OWN_IMAGES and stated.get("dataset", name) is not None:
+        path = ("dataset", name, "folder")
         folder = stated.get(*path)
         if folder is None:
-            remedy = "so give the folder that holds train.csv, test.csv and the images"
-            yield Problem(path, f"is missing; dataset.name is image-list, {remedy}")
+            yield Problem(path, f"is missing; dataset.name is {name}, so give {WHAT_FOLDER[name]}")
         else:
-            overlap = explain_overlap(folder, stated.get("dataset", "image-list", "identifier"))
+            overlap = explain_overlap(folder, stated.get("dataset", name, "identifier"))
             if overlap:
                 yield Problem(path, f"found {show(folder)}; {overlap}")
     if isinstance(name, str) and name in LOCAL_FILES and stated.get("dataset", name) is not None:
@@ -243,7 +247,7 @@ def _check_published(stated: StatedConfiguration) -> Iterator[Problem]:
 
 def _check_braces(stated: StatedConfiguration) -> Iterator[Problem]:
     """Refuse {word} in the path of an input: Snakemake takes it for a wildcard, and there is no way to write it."""
-    for path in (("dataset", "image-list", "folder"), ("published",)):
+    for path in (*(("dataset", name, "folder") for name in OWN_IMAGES), ("published",)):
         value = stated.get(*path)
         if isinstance(value, str) and WILDCARD.search(value):
             text = f"found {show(value)}; a path with braces cannot be an input of a step. Rename it, or give a link"
@@ -252,7 +256,7 @@ def _check_braces(stated: StatedConfiguration) -> Iterator[Problem]:
 
 def _image_size(stated: StatedConfiguration) -> int | None:
     name = stated.get("dataset", "name")
-    if name == "image-list":
-        size: int | None = stated.get("dataset", "image-list", "image_size")
+    if name in OWN_IMAGES:
+        size: int | None = stated.get("dataset", name, "image_size")
         return size
     return KNOWN_DATASETS[name].image_size if name in KNOWN_DATASETS else None

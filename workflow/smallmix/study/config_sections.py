@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from smallmix.own_code import names_own_code
-from smallmix.study.cell import Executor, Precision, SubsetRule
+from smallmix.study.cell import Executor, Fit, Precision, SubsetRule
 from smallmix.study.config_errors import listed, rule_error, show
 from smallmix.study.iterations import LastBatch
 from smallmix.study.known_datasets import AUTOMATIC, KNOWN_DATASETS
@@ -56,18 +56,15 @@ UNIQUE = (AfterValidator(_check_unique), Field(json_schema_extra={"uniqueItems":
 Name = Annotated[str, Field(pattern=_NAME), with_form(_NAME_FORM)]
 _Size = Annotated[int, Field(ge=1, le=10_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2_147_483_647)]
+_ClassName = Annotated[str, Field(min_length=1, max_length=200)]
 _Interval = Annotated[int, Field(ge=1, le=10_000_000)]
 _Parameter = Annotated[float, Field(ge=0.001, le=1000)]
 
 
-class ImageList(Section):
-    """The user's own images."""
+class _OwnImages(Section):
+    """What the user's own images have in common, whether a list or folders name them."""
 
-    folder: FilePath | None = Field(
-        None,
-        description="The folder that holds the images and their lists, train.csv and test.csv. Not in, at or above "
-        "the folders that runs write into (resources/<identifier>, results, reports, logs, .snakemake, workflow).",
-    )
+    folder: FilePath | None = Field(None)
     identifier: Name = Field(
         "own-images",
         description="Names the folder resources/<identifier>; give another one to other images. Refused: "
@@ -78,10 +75,20 @@ class ImageList(Section):
         32,
         ge=8,
         le=512,
-        description="Pixels a side that every image is brought to. Of images that are not square the central square "
-        "is cut out.",
+        description="Pixels a side that every image is brought to. `fit` says how images become square.",
     )
     color: Literal["rgb", "grey"] = Field("rgb", description="Three channels, or one.")
+    fit: Fit = Field(
+        "crop",
+        description="How an image becomes square. crop cuts out the central square, pad adds black at two sides, and "
+        "squash brings both sides to the same length, which distorts.",
+    )
+    classes: Annotated[list[_ClassName], *UNIQUE] | None = Field(
+        None,
+        min_length=2,
+        max_length=10_000,
+        description="The names of all classes, in the order that tables and figures shall have; null for sorted.",
+    )
 
     @field_validator("identifier")
     @classmethod
@@ -89,6 +96,35 @@ class ImageList(Section):
         if identifier in RESERVED_IDENTIFIERS:
             raise rule_error(f"{identifier} {OWN_FOLDER}")
         return identifier
+
+
+class ImageList(_OwnImages):
+    """The user's own images, named by two lists."""
+
+    folder: FilePath | None = Field(
+        None,
+        description="The folder that holds the images and their lists, train.csv and test.csv. Not in, at or above "
+        "the folders that runs write into (resources/<identifier>, results, reports, logs, .snakemake, workflow).",
+    )
+
+
+class ImageFolder(_OwnImages):
+    """The user's own images, in a folder for each class."""
+
+    folder: FilePath | None = Field(
+        None,
+        description="A folder or a zip file with train/<class>/ and test/<class>/, or with <class>/ alone, whose "
+        "images are then divided. Not in, at or above the folders that runs write into.",
+    )
+    test_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="The part of each class that is tested, where the images have to be divided.",
+    )
+    split_seed: Seed = Field(
+        0, description="The seed of that division. Its table, resources/<identifier>/split-….csv, keeps it."
+    )
 
 
 def _known_datasets() -> str:
@@ -103,8 +139,11 @@ def _known_datasets() -> str:
 class Dataset(Section):
     """Where the images come from."""
 
-    name: Literal["cifar10", "cifar100", "svhn", "fashion-mnist", "mnist", "stl10", "digits", "image-list"] = Field(
-        description=f"{_known_datasets()}; digits come with scikit-learn. Or your own images."
+    name: Literal[
+        "cifar10", "cifar100", "svhn", "fashion-mnist", "mnist", "stl10", "digits", "image-list", "image-folder"
+    ] = Field(
+        description=f"{_known_datasets()}; digits come with scikit-learn. Or your own images: named by lists, or in a "
+        "folder for each class."
     )
     cifar10: Cifar10 = section("Read only where name is cifar10.")
     cifar100: Cifar100 = section("Read only where name is cifar100.")
@@ -114,6 +153,9 @@ class Dataset(Section):
     stl10: Stl10 = section("Read only where name is stl10.")
     image_list: ImageList = Field(
         {}, alias="image-list", validate_default=True, description="Read only where name is image-list."
+    )
+    image_folder: ImageFolder = Field(
+        {}, alias="image-folder", validate_default=True, description="Read only where name is image-folder."
     )
 
 

@@ -25,6 +25,7 @@ from smallmix.study.cell import (
 )
 from smallmix.study.iterations import EpochBatches, LastBatch
 from smallmix.study.known_datasets import AUTOMATIC, fitting_crop_padding, image_size, keeps_class_mirrored
+from smallmix.study.own_images import own_images
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,10 @@ class Study:
 
     @property
     def dataset(self) -> str:
-        """Return the name of resources/<dataset>: of a known data set, or the identifier of the user's own images."""
-        name = str(self.configuration["dataset"]["name"])
-        return str(self.configuration["dataset"]["image-list"]["identifier"]) if name == "image-list" else name
+        """Return the name of resources/<dataset>: that of the data set, or the identifier of the user's own images."""
+        dataset = self.configuration["dataset"]
+        own = own_images(dataset)
+        return str(dataset["name"] if own is None else own["identifier"])
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -237,10 +239,11 @@ def _as_declared(value: Any, annotation: str) -> Any:
 
 
 def _dataset_value(dataset: dict[str, Any]) -> DatasetValue:
-    if dataset["name"] != "image-list":
+    own = own_images(dataset)
+    if own is None:
         return DatasetValue(name=dataset["name"])
     return DatasetValue(
-        name="image-list", image_size=dataset["image-list"]["image_size"], color=dataset["image-list"]["color"]
+        name=dataset["name"], image_size=own["image_size"], color=own["color"], fit=own.get("fit", "crop")
     )
 
 
