@@ -9,7 +9,7 @@ from smallmix.datasets.description import DatasetDescription
 from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
-from smallmix.study.cell import Cell
+from smallmix.study.cell import Cell, RecipeValue
 from smallmix.study.published import article_protocol
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
@@ -45,8 +45,7 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
                               in study.configuration["methods"].items()) + "."),
         ("Network", f"{cell.model.name}, width {cell.model.width}, blocks {_blocks(cell)}."),
         ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
-         f"{recipe.learning_rate:g} times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget, "
-         f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."),
+         f"{_schedule(recipe)}, {_momentum(recipe)}, {_weight_decay(recipe)}; {_augmentation(cell)}."),
         ("Last batch", _last_batch(study)),
         *_early_losses(tables),
         ("Budget", _budgets(tables)),
@@ -138,6 +137,28 @@ def _subsets(cell: Cell, redrawn: bool) -> str:
 
 def _blocks(cell: Cell) -> str:
     return ", ".join(map(str, cell.model.blocks))
+
+
+def _schedule(recipe: RecipeValue) -> str:
+    rate = f"{recipe.learning_rate:g}"
+    if recipe.schedule == "cosine":
+        rate += " falling to 0 along half a cosine (Loshchilov and Hutter 2017)"
+    else:
+        rate += f" times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget"
+    if recipe.warm_up:
+        rate += f" after a linear warm-up of {100 * recipe.warm_up:g} % of the budget (Goyal et al. 2017)"
+    return rate
+
+
+def _momentum(recipe: RecipeValue) -> str:
+    return f"{'Nesterov ' if recipe.nesterov else ''}momentum {recipe.momentum:g}"
+
+
+def _weight_decay(recipe: RecipeValue) -> str:
+    decay = f"weight decay {recipe.weight_decay:g}"
+    if recipe.decay_normalization:
+        return decay
+    return f"{decay} without normalisation layers and biases (He et al. 2019)"
 
 
 def _fractions(fractions: tuple[float, ...]) -> str:

@@ -54,7 +54,7 @@ class TrainingState:
         model = build_network(cell.model, data.image_shape, data.classes, cell.seed)
         model.to(memory_format=data.training.memory_format)
         model.to(device)
-        return cls(cell, model, MomentumSgd(model.parameters(), cell.recipe.momentum, cell.recipe.weight_decay, device))
+        return cls(cell, model, MomentumSgd.of(model, cell.recipe, device))
 
     def copy(self, data: TrainingData) -> TrainingState:
         """Return a training at the same point, without its history, that goes its own way."""

@@ -197,7 +197,16 @@ def _recipe_value(section: dict[str, Any]) -> RecipeValue:
     fields = [
         one for one in dataclasses.fields(RecipeValue) if one.name in section or one.default is dataclasses.MISSING
     ]
-    return RecipeValue(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields})
+    return _without_unread(RecipeValue(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields}))
+
+
+def _without_unread(recipe: RecipeValue) -> RecipeValue:
+    """Return the recipe with neutral values where it reads none: equal trainings are equal values."""
+    if recipe.schedule == "cosine":
+        recipe = dataclasses.replace(recipe, decay_at=(), decay_factor=1.0)
+    if recipe.weight_decay == 0:
+        recipe = dataclasses.replace(recipe, decay_normalization=True)
+    return recipe
 
 
 def _as_declared(value: Any, annotation: str) -> Any:
