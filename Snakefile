@@ -45,6 +45,7 @@ rule all:
     input:
         STUDY_FILE,
         SUBSETS,
+        VALIDATION,
         SUBSET_TABLE,
         CELL_OUTPUTS,
         TABLES,
@@ -56,9 +57,10 @@ rule all:
 
 
 rule subsets:
-    """Which training images each size sees, and their classes counted."""
+    """Which training images each size sees, their classes counted, and the validation images, if any."""
     input:
         SUBSETS,
+        VALIDATION,
         SUBSET_TABLE,
     localrule: True
 

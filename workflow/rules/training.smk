@@ -16,6 +16,7 @@ rule train_cell:
         dataset=f"{DATASET}/dataset.json",
         arrays=BROUGHT_ALONG,
         subset=SUBSET,
+        validation=VALIDATION,
         # The user's files with methods and networks. Their content counts, by the parameter `code`; their times do not.
         own_code=ancient(local(OWN_CODE)),
     output:
@@ -50,5 +51,6 @@ rule train_cell:
         # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
         "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} --dataset {params.dataset} --subset {input.subset} "
+        "--validation {input.validation} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
         "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

@@ -10,10 +10,10 @@ from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
 from smallmix.study.cell import Cell, RecipeValue
-from smallmix.study.published import article_protocol
+from smallmix.study.published import SELECTION_OF, article_protocol
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
-from smallmix.wording import count_of, joined
+from smallmix.wording import count_of, joined, selection_name
 
 # Where no data set is at hand to count them.
 DEFAULT_CLASSES = 10
@@ -22,6 +22,16 @@ MIX_MEANINGS: Mapping[str, str] = {
     "none": "nothing is mixed",
     "images": "images are mixed, the label of the first is kept",
     "images-and-labels": "images and labels are mixed",
+}
+
+
+# How a run's accuracy was selected, by the declared selection. The best, the article's rule, has a sentence of its own.
+SELECTED: Mapping[str, str] = {
+    "last": "Accuracies are those at the end of a run unless a table says otherwise; no result chose the moment.",
+    "last_tenth": "Accuracies are the median of the evaluations in the last tenth of a run unless a table says "
+    "otherwise; no result chose them.",
+    "validation": "Accuracies are test accuracies at the best validation accuracy of a run, the first of equals, "
+    "unless a table says otherwise; the moment is not chosen on the test images.",
 }
 
 
@@ -34,13 +44,12 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         counts = f": {dataset.train_count:,} training and {dataset.test_count:,} test images"
         counts += f" in {count_of(len(dataset.classes), 'class', 'classes')}"
     recipe = cell.recipe
-    chosen = ": the article's rule, chosen" if tables.published else ", chosen"
     return [
-        ("Selection", f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test "
-         "images. Last and last-tenth-median accuracies of the same runs stand beside it. " + _choices(tables)),
+        ("Selection", _selection(tables)),
         ("Seeds", _seeds(tables)),
         ("Images", f"{tables.dataset_title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
+        *_validation_images(study),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
         ("Network", f"{cell.model.name}, width {cell.model.width}, blocks {_blocks(cell)}."),
@@ -93,15 +102,56 @@ def method_meaning(meaning: dict[str, Any]) -> str:
     return f"{words}, λ drawn from Beta({first:g}, {second:g}) once per batch"
 
 
+def declared_selection(tables: StudyTables) -> str:
+    """Say in a sentence which selection the study declares."""
+    return (
+        f"This study declares the {selection_name(tables.study.selection)}: its answer, its tables and its figures go "
+        "by that accuracy unless they say otherwise."
+    )
+
+
+def _selection(tables: StudyTables) -> str:
+    study = tables.study
+    if study.selection == "best":
+        chosen = ": the article's rule, chosen" if tables.published else ", chosen"
+        rule = f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test images."
+        beside = "Last and last-tenth-median accuracies of the same runs stand beside it."
+        if study.validation_images:
+            beside += " So do accuracies at the best validation accuracy."
+    else:
+        rule, beside = SELECTED[study.selection], "Accuracies by the other rules stand beside it."
+        if tables.published:
+            source = selection_name(SELECTION_OF[tables.published.selection])
+            beside += f" Published numbers and claims are judged by the source's own rule, the {source}."
+    return f"{rule} {beside} {_choices(tables)}"
+
+
+def _validation_images(study: Study) -> list[tuple[str, str]]:
+    """Say how the validation images were drawn, where the study has any."""
+    draw = study.validation_draw
+    if draw is None:
+        return []
+    text = (
+        f"{draw.images:,} training images that no subset of the study uses, drawn once for all runs (draw seed "
+        f"{draw.seed}). Each class has its share of the unused images. Nothing is trained on them. They are evaluated "
+        "at the same moments as the test images."
+    )
+    return [("Validation images", text)]
+
+
 def _choices(tables: StudyTables) -> str:
-    """Say what is chosen on the test images beside the moment: there is no validation set."""
+    """Say what is chosen on the test images beside the moment: validation images choose the moment alone."""
+    held = "No images are held out for choosing"
+    if tables.study.validation_images:
+        chooses = tables.study.selection == "validation"
+        held = f"On the validation images {'the moment of a run is chosen' if chooses else 'nothing is chosen'}"
     mixes = [meaning["mix"] for meaning in tables.study.configuration["methods"].values()]
     if any(mixes.count(mix) > 1 for mix in mixes):
         return (
-            "No images are held out for choosing: whoever picks the best of several distributions here picks it on the "
-            "test images, and its gain is a little too high."
+            f"{held}: whoever picks the best of several distributions here picks it on the test images, and its gain "
+            "is a little too high."
         )
-    return "No images are held out for choosing, and nothing else was chosen by a result."
+    return f"{held}, and nothing else was chosen by a result."
 
 
 def _normalisation(tables: StudyTables) -> str:

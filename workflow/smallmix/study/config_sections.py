@@ -384,6 +384,13 @@ class Evaluation(Section):
         le=10_000_000,
         description="How many training images are evaluated at most, unmixed and unchanged, at the same moments.",
     )
+    validation_images: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="How many training images that no subset uses are evaluated at the same moments; 0 for none. They "
+        "are drawn once for the study, by subsets.draw_seed, with each class's share.",
+    )
 
 
 def _drop_default(schema: dict[str, Any]) -> None:

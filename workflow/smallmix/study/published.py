@@ -25,6 +25,8 @@ from smallmix.study.study import Study, beta_of, methods_with
 
 ARTICLE = WORKFLOW / "published" / "article.yaml"
 MixName = Literal["none", "images", "images-and-labels"]  # the names of the methods in science/methods
+# What a source calls the way in which it chose its accuracies, and what tables call it.
+SELECTION_OF = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SCHEMA_HEAD = """\
 # The schema of a file of published numbers and claims, such as workflow/published/article.yaml, for editors.
