@@ -59,6 +59,7 @@ OTHER: dict[str, Any] = {
     "evaluation.iteration_budgets.every": 3,
     "evaluation.iteration_budgets.every_at_end": 1,
     "evaluation.clean_train_limit": 7,
+    "evaluation.validation_images": 50,
     "budgets.default.epochs": 3,
     "budgets.100.iterations": 10,
 }
@@ -71,6 +72,7 @@ DECIDE_NOTHING = {
     "dataset.image-list.folder": "is where the images lie; checksums cover the arrays that are made of them",
     "dataset.image-list.identifier": "names a folder",
     "dataset.image-list.title": "is shown",
+    "selection": "says which of the measured accuracies is shown; a run measures all of them",
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }

@@ -50,7 +50,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         "expected_calibration_error,calibration_gap,brier_score,negative_log_likelihood,"
         "largest_early_loss,largest_early_loss_iteration,calibration_error_by_chance"
     )
-    assert content.splitlines()[0].decode() == ",".join(METRICS.names)
+    assert content.splitlines()[0].decode() == ",".join(METRICS.of_study(0).names)
     absent = {"n250/non/seed0", "n100/non/seed1", "n100/label-mix/seed0"}
     expected = [cell.id for cell in made.study.cells if cell.id not in absent]
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in rows(content)] == expected
@@ -58,7 +58,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         place = f"n{row['size']}/{row['method']}/seed{row['seed']}"
         stored = made.metrics(place)
         assert (row["study"], row["dataset"]) == ("synthetic", "cifar10")
-        assert all(json.loads(row[key]) == stored[key] for key in METRICS.names[5:-1])
+        assert all(json.loads(row[key]) == stored[key] for key in METRICS.of_study(0).names[5:-1])
         with np.load(
             made.folder(f"n{row['size']}/{row['method']}/seed{row['seed']}") / "predictions.npz"
         ) as stored_logits:
