@@ -18,7 +18,7 @@ _SELECTIONS = {
     "best": "best of the run",
     "last": "end of the run",
     "last_tenth": "median of the last tenth",
-    "validation": "best by validation",
+    "validation": "moment of best validation",
 }
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset({"\u200d", "\u200c"})  # several scripts and emoji cannot be written without them

@@ -73,7 +73,7 @@ def test_histories_are_copied_digit_by_digit(made: SyntheticStudy, tmp_path: Pat
     own[1] = own[1].replace(",0.1,", ",1.0000000e-01,", 1)  # another spelling of the same number must survive
     path.write_text("\n".join(own) + "\n")
     lines = write(made, tmp_path / "out")["history.csv"].decode().splitlines()
-    assert lines[0] == ",".join(HISTORY.names)
+    assert lines[0] == ",".join(HISTORY.of_study(0).names)
     front = "synthetic,250,non,1,"
     assert [line for line in lines if line.startswith(front)] == [front + row for row in own[1:]]
     assert "1.0000000e-01" in lines[1]

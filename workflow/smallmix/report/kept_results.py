@@ -45,7 +45,7 @@ RULES = {
         "the median of the evaluations in the last tenth of the budget, which was not chosen by a result",
     ),
     "validation": (
-        "best by validation",
+        "at best validation",
         "the test accuracy at the best validation accuracy of the run, which was not chosen on the test set",
     ),
 }

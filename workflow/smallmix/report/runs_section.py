@@ -36,7 +36,7 @@ STATUS_MARKS = {
     "missing": "quiet",
 }
 CELLS_NAMED = 20
-HEADS = {"best": "Best", "last": "Last", "last_tenth": "Last tenth", "validation": "Best by validation"}
+HEADS = {"best": "Best", "last": "Last", "last_tenth": "Last tenth", "validation": "At best validation"}
 
 
 CAPTURED = {

@@ -74,7 +74,7 @@ def compare_methods(study: Study, results: Sequence[Result]) -> list[Comparison]
     return rows
 
 
-def tested_selection(study: Study) -> str:
+def selection_of_the_test(study: Study) -> str:
     """Return the selection of the declared test: the study's own, unless that chooses on the test images."""
     return NOT_CHOSEN_ON_TEST_IMAGES if study.selection == "best" else study.selection
 
@@ -139,7 +139,7 @@ def _average_pairs(values: dict[int, dict[int, tuple[float, float]]]) -> tuple[l
 
 def _is_declared(study: Study, method: str, reference: str, selection: str) -> bool:
     asked = (first_method(study, "images-and-labels"), first_method(study, "none"))
-    return selection == tested_selection(study) and (method, reference) == asked and can_decide(len(study.seeds))
+    return selection == selection_of_the_test(study) and (method, reference) == asked and can_decide(len(study.seeds))
 
 
 def _compare(

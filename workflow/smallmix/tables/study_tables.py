@@ -223,7 +223,8 @@ class StudyTables:
 
     def mean_curve(self, size: int, method: str) -> pd.DataFrame:
         """Return the means over seeds of the history's columns, indexed by iteration; empty where there is no curve."""
-        columns = [column.name for column in HISTORY.columns if column.dtype != "text"]
+        table = HISTORY.of_study(self.study.validation_images)
+        columns = [column.name for column in table.columns if column.dtype != "text"]
         return self.curves_of(size, method)[columns].groupby("iteration").mean()
 
 
