@@ -46,6 +46,7 @@ rule all:
     input:
         STUDY_FILE,
         SUBSETS,
+        VALIDATION,
         SUBSET_TABLE,
         TRIED,
         CELL_OUTPUTS,
@@ -58,9 +59,10 @@ rule all:
 
 
 rule subsets:
-    """Which training images each size sees, and their classes counted."""
+    """Which training images each size sees, their classes counted, and the validation images, if any."""
     input:
         SUBSETS,
+        VALIDATION,
         SUBSET_TABLE,
     localrule: True
 

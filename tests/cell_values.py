@@ -44,7 +44,17 @@ OTHER: dict[str, dict[str, Any]] = {
         "executor": "eager",
         "cpu_threads": 2,
         "last_batch": "even",
+        "schedule": "cosine",
+        "warm_up": 0.1,
+        "nesterov": True,
+        "decay_normalization": False,
     },
     "budget": {"unit": "epochs", "amount": 1},
-    "evaluation": {"unit": "epochs", "every": 1, "clean_train_limit": 1, "every_at_end": 30},
+    "evaluation": {
+        "unit": "epochs",
+        "every": 1,
+        "clean_train_limit": 1,
+        "every_at_end": 30,
+        "validation_images": 50,
+    },
 }

@@ -34,8 +34,14 @@ def build_configuration(
     budgets: Mapping[str, Mapping[str, int]] | None = None,
     published: str | None = None,
     compare_with: Sequence[str] = (),
+    validation_images: int = 0,
+    selection: Literal["best", "last", "last-tenth", "validation"] = "best",
 ) -> dict[str, Any]:
-    """Return a resolved configuration, as the configuration's reader would. The defaults train 20 epochs."""
+    """Return a resolved configuration, as the configuration's reader would. The defaults train 20 epochs.
+
+    The keys of validation are left out where they are neutral, as in the files of earlier versions.
+    """
+    neutral = validation_images == 0 and selection == "best"
     return {
         "study": name,
         "title": title,
@@ -71,7 +77,9 @@ def build_configuration(
             "epoch_budgets": "each-epoch",
             "iteration_budgets": {"every": 390},
             "clean_train_limit": 10000,
+            **({} if neutral else {"validation_images": validation_images}),
         },
+        **({} if neutral else {"selection": selection}),
         "budgets": {
             key: dict(value) for key, value in ({"default": {"epochs": 20}} if budgets is None else budgets).items()
         },

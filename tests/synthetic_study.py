@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ HISTORY_COLUMNS = (
     "test_loss",
     "test_accuracy",
 )
+VALIDATION_COLUMNS = ("validation_loss", "validation_accuracy")
 # Accuracies in the neighbourhood of the article's, by log10 of the size: what the curves end at.
 _LOG_SIZES = (1.0, 2.0, 2.4, 2.7, 3.0, 3.7, 4.0, 4.3, 4.7)
 _ACCURACY: dict[str, tuple[float, ...]] = {
@@ -136,8 +137,9 @@ def build_synthetic_study(
     layout.results.mkdir(parents=True, exist_ok=True)
     layout.study_file.write_text(study.to_json() + "\n", encoding="utf-8")
     # Studies of one root share their dataset, which must not change under the cells that are there already.
-    if _train_count(layout) < max(study.sizes):
-        write_synthetic_dataset(layout.dataset, study, train_count=max(study.sizes), test_count=test_images)
+    needed = max(study.sizes) + study.validation_images
+    if _train_count(layout) < needed:
+        write_synthetic_dataset(layout.dataset, study, train_count=needed, test_count=test_images)
     write_synthetic_subsets(layout)
     for cell in study.cells:
         write_synthetic_cell(layout, cell, test_images=test_images, generator_seed=generator_seed)
@@ -194,6 +196,9 @@ def write_synthetic_subsets(layout: Layout) -> None:
             rows = np.arange(size) if rule == "head" else np.sort(rows[:size])
             table = [(int(row), int(labels[row]), CLASSES[labels[row]]) for row in rows]
             _write_rows(layout.subset_of(size, seed), table)
+    if layout.validation is not None:
+        rows = np.arange(len(labels))[-study.validation_images :]
+        _write_rows(layout.validation, [(int(row), int(labels[row]), CLASSES[labels[row]]) for row in rows])
 
 
 def write_synthetic_cell(layout: Layout, cell: StudyCell, *, test_images: int, generator_seed: int = 0) -> None:
@@ -202,15 +207,23 @@ def write_synthetic_cell(layout: Layout, cell: StudyCell, *, test_images: int, g
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng([generator_seed, cell.size, _MIXES.index(value.method.mix), cell.seed])
     logits, labels, history = _training(value, test_images, generator)
+    validation: Sequence[tuple[float, ...]] = _validation(value, history, generator)
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(HISTORY_COLUMNS)
-    writer.writerows([repr(number) for number in row] for row in history)
+    writer.writerow([*HISTORY_COLUMNS, *(VALIDATION_COLUMNS if validation else ())])
+    writer.writerows(
+        [repr(number) for number in (*row, *more)]
+        for row, more in zip(history, validation or [() for _ in history], strict=True)
+    )
     (folder / "history.csv").write_text(stream.getvalue(), encoding="utf-8")
     with open(folder / "predictions.npz", "wb") as file:
         np.savez_compressed(file, logits=logits.astype(np.float16), labels=labels)
-    data = fingerprint_data(layout.subset(cell), layout.dataset)
+    data = fingerprint_data(layout.subset(cell), layout.dataset, layout.validation)
     metrics = _metrics(value, data, logits, labels, history)
+    if validation:
+        chosen = max(range(len(history)), key=lambda index: validation[index][1])
+        metrics["validation_best_test_accuracy"] = history[chosen][-1]
+        metrics["validation_best_iteration"] = history[chosen][0]
     (folder / "metrics.json").write_text(_json(metrics), encoding="utf-8")
 
 
@@ -259,6 +272,15 @@ def _training(
             )
         )
     return logits, labels, history
+
+
+def _validation(cell: Cell, history: list[_Row], generator: np.random.Generator) -> list[tuple[float, float]]:
+    """Return loss and accuracy on the validation images at every evaluation; nothing where the cell has none."""
+    images = cell.evaluation.validation_images
+    if not images:
+        return []
+    accuracies = [min(max(row[-1] + generator.normal(0, 0.02), 0.0), 1.0) for row in history]
+    return [(row[6] + 0.1, round(one * images) / images) for row, one in zip(history, accuracies, strict=True)]
 
 
 def _metrics(

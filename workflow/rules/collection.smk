@@ -7,6 +7,7 @@ rule collect_metrics:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
         subsets=SUBSETS,
+        validation=VALIDATION,
         cells=CELL_OUTPUTS,
     output:
         metrics=report(

@@ -125,6 +125,8 @@ SHOWN_BELOW = "sed -u '\\|^smallmix [a-z-]*: |,$d'" if PLUGIN_SPEAKS and not STO
 
 STUDY_FILE = str(PATHS.study_file)
 SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
+VALIDATION_TABLE = f"{RESULTS}/subsets/validation.csv"
+VALIDATION = [VALIDATION_TABLE] if STUDY.validation_images else []
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
 CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]

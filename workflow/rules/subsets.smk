@@ -26,6 +26,31 @@ rule extract_subset:
         "{params.smallmix} extract-subset --dataset {params.dataset} --rule {params.rule:q} --output {output} > {log} 2>&1"
 
 
+rule draw_validation:
+    """Draw the study's validation images from the training images that no size and seed uses.
+
+    It goes by the rules of the subsets, not by their tables: a table that is written again draws nothing anew.
+    """
+    input:
+        dataset=f"{DATASET}/dataset.json",
+        table=[path for path in BROUGHT_ALONG if path.endswith("train.csv")],
+    output:
+        VALIDATION_TABLE,
+    log:
+        f"{LOGS}/subsets/validation.log",
+    priority: 1 + len(STUDY.sizes)
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        dataset=subpath(input.dataset, parent=True),
+        draw=lambda wildcards: STUDY.validation_draw.to_json(),
+        code=fingerprint_code("smallmix.science.validation", "smallmix.science.subsets"),
+    shell:
+        "{params.smallmix} draw-validation --dataset {params.dataset} --draw {params.draw:q} --output {output} > {log} 2>&1"
+
+
 rule tabulate_subsets:
     """Count the smallest and the largest class of every size: the article's Table 1."""
     input:

@@ -17,6 +17,7 @@ rule train_cell:
         dataset=f"{DATASET}/dataset.json",
         arrays=BROUGHT_ALONG,
         subset=SUBSET,
+        validation=VALIDATION,
         # Copies of the user's Python files, as they were tried.
         own_code=lambda wildcards: COPIES_OF[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
         # The content counts, by its sha256 in the cell's value.
@@ -53,6 +54,6 @@ rule train_cell:
         # --wait-for-lock: an orphan of a killed Snakemake may still train this cell; its result is then taken.
         # exec: signals reach the trainer itself, which saves before it leaves.
         "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} {input.weights:q} "
-        "--dataset {params.dataset} --subset {input.subset} "
+        "--dataset {params.dataset} --subset {input.subset} --validation {input.validation} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
         "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

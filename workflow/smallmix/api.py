@@ -112,7 +112,7 @@ class StudyFrames:
     def _read(self, table: Table) -> pd.DataFrame:
         from smallmix.tables.table_files import read_table
 
-        path = self.layout.results / table.file
+        table, path = table.of_study(self.study.validation_images), self.layout.results / table.file
         if not path.exists():
             raise SmallmixError(
                 f"study {self.name} has no {table.file} yet (looked for {path}). Run the study to its report first."

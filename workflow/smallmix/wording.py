@@ -14,7 +14,12 @@ MINUS = "\N{MINUS SIGN}"
 NO_NUMBER = "\N{EN DASH}"
 DAY = 86_400  # seconds
 LEAST_DIFFERENCE = 1e-9  # a fraction; tables keep nine digits
-_SELECTIONS = {"best": "best of the run", "last": "end of the run", "last_tenth": "median of the last tenth"}
+_SELECTIONS = {
+    "best": "best of the run",
+    "last": "end of the run",
+    "last_tenth": "median of the last tenth",
+    "validation": "moment of best validation",
+}
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset({"\u200d", "\u200c"})  # several scripts and emoji cannot be written without them
 

@@ -321,12 +321,14 @@ def _describe_saved(saved: Sequence[Saved]) -> str:
 
 
 def _accuracy(outputs: Sequence[str]) -> float | None:
-    """Return a finished cell's best test accuracy, from 0 to 1; None where its file is not here."""
+    """Return a finished cell's test accuracy as the study selects it, from 0 to 1; None where its file is not here."""
+    run = current_run()
+    column = "best_test_accuracy" if run is None else run.declared_metric
     for path in outputs:
         if Path(path).name == "metrics.json":
             try:
                 content: Mapping[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-                return float(content["best_test_accuracy"])
+                return float(content[column])
             except (OSError, ValueError, KeyError, TypeError):
                 return None
     return None

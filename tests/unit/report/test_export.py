@@ -84,7 +84,7 @@ def test_the_dictionary_says_what_docs_columns_says(package: dict[str, Any]) -> 
         resource = described[f"data/{table.file}"]
         assert resource["description"] == f"A row is {table.rows}."
         assert resource["schema"]["missingValues"] == [""]
-        for column, field in zip(table.columns, resource["schema"]["fields"], strict=True):
+        for column, field in zip(table.of_study(0).columns, resource["schema"]["fields"], strict=True):
             unit = f" Unit: {column.unit}." if column.unit else ""
             assert field["description"] == f"{column.meaning}.{unit}"
             required = column.dtype != "text" and not column.may_be_empty

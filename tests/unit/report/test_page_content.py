@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from smallmix.report.method_section import compose_protocol
 from smallmix.report.page import render_page
 from smallmix.report.runs_section import compose_runs
 from smallmix.statistics.verdicts import Verdict
+from smallmix.study.study import Study
 from smallmix.tables.cell_status import Status
 from smallmix.tables.study_tables import load_tables
 
@@ -309,3 +311,25 @@ def test_the_article_is_named_only_by_studies_that_name_it(html: str, tmp_path: 
     assert not re.search(r"article.{1,6}s protocol", other)
     assert "#deviations" in html
     assert "deviations" not in other
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ({}, "learning rate 0.1 times 0.1 at 33 % and 66 % of the budget, momentum 0.9, weight decay 0.0001;"),
+        (
+            {"schedule": "cosine", "warm_up": 0.05},
+            "learning rate 0.1 falling to 0 along half a cosine (Loshchilov and Hutter 2017) after a linear warm-up of "
+            "5 % of the budget (Goyal et al. 2017), momentum 0.9, weight decay 0.0001;",
+        ),
+        (
+            {"nesterov": True, "decay_normalization": False},
+            "Nesterov momentum 0.9, weight decay 0.0001 without normalisation layers and biases (He et al. 2019);",
+        ),
+    ],
+)
+def test_the_recipe_is_said_with_its_sources(recipe: dict[str, Any], sentence: str, troubled: SyntheticStudy) -> None:
+    configuration = troubled.study.configuration
+    study = Study.from_configuration({**configuration, "recipe": {**configuration["recipe"], **recipe}})
+    protocol = dict(compose_protocol(dataclasses.replace(load_tables(troubled.study, troubled.root), study=study)))
+    assert sentence in protocol["Training"]

@@ -12,8 +12,7 @@ from smallmix.report import differences_section
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.summary_section import compose_answer
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.statistics.study_results import SELECTIONS
-from smallmix.tables.columns import COMPARISON
+from smallmix.tables.columns import COMPARISON, SELECTIONS, selections_of
 from smallmix.tables.study_tables import TABLES_READ, StudyTables
 from smallmix.tables.table_files import empty_table, read_table
 
@@ -186,7 +185,7 @@ def test_all_p_values_that_were_computed_are_shown(tmp_path: Path) -> None:
     assert best[3:] == ["6", "+3.5", "+1.5 to +5.5", "0.0312", "0.0312", "0.0938 of 3", "0.00593", "1.00"]
     declared = [row for row in rows if "(declared)" in row[6]]
     assert [(row[0], row[1], row[8]) for row in declared] == [("all", f"label-mix {MINUS} non", "\N{EN DASH}")]
-    assert len(rows) == 3 * len(SELECTIONS) * 2
+    assert len(rows) == 3 * len(selections_of(0)) * 2
 
 
 def test_a_long_list_of_comparisons_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

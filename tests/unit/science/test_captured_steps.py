@@ -61,6 +61,16 @@ def test_replayed_steps_are_the_plain_ones_bit_for_bit(rule: LastBatch, graphs: 
     assert (len(card.captures), card.replays) == (graphs, 40)
 
 
+def test_replayed_steps_of_every_part_of_the_recipe_are_the_plain_ones() -> None:
+    """A rate that changes with every step, and a kernel for each of two groups of weights."""
+    recipe: dict[str, Any] = {"schedule": "cosine", "warm_up": 0.2, "nesterov": True, "decay_normalization": False}
+    cell = make_cell(20, batch_size=8, iterations=40, width=2, learning_rate=0.01, weight_decay=0.1, **recipe)
+    captured = trained(cell, GraphSteps, 40, 11)
+    assert captured.first_difference(trained(cell, EagerSteps, 40)) is None
+    plain = make_cell(20, batch_size=8, iterations=40, width=2, learning_rate=0.01, weight_decay=0.1)
+    assert captured.first_difference(trained(plain, EagerSteps, 40)) is not None
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("start", [1, 2, 5, 6, 11])
 def test_a_training_continued_anywhere_replays_the_same_steps(start: int, precision: Precision) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from smallmix.science.history import HistoryRow, summarize
+from smallmix.science.history import COLUMNS, HistoryRow, history_csv, summarize
 
 
 def rows(moments: list[int], accuracies: list[float]) -> list[HistoryRow]:
@@ -35,3 +35,32 @@ def test_only_what_was_read_in_the_last_tenth_counts(late: list[int]) -> None:
     found = summarize(rows(moments, accuracies))
     assert found["last_tenth_test_accuracy"] == statistics.median(accuracies[5:])
     assert found["last_tenth_readings"] == len(late)
+
+
+def validated(tests: list[float], validations: list[float]) -> list[HistoryRow]:
+    """Evaluations after 10, 20, … iterations."""
+    return [
+        HistoryRow(10 * number, number / 2, 0.1, 1.0, 1.0, 0.5, 1.0, test, 2.0, validation)
+        for number, (test, validation) in enumerate(zip(tests, validations, strict=True), start=1)
+    ]
+
+
+def test_the_best_validation_accuracy_chooses_the_moment() -> None:
+    """By hand: validation is best after 20 and after 40 iterations alike, and the first of equals counts."""
+    found = summarize(validated([0.2, 0.6, 0.9, 0.7], [0.1, 0.8, 0.5, 0.8]))
+    assert (found["validation_best_test_accuracy"], found["validation_best_iteration"]) == (0.6, 20)
+    assert (found["best_test_accuracy"], found["best_iteration"]) == (0.9, 30)
+
+
+def test_without_validation_images_nothing_is_added() -> None:
+    found = summarize(rows([10, 20], [0.1, 0.2]))
+    assert not [name for name in found if "validation" in name]
+    header = history_csv(rows([10, 20], [0.1, 0.2])).splitlines()[0].decode()
+    assert header.split(",") == list(COLUMNS[:-2])
+    assert header.endswith("test_loss,test_accuracy")
+
+
+def test_columns_of_validation_stand_at_the_end() -> None:
+    lines = history_csv(validated([0.2], [0.25])).decode().splitlines()
+    assert lines == [",".join(COLUMNS), "10,0.5,0.1,1,1,0.5,1,0.2,2,0.25"]
+    assert lines[0].endswith(",validation_loss,validation_accuracy")

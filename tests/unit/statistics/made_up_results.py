@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smallmix.statistics.study_results import SELECTIONS, History, Result, StudyResults
+from smallmix.statistics.study_results import History, Result, StudyResults
 from smallmix.study.study import Study
+from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import build_configuration
@@ -21,7 +22,7 @@ def make_study(**choices: Any) -> Study:
 
 
 def make_results(accuracies: Accuracies, seeds: Sequence[int] = range(10)) -> tuple[Result, ...]:
-    """Results whose three selections agree; accuracies are given by size and method, one a seed (None: no cell)."""
+    """Results whose selections agree; accuracies are given by size and method, one a seed (None: no cell)."""
     return tuple(
         Result(size, method, seed, dict.fromkeys(SELECTIONS.values(), accuracy))
         for (size, method), of_seeds in accuracies.items()

@@ -16,8 +16,8 @@ from smallmix.statistics.comparison import (
     variance_ratio,
     write_comparison,
 )
-from smallmix.statistics.study_results import SELECTIONS, Result, read_results
-from smallmix.tables.columns import COMPARISON
+from smallmix.statistics.study_results import Result, read_results
+from smallmix.tables.columns import COMPARISON, selections_of
 
 from tests.synthetic_study import build_synthetic_study
 from tests.unit.statistics.made_up_results import make_results, make_study
@@ -102,7 +102,7 @@ def test_a_hypothesis_is_declared_only_where_its_test_can_decide(seeds: int, dec
 def pairs_of(methods: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
     rows = compare_methods(make_study(sizes=(500, 100), seeds=(0,), methods=methods), ())
     pairs = list(dict.fromkeys((row.method, row.reference) for row in rows))
-    assert len(rows) == len(pairs) * len(SELECTIONS) * (2 + 1)
+    assert len(rows) == len(pairs) * len(selections_of(0)) * (2 + 1)
     return pairs
 
 

@@ -66,6 +66,30 @@ def test_another_network_is_a_difference(network: str, decisive: bool) -> None:
     assert (f"the network {network} instead of preact-resnet18", decisive) in found
 
 
+@pytest.mark.parametrize(
+    ("recipe", "texts"),
+    [
+        ({"schedule": "cosine"}, ["recipe.schedule cosine instead of steps"]),
+        (
+            {"schedule": "cosine", "warm_up": 0.05, "nesterov": True, "decay_normalization": False},
+            [
+                "recipe.schedule cosine instead of steps",
+                "recipe.warm_up 0.05 instead of 0.0",
+                "recipe.nesterov True instead of False",
+                "recipe.decay_normalization False instead of True",
+            ],
+        ),
+    ],
+)
+def test_another_recipe_is_a_decisive_difference(recipe: dict[str, object], texts: list[str]) -> None:
+    """What a cosine does not read is not counted as a second difference."""
+    configuration = build_configuration(sizes=(500,), seeds=(0,), budgets=ARTICLE_BUDGETS)
+    study = Study.from_configuration({**configuration, "recipe": {**configuration["recipe"], **recipe}})
+    found = differences_of_study(study, ARTICLE)
+    assert [one.text for one in found] == texts
+    assert all(one.decisive for one in found)
+
+
 def test_the_longer_study_differs_where_it_trains_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     study = load("longer", monkeypatch).study
     assert [one.text for one in differences_of_cell(study, ARTICLE, 1000, "non")] == [
@@ -162,6 +186,7 @@ NOT_PART_OF_THE_PROTOCOL = {
     "recipe.executor": "it says how steps are started; their numbers are the same",
     "recipe.cpu_threads": "it changes the order of sums alone, as another machine does",
     "evaluation.clean_train_limit": "the accuracy on clean training images is no published number",
+    "evaluation.validation_images": "nothing is trained on them, and published numbers are of test images",
 }
 # Fields that the study's configuration is asked for, and the tests above see that it is.
 ASKED_OF_THE_CONFIGURATION = {

@@ -44,8 +44,12 @@ OTHER: dict[str, Any] = {
     "recipe.learning_rate": 0.2,
     "recipe.momentum": 0.5,
     "recipe.weight_decay": 0.5,
+    "recipe.warm_up": 0.1,
+    "recipe.schedule": "cosine",
     "recipe.decay_at": [0.5],
     "recipe.decay_factor": 0.5,
+    "recipe.nesterov": True,
+    "recipe.decay_normalization": False,
     "recipe.augmentation.crop_padding": 1,
     "recipe.augmentation.flip": False,
     "recipe.precision": "bf16",
@@ -56,6 +60,7 @@ OTHER: dict[str, Any] = {
     "evaluation.iteration_budgets.every": 3,
     "evaluation.iteration_budgets.every_at_end": 1,
     "evaluation.clean_train_limit": 7,
+    "evaluation.validation_images": 50,
     "budgets.default.epochs": 3,
     "budgets.100.iterations": 10,
 }
@@ -93,6 +98,7 @@ DECIDE_NOTHING = {
             "split_seed",
         )
     },
+    "selection": "says which of the measured accuracies is shown; a run measures all of them",
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }

@@ -68,6 +68,24 @@ def test_draws_are_values_only_where_something_is_drawn() -> None:
     assert seeds(rule="balanced", redraw_per_seed=True) == {3, 1}
 
 
+def test_what_a_recipe_does_not_read_is_no_part_of_a_cell() -> None:
+    def recipe(**keys: Any) -> set[str]:
+        return values(study(recipe={"augmentation": {"crop_padding": 1, "flip": False}, **keys}))
+
+    cosine = recipe(schedule="cosine")
+    assert cosine == recipe(schedule="cosine", decay_at=[0.5], decay_factor=0.2)
+    assert cosine.isdisjoint(recipe())
+    assert recipe(weight_decay=0, decay_normalization=False) == recipe(weight_decay=0)
+    assert recipe(decay_normalization=False).isdisjoint(recipe())
+
+
+def test_a_recipe_without_the_newer_keys_is_the_value_of_before() -> None:
+    """Of the cell n100/plain/seed3, as it was stored before there was a choice."""
+    value = study().cell("n100/plain/seed3").value
+    assert not {"schedule", "warm_up", "nesterov", "decay_normalization"} & set(value.to_dict()["recipe"])
+    assert value == value.from_dict(value.to_dict())
+
+
 def test_own_images_bring_size_and_color_into_the_value() -> None:
     images = {"folder": "x", "identifier": "cats", "image_size": 16, "color": "grey"}
     own = study(dataset={"name": "image-list", "image-list": images})

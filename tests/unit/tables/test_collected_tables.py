@@ -50,7 +50,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         "expected_calibration_error,calibration_gap,brier_score,negative_log_likelihood,"
         "largest_early_loss,largest_early_loss_iteration,calibration_error_by_chance"
     )
-    assert content.splitlines()[0].decode() == ",".join(METRICS.names)
+    assert content.splitlines()[0].decode() == ",".join(METRICS.of_study(0).names)
     absent = {"n250/non/seed0", "n100/non/seed1", "n100/label-mix/seed0"}
     expected = [cell.id for cell in made.study.cells if cell.id not in absent]
     assert [f"n{row['size']}/{row['method']}/seed{row['seed']}" for row in rows(content)] == expected
@@ -58,7 +58,7 @@ def test_metrics_hold_the_current_cells_in_the_studys_order(made: SyntheticStudy
         place = f"n{row['size']}/{row['method']}/seed{row['seed']}"
         stored = made.metrics(place)
         assert (row["study"], row["dataset"]) == ("synthetic", "cifar10")
-        assert all(json.loads(row[key]) == stored[key] for key in METRICS.names[5:-1])
+        assert all(json.loads(row[key]) == stored[key] for key in METRICS.of_study(0).names[5:-1])
         with np.load(
             made.folder(f"n{row['size']}/{row['method']}/seed{row['seed']}") / "predictions.npz"
         ) as stored_logits:
@@ -73,7 +73,7 @@ def test_histories_are_copied_digit_by_digit(made: SyntheticStudy, tmp_path: Pat
     own[1] = own[1].replace(",0.1,", ",1.0000000e-01,", 1)  # another spelling of the same number must survive
     path.write_text("\n".join(own) + "\n")
     lines = write(made, tmp_path / "out")["history.csv"].decode().splitlines()
-    assert lines[0] == ",".join(HISTORY.names)
+    assert lines[0] == ",".join(HISTORY.of_study(0).names)
     front = "synthetic,250,non,1,"
     assert [line for line in lines if line.startswith(front)] == [front + row for row in own[1:]]
     assert "1.0000000e-01" in lines[1]

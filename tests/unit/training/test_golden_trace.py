@@ -51,6 +51,10 @@ def test_the_losses_are_those_recorded(tmp_path: Path) -> None:
         {"crop_padding": 0},
         {"flip": False},
         {"batch_size": 7},
+        {"schedule": "cosine"},
+        {"warm_up": 0.1},
+        {"nesterov": True},
+        {"decay_normalization": False, "weight_decay": 0.05},
     ],
     ids=lambda change: next(iter(change)),
 )

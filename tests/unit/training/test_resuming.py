@@ -72,8 +72,17 @@ def test_stopped_at_every_moment_and_continued(data: TinyData, tmp_path: Path, m
         {"last_batch": "drop", "every": 3},
         {"iterations": 20, "every": 7, "every_at_end": 1},
         {"iterations": 20, "every": 8, "learning_rate": 0.5},
+        {"iterations": 12, "every": 5, "schedule": "cosine", "warm_up": 0.3, "decay_at": (), "decay_factor": 1.0},
+        {"iterations": 9, "every": 4, "nesterov": True, "decay_normalization": False, "weight_decay": 0.05},
     ],
-    ids=["even batches", "a dropped remainder", "dense evaluations at the end", "a large early loss"],
+    ids=[
+        "even batches",
+        "a dropped remainder",
+        "dense evaluations at the end",
+        "a large early loss",
+        "a warm-up and a cosine",
+        "Nesterov momentum and two groups of weights",
+    ],
 )
 def test_stopped_often_whatever_the_batches_and_evaluations(
     data: TinyData, tmp_path: Path, choices: dict[str, Any]

@@ -11,7 +11,7 @@ from smallmix.commands.options import Command, add_root
 if TYPE_CHECKING:
     from smallmix.report.study_comparison_page import StudyComparison
 
-SELECTIONS = ("best", "last", "last_tenth")
+SELECTIONS = ("best", "last", "last_tenth", "validation")
 FORMATS = ("text", "csv", "markdown", "latex", "html")
 FORMAT_OF_SUFFIX = {".html": "html", ".htm": "html", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".txt": "text"}
 

@@ -1,4 +1,4 @@
-"""`fetch-dataset`, `extract-subset`, `tabulate-subsets`: from images to the training images of each size."""
+"""`fetch-dataset`, `extract-subset`, `draw-validation`, `tabulate-subsets`: from images to those of each size."""
 
 from __future__ import annotations
 
@@ -62,6 +62,36 @@ def _extract(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _declare_draw(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
+    parser.add_argument(
+        "--draw",
+        required=True,
+        help='JSON such as {"images": 300, "seed": 0, "subsets": {"rule": "random", "size": 500, "seeds": [0, 1]}}: '
+        "the largest subset of each draw of the study",
+    )
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    """Draw and report what was written."""
+    from smallmix.datasets.description import load_description
+    from smallmix.errors import ConfigurationError
+    from smallmix.study.validation_draw import ValidationDraw
+    from smallmix.training.validation_table import draw_validation
+
+    try:
+        draw = ValidationDraw.from_json(arguments.draw)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"--draw is not the draw of a study in JSON ({type(error).__name__}: {error})."
+        ) from error
+    classes = load_description(arguments.dataset).classes
+    labels = draw_validation(draw, arguments.dataset / "train.csv", classes, arguments.output)
+    print(f"{arguments.output}: {len(labels):,} validation images that no subset uses")
+    return 0
+
+
 def _declare_tabulate(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument("--output", type=Path, help="the CSV to write (default: results/<study>/subset_table.csv)")
@@ -88,6 +118,11 @@ COMMANDS = {
         "write the table (row,label,class) of the training images of one size",
         _declare_extract,
         _extract,
+    ),
+    "draw-validation": Command(
+        "write the table (row,label,class) of the validation images, which no subset of the study uses",
+        _declare_draw,
+        _draw,
     ),
     "tabulate-subsets": Command(
         "write subset_table.csv: the smallest and the largest class of every subset",

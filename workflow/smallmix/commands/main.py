@@ -40,6 +40,7 @@ STEPS = {
     "resolve-study": "study",
     "fetch-dataset": "data",
     "extract-subset": "data",
+    "draw-validation": "data",
     "tabulate-subsets": "data",
     "train-cell": "train_cell",
     "train-cells": "train_cells",

@@ -30,6 +30,9 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--subset", type=Path, required=True, help="table of the cell's training images")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
+    parser.add_argument(
+        "--validation", type=Path, nargs="?", help="table of the study's validation images, where it has any"
+    )
     parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one GPU at once")
     add_training(parser)
 
@@ -63,8 +66,9 @@ def _train(arguments: argparse.Namespace) -> int:
             device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
             gpus=tuple(available),
+            validation=arguments.validation,
         )
-        refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
+        refuse_other_data(cell, job.dataset, job.subset, job.output, job.validation)
         patience = lock_patience(arguments.wait_for_lock, batch_job() is not None)
         _wait_while_busy(lambda: train_cell(job, stop, report=report_line), stop, patience)
     return 0

@@ -26,7 +26,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     cells.add_argument(
         "--jobs",
         type=Path,
-        help=f"a JSON list of jobs, each with {', '.join(JOB_KEYS)}: the cell's value and paths, as of train-cell",
+        help=f"a JSON list of jobs, each with {', '.join(JOB_KEYS)}: the cell's value and paths, as of train-cell "
+        "(and validation, where the cell has validation images)",
     )
     parser.add_argument(
         "--cell",
@@ -107,6 +108,7 @@ def _jobs_of_study(arguments: argparse.Namespace, place: dict[str, Any]) -> dict
             dataset=layout.dataset,
             subset=layout.subset(cell),
             output=layout.cell(cell),
+            validation=layout.validation,
             **place,
         )
         for cell in cells
@@ -131,6 +133,7 @@ def _jobs_of_file(arguments: argparse.Namespace, place: dict[str, Any]) -> dict[
         try:
             cell = Cell.from_dict(entry["cell"])
             dataset, subset, output = (Path(entry[key]) for key in JOB_KEYS[1:])
+            validation = Path(entry["validation"]) if "validation" in entry else None
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 f"--jobs: job {number} of {arguments.jobs} is not one ({type(error).__name__}: {error}). "
@@ -140,7 +143,9 @@ def _jobs_of_file(arguments: argparse.Namespace, place: dict[str, Any]) -> dict[
             raise ConfigurationError(
                 f"--jobs: two jobs of {arguments.jobs} have the output {output}. Give each its own."
             )
-        jobs[str(output)] = TrainingJob(cell=cell, dataset=dataset, subset=subset, output=output, **place)
+        jobs[str(output)] = TrainingJob(
+            cell=cell, dataset=dataset, subset=subset, output=output, validation=validation, **place
+        )
     return jobs
 
 

@@ -36,7 +36,10 @@ def pairs_compared(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 @publication_style()
 def draw_paired_differences(tables: StudyTables) -> Figure:
-    """Draw one panel per pair of methods and one row per size: filled marks for the best accuracy, hollow for last."""
+    """Draw one panel per pair of methods and one row per size: filled marks for the declared accuracy, hollow for last.
+
+    Where the last accuracy is the declared one, hollow marks are for the median of the last tenth.
+    """
     table = tables.size_comparison
     pairs = pairs_compared(table)
     if not pairs:
@@ -46,7 +49,7 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
     rows = -(-len(pairs) // columns)
     figure = new_figure(PAGE_WIDTH, 0.6 + rows * (0.85 + 0.36 * len(sizes)))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    selections = drawn_selections(table)
+    selections = drawn_selections(tables)
     for position, axes in enumerate(grid.ravel()):
         if position >= len(pairs):
             axes.set_axis_off()
@@ -66,12 +69,11 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
     return figure
 
 
-def drawn_selections(table: pd.DataFrame) -> list[str]:
-    """Return at most two selections: the best of the run, and the end of the run to hold against it."""
-    present = list(dict.fromkeys(table["selection"]))
-    best = [name for name in present if name.startswith("best")]
-    last = [name for name in present if name.startswith(("last", "final")) and "10" not in name]
-    return [*best[:1], *last[:1]] or present[:1]
+def drawn_selections(tables: StudyTables) -> list[str]:
+    """Return at most two selections: the study's own, and the end of the run to hold against it."""
+    present = set(tables.size_comparison["selection"])
+    wanted = (tables.study.selection, "last_tenth" if tables.study.selection == "last" else "last")
+    return [name for name in wanted if name in present]
 
 
 def _draw_panel(
@@ -108,7 +110,7 @@ def _draw_panel(
 def describe_paired_differences(tables: StudyTables) -> FigureText:
     """Describe every difference."""
     table = tables.size_comparison
-    selections = drawn_selections(table)
+    selections = drawn_selections(tables)
     rows, sentences = [], []
     for row in table.to_dict("records"):
         low, high, seeds = float(row["low"]), float(row["high"]), int(row["seeds"])
@@ -132,8 +134,12 @@ def describe_paired_differences(tables: StudyTables) -> FigureText:
         description="Differences in test accuracy in percentage points, by number of training images. "
         + (" ".join(sentences) or "No pair of finished runs yet."),
         caption="Difference in test accuracy seed by seed; methods of one seed share subset, initial weights and order "
-        f"of batches. {meaning} Hollow marks use the accuracy at the end of the run.",
+        f"of batches. {meaning} Hollow marks use the accuracy {_hollow(selections)} of the run.",
         table=FigureTable(
             ("Training images", "Difference", "Accuracy", "Seeds", "Mean (points)", "95 % interval"), tuple(rows)
         ),
     )
+
+
+def _hollow(selections: Sequence[str]) -> str:
+    return "in the last tenth" if "last_tenth" in selections[1:] else "at the end"

@@ -79,9 +79,15 @@ def training_flops(cell: Cell, images: ImagesInNumbers) -> int:
 
 
 def evaluation_flops(cell: Cell, images: ImagesInNumbers) -> int:
-    """Return the operations of all evaluations on the test images and on the clean training images."""
-    evaluated = images.test_count + min(cell.size, cell.evaluation.clean_train_limit)
+    """Return the operations of all evaluations on test, clean training and validation images."""
+    evaluated = sum(_evaluated_at_once(cell, images))
     return evaluations(cell) * evaluated * cost_of_network(cell, images).flops
+
+
+def _evaluated_at_once(cell: Cell, images: ImagesInNumbers) -> tuple[int, int, int]:
+    """Return how many test, clean training and validation images are evaluated at each moment."""
+    rule = cell.evaluation
+    return images.test_count, min(cell.size, rule.clean_train_limit), rule.validation_images
 
 
 def result_bytes(cell: Cell, images: ImagesInNumbers) -> int:
@@ -124,7 +130,7 @@ class CellWork:
         left = evaluations(cell) - len(cell.evaluation_moments.until(done))
         small = images.side < LARGE_SIDE
         batch = EVALUATION_BATCH if small else LARGE_IMAGES_BATCH
-        counts = images.test_count, min(cell.size, cell.evaluation.clean_train_limit)
+        counts = _evaluated_at_once(cell, images)
         layers = cost_of_network(cell, images).layers
         return cls(
             layers * steps,

@@ -38,6 +38,7 @@ STEP_SECONDS = {
     "resolve_study": 0.1,
     "check_own_code": 0.4,  # what is new was tried as the run started
     "extract_subset": 0.15,
+    "draw_validation": 0.15,
     "tabulate_subsets": 0.1,
     "collect_metrics": 0.2,
     "summarize_cells": 0.45,
@@ -62,7 +63,7 @@ SECONDS_AN_IMAGE_FILE = 0.25e-3  # decoding a small file and comparing it with t
 BYTES_A_SECOND = 5e6  # the network's speed is anybody's guess
 SNAKEMAKE_START, SNAKEMAKE_END, SNAKEMAKE_JOB, SNAKEMAKE_PLANNED_JOB = 2.0, 0.7, 0.05, 2.0e-3
 COPYING_SECONDS = 1.5  # of a cell that the store has: the job starts as a training does, and copies
-BEFORE_CELLS = ("resolve_study", "fetch_dataset")
+BEFORE_CELLS = ("resolve_study", "fetch_dataset", "draw_validation")
 FINISHED_OF_A_SIZE = 20  # more of them say little more, and each is a file to read
 LONG = 600.0  # seconds from which the end's time is said
 # An assumed pace may be off by this much either way: seen between an old and a new processor.
@@ -148,6 +149,9 @@ class StudyState:
         in_need = [cell for cell in self.study.cells if cell.id in cells]
         subsets = {self.layout.subset(cell) for cell in (self.study.cells if stages - {"one cell"} else in_need)}
         others["extract_subset"] = sum(not path.exists() for path in subsets)
+        table = self.layout.validation
+        if table is not None and (in_need or stages & {"all", "subsets"}):
+            others["draw_validation"] = int(not table.exists())
         if not self.fetched and (cells or others["extract_subset"]):
             others["fetch_dataset"] = 1
         tables = self.layout.results

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smallmix.study.layout import Layout
+from smallmix.tables.columns import SELECTIONS
 
 SO_FAR = "so-far"
 _VERDICT = re.compile(r'<p class="verdict">(.*?)</p>', re.DOTALL)
@@ -23,6 +24,11 @@ class CurrentRun:
 
     layout: Layout
     command: str
+
+    @property
+    def declared_metric(self) -> str:
+        """Return the name in metrics.json of the test accuracy that the study declares."""
+        return SELECTIONS[self.layout.study.selection]
 
     def closing_lines(self) -> list[str]:
         """Return the answer's sentence and where the report is; nothing where there is no report."""

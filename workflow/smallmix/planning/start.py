@@ -257,11 +257,14 @@ def _contradicted(layout: Layout, copied: Sequence[StudyCell], verified: Verifie
 
 def _other_subsets(layout: Layout, verified: Verified) -> list[Path]:
     """Return subsets that are not what the rule gives; each is drawn again once for a dataset, a rule and the code."""
-    code = fingerprint_code("smallmix.science.subsets")
+    code = fingerprint_code("smallmix.science.subsets", "smallmix.science.validation")
     description = layout.dataset / DATASET_FILE
     rules: dict[Path, str] = {}
     for cell in layout.study.cells:
         rules.setdefault(layout.subset(cell), layout.study.subset_rule(cell.size, cell.seed))
+    draw = layout.study.validation_draw
+    if layout.validation is not None and draw is not None:
+        rules[layout.validation] = draw.to_json()
     checks = {
         path: rule
         for path, rule in rules.items()
@@ -281,6 +284,7 @@ def _outdated_subsets(layout: Layout) -> list[Path]:
     """
     try:
         from smallmix.training.subset_tables import explain_other_subset
+        from smallmix.training.validation_table import explain_other_draw
     except ImportError:
         return []
     tables = {layout.subset(cell): cell.value.subset for cell in layout.study.cells}
@@ -291,6 +295,10 @@ def _outdated_subsets(layout: Layout) -> list[Path]:
                 outdated.append(path)
         except SmallmixError:
             continue  # the data set is not whole, or the rule cannot be met: the extraction says so
+    draw, table = layout.study.validation_draw, layout.validation
+    with contextlib.suppress(SmallmixError):
+        if draw is not None and table is not None and table.exists():
+            outdated += [table] if explain_other_draw(draw, layout.dataset, table) else []
     return outdated
 
 
@@ -306,14 +314,14 @@ def _order_times(layout: Layout, copied: Sequence[StudyCell]) -> None:
     """Make what copied cells were made from no newer than they are: copying gives times in the order of copying."""
     earliest: dict[Path, int] = {}
     for cell in copied:
-        if known_data(layout.subset(cell), layout.dataset) is None:
+        if known_data(layout.subset(cell), layout.dataset, layout.validation) is None:
             continue
         with contextlib.suppress(OSError):
             time = min(os.stat(layout.cell(cell) / name).st_mtime_ns for name in CELL_FILES)
-            subset = layout.subset(cell)
-            earliest[subset] = min(time, earliest.get(subset, time))
-    for subset, time in earliest.items():
-        _set_back(subset, time)
+            for table in filter(None, (layout.subset(cell), layout.validation)):
+                earliest[table] = min(time, earliest.get(table, time))
+    for table, time in earliest.items():
+        _set_back(table, time)
     for name in DATASET_FILES if earliest else ():
         _set_back(layout.dataset / name, min(earliest.values()))
 
@@ -331,6 +339,7 @@ def _mark(layout: Layout, again: Sequence[Path]) -> None:
         layout.study_file,
         *(_metrics(layout, cell) for cell in layout.study.cells),
         *(layout.subset(cell) for cell in layout.study.cells),
+        *([layout.validation] if layout.validation else []),
     ]
     mark(again, known, layout.root)
 

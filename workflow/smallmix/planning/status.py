@@ -22,6 +22,7 @@ from smallmix.study.layout import CELL_FILES, Layout
 from smallmix.study.study import StudyCell
 from smallmix.tables.cell_status import CellStatus, UnusableFile, WantedFingerprints, read_metrics
 from smallmix.tables.collect import compare_origins, find_status, find_wanted
+from smallmix.tables.columns import SELECTIONS
 from smallmix.training.log_reading import Course, read_course
 from smallmix.training.progress import read_progress
 from smallmix.training.store import StoreEntry, Trainer, store_key
@@ -38,10 +39,11 @@ LATELY_SHOWN = 5
 class CellWatch:
     """What is known of one cell. Accuracies are fractions, times are in seconds (since 1970 where they are moments).
 
-    `accuracy` is the best test accuracy of a current cell, and the last one of any other. `iteration` is where a
-    running training is, and where another one continues; None where nothing tells. `rate` is in iterations a second.
-    `reason` says in words what is not clear from the state; of a failed cell it ends with what to do.
-    `by_lock` is False for a running cell whose lock cannot be seen from here: then its files are `seconds_silent` old.
+    `accuracy` is the test accuracy of a current cell by the study's `selection`, and the last one of any other.
+    `iteration` is where a running training is, and where another one continues; None where nothing tells. `rate` is in
+    iterations a second. `reason` says in words what is not clear from the state; of a failed cell it ends with what to
+    do. `by_lock` is False for a running cell whose lock cannot be seen from here: then its files are `seconds_silent`
+    old.
     """
 
     cell: StudyCell
@@ -59,6 +61,7 @@ class CellWatch:
     by_lock: bool = True
     seconds_silent: float | None = None
     log: Path | None = None
+    selection: str = "best"
 
     @property
     def id(self) -> str:
@@ -178,6 +181,7 @@ class StatusReader:
         """Fingerprint the cells' data, unless their files are as they were."""
         layout, cells = self._layout, self._layout.study.cells
         places = {layout.subset(cell) for cell in cells} | {layout.dataset / "dataset.json"}
+        places |= {layout.validation} if layout.validation else set()
         seen = tuple((str(path), _signature([path])) for path in sorted(places))
         if seen != self._data_seen:
             self._data_seen, self._wanted = seen, find_wanted(cells, layout)
@@ -201,7 +205,8 @@ class StatusReader:
         if status.status == "current":
             with contextlib.suppress(UnusableFile):
                 metrics = read_metrics(folder / "metrics.json")
-                watch = _watch_current(cell, metrics, self._log_of(cell, entry))
+                selection = self._layout.study.selection
+                watch = _watch_current(cell, metrics, selection, self._log_of(cell, entry))
                 self._current[cell.id] = signature, watch, metrics
                 return watch
         return self._watch_other(status, entry, locks, now)
@@ -243,7 +248,7 @@ class StatusReader:
         return next((path for path in (of_job, *lasting) if os.path.exists(path)), None)
 
 
-def _watch_current(cell: StudyCell, metrics: dict[str, Any], log: Path | None) -> CellWatch:
+def _watch_current(cell: StudyCell, metrics: dict[str, Any], selection: str, log: Path | None) -> CellWatch:
     timing = metrics.get("timing")
     timing = timing if isinstance(timing, dict) else {}
     return CellWatch(
@@ -251,7 +256,8 @@ def _watch_current(cell: StudyCell, metrics: dict[str, Any], log: Path | None) -
         "current",
         iterations=cell.value.iterations,
         iteration=cell.value.iterations,
-        accuracy=_number(metrics.get("best_test_accuracy")),
+        accuracy=_number(metrics.get(SELECTIONS[selection])),
+        selection=selection,
         seconds=_number(timing.get("total_seconds")),
         ended=_moment(timing.get("finished")),
         log=log,

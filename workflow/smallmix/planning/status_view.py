@@ -340,7 +340,8 @@ def _details(one: CellWatch) -> list[str]:
     if one.state == "running" and one.seconds_left is not None:
         parts.append(f"{_left(one)} left")  # early in the line, which a narrow terminal cuts off
     if one.accuracy is not None:
-        parts.append(f"{'best test' if one.state == 'current' else 'test'} accuracy {percent(one.accuracy, 2)}")
+        is_best = one.state == "current" and one.selection == "best"
+        parts.append(f"{'best test' if is_best else 'test'} accuracy {percent(one.accuracy, 2)}")
     if one.rate is not None:
         parts.append(f"{_rate(one.rate)} it/s")
     if one.state == "running" and not one.by_lock:

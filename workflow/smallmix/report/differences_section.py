@@ -113,9 +113,9 @@ def comparison_view(tables: StudyTables) -> TableView:
 
 
 def pairing_sentence(tables: StudyTables) -> str:
-    """Say what pairing by seed gained or lost, as observed at single sizes by the best accuracy."""
+    """Say what pairing by seed gained or lost, as observed at single sizes by the declared accuracy."""
     table = tables.comparison
-    single = table[(table["size"] != ALL_SIZES) & (table["selection"] == "best")]
+    single = table[(table["size"] != ALL_SIZES) & (table["selection"] == tables.study.selection)]
     ratios = [float(ratio) for ratio in single["variance_ratio"].dropna()]
     if not ratios:
         return "Whether their scatter is shared, and so drops out, can be told from three seeds on."
@@ -128,8 +128,13 @@ def pairing_sentence(tables: StudyTables) -> str:
     spread = f", {_ratio_text(min(ratios))} to {_ratio_text(max(ratios))}" if len(ratios) > 1 else ""
     return (
         f"The variance of such a difference was {_ratio_text(middle)} times the sum of the two methods' own variances "
-        f"(median of {count_of(len(ratios), 'comparison')} of the best accuracy{spread}), {verdict}."
+        f"(median of {count_of(len(ratios), 'comparison')} of the {_accuracy(tables)}{spread}), {verdict}."
     )
+
+
+def _accuracy(tables: StudyTables) -> str:
+    name = tables.study.selection
+    return "best accuracy" if name == "best" else f"accuracy by the {selection_name(name)}"
 
 
 def _how_many(rows: int) -> str:

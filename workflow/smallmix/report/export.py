@@ -28,7 +28,7 @@ def exported_files(tables: StudyTables, layout: Layout, *, predictions: bool) ->
         )
     described = [
         ExportedTable(f"data/{table.file}", table.rows, table.columns, (layout.results / table.file).read_bytes())
-        for table in TABLES_READ.values()
+        for table in (table.of_study(tables.study.validation_images) for table in TABLES_READ.values())
         if (layout.results / table.file).exists()
     ]
     for table in described:

@@ -21,6 +21,7 @@ from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.own_images import own_images
 from smallmix.study.study import Study
+from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
 from smallmix.wording import NO_NUMBER, percent_number
@@ -36,6 +37,19 @@ COPIED = (
     "provenance.json",
 )
 SHOWS_IMAGES = "methods_preview"
+# What the table of accuracies calls a selection, and what it is.
+RULES = {
+    "best": ("best", "the highest test accuracy of the run, chosen on the test set"),
+    "last": ("last", "the test accuracy at the end of the budget, which was not chosen by a result"),
+    "last_tenth": (
+        "last tenth",
+        "the median of the evaluations in the last tenth of the budget, which was not chosen by a result",
+    ),
+    "validation": (
+        "at best validation",
+        "the test accuracy at the best validation accuracy of the run, which was not chosen on the test set",
+    ),
+}
 
 
 def kept_files(
@@ -89,7 +103,6 @@ def thin_history(history: pd.DataFrame, limit: int = POINTS_PER_LINE) -> pd.Data
 def describe_kept(tables: StudyTables, command: str) -> str:
     """Return the README of the folder: what was run, on what, and what came out."""
     study = tables.study
-    chosen = ", as the article chose it" if tables.published else ""
     rows: Mapping[str, str] = {
         "Data": tables.dataset_title,
         "Subsets": f"rule {study.configuration['subsets']['rule']}",
@@ -105,10 +118,8 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         "|---|---|",
         *(f"| {name} | {_cell(value)} |" for name, value in rows.items()),
         "",
-        f"Test accuracy in percent, best / last tenth, mean over {len(study.seeds)} "
-        f"seed{'s' if len(study.seeds) > 1 else ''}. *Best* is the highest test accuracy of the run, chosen on the "
-        f"test set{chosen}; *last tenth* is the median of the evaluations in the last tenth of the budget, which "
-        "was not chosen by a result.",
+        f"Test accuracy in percent, {' / '.join(RULES[rule][0] for rule in _rules_shown(study))}, mean over "
+        f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}. {_explain_rules(tables)}",
         "",
         "| training images | " + " | ".join(_cell(method) for method in study.methods) + " |",
         "|---:|" + "---:|" * len(study.methods),
@@ -129,6 +140,18 @@ def describe_kept(tables: StudyTables, command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rules_shown(study: Study) -> list[str]:
+    """Return the selections of the table of accuracies: the declared one, and the median of the last tenth."""
+    return list(dict.fromkeys([study.selection, "last_tenth"]))
+
+
+def _explain_rules(tables: StudyTables) -> str:
+    article = ", as the article chose it" if tables.published else ""
+    rules = _rules_shown(tables.study)
+    text = "; ".join(f"*{RULES[rule][0]}* is {RULES[rule][1]}{article if rule == 'best' else ''}" for rule in rules)
+    return f"*{text[1].upper()}{text[2:]}."
+
+
 def _what_is_not_kept(study: Study) -> str:
     """Say what a reader would need beside these files to check or redo the numbers."""
     text = (
@@ -145,8 +168,9 @@ def _what_is_not_kept(study: Study) -> str:
 def _accuracy_row(tables: StudyTables, size: int) -> str:
     entries = []
     for method in tables.study.methods:
-        best, last = (tables.mean_of(f"{rule}_test_accuracy", size, method) for rule in ("best", "last_tenth"))
-        entries.append(f"{percent_number(best.mean)} / {percent_number(last.mean)}" if best.seeds else NO_NUMBER)
+        means = [tables.mean_of(SELECTIONS[rule], size, method) for rule in _rules_shown(tables.study)]
+        text = " / ".join(percent_number(mean.mean) for mean in means)
+        entries.append(text if means[0].seeds else NO_NUMBER)
     return f"| {size:,} | " + " | ".join(entries) + " |"
 
 

@@ -11,12 +11,12 @@ from smallmix.own_code import names_own_code, own_file, own_name
 from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
-from smallmix.study.cell import WEIGHTS_SHA256, Cell, ModelValue
+from smallmix.study.cell import WEIGHTS_SHA256, Cell, ModelValue, RecipeValue
 from smallmix.study.network_forms import NETWORKS, is_of_torchvision
-from smallmix.study.published import article_protocol
+from smallmix.study.published import SELECTION_OF, article_protocol
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
-from smallmix.wording import count_of, joined
+from smallmix.wording import count_of, joined, selection_name
 
 # Where no data set is at hand to count them.
 DEFAULT_CLASSES = 10
@@ -36,6 +36,16 @@ MIX_MEANINGS: Mapping[str, str] = {
 ONE_BY_ONE = ("images-per-image", "images-and-labels-per-image")  # what draws a weight for each image
 
 
+# How a run's accuracy was selected, by the declared selection. The best, the article's rule, has a sentence of its own.
+SELECTED: Mapping[str, str] = {
+    "last": "Accuracies are those at the end of a run unless a table says otherwise; no result chose the moment.",
+    "last_tenth": "Accuracies are the median of the evaluations in the last tenth of a run unless a table says "
+    "otherwise; no result chose them.",
+    "validation": "Accuracies are test accuracies at the best validation accuracy of a run, the first of equals, "
+    "unless a table says otherwise; the moment is not chosen on the test images.",
+}
+
+
 def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, how) for everything that decides a number."""
     study, cell = tables.study, tables.study.cells[0].value
@@ -45,19 +55,17 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         counts = f": {dataset.train_count:,} training and {dataset.test_count:,} test images"
         counts += f" in {count_of(len(dataset.classes), 'class', 'classes')}"
     recipe = cell.recipe
-    chosen = ": the article's rule, chosen" if tables.published else ", chosen"
     return [
-        ("Selection", f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test "
-         "images. Last and last-tenth-median accuracies of the same runs stand beside it. " + _choices(tables)),
+        ("Selection", _selection(tables)),
         ("Seeds", _seeds(tables)),
         ("Images", f"{tables.dataset_title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
+        *_validation_images(study),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
         ("Network", describe_network(cell.model)),
         ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
-         f"{recipe.learning_rate:g} times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget, "
-         f"momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}; {_augmentation(cell)}."
+         f"{_schedule(recipe)}, {_momentum(recipe)}, {_weight_decay(recipe)}; {_augmentation(cell)}."
          f"{_mirrored(study)}"),
         ("Last batch", _last_batch(study)),
         *_early_losses(tables),
@@ -116,15 +124,56 @@ def _parameter(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def declared_selection(tables: StudyTables) -> str:
+    """Say in a sentence which selection the study declares."""
+    return (
+        f"This study declares the {selection_name(tables.study.selection)}: its answer, its tables and its figures go "
+        "by that accuracy unless they say otherwise."
+    )
+
+
+def _selection(tables: StudyTables) -> str:
+    study = tables.study
+    if study.selection == "best":
+        chosen = ": the article's rule, chosen" if tables.published else ", chosen"
+        rule = f"Accuracies are the best evaluation of a run unless a table says otherwise{chosen} on the test images."
+        beside = "Last and last-tenth-median accuracies of the same runs stand beside it."
+        if study.validation_images:
+            beside += " So do accuracies at the best validation accuracy."
+    else:
+        rule, beside = SELECTED[study.selection], "Accuracies by the other rules stand beside it."
+        if tables.published:
+            source = selection_name(SELECTION_OF[tables.published.selection])
+            beside += f" Published numbers and claims are judged by the source's own rule, the {source}."
+    return f"{rule} {beside} {_choices(tables)}"
+
+
+def _validation_images(study: Study) -> list[tuple[str, str]]:
+    """Say how the validation images were drawn, where the study has any."""
+    draw = study.validation_draw
+    if draw is None:
+        return []
+    text = (
+        f"{draw.images:,} training images that no subset of the study uses, drawn once for all runs (draw seed "
+        f"{draw.seed}). Each class has its share of the unused images. Nothing is trained on them. They are evaluated "
+        "at the same moments as the test images."
+    )
+    return [("Validation images", text)]
+
+
 def _choices(tables: StudyTables) -> str:
-    """Say what is chosen on the test images beside the moment: there is no validation set."""
+    """Say what is chosen on the test images beside the moment: validation images choose the moment alone."""
+    held = "No images are held out for choosing"
+    if tables.study.validation_images:
+        chooses = tables.study.selection == "validation"
+        held = f"On the validation images {'the moment of a run is chosen' if chooses else 'nothing is chosen'}"
     mixes = [meaning["mix"] for meaning in tables.study.configuration["methods"].values()]
     if any(mixes.count(mix) > 1 for mix in mixes):
         return (
-            "No images are held out for choosing: whoever picks the best of several distributions here picks it on the "
-            "test images, and its gain is a little too high."
+            f"{held}: whoever picks the best of several distributions here picks it on the test images, and its gain "
+            "is a little too high."
         )
-    return "No images are held out for choosing, and nothing else was chosen by a result."
+    return f"{held}, and nothing else was chosen by a result."
 
 
 def _normalisation(tables: StudyTables) -> str:
@@ -180,6 +229,28 @@ def describe_network(model: ModelValue) -> str:
 
 def _plain(value: Any) -> str:
     return ", ".join(map(_plain, value)) if isinstance(value, tuple) else str(value)
+
+
+def _schedule(recipe: RecipeValue) -> str:
+    rate = f"{recipe.learning_rate:g}"
+    if recipe.schedule == "cosine":
+        rate += " falling to 0 along half a cosine (Loshchilov and Hutter 2017)"
+    else:
+        rate += f" times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget"
+    if recipe.warm_up:
+        rate += f" after a linear warm-up of {100 * recipe.warm_up:g} % of the budget (Goyal et al. 2017)"
+    return rate
+
+
+def _momentum(recipe: RecipeValue) -> str:
+    return f"{'Nesterov ' if recipe.nesterov else ''}momentum {recipe.momentum:g}"
+
+
+def _weight_decay(recipe: RecipeValue) -> str:
+    decay = f"weight decay {recipe.weight_decay:g}"
+    if recipe.decay_normalization:
+        return decay
+    return f"{decay} without normalisation layers and biases (He et al. 2019)"
 
 
 def _fractions(fractions: tuple[float, ...]) -> str:

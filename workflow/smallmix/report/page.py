@@ -11,7 +11,7 @@ from smallmix.figures.inline import InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
-from smallmix.report.method_section import compose_deviations, compose_protocol
+from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection
 from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
@@ -74,6 +74,7 @@ def render_page(
         figures=views,
         accuracy=accuracy_view(tables),
         sensitivity=sensitivity_view(tables),
+        declared_selection=declared_selection(tables),
         subsets=subset_view(tables),
         claims=compose_claims(tables),
         claim_counts=verdict_counts(tables, "claim"),

@@ -14,6 +14,7 @@ from typing import Any
 
 from smallmix.report.tables_section import Entry, TableView, number_entry, size_entry
 from smallmix.study.layout import Folders
+from smallmix.tables.columns import selections_of
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import NO_NUMBER, count_of, duration, percent_number
 
@@ -35,6 +36,7 @@ STATUS_MARKS = {
     "missing": "quiet",
 }
 CELLS_NAMED = 20
+HEADS = {"best": "Best", "last": "Last", "last_tenth": "Last tenth", "validation": "At best validation"}
 
 
 CAPTURED = {
@@ -160,12 +162,11 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Tab
         (int(row["size"]), str(row["method"]), int(row["seed"])): row for row in tables.metrics.to_dict("records")
     }
     seconds = _seconds(tables)
+    selections = selections_of(tables.study.validation_images)
     rows = []
     for key, (status, _) in statuses.items():
         row = numbers.get(key, {})
-        accuracies = [
-            _percent(row, key) for key in ("best_test_accuracy", "final_test_accuracy", "last_tenth_test_accuracy")
-        ]
+        accuracies = [_percent(row, column) for column in selections.values()]
         best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(_cell_id(key), math.nan)
         rows.append(
             (
@@ -184,7 +185,7 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Tab
         caption="Every run; test accuracies in percent. The files of a run lie in "
         f"{Folders.of_this_process().results}/{tables.study.name}/cells/n<size>/<method>/seed<seed>/.",
         columns=(
-            "Images", "Method", "Seed", "Status", "Best", "Last", "Last tenth", "Best at iteration",
+            "Images", "Method", "Seed", "Status", *(HEADS[name] for name in selections), "Best at iteration",
             "Clean training, last", "Time",
         ),
         rows=tuple(rows),

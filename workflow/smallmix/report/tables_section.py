@@ -8,11 +8,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from smallmix.tables.columns import selections_of
 from smallmix.tables.study_tables import SELECTION_GAP, SeedMean, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, percent, percent_number, points
 
-BEST = "best_test_accuracy"
-SENSITIVITY_METRICS = (BEST, "final_test_accuracy", "last_tenth_test_accuracy")
+# How the declared accuracy of a run is called, by its selection; "of the run" follows.
+ACCURACY_NAMES = {
+    "best": "Best test accuracy",
+    "last": "Test accuracy at the end",
+    "last_tenth": "Median test accuracy in the last tenth",
+    "validation": "Test accuracy at the best validation accuracy",
+}
+SELECTION_HEADS = {
+    "best": "Best",
+    "last": "Last",
+    "last_tenth": "Median of last tenth",
+    "validation": "At best validation",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,10 @@ def size_entry(size: int) -> Entry:
 
 
 def accuracy_view(tables: StudyTables) -> TableView:
-    """Return the best test accuracy by size and method, beside published values and the differences from them."""
+    """Return the declared accuracy by size and method, beside published values and the differences from them.
+
+    Published values stand there where the source declares the same selection.
+    """
     published = tables.published_accuracy
     compared = {m for m in tables.study.methods if any((size, m) in published for size in tables.study.sizes)}
     columns: list[str] = ["Training images"]
@@ -68,7 +83,7 @@ def accuracy_view(tables: StudyTables) -> TableView:
     for size in tables.study.sizes:
         row = [size_entry(size)]
         for method in tables.study.methods:
-            ours = tables.mean_of(BEST, size, method)
+            ours = tables.mean_of(tables.declared_metric, size, method)
             row.append(number_entry(mean_text(ours), ours.mean))
             if method in compared:
                 theirs = published.get((size, method), math.nan)
@@ -80,7 +95,7 @@ def accuracy_view(tables: StudyTables) -> TableView:
     several = len(tables.study.seeds) > 1
     return TableView(
         name="table-accuracy",
-        caption="Best test accuracy of the run, percent"
+        caption=f"{ACCURACY_NAMES[tables.study.selection]} of the run, percent"
         + (": mean over seeds ± half the 95 % t interval" if several else ", one seed")
         + (f"; difference is ours {MINUS} published, in points." if compared else "."),
         columns=tuple(columns),
@@ -91,11 +106,12 @@ def accuracy_view(tables: StudyTables) -> TableView:
 
 
 def sensitivity_view(tables: StudyTables) -> TableView:
-    """Return the same runs by three selection rules, and what the best adds over the last."""
+    """Return the same runs by every selection that the study has, and what the best adds over the last."""
+    selections = selections_of(tables.study.validation_images)
     rows = []
     for size in tables.study.sizes:
         for method in tables.study.methods:
-            means = [tables.mean_of(metric, size, method) for metric in SENSITIVITY_METRICS]
+            means = [tables.mean_of(metric, size, method) for metric in selections.values()]
             if not means[0].seeds:
                 continue
             gap = tables.mean_of(SELECTION_GAP, size, method).mean
@@ -113,7 +129,7 @@ def sensitivity_view(tables: StudyTables) -> TableView:
         name="table-sensitivity",
         caption="Test accuracy in percent by the rule that selects the moment; the gap is best minus last, in points; "
         "the last column says how far into the budget the best evaluation stood.",
-        columns=("Training images", "Method", "Best", "Last", "Median of last tenth", "Gap", "Best at"),
+        columns=("Training images", "Method", *(SELECTION_HEADS[name] for name in selections), "Gap", "Best at"),
         rows=tuple(rows),
         sortable=True,
     )

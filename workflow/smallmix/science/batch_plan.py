@@ -118,13 +118,26 @@ class BatchPlan:
 def learning_rates(cell: Cell, first: int, count: int) -> NDArray[np.float32]:
     """Return the learning rate of iterations first … first + count - 1, float32 [count].
 
-    The rate falls by `decay_factor` at each fraction `decay_at` of the budget (article: epochs 33 and 66 of 100).
+    steps: the rate falls by `decay_factor` at each fraction `decay_at` of the budget (article: epochs 33 and 66 of
+    100). cosine: the rate falls to 0 along half a cosine (Loshchilov and Hutter 2017, SGDR, equation 5, without
+    restarts), over the iterations that follow on the warm-up.
+
+    A warm-up of W iterations multiplies the rates of the first of them by 1/W, 2/W, … 1: linear from 0, which no step
+    is taken at (Goyal et al. 2017, section 2.2).
     """
-    recipe = cell.recipe
-    steps = np.array([round(fraction * cell.iterations) for fraction in recipe.decay_at], dtype=np.int64)
+    recipe, budget = cell.recipe, cell.iterations
+    warm_up = round(recipe.warm_up * budget)
     iterations = np.arange(first, first + count)
-    decays = (iterations[:, None] >= steps[None, :]).sum(axis=1)
-    rates: NDArray[np.float64] = recipe.learning_rate * recipe.decay_factor**decays
+    rates: NDArray[np.float64]
+    if recipe.schedule == "cosine":
+        progress = (iterations - warm_up).clip(min=0) / max(1, budget - warm_up)
+        rates = recipe.learning_rate * (1 + np.cos(np.pi * progress)) / 2
+    else:
+        steps = np.array([round(fraction * budget) for fraction in recipe.decay_at], dtype=np.int64)
+        decays = (iterations[:, None] >= steps[None, :]).sum(axis=1)
+        rates = recipe.learning_rate * recipe.decay_factor**decays
+    if warm_up:
+        rates = rates * ((iterations + 1) / warm_up).clip(max=1.0)
     return rates.astype(np.float32)
 
 

@@ -18,7 +18,7 @@ from smallmix.science.training_state import TrainingState
 
 
 class NonFiniteEvaluation(Exception):
-    """The loss on the `images` (training or test images) is infinite or not a number."""
+    """The loss on the `images` (training, validation or test images) is infinite or not a number."""
 
     def __init__(self, images: str, value: float) -> None:
         super().__init__(images, value)
@@ -31,9 +31,9 @@ def evaluate_training(
     stop: Callable[[], bool] = lambda: False,
     forward: Forward | None = None,
 ) -> Evaluation:
-    """Evaluate on clean training images and on the test images; add the row to the history; return the latter.
+    """Evaluate on clean training, validation and test images; add the row to the history; return the last one.
 
-    `forward` as in `evaluate`.
+    Validation images are those of `data`, if any. `forward` as in `evaluate`.
 
     Raises EvaluationStopped when `stop` says so and NonFiniteEvaluation, both with the state untouched.
     """
@@ -41,9 +41,12 @@ def evaluate_training(
     learning_rate = float(learning_rates(cell, state.iteration - 1, 1)[0])
     state.seed_layers()  # a network may draw in evaluations, too
     clean = evaluate(state.model, data.clean_train, cell.recipe.precision, stop, forward)
+    validation = None
+    if data.validation is not None:
+        validation = evaluate(state.model, data.validation, cell.recipe.precision, stop, forward)
     test = evaluate(state.model, data.test, cell.recipe.precision, stop, forward)
-    for images, evaluation in (("clean_train", clean), ("test", test)):
-        if not math.isfinite(evaluation.loss):
+    for images, evaluation in (("clean_train", clean), ("validation", validation), ("test", test)):
+        if evaluation is not None and not math.isfinite(evaluation.loss):
             raise NonFiniteEvaluation(images, evaluation.loss)
     state.history.append(
         HistoryRow(
@@ -55,6 +58,8 @@ def evaluate_training(
             clean_train_accuracy=clean.accuracy,
             test_loss=test.loss,
             test_accuracy=test.accuracy,
+            validation_loss=None if validation is None else validation.loss,
+            validation_accuracy=None if validation is None else validation.accuracy,
         )
     )
     state.loss_sum, state.loss_images = 0.0, 0

@@ -16,24 +16,44 @@ from smallmix.study.cell import Cell
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The images of one cell on its device. image_shape is (height, width, channels)."""
+    """The images of one cell on its device. image_shape is (height, width, channels).
+
+    `validation` is None where the cell has no validation images.
+    """
 
     training: TrainingImages
     clean_train: EvaluationImages
     test: EvaluationImages
     image_shape: tuple[int, int, int]
     classes: int
+    validation: EvaluationImages | None = None
 
 
 def bring_to_device(
-    cell: Cell, dataset: Dataset, rows: NDArray[np.int64], device: torch.device, memory_format: torch.memory_format
+    cell: Cell,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    device: torch.device,
+    memory_format: torch.memory_format,
+    validation_rows: NDArray[np.int64] | None = None,
 ) -> TrainingData:
-    """Return what the cell trains on and is evaluated on. `rows` are the subset's training images, int64 [size]."""
+    """Return what the cell trains on and is evaluated on.
+
+    `rows` are the subset's training images, int64 [size], `validation_rows` the validation images, where there are any.
+    """
     description = dataset.description
     normalization = Normalization.of(list(description.mean), list(description.deviation), device)
     subset = _to_device(dataset.train_images[rows], device)
     subset_labels = torch.from_numpy(dataset.train_labels[rows]).to(device)
     clean = min(cell.size, cell.evaluation.clean_train_limit)
+    validation = None
+    if validation_rows is not None:
+        validation = EvaluationImages(
+            _to_device(dataset.train_images[validation_rows], device),
+            torch.from_numpy(dataset.train_labels[validation_rows]).to(device),
+            normalization,
+            memory_format,
+        )
     return TrainingData(
         training=TrainingImages(
             crop_windows(subset, cell.recipe.crop_padding), subset_labels, normalization, memory_format
@@ -47,6 +67,7 @@ def bring_to_device(
         ),
         image_shape=description.image_shape,
         classes=len(description.classes),
+        validation=validation,
     )
 
 

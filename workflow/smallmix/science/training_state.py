@@ -14,7 +14,7 @@ from smallmix.science.network import build_network
 from smallmix.science.network_trial import draws_numbers
 from smallmix.science.randomness import layers_seed
 from smallmix.science.training_data import TrainingData
-from smallmix.science.training_step import MomentumSgd
+from smallmix.science.training_step import MomentumSgd, trained_weights
 from smallmix.study.cell import Cell
 
 # After these iterations a digest of the weights is kept, so that later code can prove that it computes the same.
@@ -62,8 +62,7 @@ class TrainingState:
         model.to(device)
         side, _, channels = data.image_shape
         draws = draws_numbers(cell.model, side, channels, data.classes)
-        optimizer = MomentumSgd(trained_weights(model).values(), cell.recipe.momentum, cell.recipe.weight_decay, device)
-        return cls(cell, model, optimizer, draws)
+        return cls(cell, model, MomentumSgd.of(model, cell.recipe, device), draws)
 
     def copy(self, data: TrainingData) -> TrainingState:
         """Return a training at the same point, without its history, that goes its own way."""
@@ -142,11 +141,6 @@ class TrainingState:
         with torch.no_grad():
             for buffer, other in zip(self.momentum(), momentum, strict=True):
                 buffer.copy_(other)
-
-
-def trained_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the weights that are trained, by name, in the order of the model's parameters."""
-    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def expected_digests(iteration: int) -> list[int]:

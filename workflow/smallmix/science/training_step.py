@@ -22,7 +22,10 @@ from torch.optim.sgd import sgd
 from smallmix.science.arithmetic import reduced_precision
 from smallmix.science.batch_row import BatchRow
 from smallmix.science.method import Method
-from smallmix.study.cell import Precision
+from smallmix.study.cell import Precision, RecipeValue
+
+# Those of PyTorch that have weights. A layer normalisation's weights may have several dimensions.
+NORMALIZATION_LAYERS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,9 @@ class MomentumSgd:
     velocity = momentum x velocity + (gradient + weight decay x weight); weight -= rate x velocity. Velocities start at
     zero, which gives the same first step as none (0.9 x 0 + gradient) and no special case to a captured step.
 
+    nesterov: weight -= rate x (gradient + weight decay x weight + momentum x velocity). `without_decay` are the weights
+    that do not decay; the kernel is called for them apart.
+
     `learning_rate` and `stopped` are float32 scalars on the weights' device. `learning_rate` is set before each step;
     while `stopped` is 1, `step()` changes nothing.
 
@@ -105,17 +111,44 @@ class MomentumSgd:
     used: building one imports PyTorch's compiler, which takes 1.4 s and 155 MB of every training's start.
     """
 
-    def __init__(self, weights: Iterable[Tensor], momentum: float, weight_decay: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        weights: Iterable[Tensor],
+        momentum: float,
+        weight_decay: float,
+        device: torch.device,
+        *,
+        nesterov: bool = False,
+        without_decay: Iterable[Tensor] = (),
+    ) -> None:
         self.weights = list(weights)
         self.state = {weight: {"momentum_buffer": torch.zeros_like(weight)} for weight in self.weights}
-        # The same memory as the kernel sees it.
-        self._weights = [_in_order_of(weight, weight.detach()) for weight in self.weights]
-        self._velocities: list[Tensor | None] = [
-            _in_order_of(weight, self.state[weight]["momentum_buffer"]) for weight in self.weights
-        ]
         self.learning_rate = torch.zeros((), dtype=torch.float32, device=device)
         self.stopped = torch.zeros((), dtype=torch.float32, device=device)
-        self._momentum, self._weight_decay = momentum, weight_decay
+        self._momentum, self._nesterov = momentum, nesterov
+        apart = set(without_decay)
+        groups = (
+            (weight_decay, [weight for weight in self.weights if weight not in apart]),
+            (0.0, [weight for weight in self.weights if weight in apart]),
+        )
+        self._groups = [
+            _Group(decay, members, [self.state[weight]["momentum_buffer"] for weight in members])
+            for decay, members in groups
+            if members
+        ]
+
+    @classmethod
+    def of(cls, model: nn.Module, recipe: RecipeValue, device: torch.device) -> MomentumSgd:
+        """Return the recipe's optimiser of all weights of a network that lies on the device."""
+        apart = () if recipe.decay_normalization else biases_and_normalization(model)
+        return cls(
+            trained_weights(model).values(),
+            recipe.momentum,
+            recipe.weight_decay,
+            device,
+            nesterov=recipe.nesterov,
+            without_decay=apart,
+        )
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -125,21 +158,53 @@ class MomentumSgd:
     @torch.no_grad()
     def step(self) -> None:
         """Update every weight from its gradient."""
-        gradients = [_in_order_of(weight, weight.grad) for weight in self.weights if weight.grad is not None]
-        sgd(
-            self._weights,
-            gradients,
-            self._velocities,
-            foreach=False,
-            fused=True,
-            found_inf=self.stopped,
-            weight_decay=self._weight_decay,
-            momentum=self._momentum,
-            lr=self.learning_rate,
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-        )
+        for group in self._groups:
+            sgd(
+                group.weights,
+                group.gradients(),
+                group.velocities,
+                foreach=False,
+                fused=True,
+                found_inf=self.stopped,
+                weight_decay=group.decay,
+                momentum=self._momentum,
+                lr=self.learning_rate,
+                dampening=0.0,
+                nesterov=self._nesterov,
+                maximize=False,
+            )
+
+
+class _Group:
+    """Weights of one weight decay, in the same memory as the kernel sees it."""
+
+    def __init__(self, decay: float, weights: list[Tensor], velocities: list[Tensor]) -> None:
+        self.decay = decay
+        self.weights = [_in_order_of(weight, weight.detach()) for weight in weights]
+        self.velocities: list[Tensor | None] = [
+            _in_order_of(weight, velocity) for weight, velocity in zip(weights, velocities, strict=True)
+        ]
+        self._members = weights
+
+    def gradients(self) -> list[Tensor]:
+        """Return the gradients of the weights, as the kernel sees them."""
+        return [_in_order_of(weight, weight.grad) for weight in self._members if weight.grad is not None]
+
+
+def trained_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the weights that are trained, by name, in the order of the model's parameters."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def biases_and_normalization(model: nn.Module) -> list[Tensor]:
+    """Return the parameters that need not decay: those of normalisation layers, and all of one dimension.
+
+    Biases have one dimension, and so have the scales of normalisation layers that a user writes (He et al. 2019, Bag of
+    tricks, section 3.1, leave both without decay).
+    """
+    normalizing = [module for module in model.modules() if isinstance(module, NORMALIZATION_LAYERS)]
+    of_layers = {weight for module in normalizing for weight in module.parameters(recurse=False)}
+    return [weight for weight in model.parameters() if weight.ndim <= 1 or weight in of_layers]
 
 
 def _in_order_of(weight: Tensor, tensor: Tensor) -> Tensor:

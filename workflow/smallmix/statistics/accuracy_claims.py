@@ -10,10 +10,11 @@ from typing import Any
 
 from smallmix.statistics.comparison import paired_differences
 from smallmix.statistics.intervals import MeanInterval, mean_interval
-from smallmix.statistics.study_results import SELECTIONS, SMALL_DATA_LIMIT, StudyResults
+from smallmix.statistics.study_results import SMALL_DATA_LIMIT, StudyResults
 from smallmix.statistics.verdicts import Judgement, Measure, all_above, both_signs, not_tested
 from smallmix.study.cell import Cell
 from smallmix.study.study import StudyCell
+from smallmix.tables.columns import SELECTIONS
 
 
 def mixup_helps_at_every_size(results: StudyResults) -> Judgement:

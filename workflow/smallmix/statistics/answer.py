@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.statistics.comparison import compare_methods, comparison_fields
-from smallmix.statistics.study_results import SELECTIONS, Result
+from smallmix.statistics.study_results import Result
 from smallmix.statistics.summary import summarize
 from smallmix.study.study import Study, first_method
-from smallmix.tables.columns import CELL_NUMBERS, COMPARISON, SUMMARY
+from smallmix.tables.columns import CELL_NUMBERS, COMPARISON, SUMMARY, VALIDATION_NUMBERS, selections_of
 from smallmix.tables.study_tables import TABLES_READ, PairedDifference, StudyTables
 from smallmix.tables.table_files import empty_table, table_of
 from smallmix.wording import count_of, joined, percent, points
@@ -47,8 +47,9 @@ def answer_so_far(study: Study, metrics: Mapping[str, Mapping[str, Any]]) -> Ans
     """
     results = []
     for cell in study.cells:
-        numbers = {column.name: _number(metrics.get(cell.id, {}).get(column.name)) for column in CELL_NUMBERS}
-        if not any(math.isnan(numbers[name]) for name in SELECTIONS.values()):
+        columns = (*CELL_NUMBERS, *VALIDATION_NUMBERS)
+        numbers = {column.name: _number(metrics.get(cell.id, {}).get(column.name)) for column in columns}
+        if not any(math.isnan(numbers[name]) for name in selections_of(study.validation_images).values()):
             results.append(Result(cell.size, cell.method, cell.seed, numbers))
     if not results:
         return None
@@ -189,8 +190,8 @@ def _share(count: int, total: int) -> str:
 def _best_accuracies(tables: StudyTables) -> str:
     largest = int(tables.metrics["size"].max())
     parts = [
-        f"{method} {percent(tables.mean_of('best_test_accuracy', largest, method).mean)}"
+        f"{method} {percent(tables.mean_of(tables.declared_metric, largest, method).mean)}"
         for method in tables.methods_present()
-        if tables.mean_of("best_test_accuracy", largest, method).seeds
+        if tables.mean_of(tables.declared_metric, largest, method).seeds
     ]
     return f"With {largest:,} images: {joined(parts)}."

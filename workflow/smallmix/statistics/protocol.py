@@ -29,11 +29,17 @@ DECISIVE_RECIPE = (
     "learning_rate",
     "momentum",
     "weight_decay",
+    "schedule",
     "decay_at",
     "decay_factor",
+    "warm_up",
+    "nesterov",
+    "decay_normalization",
     "crop_padding",
     "flip",
 )
+# What another schedule than this one does not read.
+READ_BY_STEPS = ("decay_at", "decay_factor")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ def differences_of_study(
             found.append(ProtocolDifference(text, True))
         for key in DECISIVE_RECIPE:
             ours, wanted = getattr(value.recipe, key), getattr(protocol.recipe, key)
+            if value.recipe.schedule != protocol.recipe.schedule and key in READ_BY_STEPS:
+                continue
             if ours != wanted:
                 found.append(ProtocolDifference(f"recipe.{key} {_show(ours)} instead of {_show(wanted)}", True))
         if value.recipe.precision != protocol.recipe.precision:

@@ -24,12 +24,10 @@ from smallmix.statistics.protocol import (
     differences_of_study,
     explain,
 )
-from smallmix.statistics.study_results import SELECTIONS, StudyResults
+from smallmix.statistics.study_results import StudyResults
 from smallmix.statistics.verdicts import Measure, Outcome, Verdict, number_verdict, simultaneous
-from smallmix.study.published import Published, method_for
-
-# How a source's word for the way it chose its accuracies is called among SELECTIONS.
-SELECTION_OF = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
+from smallmix.study.published import SELECTION_OF, Published, method_for
+from smallmix.tables.columns import SELECTIONS
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from smallmix.errors import SmallmixError
 from smallmix.statistics.comparison import asked_pairs, average_over_sizes, paired_differences
 from smallmix.statistics.intervals import MeanDifference, mean_interval, welch_interval
 from smallmix.statistics.sign_flip import LARGEST_COUNT, sign_flip_test, smallest_p_value
-from smallmix.statistics.study_results import SELECTIONS, Result, by_seed, results_of
+from smallmix.statistics.study_results import Result, by_seed, results_of
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Collection
-from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.columns import ALL_SIZES, SELECTIONS
 from smallmix.tables.origin_differences import images_by_place
 from smallmix.wording import count_of, joined
 
@@ -93,7 +93,7 @@ def compare_studies(first: StudySide, second: StudySide, selections: Sequence[st
         for method, reference in asked:
             rows += _compare(first, second, sizes, method, reference, selection)
     if not rows:
-        raise SmallmixError(explain_nothing_common(first, second))
+        raise SmallmixError(explain_no_validation(first, second, selections) or explain_nothing_common(first, second))
     return rows
 
 
@@ -110,6 +110,14 @@ def refused_methods(first: Study, second: Study) -> list[str]:
         for name in first.methods
         if name in second.methods and _mix(first, name) != _mix(second, name)
     ]
+
+
+def explain_no_validation(first: StudySide, second: StudySide, selections: Sequence[str]) -> str | None:
+    """Say that accuracies chosen on validation images are asked for, and which study has none; None where not so."""
+    lacking = [side.study.name for side in (first, second) if not side.study.validation_images]
+    if "validation" not in selections or not lacking:
+        return None
+    return f"no validation images in {joined(lacking)}, so nothing is chosen on them. Compare by another --selection."
 
 
 def explain_nothing_common(first: StudySide, second: StudySide) -> str:

@@ -13,17 +13,9 @@ from smallmix.study.layout import Layout
 from smallmix.study.published import Protocol, article_protocol, method_as_published
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Collection
-from smallmix.tables.columns import CELL_HISTORY, CELL_NUMBERS, HISTORY, METRICS
+from smallmix.tables.columns import CELL_HISTORY, CELL_NUMBERS, HISTORY, METRICS, SELECTIONS, VALIDATION_NUMBERS
 from smallmix.tables.subset_table import SubsetRow, count_classes, read_subset_table
 from smallmix.tables.table_files import Columns, read_columns
-
-# How an accuracy is chosen from a training: by the best evaluation (the article's rule, chosen on the test images), by
-# the last one, or by the median of the last tenth.
-SELECTIONS = {
-    "best": "best_test_accuracy",
-    "last": "final_test_accuracy",
-    "last_tenth": "last_tenth_test_accuracy",
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,10 @@ def results_of(collection: Collection) -> tuple[Result, ...]:
             record.cell.size,
             record.cell.method,
             record.cell.seed,
-            {column.name: _as_number(record.metrics[column.name]) for column in CELL_NUMBERS},
+            {
+                **{column.name: _as_number(record.metrics[column.name]) for column in CELL_NUMBERS},
+                **{column.name: _as_number(record.metrics.get(column.name)) for column in VALIDATION_NUMBERS},
+            },
         )
         for record in collection.current
         if record.metrics is not None
@@ -129,7 +124,7 @@ class StudyResults:
     protocol: Protocol = field(default_factory=article_protocol)
 
     def accuracies(self, size: int, method: str, selection: str = "best") -> dict[int, float]:
-        """Return test accuracies (fractions) by seed."""
+        """Return test accuracies (fractions) by seed. By default those that published claims are judged by."""
         return by_seed(self.runs, size, method, SELECTIONS[selection])
 
     def method_that_mixes(self, mix: Mix) -> str | None:

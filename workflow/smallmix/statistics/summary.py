@@ -24,6 +24,7 @@ MEASURED = (
     "best_test_accuracy",
     "final_test_accuracy",
     "last_tenth_test_accuracy",
+    "validation_best_test_accuracy",
     "final_test_loss",
     "final_train_loss",
     "final_clean_train_loss",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Set
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -39,6 +39,7 @@ from smallmix.study.model_schema import SCHEMAS, model_schema, schema_as_yaml
 from smallmix.study.published import schema_text as published_schema_text
 from smallmix.study.section import FilePath, Section, section
 
+Selection = Literal["best", "last", "last-tenth", "validation"]
 _SCHEMA_HEAD = """\
 # The schema of config.yaml for editors: description, type, range and default of every key. A key without a default must
 # be given. x-form says in words what a text or a key must look like. Rules between keys are checked by smallmix alone.
@@ -83,6 +84,14 @@ class Configuration(Section):
     model: Model = section("The network.")
     recipe: Recipe = section("How the network is trained.")
     evaluation: Evaluation = section("When the network is evaluated on the test images. The end is always evaluated.")
+    selection: Selection = Field(
+        "best",
+        description="Which accuracy of a run the study declares for its answer, summary, comparison and report. best "
+        "is the highest test accuracy (the article's way, chosen on the test images), last the one at the end, "
+        "last-tenth the median of the evaluations in the last tenth of the budget. validation is the test accuracy at "
+        "the best validation accuracy, the first of equals (needs evaluation.validation_images). The others are shown "
+        "beside it.",
+    )
     budgets: dict[Annotated[str, Field(pattern="^(default|[1-9][0-9]{0,7})$")], Budget] = Field(
         description="How long to train: default for every size, and sizes with a budget of their own.",
         json_schema_extra={

@@ -81,6 +81,7 @@ def check_between_keys(stated: StatedConfiguration) -> list[Problem]:
     rules = (
         _check_dataset,
         _check_sizes,
+        _check_validation,
         _check_methods,
         _check_stages,
         _check_augmentation,
@@ -129,6 +130,34 @@ def _check_sizes(stated: StatedConfiguration) -> Iterator[Problem]:
         elif stated.get("subsets", "rule") == "balanced" and 1 < size < known.classes:
             text = f"found {size}; allowed with the rule balanced: at least {known.classes}, one image of every class"
             yield Problem(path, text)
+
+
+def _check_validation(stated: StatedConfiguration) -> Iterator[Problem]:
+    """Refuse more validation images than the largest subset leaves, as far as the data set's size is known.
+
+    Where each seed draws a subset of its own, together they leave fewer; the draw itself knows how many.
+    """
+    path = ("evaluation", "validation_images")
+    images = stated.get(*path)
+    if images is None:
+        return
+    if images == 0 and stated.get("selection") == "validation":
+        text = (
+            "found validation; there are no validation images to choose on. Write evaluation: {validation_images: N} "
+            "with their number, or another selection"
+        )
+        yield Problem(("selection",), text)
+    name, sizes = stated.get("dataset", "name"), [size for _, size in stated.whole_numbers("subsets", "sizes")]
+    known = KNOWN_DATASETS.get(name) if isinstance(name, str) else None
+    if known is None or not sizes or images == 0:
+        return
+    left = max(0, known.train_count - max(sizes))
+    if images > left:
+        text = (
+            f"found {images}; the largest of subsets.sizes, {max(sizes)}, leaves {left} of the {known.train_count} "
+            f"training images of {name} unused: allowed: at most {left}. Remove that size, or write a smaller number"
+        )
+        yield Problem(path, text)
 
 
 def _check_methods(stated: StatedConfiguration) -> Iterator[Problem]:

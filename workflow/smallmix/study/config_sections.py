@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from smallmix.own_code import names_own_code
-from smallmix.study.cell import Executor, Fit, Precision, SubsetRule
+from smallmix.study.cell import Executor, Fit, Precision, Schedule, SubsetRule
 from smallmix.study.config_errors import listed, rule_error, show
 from smallmix.study.iterations import LastBatch
 from smallmix.study.known_datasets import AUTOMATIC, KNOWN_DATASETS
@@ -323,16 +323,35 @@ class Recipe(Section):
         "of nearly equal size (130 becomes 65 + 65). A last batch of a few images can cost many points or end a "
         "training in NaN.",
     )
-    learning_rate: float = Field(0.1, gt=0, le=100, description="Before any decay.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of stochastic gradient descent.")
-    weight_decay: float = Field(0.0001, ge=0, le=1, description="Of every parameter.")
+    learning_rate: float = Field(0.1, gt=0, le=100, description="The largest: before any decay, after any warm-up.")
+    warm_up: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Fraction of the budget in which the learning rate rises linearly from 0 (Goyal et al. 2017); 0 "
+        "for none.",
+    )
+    schedule: Schedule = Field(
+        "steps",
+        description="How the learning rate falls. steps multiplies it by decay_factor at each of decay_at. cosine lets "
+        "it fall to 0 along half a cosine, from the end of the warm-up to the end of the budget, without restarts "
+        "(Loshchilov and Hutter 2017).",
+    )
     decay_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.33, 0.66],
         max_length=20,
         description="Fractions of the budget, rising, at which the learning rate is multiplied by decay_factor; [] "
-        "for never.",
+        "for never. Read only where schedule is steps.",
     )
     decay_factor: float = Field(0.1, gt=0, le=1, description="Multiplies the learning rate at each step of decay_at.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of stochastic gradient descent.")
+    nesterov: bool = Field(False, description="Nesterov's form of the momentum (Sutskever et al. 2013).")
+    weight_decay: float = Field(0.0001, ge=0, le=1, description="Of every parameter, but for decay_normalization.")
+    decay_normalization: bool = Field(
+        True,
+        description="Whether weights of normalisation layers, and all biases, decay as well. Without, only weights of "
+        "convolutions and linear layers do (He et al. 2019).",
+    )
     augmentation: Augmentation = section("Random changes of the training images.")
     precision: Precision = Field(
         "fp32",
@@ -354,11 +373,24 @@ class Recipe(Section):
 
     @field_validator("decay_at")
     @classmethod
-    def _decay_in_order(cls, fractions: list[float]) -> list[float]:
+    def _decay_in_order(cls, fractions: list[float], info: ValidationInfo) -> list[float]:
         if any(later <= earlier for earlier, later in itertools.pairwise(fractions)):
             rising = sorted(set(fractions))
             raise rule_error(f"found {show(fractions)}; the fractions must rise, each above the one before: {rising}")
+        warm_up = info.data.get("warm_up")
+        if info.data.get("schedule") == "steps" and fractions and warm_up is not None and warm_up > fractions[0]:
+            raise rule_error(
+                f"found {show(fractions)}; the learning rate would fall before it has risen: allowed: from "
+                f"{show(warm_up)} on, the end of the warm-up, or a shorter warm_up"
+            )
         return fractions
+
+    @field_validator("nesterov")
+    @classmethod
+    def _need_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
+        if nesterov and info.data.get("momentum") == 0:
+            raise rule_error("true contradicts momentum 0, of which it is a form; write false, or momentum: 0.9")
+        return nesterov
 
 
 def _check_every_at_end(every_at_end: int | None, info: ValidationInfo) -> int | None:
@@ -413,6 +445,13 @@ class Evaluation(Section):
         ge=1,
         le=10_000_000,
         description="How many training images are evaluated at most, unmixed and unchanged, at the same moments.",
+    )
+    validation_images: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="How many training images that no subset uses are evaluated at the same moments; 0 for none. They "
+        "are drawn once for the study, by subsets.draw_seed, with each class's share.",
     )
 
 

@@ -126,6 +126,11 @@ class Layout:
         suffix = f"-seed{seed}" if self.study.redraws_subsets else ""
         return self.results / "subsets" / f"n{size}{suffix}.csv"
 
+    @property
+    def validation(self) -> Path | None:
+        """Return the table of the study's validation images; None where it has none."""
+        return self.results / "subsets" / "validation.csv" if self.study.validation_images else None
+
     def cell(self, cell: StudyCell) -> Path:
         """Return the cell's folder."""
         return self.results / "cells" / cell.id

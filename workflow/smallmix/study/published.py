@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from smallmix.errors import ConfigurationError
 from smallmix.project_files import PROJECT, WORKFLOW
-from smallmix.study.cell import BudgetUnit, Mix, Precision
+from smallmix.study.cell import BudgetUnit, Mix, Precision, Schedule
 from smallmix.study.config_errors import Problem, explain_errors, message, show
 from smallmix.study.config_reading import read_yaml
 from smallmix.study.iterations import LastBatch
@@ -25,6 +25,8 @@ from smallmix.study.study import Study, beta_of, methods_with
 
 ARTICLE = WORKFLOW / "published" / "article.yaml"
 MixName = Literal["none", "images", "images-and-labels"]  # the names of the methods in science/methods
+# What a source calls the way in which it chose its accuracies, and what tables call it.
+SELECTION_OF = {"best": "best", "final": "last", "last_tenth": "last_tenth"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SCHEMA_HEAD = """\
 # The schema of a file of published numbers and claims, such as workflow/published/article.yaml, for editors.
@@ -102,6 +104,12 @@ class ProtocolRecipe(_Mapping):
     flip: _Flag = Field(description="Whether half of the images are flipped.")
     last_batch: LastBatch = Field(description="What becomes of an epoch's remainder.")
     precision: Precision = Field(description="The precision of the arithmetic.")
+    schedule: Schedule = Field("steps", description="How the learning rate falls.")
+    warm_up: _Fraction = Field(0.0, description="Fraction of the budget in which the learning rate rises from 0.")
+    nesterov: _Flag = Field(False, description="Whether the momentum has Nesterov's form.")
+    decay_normalization: _Flag = Field(
+        True, description="Whether weights of normalisation layers, and biases, decay as well."
+    )
 
 
 class ProtocolBudget(_Mapping):

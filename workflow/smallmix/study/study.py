@@ -26,6 +26,7 @@ from smallmix.study.cell import (
 from smallmix.study.iterations import EpochBatches, LastBatch
 from smallmix.study.known_datasets import AUTOMATIC, fitting_crop_padding, image_size, keeps_class_mirrored
 from smallmix.study.own_images import own_images
+from smallmix.study.validation_draw import ValidationDraw
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,29 @@ class Study:
     def redraws_subsets(self) -> bool:
         """Return whether each seed has a subset of its own."""
         return bool(self.configuration["subsets"]["redraw_per_seed"])
+
+    @property
+    def validation_images(self) -> int:
+        """Return how many validation images its cells have; 0 for none."""
+        return int(self.configuration["evaluation"].get("validation_images", 0))
+
+    @property
+    def validation_draw(self) -> ValidationDraw | None:
+        """Return what decides the validation images; None where the study has none."""
+        if not self.validation_images:
+            return None
+        subsets = self.configuration["subsets"]
+        largest = max(self.sizes)
+        draws = dict.fromkeys(_subset_value(subsets, largest, seed) for seed in self.seeds)
+        return ValidationDraw(self.validation_images, subsets["draw_seed"], tuple(draws))
+
+    @property
+    def selection(self) -> str:
+        """Return the declared selection: by which rule summary, comparison and report choose a run's accuracy.
+
+        It is best, last, last_tenth or validation. Studies of older versions have declared the best.
+        """
+        return str(self.configuration.get("selection", "best")).replace("-", "_")
 
     @property
     def small_remainders(self) -> dict[int, int]:
@@ -216,7 +240,16 @@ def _recipe_value(section: dict[str, Any]) -> RecipeValue:
     fields = [
         one for one in dataclasses.fields(RecipeValue) if one.name in section or one.default is dataclasses.MISSING
     ]
-    return RecipeValue(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields})
+    return _without_unread(RecipeValue(**{one.name: _as_declared(section[one.name], str(one.type)) for one in fields}))
+
+
+def _without_unread(recipe: RecipeValue) -> RecipeValue:
+    """Return the recipe with neutral values where it reads none: equal trainings are equal values."""
+    if recipe.schedule == "cosine":
+        recipe = dataclasses.replace(recipe, decay_at=(), decay_factor=1.0)
+    if recipe.weight_decay == 0:
+        recipe = dataclasses.replace(recipe, decay_normalization=True)
+    return recipe
 
 
 def _augmentation(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -300,4 +333,5 @@ def _evaluation_value(evaluation: dict[str, Any], budget: BudgetValue) -> Evalua
         every=1 if rule == "each-epoch" else rule["every"],
         clean_train_limit=evaluation["clean_train_limit"],
         every_at_end=None if rule == "each-epoch" else rule.get("every_at_end"),
+        validation_images=evaluation.get("validation_images", 0),
     )

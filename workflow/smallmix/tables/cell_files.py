@@ -23,7 +23,7 @@ from smallmix.science.early_loss import early_steps
 from smallmix.study.iterations import in_last_tenth
 from smallmix.study.study import StudyCell
 from smallmix.tables.cell_status import CellStatus, UnusableFile, WantedFingerprints, find_other_origins, read_metrics
-from smallmix.tables.columns import CELL_HISTORY, CELL_NUMBERS
+from smallmix.tables.columns import CELL_HISTORY, CELL_NUMBERS, VALIDATION_NUMBERS
 from smallmix.tables.table_files import Columns, TableError, read_columns
 
 # Accuracies are k/N_test: two different ones differ by far more, two writings of one by far less.
@@ -66,8 +66,9 @@ def examine_files(cell: StudyCell, folder: Path, wanted: WantedFingerprints) -> 
             problems.append(f"its training images cannot be checked: {wanted.data_problem}")
         if problems:
             return _stale(cell, "; ".join(problems))
-        check_numbers(metrics)
-        history = read_history(folder / "history.csv")
+        images = cell.value.evaluation.validation_images
+        check_numbers(metrics, images)
+        history = read_history(folder / "history.csv", images)
         logits, labels = read_predictions(folder / "predictions.npz")
     except UnusableFile as error:
         return _stale(cell, str(error))
@@ -83,13 +84,18 @@ def examine_files(cell: StudyCell, folder: Path, wanted: WantedFingerprints) -> 
     )
 
 
-def check_numbers(metrics: dict[str, Any]) -> None:
+def check_numbers(metrics: dict[str, Any], validation_images: int = 0) -> None:
     """Raise UnusableFile where a declared number is missing or not finite, or where no origin is recorded."""
-    wanted = [*(column.name for column in CELL_NUMBERS), "environment", "timing"]
+    numbers = (*CELL_NUMBERS, *(VALIDATION_NUMBERS if validation_images else ()))
+    wanted = [*(column.name for column in numbers), "environment", "timing"]
     missing = [key for key in wanted if key not in metrics]
     if missing:
         raise UnusableFile(f"metrics.json lacks {', '.join(missing)}")
-    wrong = [one.name for one in CELL_NUMBERS if not _is_number(metrics[one.name], optional=one.may_be_empty)]
+    wrong = [
+        one.name
+        for one in numbers
+        if not _is_number(metrics[one.name], optional=one.may_be_empty and not one.of_validation)
+    ]
     if wrong:
         raise UnusableFile(f"metrics.json: no finite number under {', '.join(wrong)}")
     for key in ("environment", "timing"):
@@ -97,11 +103,13 @@ def check_numbers(metrics: dict[str, Any]) -> None:
             raise UnusableFile(f"metrics.json: {key} is no mapping")
 
 
-def read_history(path: Path) -> CellHistory:
+def read_history(path: Path, validation_images: int = 0) -> CellHistory:
     """Return the rows of a cell's history.csv.
 
-    Raises UnusableFile where a row is cut off, out of order, or not made of numbers.
+    Raises UnusableFile where a row is cut off, out of order, or not made of numbers, and where the file lacks the
+    columns of validation images that the cell has, or has some that it should not have.
     """
+    names = CELL_HISTORY.of_study(validation_images).names
     if not path.exists():
         raise UnusableFile("history.csv is missing")
     try:
@@ -110,8 +118,8 @@ def read_history(path: Path) -> CellHistory:
     except TableError as error:
         raise UnusableFile(f"history.csv: {error.problem}") from error
     rows = text.splitlines()
-    if tuple(rows[0].split(",")) != CELL_HISTORY.names:
-        raise UnusableFile(f"history.csv does not begin with the columns {','.join(CELL_HISTORY.names)}")
+    if tuple(rows[0].split(",")) != names:
+        raise UnusableFile(f"history.csv does not begin with the columns {','.join(names)}")
     if len(rows) < 2:
         raise UnusableFile("history.csv has no rows")
     if '"' in text or len(rows) != 1 + len(columns["iteration"]):  # the rows are copied as they are
@@ -162,6 +170,10 @@ def compare_with_history(metrics: dict[str, Any], history: Columns, iterations: 
     recomputed["best_iteration"] = float(moments[best])
     recomputed["last_tenth_test_accuracy"] = float(median(late or accuracies[-1:]))
     recomputed["last_tenth_readings"] = len(late)
+    if "validation_best_iteration" in metrics:
+        chosen = int(np.argmax(history["validation_accuracy"]))
+        recomputed["validation_best_test_accuracy"] = float(accuracies[chosen])
+        recomputed["validation_best_iteration"] = float(moments[chosen])
     for key, value in recomputed.items():
         stored = math.nan if metrics[key] is None else metrics[key]
         same = math.isnan(stored) and math.isnan(value)

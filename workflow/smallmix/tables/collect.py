@@ -118,7 +118,7 @@ def find_wanted(
         subset = layout.subset(cell)
         if subset not in data:
             try:
-                data[subset] = fingerprint_data(subset, layout.dataset), ""
+                data[subset] = fingerprint_data(subset, layout.dataset, layout.validation), ""
             except DatasetError as error:
                 data[subset] = None, str(error)
         wanted[cell.id] = WantedFingerprints(code_fingerprint or training_code(cell.value), *data[subset])
@@ -130,10 +130,10 @@ def training_code(cell: Cell) -> str:
     return fingerprint_training(cell)
 
 
-def known_data(subset: Path, dataset: Path) -> str | None:
+def known_data(subset: Path, dataset: Path, validation: Path | None = None) -> str | None:
     """Return the fingerprint of a cell's data; None where the files for it are missing or damaged."""
     try:
-        return fingerprint_data(subset, dataset)
+        return fingerprint_data(subset, dataset, validation)
     except DatasetError:
         return None
 

@@ -17,7 +17,7 @@ from smallmix.atomic_files import write_text
 from smallmix.fingerprints import canonical_json
 from smallmix.study.study import StudyCell
 from smallmix.tables.cell_status import CellStatus, Collection
-from smallmix.tables.columns import CELL_NUMBERS, CELLS, HISTORY, METRICS
+from smallmix.tables.columns import CELL_NUMBERS, CELLS, HISTORY, METRICS, VALIDATION_NUMBERS
 from smallmix.tables.table_files import write_table
 
 VERSION_KEYS = ("python", "torch", "numpy", "smallmix")
@@ -30,9 +30,11 @@ def write_study_tables(collection: Collection, folder: Path) -> None:
     Rows are in the study's order. Histories keep the very digits of the cells' files.
     """
     study = collection.study
+    images = study.validation_images
+    validation = [column.name for column in VALIDATION_NUMBERS] if images else []
     write_table(
         folder / "metrics.csv",
-        METRICS,
+        METRICS.of_study(images),
         (
             [
                 study.name,
@@ -40,6 +42,7 @@ def write_study_tables(collection: Collection, folder: Path) -> None:
                 *_identify(record.cell),
                 *(record.metrics[column.name] for column in CELL_NUMBERS),
                 record.calibration_error_by_chance,
+                *(record.metrics[name] for name in validation),
             ]
             for record in collection.current
             if record.metrics is not None
@@ -47,7 +50,7 @@ def write_study_tables(collection: Collection, folder: Path) -> None:
     )
     write_table(
         folder / "history.csv",
-        HISTORY,
+        HISTORY.of_study(images),
         (
             [study.name, *_identify(record.cell), *row.split(",")]
             for record in collection.current

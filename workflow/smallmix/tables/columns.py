@@ -6,6 +6,8 @@ differences are fractions, losses are in nats. This module needs the standard li
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,7 +25,7 @@ class Column:
 
     `unit` is for people, and empty where there is none. Fields of a column that `may_be_empty` read back as NaN (an
     empty text in a text column). `if_absent` is the value of a column that tables of older versions lack; a column
-    without it must be there.
+    without it must be there. A column `of_validation` is there in studies with validation images alone.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Column:
     meaning: str
     may_be_empty: bool = False
     if_absent: int | float | str | None = None
+    of_validation: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,43 @@ class Table:
         """Return the names of the columns, in the order of the file."""
         return tuple(column.name for column in self.columns)
 
+    def of_study(self, validation_images: int) -> Table:
+        """Return the table as a study with so many validation images has it: without their columns where it has none.
+
+        A reader takes the whole table: what is not there reads as empty.
+        """
+        kept = tuple(column for column in self.columns if validation_images or not column.of_validation)
+        return dataclasses.replace(self, columns=kept)
+
 
 _STUDY = Column("study", "text", "", "name of the study")
 _SIZE = Column("size", "int", "images", "training-set size")
 _METHOD = Column("method", "text", "", "name of the method in the study")
 _SEED = Column("seed", "int", "", "seed of the training")
 _SELECTION = Column(
-    "selection", "text", "", "how a test accuracy is chosen from a training: best, last or last_tenth (the median)"
+    "selection",
+    "text",
+    "",
+    "how a test accuracy is chosen from a training: best, last, last_tenth (the median) or validation",
 )
+# How an accuracy is chosen from a training, and the column that has it: by the best evaluation (the article's rule,
+# chosen on the test images), by the last one, by the median of the last tenth, or by the best validation accuracy.
+SELECTIONS = {
+    "best": "best_test_accuracy",
+    "last": "final_test_accuracy",
+    "last_tenth": "last_tenth_test_accuracy",
+    "validation": "validation_best_test_accuracy",
+}
+
+
+def selections_of(validation_images: int) -> dict[str, str]:
+    """Return the selections that a study with so many validation images has, with their columns."""
+    return {name: column for name, column in SELECTIONS.items() if validation_images or name != "validation"}
+
+
+def _of_validation(name: str, dtype: Dtype, unit: str, meaning: str) -> Column:
+    return Column(name, dtype, unit, meaning, may_be_empty=True, if_absent=math.nan, of_validation=True)
+
 
 SUBSET = Table(
     "subsets/n{size}.csv",
@@ -72,6 +104,13 @@ SUBSET = Table(
         Column("label", "int", "", "class of the image as a number from 0"),
         Column("class", "text", "", "name of the class; a quote stands before =, +, - and @"),
     ),
+)
+
+VALIDATION = Table(
+    "subsets/validation.csv",
+    "a validation image, which no subset of the study uses; only in studies with evaluation.validation_images",
+    "draw-validation",
+    SUBSET.columns,
 )
 
 SUBSET_TABLE = Table(
@@ -116,6 +155,8 @@ CELL_HISTORY = Table(
         ),
         Column("test_loss", "float", "nats", "loss on the test images"),
         Column("test_accuracy", "float", "fraction", "accuracy on the test images"),
+        _of_validation("validation_loss", "float", "nats", "loss on the validation images"),
+        _of_validation("validation_accuracy", "float", "fraction", "accuracy on the validation images"),
     ),
     digits=9,
 )
@@ -177,6 +218,18 @@ CELL_NUMBERS = (
     ),
     Column("largest_early_loss_iteration", "int", "iterations", "the step that had it"),
 )
+# These as well, where the cell has validation images.
+VALIDATION_NUMBERS = (
+    _of_validation(
+        "validation_best_test_accuracy",
+        "float",
+        "fraction",
+        "test accuracy at the best validation accuracy (the first of equals), which was not chosen on the test images",
+    ),
+    _of_validation(
+        "validation_best_iteration", "int", "iterations", "first evaluation with the best validation accuracy"
+    ),
+)
 
 METRICS = Table(
     "metrics.csv",
@@ -196,6 +249,7 @@ METRICS = Table(
             "the expected calibration error that a perfectly calibrated network would show by chance, given the number "
             "of test images",
         ),
+        *VALIDATION_NUMBERS,
     ),
 )
 
@@ -319,7 +373,7 @@ STUDY_COMPARISON = Table(
 )
 
 TABLES = (
-    *(SUBSET, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS),
+    *(SUBSET, VALIDATION, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS),
     STUDY_COMPARISON,
 )
 
@@ -341,6 +395,8 @@ def describe_columns() -> str:
 
 def _with_notes(column: Column) -> str:
     meaning = column.meaning
+    if column.of_validation:
+        return f"{meaning}; only in studies with validation images".replace("|", "\\|")
     if column.may_be_empty and "empty" not in meaning:
         meaning += "; empty where there is none"
     if column.if_absent is not None:

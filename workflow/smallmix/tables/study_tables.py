@@ -17,7 +17,7 @@ import pandas as pd
 from smallmix.datasets.description import DatasetDescription, find_description
 from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
-from smallmix.study.published import Published, find_published, load_published, method_for
+from smallmix.study.published import SELECTION_OF, Published, find_published, load_published, method_for
 from smallmix.study.study import Study
 from smallmix.tables.columns import (
     ALL_METHODS,
@@ -26,6 +26,7 @@ from smallmix.tables.columns import (
     COMPARISON,
     HISTORY,
     METRICS,
+    SELECTIONS,
     SUBSET_TABLE,
     SUMMARY,
 )
@@ -81,7 +82,7 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class StudyTables:
-    """The tables of a study. Data frames have the columns that TABLES_READ declares.
+    """The tables of a study. Data frames have the columns that TABLES_READ declares, as far as a study has them.
 
     `dataset` is None where it is not fetched yet, `published` where the study names no published numbers. `provenance`
     is a JSON object.
@@ -133,8 +134,12 @@ class StudyTables:
 
     @functools.cached_property
     def published_accuracy(self) -> dict[tuple[int, str], float]:
-        """(size, the study's own method) -> published test accuracy; empty where nothing is published."""
-        if self.published is None:
+        """(size, the study's own method) -> published test accuracy; empty where nothing is published.
+
+        Empty as well where the study declares another selection than the source's: numbers of different rules do not
+        stand side by side.
+        """
+        if self.published is None or SELECTION_OF[self.published.selection] != self.study.selection:
             return {}
         names = {name for row in self.published.accuracies for name in row.percent}
         own = {name: method_for(self.study, name, self.published) for name in names}
@@ -151,6 +156,11 @@ class StudyTables:
         if self.published is None:
             return {}
         return {row.size: (row.smallest_class, row.largest_class) for row in self.published.class_counts}
+
+    @property
+    def declared_metric(self) -> str:
+        """Return the metric of `summary`, a column of `metrics`, that holds the accuracy that the study declares."""
+        return SELECTIONS[self.study.selection]
 
     def methods_present(self) -> list[str]:
         """Return the methods that have a finished cell, in the study's order."""
@@ -190,9 +200,12 @@ class StudyTables:
         chosen = self.comparison[sizes.notna() & self.comparison["difference"].notna()]
         return chosen.assign(size=sizes[chosen.index].astype(int))
 
-    def differences(self, method: str, reference: str, selection: str = "best") -> list[PairedDifference]:
-        """Return method minus reference at every size that has both, ascending; a pair stored reversed is turned."""
-        table = self.size_comparison
+    def differences(self, method: str, reference: str, selection: str | None = None) -> list[PairedDifference]:
+        """Return method minus reference at every size that has both, ascending; a pair stored reversed is turned.
+
+        `selection` is by default the one that the study declares.
+        """
+        table, selection = self.size_comparison, selection or self.study.selection
         found = []
         for row in table[table["selection"] == selection].sort_values("size").to_dict("records"):
             mean, low, high = float(row["difference"]), float(row["low"]), float(row["high"])
@@ -210,7 +223,8 @@ class StudyTables:
 
     def mean_curve(self, size: int, method: str) -> pd.DataFrame:
         """Return the means over seeds of the history's columns, indexed by iteration; empty where there is no curve."""
-        columns = [column.name for column in HISTORY.columns if column.dtype != "text"]
+        table = HISTORY.of_study(self.study.validation_images)
+        columns = [column.name for column in table.columns if column.dtype != "text"]
         return self.curves_of(size, method)[columns].groupby("iteration").mean()
 
 
@@ -226,7 +240,7 @@ def load_tables(study: Study, root: Path, tables: Path | None = None, published:
         published = find_published(named, root)
     frames = {
         name: read_table(folder / table.file, table) if (folder / table.file).exists() else empty_table(table)
-        for name, table in TABLES_READ.items()
+        for name, table in ((name, table.of_study(study.validation_images)) for name, table in TABLES_READ.items())
     }
     return StudyTables(
         study=study,

@@ -100,7 +100,7 @@ def find_candidates(layout: Layout) -> Candidates:
     for entry, metrics in _finished_records(layout.store):
         stored.setdefault((metrics["cell_fingerprint"], metrics["data_fingerprint"]), []).append((entry, metrics))
     for cell in layout.study.cells:
-        data = fingerprint_data(layout.subset(cell), layout.dataset)
+        data = fingerprint_data(layout.subset(cell), layout.dataset, layout.validation)
         code = fingerprint_training(cell.value)
         target = StoreEntry(layout.store / store_key(cell.value, data, code))
         records = stored.get((cell.value.fingerprint, data), [])
@@ -153,7 +153,8 @@ def replay(layout: Layout, record: OlderRecord) -> tuple[int, str]:
     except SmallmixError:
         return 0, f"trained on {trained_on}, and there is no GPU here"
     memory_format = choose_memory_format(device, cell.model.width)
-    data = load_training_data(cell, layout.dataset, layout.subset(record.cell), device, memory_format)
+    subset = layout.subset(record.cell)
+    data = load_training_data(cell, layout.dataset, subset, device, memory_format, layout.validation)
     history = (record.entry.finished / "history.csv").read_bytes().splitlines()
     state = TrainingState.fresh(cell, data, device)
     state.model.train()

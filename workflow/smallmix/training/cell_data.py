@@ -16,14 +16,15 @@ from smallmix.errors import DatasetError, SmallmixError, remedy
 from smallmix.science.training_data import TrainingData, bring_to_device
 from smallmix.study.cell import Cell
 from smallmix.training.subset_tables import explain_other_subset, read_subset
+from smallmix.training.validation_table import explain_other_validation
 
 CHANNELS = {"rgb": 3, "grey": 1}
 
 
-def refuse_other_data(cell: Cell, dataset: Path, subset: Path, output: Path) -> None:
+def refuse_other_data(cell: Cell, dataset: Path, subset: Path, output: Path, validation: Path | None = None) -> None:
     """Check as `check_data_of`; write the reason also to failure.json in the cell's folder `output`, for the report."""
     try:
-        check_data_of(cell, dataset, subset)
+        check_data_of(cell, dataset, subset, validation)
     except DatasetError as error:
         failure = {"reason": str(error), "log_tail": [str(error)], "cell_fingerprint": cell.fingerprint}
         with contextlib.suppress(SmallmixError):
@@ -31,8 +32,11 @@ def refuse_other_data(cell: Cell, dataset: Path, subset: Path, output: Path) -> 
         raise
 
 
-def check_data_of(cell: Cell, dataset: Path, subset: Path) -> None:
-    """Raise DatasetError where the arrays or the table of training images are not those that the cell names."""
+def check_data_of(cell: Cell, dataset: Path, subset: Path, validation: Path | None = None) -> None:
+    """Raise DatasetError where arrays or tables are not those that the cell names.
+
+    `subset` is the table of its training images, `validation` that of its validation images, where it has any.
+    """
     description = load_description(dataset)
     height, _, channels = description.image_shape
     wanted = cell.dataset
@@ -45,14 +49,22 @@ def check_data_of(cell: Cell, dataset: Path, subset: Path) -> None:
     other = explain_other_subset(cell.subset, dataset, subset)
     if other:
         raise DatasetError(f"{other}. Delete the file and run again to have it extracted anew.")
+    other = explain_other_validation(cell, dataset, subset, validation)
+    if other:
+        raise DatasetError(other)
 
 
 def load_training_data(
-    cell: Cell, dataset_folder: Path, subset_csv: Path, device: torch.device, memory_format: torch.memory_format
+    cell: Cell,
+    dataset_folder: Path,
+    subset_csv: Path,
+    device: torch.device,
+    memory_format: torch.memory_format,
+    validation_csv: Path | None = None,
 ) -> TrainingData:
-    """Load and verify the data set and the cell's subset.
+    """Load and verify the data set, the cell's subset, and its validation images, where it has any.
 
-    Raises DatasetError where either is damaged or where they do not belong together.
+    Raises DatasetError where one of them is damaged or where they do not belong together.
     """
     dataset = load_dataset(dataset_folder)
     rows, labels = read_subset(subset_csv)
@@ -63,4 +75,8 @@ def load_training_data(
             f"{subset_csv} does not belong to {dataset_folder} and size {cell.size}: it has {len(rows)} rows, and its "
             "labels must be those of the data set. Delete the file and run again to have it extracted anew."
         )
-    return bring_to_device(cell, dataset, rows, device, memory_format)
+    other = explain_other_validation(cell, dataset_folder, subset_csv, validation_csv)
+    if other:
+        raise DatasetError(other)
+    validation_rows = None if validation_csv is None else read_subset(validation_csv)[0]
+    return bring_to_device(cell, dataset, rows, device, memory_format, validation_rows)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # The form of the network that diverges at full width: see the interpretations in workflow/published/article.yaml.
 UNBOUNDED_NETWORK = "preact-resnet18-without-final-norm"
 CLASSES_NAMED = 10
-EVALUATED_IMAGES = {"clean_train": "clean training", "test": "test"}
+EVALUATED_IMAGES = {"clean_train": "clean training", "validation": "validation", "test": "test"}
 OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "alloc_failed", "bad_alloc")
 
 
@@ -66,7 +66,7 @@ def describe_non_finite(
 def describe_non_finite_evaluation(
     cell: Cell, images: str, value: float, iteration: int, learning_rate: float, last_finite_loss: float | None
 ) -> str:
-    """Describe a network whose loss on `images` (clean_train or test) is not finite after `iteration` steps."""
+    """Describe a network whose loss on `images` (a key of EVALUATED_IMAGES) is not finite after `iteration` steps."""
     before = "none in this run" if last_finite_loss is None else f"{last_finite_loss:.6g}"
     return (
         f"the loss on the {EVALUATED_IMAGES[images]} images is {value} after iteration {iteration:,} of "
@@ -283,6 +283,14 @@ def describe_too_few_images(size: int, total: int) -> str:
     return (
         f"subsets.sizes: {size:,} images wanted, but the data set has only {total:,} training images. "
         f"Remove the size {size} or lower it to at most {total}."
+    )
+
+
+def describe_too_few_unused_images(wanted: int, unused: int, total: int) -> str:
+    """Describe validation images of which the subsets of the study leave too few."""
+    return (
+        f"evaluation.validation_images: {wanted:,} images wanted, but the study's subsets leave only {unused:,} of the "
+        f"{total:,} training images. Lower it to at most {unused}, or use smaller subsets.sizes."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,7 +44,7 @@ class ResumableTraining:
             "loss_images": self.state.loss_images,
             "largest_early_loss": self.state.largest_early_loss,
             "largest_early_loss_iteration": self.state.largest_early_loss_iteration,
-            "history": [list(dataclasses.astuple(row)) for row in self.state.history],
+            "history": [list(row.numbers.values()) for row in self.state.history],
             "early_digests": self.state.early_digests,
             "training_seconds": self.training_seconds,
             "evaluation_seconds": self.evaluation_seconds,
@@ -133,7 +132,9 @@ def _check_counters(cell: Cell, saved: dict[str, Any], history: list[HistoryRow]
         raise UnusableCheckpoint("its digests of early weights are not those of its iteration")
     if iteration > cell.iterations:
         raise UnusableCheckpoint(f"it is at iteration {iteration:,} of {cell.iterations:,}")
-    numbers = [number for row in history for number in dataclasses.astuple(row)]
+    if any((row.validation_accuracy is None) != (cell.evaluation.validation_images == 0) for row in history):
+        raise UnusableCheckpoint("its history does not fit the cell's validation images")
+    numbers = [number for row in history for number in row.numbers.values()]
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         raise UnusableCheckpoint("its history holds something other than finite numbers")
     if saved["largest_early_loss_iteration"] > min(iteration, early_steps(cell.iterations)):

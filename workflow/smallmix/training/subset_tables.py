@@ -30,15 +30,7 @@ def extract_subset(rule: SubsetValue, train_table: Path, classes: Sequence[str],
 
     Raises DatasetError where the data set cannot give such a subset, or the subset would hold one class only.
     """
-    with open(train_table, newline="", encoding="utf-8") as stream:
-        reader = csv.reader(stream)
-        header = next(reader, None)
-        if header != list(COLUMNS):
-            raise DatasetError(
-                f"{train_table}: its first line is {header}, not {','.join(COLUMNS)}. "
-                "Delete the data set's folder and run again to have it written anew."
-            )
-        lines = list(reader)
+    lines = read_train_table(train_table)
     labels = np.array([int(line[1]) for line in lines], dtype=np.int64)
     rows = choose_subset(rule, labels, classes)
     if (labels[rows] == labels[rows[0]]).all():
@@ -49,6 +41,19 @@ def extract_subset(rule: SubsetValue, train_table: Path, classes: Sequence[str],
     writer.writerows(lines[row] for row in rows)
     atomic_files.write_text(target, text.getvalue())
     return labels[rows]
+
+
+def read_train_table(path: Path) -> list[list[str]]:
+    """Return the lines of train.csv below its header: row, label, class. Raises DatasetError where it is another."""
+    with open(path, newline="", encoding="utf-8") as stream:
+        reader = csv.reader(stream)
+        header = next(reader, None)
+        if header != list(COLUMNS):
+            raise DatasetError(
+                f"{path}: its first line is {header}, not {','.join(COLUMNS)}. "
+                "Delete the data set's folder and run again to have it written anew."
+            )
+        return list(reader)
 
 
 def choose_subset(rule: SubsetValue, labels: NDArray[np.int64], classes: Sequence[str]) -> NDArray[np.int64]:

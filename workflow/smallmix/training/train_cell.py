@@ -65,6 +65,7 @@ class TrainingJob:
     device: DeviceChoice = "auto"
     checkpoint_seconds: float = 60.0
     gpus: tuple[str, ...] = ()  # counted where it runs; a training that cannot use them says so
+    validation: Path | None = None  # the table of the validation images, where the cell has any
 
 
 def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> None:
@@ -81,7 +82,7 @@ def train_cell_in_turns(job: TrainingJob, stop: StopRequest, report: Callable[[s
     """
     entry: StoreEntry | None = None
     try:
-        data_fingerprint = fingerprint_data(job.subset, job.dataset)
+        data_fingerprint = fingerprint_data(job.subset, job.dataset, job.validation)
         code_fingerprint = fingerprint_training(job.cell)
         entry = StoreEntry(job.store / store_key(job.cell, data_fingerprint, code_fingerprint))
         yield from _bring_record(job, entry, data_fingerprint, code_fingerprint, stop, report)
@@ -171,7 +172,7 @@ def _train_record(
         if warning is not None:
             log(warning)
     try:
-        data = load_training_data(cell, job.dataset, job.subset, device, memory_format)
+        data = load_training_data(cell, job.dataset, job.subset, device, memory_format, job.validation)
         stop.check("loading the images")
         if device.type == "cpu":
             environment[MEMORY] = keep_memory(expected_bytes(cell, data.image_shape, data.classes))

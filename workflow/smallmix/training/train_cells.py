@@ -131,7 +131,7 @@ def _train_once(jobs: Mapping[str, TrainingJob], lanes: list[Lane], stop: StopRe
 
 
 def _all_turns(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> Turns[None]:
-    refuse_other_data(job.cell, job.dataset, job.subset, job.output)
+    refuse_other_data(job.cell, job.dataset, job.subset, job.output, job.validation)
     yield from train_cell_in_turns(job, stop, report)
 
 
