@@ -32,7 +32,7 @@ if not any(
     sys.modules["smallmix"] = module_from_spec(SPEC)
     SPEC.loader.exec_module(sys.modules["smallmix"])
 
-from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
+from smallmix.code_fingerprint import fingerprint_code, fingerprint_own, fingerprint_training
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
@@ -46,7 +46,16 @@ from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
-from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
+from smallmix.study.layout import (
+    CELL_FILES,
+    CLASS_TABLES,
+    COLLECTED_TABLES,
+    DATASET_FILES,
+    METRIC_TABLES,
+    STUDY_TABLES,
+    Folders,
+    Layout,
+)
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -84,6 +93,8 @@ if MISPLACED:
 
 try:
     STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
+    # What the user's files with metrics mean. They decide no cell.
+    METRICS_MEANING = fingerprint_own(STUDY.metrics.values())
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
@@ -123,6 +134,7 @@ SHOWN_BELOW = "sed -u '\\|^smallmix [a-z-]*: |,$d'" if PLUGIN_SPEAKS and not STO
 STUDY_FILE = str(PATHS.study_file)
 SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
+PREDICTIONS = [f"{PATHS.cell(cell)}/predictions.npz" for cell in STUDY.cells]
 CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
@@ -173,6 +185,9 @@ onstart:
 
 rule resolve_study:
     """Write the resolved configuration, every default filled in: what all later steps and readers go by."""
+    input:
+        # Metrics of the user's are loaded here, so that a file with an error is refused before it is needed.
+        own_code=ancient(local(lambda wildcards: list(STUDY.metric_files))),
     output:
         STUDY_FILE,
     log:

@@ -31,6 +31,7 @@ COPIED = (
     "summary.csv",
     "comparison.csv",
     "claims.csv",
+    *("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv"),
     "subset_table.csv",
     "provenance.json",
 )
@@ -115,7 +116,9 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         "",
         "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
-        "`comparison.csv` and `claims.csv` the statistics, `study.json` the configuration, `provenance.json` machines, "
+        "`comparison.csv` and `claims.csv` the statistics, `per_class.csv` and `class_summary.csv` the accuracy on "
+        "each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics that the configuration adds, "
+        "`study.json` the configuration, `provenance.json` machines, "
         "versions and times. `subsets/` lists the training images of the smaller sizes, which `croissant.json` "
         f"describes. `{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
         "",

@@ -113,6 +113,10 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
         section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
         if names_own_code(section[key]):
             section[key] = f"{_found(own_file(section[key]), layers.file((*path, key)))}:{own_name(section[key])}"
+    for name, metric in resolved["metrics"].items():
+        if names_own_code(metric):
+            place = _found(own_file(metric), layers.file(("metrics", name)))
+            resolved["metrics"][name] = f"{place}:{own_name(metric)}"
 
 
 def _found(written: str, stated_in: Path | None) -> str:
