@@ -34,6 +34,7 @@ def build_configuration(
     budgets: Mapping[str, Mapping[str, int]] | None = None,
     published: str | None = None,
     compare_with: Sequence[str] = (),
+    metrics: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return a resolved configuration, as the configuration's reader would. The defaults train 20 epochs."""
     return {
@@ -75,6 +76,7 @@ def build_configuration(
         "budgets": {
             key: dict(value) for key, value in ({"default": {"epochs": 20}} if budgets is None else budgets).items()
         },
+        "metrics": dict(metrics or {}),
         "published": published,
         "compare_with": list(compare_with),
     }

@@ -56,6 +56,7 @@ from smallmix.study.layout import (
     Folders,
     Layout,
 )
+from smallmix.study.metric_forms import load_own_metrics
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -168,6 +169,8 @@ wildcard_constraints:
 
 onstart:
     try:
+        if not OWN_ENVIRONMENTS:  # whose libraries this process may lack
+            load_own_metrics(STUDY.metrics)
         hold_run_lock(STUDY.name)
         capacity = Capacity.of(workflow)
     except SmallmixError as error:
@@ -185,9 +188,6 @@ onstart:
 
 rule resolve_study:
     """Write the resolved configuration, every default filled in: what all later steps and readers go by."""
-    input:
-        # Metrics of the user's are loaded here, so that a file with an error is refused before it is needed.
-        own_code=ancient(local(lambda wildcards: list(STUDY.metric_files))),
     output:
         STUDY_FILE,
     log:

@@ -21,6 +21,7 @@ CONFIGURATION: dict[str, Any] = {
     "methods": {"mixed": {"mix": "images", "beta": [2, 1]}},
     "seeds": [3, 1],
     "evaluation": {"epoch_budgets": {"every": 2}},
+    "metrics": {"seen": "macro-f1"},
     "budgets": {"default": {"epochs": 2}, "100": {"iterations": 9}},
 }
 # Another value for every key that decides a number.
@@ -67,6 +68,7 @@ DECIDE_NOTHING = {
     "dataset.image-list.folder": "is where the images lie; checksums cover the arrays that are made of them",
     "dataset.image-list.identifier": "names a folder",
     "dataset.image-list.title": "is shown",
+    "metrics.seen": "is computed from predictions that are there",
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }

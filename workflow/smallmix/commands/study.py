@@ -29,7 +29,7 @@ def _declare_resolve(parser: argparse.ArgumentParser) -> None:
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
-    """Resolve, check the file of published numbers and the user's metrics too, and write or print.
+    """Resolve, check the file of published numbers too, and write or print.
 
     A configuration that a workflow hands over is resolved already, and taken as it is.
     """
@@ -43,10 +43,6 @@ def _resolve(arguments: argparse.Namespace) -> int:
         from smallmix.study.published import find_published, load_published
 
         load_published(find_published(study.configuration["published"], arguments.root))
-    if study.metrics:
-        from smallmix.statistics.own_metrics import find_metrics
-
-        find_metrics(study)
     if arguments.output == "-":
         plain = json.loads(json.dumps(study.configuration))
         yaml.safe_dump(plain, sys.stdout, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

@@ -31,10 +31,11 @@ COPIED = (
     "summary.csv",
     "comparison.csv",
     "claims.csv",
-    *("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv"),
     "subset_table.csv",
     "provenance.json",
 )
+# What was kept before there were these lacks them. confusion.csv is not kept: of a hundred classes it takes megabytes.
+ALSO_COPIED = ("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv")
 SHOWS_IMAGES = "methods_preview"
 
 
@@ -56,7 +57,7 @@ def kept_files(
         if tables.cells.empty:
             state = "its results have not been collected yet"
         raise SmallmixError(f"study {tables.study.name} is not finished ({state}). Run it to its report first.")
-    files = {name: _read(source / name) for name in COPIED if (source / name).exists()}
+    files = {name: _read(source / name) for name in (*COPIED, *ALSO_COPIED) if (source / name).exists()}
     files["history.csv"] = thin_history(tables.history).to_csv(index=False, lineterminator="\n").encode()
     reason = "left out here, because it shows images of the data set"
     files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}).encode()

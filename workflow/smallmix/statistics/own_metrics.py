@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallmix.errors import ConfigurationError, SmallmixError
-from smallmix.own_code import describe_place, load_own, names_own_code, own_file, own_name
+from smallmix.errors import SmallmixError
+from smallmix.own_code import describe_place, names_own_code, own_file
 from smallmix.statistics.against_reference import MeanAgainstReference, means_against_reference
 from smallmix.statistics.ready_metrics import READY, Metric
 from smallmix.study.layout import Layout
-from smallmix.study.metric_forms import EXPECTED
+from smallmix.study.metric_forms import EXPECTED, load_own_metric
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.columns import OWN_METRIC_SUMMARY, OWN_METRICS
 from smallmix.tables.predictions import PREDICTIONS_FILE, load_predictions
@@ -63,13 +63,7 @@ def find_metrics(study: Study, files: Iterable[str] = ()) -> list[OwnMetric]:
         stated = own_file(meaning)
         same_name = [file for file in brought if Path(file).name == Path(stated).name]
         file = stated if stated in brought or not same_name else same_name[0]
-        compute = load_own(meaning, file)
-        if not callable(compute):
-            raise ConfigurationError(
-                f"{file}: {own_name(meaning)}, which metrics.{name} names, is no function but a "
-                f"{type(compute).__name__}. Expected is {EXPECTED}."
-            )
-        found.append(OwnMetric(name, compute, file))
+        found.append(OwnMetric(name, load_own_metric(name, meaning, file), file))
     return found
 
 
