@@ -148,7 +148,7 @@ def describe_confusion_matrices(tables: StudyTables) -> FigureText:
         + (" ".join(sentences) or "No run is finished yet."),
         caption="Confusion matrices of the networks at the end of the budget, at the smallest and the largest size. A "
         "row is a class of the test images, a column what they were predicted as; what is right stands in the framed "
-        "fields. Numbers are percent of the class, over all seeds: the more, the deeper the colour. "
+        "fields. Numbers are percent of the class, over all seeds: the more, the stronger the colour. "
         + ("Only the classes of the figure before are shown, so that a row need not add up to 100. " if many else "")
         + ("" if len(methods) == len(tables.methods_present()) else f"Drawn are {count_of(len(methods), 'method')}. ")
         + "confusion.csv has all sizes, methods and classes.",

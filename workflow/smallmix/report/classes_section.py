@@ -8,7 +8,7 @@ from smallmix.own_code import names_own_code, own_name, without_folder
 from smallmix.report.tables_section import Entry, TableView, mean_text, number_entry
 from smallmix.study.metric_forms import READY_METRICS
 from smallmix.study.study import asked_method, reference_method
-from smallmix.tables.class_means import ClassMeans, MeanAndGain, read_mean_and_gain
+from smallmix.tables.class_means import ClassMeans, read_mean_and_gain
 from smallmix.tables.columns import ALL_SIZES
 from smallmix.tables.study_tables import SeedMean, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, points, visible_text
@@ -64,25 +64,15 @@ def metrics_view(tables: StudyTables) -> TableView | None:
                 Entry("all", math.inf) if every else Entry(f"{int(row['size']):,}", float(row["size"])),
                 Entry(str(row["method"])),
                 Entry(str(found.mean.seeds), float(found.mean.seeds)),
-                number_entry(_number(found.mean.mean), found.mean.mean),
-                _plain_interval(found.mean),
-                *_gain_entries(found),
+                _value_entry(found.mean),
+                _value_entry(found.gain, sign=True),
             )
         )
     return TableView(
         name="table-metrics",
-        caption="Means over seeds with 95 % t intervals, and the mean difference, seed by seed, from "
-        f"{reference_method(tables.study)}. Each run: own_metrics.csv.",
-        columns=(
-            "Metric",
-            "Training images",
-            "Method",
-            "Seeds",
-            "Mean",
-            "95 % interval",
-            "Difference",
-            "95 % interval of the difference",
-        ),
+        caption="Means over seeds, and the mean difference, seed by seed, from "
+        f"{reference_method(tables.study)}; in brackets the 95 % t intervals. Each run: own_metrics.csv.",
+        columns=("Metric", "Training images", "Method", "Seeds", "Mean", "Difference"),
         rows=tuple(rows),
         sortable=True,
     )
@@ -98,22 +88,21 @@ def metric_meanings(tables: StudyTables) -> list[tuple[str, str]]:
     ]
 
 
-def _gain_entries(found: MeanAndGain) -> tuple[Entry, Entry]:
-    if not found.gain.seeds:
-        return Entry(NO_NUMBER, -math.inf), Entry(NO_NUMBER, -math.inf)
-    return number_entry(_number(found.gain.mean, sign=True), found.gain.mean), _plain_interval(found.gain, sign=True)
-
-
 def _interval_entry(gain: SeedMean) -> Entry:
     text = f"{points(gain.low)} to {points(gain.high)}" if gain.has_interval else NO_NUMBER
     return number_entry(text, gain.low)
 
 
-def _plain_interval(mean: SeedMean, *, sign: bool = False) -> Entry:
-    text = f"{_number(mean.low, sign=sign)} to {_number(mean.high, sign=sign)}" if mean.has_interval else NO_NUMBER
-    return number_entry(text, mean.low)
+def _value_entry(mean: SeedMean, *, sign: bool = False) -> Entry:
+    """Return a mean and its interval; an en dash where there is no mean."""
+    if not mean.seeds:
+        return number_entry(NO_NUMBER, math.nan)
+    text = _number(mean.mean, sign=sign)
+    if mean.has_interval:
+        text += f" ({_number(mean.low, sign=sign)} to {_number(mean.high, sign=sign)})"
+    return number_entry(text, mean.mean)
 
 
 def _number(value: float, *, sign: bool = False) -> str:
     """Return a number of unknown scale with four significant digits."""
-    return f"{value:{'+' if sign else ''}.4g}".replace("-", MINUS)
+    return f"{value:{'+' if sign else ''}#.4g}".replace("-", MINUS)
