@@ -35,6 +35,8 @@ def write_tables(made: SyntheticStudy) -> None:
     run(made, "collect-metrics", "--require-complete")
     run(made, "summarize-cells")
     run(made, "compare-methods")
+    run(made, "tabulate-classes")
+    run(made, "compute-metrics")
     run(made, "judge-claims")
 
 

@@ -36,6 +36,7 @@ def build_configuration(
     compare_with: Sequence[str] = (),
     validation_images: int = 0,
     selection: Literal["best", "last", "last-tenth", "validation"] = "best",
+    metrics: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return a resolved configuration, as the configuration's reader would. The defaults train 20 epochs.
 
@@ -83,6 +84,7 @@ def build_configuration(
         "budgets": {
             key: dict(value) for key, value in ({"default": {"epochs": 20}} if budgets is None else budgets).items()
         },
+        "metrics": dict(metrics or {}),
         "published": published,
         "compare_with": list(compare_with),
     }

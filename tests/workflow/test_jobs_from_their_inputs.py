@@ -25,6 +25,8 @@ RULES = {
     "collect_metrics",
     "summarize_cells",
     "compare_methods",
+    "tabulate_classes",
+    "compute_metrics",
     "judge_claims",
     "plot_figures",
     "render_report",
@@ -35,8 +37,10 @@ LEAVE_OUT = {"judge_claims", "plot_figures", "render_report"}
 
 def test_every_job_runs_from_its_declared_inputs_alone(finished_study: StudyRun, tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
-    # With published numbers and a second study, so that every rule has every kind of input.
+    # With published numbers, a second study and a metric of the user's, so that every rule has every kind of input.
     study.edit("tiny.yaml", "published: ~", "published: workflow/published/article.yaml\ncompare_with: [other]")
+    study.edit("tiny.yaml", "seeds: [0]", "seeds: [0]\nmetrics: {mine: my_metric.py:spread}")
+    (study.folder / "my_metric.py").write_text("def spread(logits, labels):\n    return logits.std()\n")
     storage = study.folder / PREFIX
     other = storage / "results" / "other"
     shutil.copytree(finished_study.folder / "results" / "tiny", other, ignore=shutil.ignore_patterns("cells"))
@@ -53,6 +57,7 @@ def test_every_job_runs_from_its_declared_inputs_alone(finished_study: StudyRun,
 
     everything = tmp_path / "everything"
     shutil.copytree(study.folder / "workflow" / "published", everything / "workflow" / "published")
+    shutil.copy(study.folder / "my_metric.py", everything)
     shutil.copytree(study.folder / HANDED_OVER, everything / HANDED_OVER)
     shutil.copytree(storage, everything / HERE)
     planned = json.loads(jobs.read_text(encoding="utf-8"))

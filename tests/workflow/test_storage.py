@@ -17,6 +17,8 @@ JUDGED_AGAIN = {
     "collect_metrics": 1,
     "summarize_cells": 1,
     "compare_methods": 1,
+    "tabulate_classes": 1,
+    "compute_metrics": 1,
     "judge_claims": 1,
     "plot_figures": 1,
     "render_report": 1,

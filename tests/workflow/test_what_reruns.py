@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.snakemake_files.records import RECORDS, record_name
+from smallmix.study.layout import CLASS_TABLES
 
 from tests.workflow.study_run import StudyRun
 
@@ -20,6 +21,8 @@ AFTER_TRAINING = {
     "collect_metrics": 1,
     "summarize_cells": 1,
     "compare_methods": 1,
+    "tabulate_classes": 1,
+    "compute_metrics": 1,
     "judge_claims": 1,
     "plot_figures": 1,
     "render_report": 1,
@@ -210,7 +213,7 @@ def test_snakemakes_report_has_the_page_every_figure_and_the_tables(study: Study
         page = next(name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".html"))
         held = {name.rpartition("/")[2] for name in archive.namelist()}
         text = archive.read(page).decode()
-    tables = ("metrics.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv")
+    tables = ("metrics.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv", *CLASS_TABLES)
     assert held >= {"report.html", *tables, *(f"{name}.svg" for name in FIGURE_NAMES)}
     for label in ("every run", "means over seeds", "paired differences", "published claims", "classes by size"):
         assert label in text, label

@@ -84,6 +84,70 @@ rule compare_methods:
         "{params.smallmix} compare-methods --study {input.study} --metrics {input.metrics} --output {output} > {log} 2>&1"
 
 
+rule tabulate_classes:
+    """How well each class is recognised, what it is taken for, and what a method gains or loses there."""
+    input:
+        study=STUDY_FILE,
+        dataset=f"{DATASET}/dataset.json",
+        cells=f"{RESULTS}/cells.csv",
+        predictions=PREDICTIONS,
+    output:
+        [
+            report(
+                f"{RESULTS}/{name}",
+                category="Tables",
+                labels={"table": name.removesuffix(".csv").replace("_", " ")},
+                caption=f"../report/{name.removesuffix('.csv')}.rst",
+            )
+            for name in CLASS_TABLES
+        ],
+    log:
+        f"{LOGS}/tabulate_classes.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        folder=subpath(output[0], parent=True),
+        code=fingerprint_code("smallmix.statistics.class_summary"),
+    shell:
+        "{params.smallmix} tabulate-classes --study {input.study} --cells {input.cells} --output {params.folder} "
+        "> {log} 2>&1"
+
+
+rule compute_metrics:
+    """The metrics that the configuration adds, of every cell, with means over seeds. They train nothing."""
+    input:
+        study=STUDY_FILE,
+        cells=f"{RESULTS}/cells.csv",
+        predictions=PREDICTIONS,
+        # Their content counts, by the parameter `metrics`; their times do not.
+        own_code=ancient(local(lambda wildcards: list(STUDY.metric_files))),
+    output:
+        [
+            report(
+                f"{RESULTS}/{name}",
+                category="Tables",
+                labels={"table": name.removesuffix(".csv").replace("_", " ")},
+                caption=f"../report/{name.removesuffix('.csv')}.rst",
+            )
+            for name in METRIC_TABLES
+        ],
+    log:
+        f"{LOGS}/compute_metrics.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        smallmix=lambda wildcards, resources: SMALLMIX,
+        folder=subpath(output[0], parent=True),
+        code=fingerprint_code("smallmix.statistics.own_metrics"),
+        metrics=METRICS_MEANING,
+    shell:
+        "{params.smallmix} compute-metrics --study {input.study} --cells {input.cells} --output {params.folder} "
+        "--own-code {input.own_code:q} > {log} 2>&1"
+
+
 # Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
 COMPARED_STUDIES = [
     name

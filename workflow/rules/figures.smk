@@ -17,6 +17,8 @@ rule plot_figures:
         cells=f"{RESULTS}/cells.csv",
         summary=f"{RESULTS}/summary.csv",
         comparison=f"{RESULTS}/comparison.csv",
+        class_summary=f"{RESULTS}/class_summary.csv",
+        confusion=f"{RESULTS}/confusion.csv",
     output:
         svg=[
             report(

@@ -23,6 +23,8 @@ rule render_report:
                 "summary.csv",
                 "comparison.csv",
                 "claims.csv",
+                "class_summary.csv",
+                "own_metric_summary.csv",
                 "provenance.json",
             ],
         ),

@@ -33,7 +33,7 @@ if not any(
     sys.modules["smallmix"] = module_from_spec(SPEC)
     SPEC.loader.exec_module(sys.modules["smallmix"])
 
-from smallmix.code_fingerprint import fingerprint_code, fingerprint_training
+from smallmix.code_fingerprint import fingerprint_code, fingerprint_own, fingerprint_training
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
@@ -48,9 +48,19 @@ from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.known_datasets import is_downloaded
 from smallmix.study.layers import explain_mixed_studies
-from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
-from smallmix.study.own_trials import tried_of, trials_of
+from smallmix.study.layout import (
+    CELL_FILES,
+    CLASS_TABLES,
+    COLLECTED_TABLES,
+    DATASET_FILES,
+    METRIC_TABLES,
+    STUDY_TABLES,
+    Folders,
+    Layout,
+)
+from smallmix.study.metric_forms import load_own_metrics
 from smallmix.study.own_images import own_images
+from smallmix.study.own_trials import tried_of, trials_of
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -88,6 +98,8 @@ if MISPLACED:
 
 try:
     STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES))
+    # What the user's files with metrics mean. They decide no cell.
+    METRICS_MEANING = fingerprint_own(STUDY.metrics.values())
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
@@ -128,6 +140,7 @@ SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
 VALIDATION_TABLE = f"{RESULTS}/subsets/validation.csv"
 VALIDATION = [VALIDATION_TABLE] if STUDY.validation_images else []
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
+PREDICTIONS = [f"{PATHS.cell(cell)}/predictions.npz" for cell in STUDY.cells]
 CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
@@ -161,6 +174,8 @@ wildcard_constraints:
 
 onstart:
     try:
+        if not OWN_ENVIRONMENTS:  # whose libraries this process may lack
+            load_own_metrics(STUDY.metrics)
         hold_run_lock(STUDY.name)
         capacity = Capacity.of(workflow)
     except SmallmixError as error:

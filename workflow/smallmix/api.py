@@ -21,9 +21,14 @@ from smallmix.study.study import Study
 from smallmix.tables.columns import (
     CELLS,
     CLAIMS,
+    CLASS_SUMMARY,
     COMPARISON,
+    CONFUSION,
     HISTORY,
     METRICS,
+    OWN_METRIC_SUMMARY,
+    OWN_METRICS,
+    PER_CLASS,
     SUBSET,
     SUBSET_TABLE,
     SUMMARY,
@@ -93,6 +98,31 @@ class StudyFrames:
     def subset_table(self) -> pd.DataFrame:
         """Return the smallest and the largest class of every training-set size."""
         return self._read(SUBSET_TABLE)
+
+    @cached_property
+    def per_class(self) -> pd.DataFrame:
+        """Return the accuracy of every finished cell on each class, at the end of its budget."""
+        return self._read(PER_CLASS)
+
+    @cached_property
+    def class_summary(self) -> pd.DataFrame:
+        """Return means over seeds of the accuracy on each class, and differences from the reference method."""
+        return self._read(CLASS_SUMMARY)
+
+    @cached_property
+    def confusion(self) -> pd.DataFrame:
+        """Return how many test images of each class were taken for which class, by size and method, over all seeds."""
+        return self._read(CONFUSION)
+
+    @cached_property
+    def own_metrics(self) -> pd.DataFrame:
+        """Return the metrics under `metrics` of the configuration, of every finished cell."""
+        return self._read(OWN_METRICS)
+
+    @cached_property
+    def own_metric_summary(self) -> pd.DataFrame:
+        """Return means over seeds of these metrics, and differences from the reference method."""
+        return self._read(OWN_METRIC_SUMMARY)
 
     def subset(self, size: int, seed: int = 0) -> pd.DataFrame:
         """Return the training images of a size and seed: row in train_images.npy, label, class."""

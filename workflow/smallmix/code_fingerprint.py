@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from smallmix import atomic_files
 from smallmix.errors import ConfigurationError, SmallmixError
-from smallmix.own_code import names_own_code, own_file
+from smallmix.own_code import names_own_code, own_file, without_folder
 
 if TYPE_CHECKING:
     from smallmix.study.cell import Cell, ModelValue
@@ -97,6 +97,15 @@ def training_modules(mix: str, network: str) -> list[str]:
 def module_of(name: str) -> str:
     """Return the module in which a method or a network of a name lies; own_network for a user's network."""
     return "own_network" if names_own_code(name) else name.partition(":")[0].replace("-", "_")
+
+
+def fingerprint_own(names: Iterable[str]) -> str:
+    """Return the fingerprint of what the user's files mean among these names; a name that is none says itself.
+
+    Raises ConfigurationError where such a file cannot be read, or is no Python.
+    """
+    lines = [_own_meaning(without_folder(name), own_file(name)) if names_own_code(name) else name for name in names]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
 def _own_meaning(name: str, file: str | None) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from smallmix.statistics.claims import judge_claims, write_claims
+from smallmix.statistics.class_summary import write_all_class_tables
 from smallmix.statistics.comparison import compare_methods, write_comparison
+from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write_metric_tables
 from smallmix.statistics.study_results import load_study_results, read_results
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
@@ -17,7 +19,7 @@ from smallmix.tables.collected_tables import write_provenance, write_study_table
 from smallmix.tables.study_tables import StudyTables, load_tables
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
-from tests.synthetic_study import SyntheticStudy, build_synthetic_study
+from tests.synthetic_study import CLASSES, SyntheticStudy, build_synthetic_study
 
 PUBLISHED = "workflow/published/article.yaml"
 PROJECT = Path(__file__).resolve().parents[3]
@@ -46,6 +48,9 @@ def write_all_tables(made: SyntheticStudy) -> None:
     write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
     write_summary(summarize(study, read_results(folder / "metrics.csv")), folder / "summary.csv")
     write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")
+    current = [record.cell for record in collection.current]
+    write_all_class_tables(made.layout, current, CLASSES, folder)
+    write_metric_tables(study, compute_metrics(made.layout, current, find_metrics(study)), folder)
     named = study.configuration["published"]
     evidence = load_study_results(study, made.root)
     write_claims(judge_claims(load_published(made.root / named), evidence) if named else [], folder / "claims.csv")

@@ -21,6 +21,7 @@ CONFIGURATION: dict[str, Any] = {
     "methods": {"mixed": {"mix": "images", "beta": [2, 1]}},
     "seeds": [3, 1],
     "evaluation": {"epoch_budgets": {"every": 2}},
+    "metrics": {"seen": "macro-f1"},
     "budgets": {"default": {"epochs": 2}, "100": {"iterations": 9}},
 }
 # Another value for every key that decides a number.
@@ -99,6 +100,7 @@ DECIDE_NOTHING = {
         )
     },
     "selection": "says which of the measured accuracies is shown; a run measures all of them",
+    "metrics.seen": "is computed from predictions that are there",
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }

@@ -101,7 +101,7 @@ def test_the_report_so_far_leaves_out_what_has_no_files(
 ) -> None:
     (made.layout.dataset / "dataset.json").unlink()
     _, page, left_out = report_so_far(made.layout, None)
-    assert left_out == ["the subsets"]
+    assert left_out == ["the subsets", "the classes"]
     assert page.exists()
     assert "Delete the folder" not in capsys.readouterr().out, "remedies of its steps are for others"
 

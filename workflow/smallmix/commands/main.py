@@ -47,6 +47,8 @@ STEPS = {
     "collect-metrics": "tables",
     "summarize-cells": "tables",
     "compare-methods": "tables",
+    "tabulate-classes": "class_tables",
+    "compute-metrics": "class_tables",
     "judge-claims": "tables",
     "plot-figures": "report",
     "render-report": "report",

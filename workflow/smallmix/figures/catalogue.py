@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from smallmix.atomic_files import write_bytes
 from smallmix.errors import SmallmixError
+from smallmix.figures.accuracy_by_class import describe_accuracy_by_class, draw_accuracy_by_class
 from smallmix.figures.accuracy_by_size import (
     describe_accuracy_by_size,
     describe_accuracy_by_size_log,
@@ -19,6 +20,7 @@ from smallmix.figures.accuracy_by_size import (
     draw_accuracy_by_size_small,
 )
 from smallmix.figures.calibration import describe_calibration, draw_calibration
+from smallmix.figures.confusion_matrices import describe_confusion_matrices, draw_confusion_matrices
 from smallmix.figures.figure_files import FigureText, pdf_bytes, save_figure
 from smallmix.figures.learning_curves import (
     describe_accuracy_curves,
@@ -51,6 +53,8 @@ TABLE_FIGURES: dict[str, FigureMaker] = {
     "accuracy_curves": FigureMaker(draw_accuracy_curves, describe_accuracy_curves),
     "selection_gap": FigureMaker(draw_selection_gap, describe_selection_gap),
     "calibration": FigureMaker(draw_calibration, describe_calibration),
+    "accuracy_by_class": FigureMaker(draw_accuracy_by_class, describe_accuracy_by_class),
+    "confusion_matrices": FigureMaker(draw_confusion_matrices, describe_confusion_matrices),
 }
 
 

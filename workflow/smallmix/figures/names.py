@@ -13,4 +13,6 @@ FIGURE_NAMES: tuple[str, ...] = (
     "accuracy_curves",
     "selection_gap",
     "calibration",
+    "accuracy_by_class",
+    "confusion_matrices",
 )

@@ -43,11 +43,20 @@ STEP_SECONDS = {
     "collect_metrics": 0.2,
     "summarize_cells": 0.45,
     "compare_methods": 0.45,
+    "tabulate_classes": 0.5,
+    "compute_metrics": 0.5,
     "judge_claims": 0.45,
     "plot_figures": 4.3,
     "render_report": 1.5,
 }
-SECONDS_A_CELL = {"collect_metrics": 8e-3, "compare_methods": 1e-3, "plot_figures": 4e-3, "render_report": 1e-3}
+SECONDS_A_CELL = {
+    "collect_metrics": 8e-3,
+    "compare_methods": 1e-3,
+    "tabulate_classes": 2e-3,
+    "compute_metrics": 2e-3,
+    "plot_figures": 4e-3,
+    "render_report": 1e-3,
+}
 SECONDS_A_FETCH = {
     "digits": 1.3,
     "cifar10": 8.0,
@@ -64,6 +73,8 @@ BYTES_A_SECOND = 5e6  # the network's speed is anybody's guess
 SNAKEMAKE_START, SNAKEMAKE_END, SNAKEMAKE_JOB, SNAKEMAKE_PLANNED_JOB = 2.0, 0.7, 0.05, 2.0e-3
 COPYING_SECONDS = 1.5  # of a cell that the store has: the job starts as a training does, and copies
 BEFORE_CELLS = ("resolve_study", "fetch_dataset", "draw_validation")
+# What the figures need of the cells.
+TABLE_STEPS = ("collect_metrics", "summarize_cells", "compare_methods", "tabulate_classes")
 FINISHED_OF_A_SIZE = 20  # more of them say little more, and each is a file to read
 LONG = 600.0  # seconds from which the end's time is said
 # An assumed pace may be off by this much either way: seen between an old and a new processor.
@@ -163,9 +174,9 @@ class StudyState:
             others["tabulate_subsets"] = int(not (tables / "subset_table.csv").exists())
         if stages & {"all", "figures", "report"}:
             anew = bool(cells) or not all((tables / name).exists() for name in STUDY_TABLES)
-            others.update(dict.fromkeys(("collect_metrics", "summarize_cells", "compare_methods"), int(anew)))
+            others.update(dict.fromkeys(TABLE_STEPS, int(anew)))
             if stages & {"all", "report"}:
-                others["judge_claims"] = int(anew)
+                others.update(dict.fromkeys(("judge_claims", "compute_metrics"), int(anew)))
             others["plot_figures"] = int(anew or not (self.layout.report / "figures").exists())
         if stages & {"all", "report"}:
             page = self.layout.report / "report.html"

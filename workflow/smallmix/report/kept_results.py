@@ -36,6 +36,8 @@ COPIED = (
     "subset_table.csv",
     "provenance.json",
 )
+# What was kept before there were these lacks them. confusion.csv is not kept: of a hundred classes it takes megabytes.
+ALSO_COPIED = ("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv")
 SHOWS_IMAGES = "methods_preview"
 # What the table of accuracies calls a selection, and what it is.
 RULES = {
@@ -70,7 +72,7 @@ def kept_files(
         if tables.cells.empty:
             state = "its results have not been collected yet"
         raise SmallmixError(f"study {tables.study.name} is not finished ({state}). Run it to its report first.")
-    files = {name: _read(source / name) for name in COPIED if (source / name).exists()}
+    files = {name: _read(source / name) for name in (*COPIED, *ALSO_COPIED) if (source / name).exists()}
     files["history.csv"] = thin_history(tables.history).to_csv(index=False, lineterminator="\n").encode()
     reason = "left out here, because it shows images of the data set"
     files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}).encode()
@@ -127,7 +129,9 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         "",
         "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
-        "`comparison.csv` and `claims.csv` the statistics, `study.json` the configuration, `provenance.json` machines, "
+        "`comparison.csv` and `claims.csv` the statistics, `per_class.csv` and `class_summary.csv` the accuracy on "
+        "each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics that the configuration adds, "
+        "`study.json` the configuration, `provenance.json` machines, "
         "versions and times. `subsets/` lists the training images of the smaller sizes, which `croissant.json` "
         f"describes. `{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
         "",

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from smallmix.figures.inline import InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
+from smallmix.report.classes_section import class_view, metric_meanings, metrics_view
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection
 from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
@@ -76,6 +77,9 @@ def render_page(
         sensitivity=sensitivity_view(tables),
         declared_selection=declared_selection(tables),
         subsets=subset_view(tables),
+        by_class=class_view(tables),
+        metrics=metrics_view(tables),
+        metric_meanings=metric_meanings(tables),
         claims=compose_claims(tables),
         claim_counts=verdict_counts(tables, "claim"),
         number_counts=verdict_counts(tables, "number"),

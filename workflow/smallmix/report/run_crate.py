@@ -31,6 +31,7 @@ CONFIGURATION = "study.json"
 PAGE = "report.html"
 RESULTS = (
     *("metrics.csv", "history.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv"),
+    *("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv"),
     *(PAGE, "provenance.json"),
 )
 DESCRIPTIONS = {
@@ -41,6 +42,10 @@ DESCRIPTIONS = {
     "summary.csv": "Means over seeds with intervals.",
     "comparison.csv": "Paired differences between methods, with intervals and tests.",
     "claims.csv": "Published claims and numbers, what was found, and the verdict.",
+    "per_class.csv": "The accuracy of every training on each class.",
+    "class_summary.csv": "Means over seeds of the accuracy on each class, and differences from the reference method.",
+    "own_metrics.csv": "Further metrics of every training.",
+    "own_metric_summary.csv": "Means over seeds of these metrics, and differences from the reference method.",
     "subset_table.csv": "The smallest and the largest class of every subset.",
     "provenance.json": "Machines, versions and times.",
     PAGE: "The report.",

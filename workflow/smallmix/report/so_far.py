@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smallmix.atomic_files import write_text
+from smallmix.datasets.description import load_description
 from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.page import render_page
 from smallmix.statistics.claims import judge_study, write_claims
+from smallmix.statistics.class_summary import write_all_class_tables
 from smallmix.statistics.comparison import compare_methods, write_comparison
+from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write_metric_tables
 from smallmix.statistics.study_results import read_results
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.layout import Layout
@@ -35,6 +38,7 @@ def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path
     tables, pages = layout.results / FOLDER, layout.report / FOLDER
     write_text(tables / "study.json", study.to_json() + "\n")
     collection = collect_into(layout, tables)
+    finished = [record.cell for record in collection.current]
 
     def plot_figures() -> None:
         for name in FIGURE_NAMES:
@@ -49,6 +53,12 @@ def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path
             compare_methods(study, read_results(tables / "metrics.csv")), tables / "comparison.csv"
         ),
         "the claims": lambda: write_claims(judge_study(layout, tables) or [], tables / "claims.csv"),
+        "the classes": lambda: write_all_class_tables(
+            layout, finished, load_description(layout.dataset).classes, tables
+        ),
+        "the metrics of the configuration": lambda: write_metric_tables(
+            study, compute_metrics(layout, finished, find_metrics(study)), tables
+        ),
         "the figures": plot_figures,
     }
     left_out: list[str] = []

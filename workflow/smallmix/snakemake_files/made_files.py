@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from smallmix.datasets.originals import RECORD_FILE, is_own_folder
-from smallmix.study.layout import DATASET_FILES
+from smallmix.study.layout import DATASET_FILES, STUDY_TABLES
 
 FOLDERS = ("results", "resources", "logs", "reports", ".snakemake")
 KEPT_REPORTS = ("reference", "bench")
 NAME = r"[a-z0-9][a-z0-9-]*"
 TEMPORARY = r"(\.partial-[^/]+)"
-TABLES = r"(study\.json|subset_table\.csv|(metrics|history|cells|comparison|claims|summary)\.csv|provenance\.json)"
+TABLES = rf"(study\.json|subset_table\.csv|{'|'.join(map(re.escape, STUDY_TABLES))})"
 CELL = r"(history\.csv|metrics\.json|predictions\.npz|failure\.json)"
 MADE = {
     "results": re.compile(

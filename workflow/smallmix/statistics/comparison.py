@@ -23,7 +23,7 @@ from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, s
 from smallmix.statistics.study_results import Result, by_seed
 from smallmix.study.cell import Mix
 from smallmix.study.published import article_protocol
-from smallmix.study.study import Study, beta_of, first_method, methods_with
+from smallmix.study.study import Study, beta_of, first_method, methods_with, reference_method
 from smallmix.tables.columns import ALL_SIZES, COMPARISON, selections_of
 from smallmix.tables.table_files import write_table
 
@@ -226,7 +226,7 @@ def asked_pairs(study: Study) -> list[tuple[str, str]]:
     Of several Beta distributions, the article's stand for the two ways; where a way has several and none of them is
     the article's, the ways are not compared. Without plain training, the first method takes its place.
     """
-    reference = first_method(study, "none") or study.methods[0]
+    reference = reference_method(study)
     pairs = [(method, reference) for method in study.methods if method != reference]
     labels, images = _standing_for(study, "images-and-labels"), _standing_for(study, "images")
     if labels is not None and images is not None and reference not in (labels, images):

@@ -28,6 +28,7 @@ from smallmix.study.config_sections import (
     Dataset,
     Evaluation,
     Method,
+    Metric,
     Model,
     Name,
     Recipe,
@@ -35,6 +36,8 @@ from smallmix.study.config_sections import (
     Subsets,
 )
 from smallmix.study.layout import RESERVED_STUDIES
+from smallmix.study.metric_forms import EXAMPLE as METRIC_EXAMPLE
+from smallmix.study.metric_forms import READY_METRICS
 from smallmix.study.model_schema import SCHEMAS, model_schema, schema_as_yaml
 from smallmix.study.published import schema_text as published_schema_text
 from smallmix.study.section import FilePath, Section, section
@@ -91,6 +94,18 @@ class Configuration(Section):
         "last-tenth the median of the evaluations in the last tenth of the budget. validation is the test accuracy at "
         "the best validation accuracy, the first of equals (needs evaluation.validation_images). The others are shown "
         "beside it.",
+    )
+    metrics: dict[Name, Metric] = Field(
+        {},
+        max_length=100,
+        description="Further numbers of the test images, by names of your own: "
+        + "; ".join(f"{name} ({meaning})" for name, meaning in READY_METRICS.items())
+        + f"; or a function of your own, as in {METRIC_EXAMPLE}, whose file lies beside the configuration. They are "
+        "computed after the training, so that adding one trains nothing.",
+        json_schema_extra={
+            "additionalProperties": False,
+            "x-form": "a metric's name is 1 to 40 small letters, digits and hyphens, a letter or digit first",
+        },
     )
     budgets: dict[Annotated[str, Field(pattern="^(default|[1-9][0-9]{0,7})$")], Budget] = Field(
         description="How long to train: default for every size, and sizes with a budget of their own.",
@@ -161,6 +176,8 @@ def config_schema_text() -> str:
     budgets = [*properties["budgets"]["patternProperties"].values(), *properties["budgets"]["properties"].values()]
     for entry in (*properties["methods"]["patternProperties"].values(), *budgets):
         entry["type"] = ["object", "null"]
+    for metric in properties["metrics"]["patternProperties"].values():
+        metric["type"] = ["string", "null"]
     for unit in [unit for budget in budgets for unit in budget["properties"].values()]:
         unit["type"] = ["integer", "null"]
     return schema_as_yaml({"title": "Configuration of a smallmix study", **schema, "required": ["study"]}, _SCHEMA_HEAD)

@@ -28,6 +28,8 @@ from smallmix.study.iterations import LastBatch
 from smallmix.study.known_datasets import AUTOMATIC, KNOWN_DATASETS
 from smallmix.study.layout import RESERVED_IDENTIFIERS
 from smallmix.study.method_forms import METHODS
+from smallmix.study.metric_forms import EXAMPLE as METRIC_EXAMPLE
+from smallmix.study.metric_forms import READY_METRICS
 from smallmix.study.misspelt_names import close_match
 from smallmix.study.network_forms import (
     NETWORKS,
@@ -207,6 +209,20 @@ def _check_known(word: str, known: Sequence[str], example: str) -> str:
     match = close_match(word, known)
     meant = f"; did you mean {match}?" if match else ""
     raise rule_error(f"found {show(word)}{meant}; allowed: one of {', '.join(known)}, or FILE.py:NAME as in {example}")
+
+
+def _check_metric(word: str) -> str:
+    return _check_known(word, list(READY_METRICS), METRIC_EXAMPLE)
+
+
+Metric = Annotated[
+    str,
+    AfterValidator(_check_metric),
+    Field(
+        description="What is computed.",
+        json_schema_extra={"x-form": f"one of {', '.join(READY_METRICS)}, or FILE.py:FUNCTION"},
+    ),
+]
 
 
 class Method(Section):

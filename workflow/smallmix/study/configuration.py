@@ -119,6 +119,7 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
     Return what is wrong: files that are not there, and two of one name, which would pass for each other in a cell.
     """
     named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
+    named += [(("metrics",), name) for name in resolved["metrics"]]
     problems: list[Problem] = []
     files: dict[str, str] = {}
     for path, key in named:

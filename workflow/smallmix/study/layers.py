@@ -1,7 +1,7 @@
 """Configuration files laid over each other: what a later file takes over, replaces and takes out.
 
 Mappings are merged key by key and everything else is replaced, as Snakemake does. On top of that:
-- a method, a budget, or a budget's epochs or iterations set to null (~) is taken out;
+- a method, a metric, a budget, or a budget's epochs or iterations set to null (~) is taken out;
 - a budget in a later file replaces the unit of an earlier one: epochs take the place of iterations, and the reverse;
 - every file after the first states its own `study`, or its results would overwrite another study's;
 - title and description belong to the study that they stand beside, and are not taken over by another one;
@@ -19,6 +19,7 @@ from smallmix.study.config_errors import KeyPath, Problem
 from smallmix.study.config_reading import YamlFile, merge, plain_value, read_yaml
 
 COMMAND_LINE = "command line"
+_TAKEN_OUT = ("methods", "metrics", "budgets")  # sections whose entries a later file takes out by null
 
 
 @dataclass
@@ -109,7 +110,7 @@ def in_order(value: Any, files: Any) -> Any:
 def take_out(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration without the entries that are set to null in order to be taken out."""
     result = dict(configuration)
-    for section in ("methods", "budgets"):
+    for section in _TAKEN_OUT:
         entries = result.get(section)
         if isinstance(entries, dict):
             result[section] = {key: value for key, value in entries.items() if value is not None}
@@ -189,7 +190,7 @@ def _empty_entries(value: dict[str, Any], read: YamlFile) -> list[Problem]:
     """Return the nulls in the first file that would take out what nothing before it stated."""
     text = "is empty; write a value, or delete the line"
     paths: list[KeyPath] = []
-    for section in ("methods", "budgets"):
+    for section in _TAKEN_OUT:
         entries = value.get(section)
         for key, entry in entries.items() if isinstance(entries, dict) else ():
             if entry is None:

@@ -22,7 +22,14 @@ DATASET_FILES = (
     "dataset.json",
 )
 COLLECTED_TABLES = ("metrics.csv", "history.csv")
-STUDY_TABLES = (*COLLECTED_TABLES, "cells.csv", "provenance.json", "summary.csv", "comparison.csv", "claims.csv")
+CLASS_TABLES = ("per_class.csv", "confusion.csv", "class_summary.csv")
+METRIC_TABLES = ("own_metrics.csv", "own_metric_summary.csv")
+STUDY_TABLES = (
+    *COLLECTED_TABLES,
+    *("cells.csv", "provenance.json", "summary.csv", "comparison.csv", "claims.csv"),
+    *CLASS_TABLES,
+    *METRIC_TABLES,
+)
 CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
 
 # results/store, results/slots, reports/reference, reports/bench and logs/datasets lie beside the folders of studies.

@@ -102,6 +102,16 @@ class Study:
         return None if names_own_code(model.name) else model.file
 
     @property
+    def metrics(self) -> dict[str, str]:
+        """Return the further metrics by name, sorted: a metric that is ready, or FILE.py:FUNCTION."""
+        return dict(sorted(self.configuration.get("metrics", {}).items()))
+
+    @property
+    def metric_files(self) -> tuple[str, ...]:
+        """Return the paths of the user's files that metrics lie in, each once, sorted."""
+        return tuple(sorted({own_file(name) for name in self.metrics.values() if names_own_code(name)}))
+
+    @property
     def redraws_subsets(self) -> bool:
         """Return whether each seed has a subset of its own."""
         return bool(self.configuration["subsets"]["redraw_per_seed"])
@@ -209,6 +219,23 @@ def methods_with(study: Study, *mixes: Mix) -> list[str]:
 def first_method(study: Study, mix: Mix) -> str | None:
     """Return the name of the study's first method that mixes this, or None."""
     return next(iter(methods_with(study, mix)), None)
+
+
+def reference_method(study: Study) -> str:
+    """Return the method that the others are compared with: plain training, or else the study's first method."""
+    return first_method(study, "none") or study.methods[0]
+
+
+def asked_method(study: Study) -> str | None:
+    """Return the method that the study asks about: the first that mixes images and labels, or else the first other one.
+
+    None where the study has the reference alone.
+    """
+    reference = reference_method(study)
+    others = [method for method in study.methods if method != reference]
+    return next((method for method in methods_with(study, "images-and-labels") if method in others), None) or next(
+        iter(others), None
+    )
 
 
 def beta_of(study: Study, method: str) -> tuple[float, ...] | None:

@@ -95,14 +95,17 @@ def _of_validation(name: str, dtype: Dtype, unit: str, meaning: str) -> Column:
     return Column(name, dtype, unit, meaning, may_be_empty=True, if_absent=math.nan, of_validation=True)
 
 
+_LABEL = Column("label", "int", "", "class of the image as a number from 0")
+_CLASS_MEANING = "name of the class; a quote stands before =, +, - and @"
+
 SUBSET = Table(
     "subsets/n{size}.csv",
     "a training image of the subset, in the order of the training",
     "extract-subset",
     (
         Column("row", "int", "", "row of the image in train_images.npy"),
-        Column("label", "int", "", "class of the image as a number from 0"),
-        Column("class", "text", "", "name of the class; a quote stands before =, +, - and @"),
+        _LABEL,
+        Column("class", "text", "", _CLASS_MEANING),
     ),
 )
 
@@ -346,6 +349,88 @@ CLAIMS = Table(
     ),
 )
 
+PER_CLASS = Table(
+    "per_class.csv",
+    "a class of the test images in a current cell",
+    "tabulate-classes",
+    (
+        _SIZE,
+        _METHOD,
+        _SEED,
+        _LABEL,
+        Column("class", "text", "", _CLASS_MEANING),
+        Column("images", "int", "images", "test images of the class"),
+        Column("correct", "int", "images", "those of them that the network of the end of the budget gets right"),
+        Column("accuracy", "float", "fraction", "correct over images; empty for a class without test images", True),
+    ),
+    digits=9,
+)
+
+CONFUSION = Table(
+    "confusion.csv",
+    "a class of the test images and a class that was predicted for one of them, at a training-set size by a method",
+    "tabulate-classes",
+    (
+        _SIZE,
+        _METHOD,
+        _LABEL,
+        Column("class", "text", "", _CLASS_MEANING),
+        Column("predicted", "int", "", "predicted class as a number from 0: that of the largest logit"),
+        Column("predicted_class", "text", "", "its name, written as the class"),
+        Column("count", "int", "images", "such test images, summed over the seeds; pairs without any have no row"),
+        Column("share", "float", "fraction", "count over all test images of the class, of all seeds"),
+    ),
+    digits=9,
+)
+
+# A mean over seeds beside the paired difference against the study's reference method.
+_AGAINST_REFERENCE = (
+    Column("seeds", "int", "seeds", "seeds with a number"),
+    Column("mean", "float", "as the value", "mean over the seeds"),
+    Column("low", "float", "as the value", "lower end of the 95 % t interval; empty for one seed", True),
+    Column("high", "float", "as the value", "upper end of the 95 % t interval; empty for one seed", True),
+    Column("reference", "text", "", "the method that it is compared with: plain training, else the first method"),
+    Column("pairs", "int", "seeds", "seeds that have both methods; 0 for the reference itself"),
+    Column("difference", "float", "as the value", "mean over these seeds of method minus reference", True),
+    Column("difference_low", "float", "as the value", "lower end of the 95 % t interval of the difference", True),
+    Column("difference_high", "float", "as the value", "upper end of the 95 % t interval of the difference", True),
+)
+_SIZE_OR_ALL = Column("size", "text", "images", f"training-set size, or {ALL_SIZES}: the average over all sizes")
+
+CLASS_SUMMARY = Table(
+    "class_summary.csv",
+    "a class at a training-set size by a method; the value is the accuracy on the test images of the class",
+    "tabulate-classes",
+    (_SIZE_OR_ALL, _METHOD, _LABEL, Column("class", "text", "", _CLASS_MEANING), *_AGAINST_REFERENCE),
+    digits=9,
+)
+
+_METRIC = Column("metric", "text", "", "name of the metric under metrics in the configuration")
+
+OWN_METRICS = Table(
+    "own_metrics.csv",
+    "a metric of the configuration in a current cell",
+    "compute-metrics",
+    (
+        _SIZE,
+        _METHOD,
+        _SEED,
+        _METRIC,
+        Column(
+            "value", "float", "as the metric", "the metric of the logits of the test images at the end of the budget"
+        ),
+    ),
+    digits=9,
+)
+
+OWN_METRIC_SUMMARY = Table(
+    "own_metric_summary.csv",
+    "a metric of the configuration at a training-set size by a method",
+    "compute-metrics",
+    (_SIZE_OR_ALL, _METHOD, _METRIC, *_AGAINST_REFERENCE),
+    digits=9,
+)
+
 # Named by whoever asks for it; no step of the workflow writes it.
 STUDY_COMPARISON = Table(
     "of two studies, where you say",
@@ -374,6 +459,7 @@ STUDY_COMPARISON = Table(
 
 TABLES = (
     *(SUBSET, VALIDATION, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS),
+    *(PER_CLASS, CONFUSION, CLASS_SUMMARY, OWN_METRICS, OWN_METRIC_SUMMARY),
     STUDY_COMPARISON,
 )
 

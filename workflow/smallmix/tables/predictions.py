@@ -1,17 +1,24 @@
-"""The predictions of a trained cell as a tidy table: one row per test image."""
+"""The predictions of trained cells: those of one as a tidy table, and which cells of a study have any that count."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from smallmix.errors import SmallmixError
+from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_files import read_predictions
 from smallmix.tables.cell_status import UnusableFile
-from smallmix.tables.columns import Column
+from smallmix.tables.columns import CELLS, Column
+from smallmix.tables.table_files import read_columns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PREDICTIONS_FILE = "predictions.npz"
 
 
 def prediction_columns(classes: int) -> tuple[Column, ...]:
@@ -31,13 +38,37 @@ def predictions_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
-        logits, labels = read_predictions(path)
-    except UnusableFile as error:
-        raise SmallmixError(f"{path.parent}: {error}. Train the cell again.") from error
+    logits, labels = load_predictions(path)
     names = [column.name for column in prediction_columns(logits.shape[1])]
     table = pd.DataFrame(logits.astype("float32"), columns=names[3:])
     table.insert(0, "image", range(len(labels)))
     table.insert(1, "label", labels.astype("int64"))
-    table.insert(2, "predicted", logits.argmax(axis=1).astype("int64"))
+    table.insert(2, "predicted", predicted_classes(logits))
     return table
+
+
+def load_predictions(path: Path) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+    """Return logits float16 [N, classes] and labels int64 [N] of the test images.
+
+    Raises SmallmixError where predictions.npz is missing or damaged.
+    """
+    try:
+        return read_predictions(path)
+    except UnusableFile as error:
+        raise SmallmixError(f"{path.parent}: {error}. Train the cell again.") from error
+
+
+def predicted_classes(logits: NDArray[np.float16]) -> NDArray[np.int64]:
+    """Return the class with the largest logit of each image, int64 [N]: the first of equal ones."""
+    predicted: NDArray[np.int64] = logits.argmax(axis=1).astype(np.int64)
+    return predicted
+
+
+def current_cells(study: Study, cells_table: Path) -> list[StudyCell]:
+    """Return the cells that a cells.csv calls current, in its order.
+
+    Raises TableError where the table is missing or damaged, SmallmixError where it names a cell of another study.
+    """
+    columns = read_columns(cells_table, CELLS)
+    places = zip(columns["size"], columns["method"], columns["seed"], columns["status"], strict=True)
+    return [study.cell(f"n{size}/{method}/seed{seed}") for size, method, seed, status in places if status == "current"]

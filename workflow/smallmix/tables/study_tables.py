@@ -9,6 +9,7 @@ import functools
 import json
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ from smallmix.tables.columns import (
     ALL_METHODS,
     CELLS,
     CLAIMS,
+    CLASS_SUMMARY,
     COMPARISON,
+    CONFUSION,
     HISTORY,
     METRICS,
+    OWN_METRIC_SUMMARY,
+    OWN_METRICS,
+    PER_CLASS,
     SELECTIONS,
     SUBSET_TABLE,
     SUMMARY,
@@ -43,6 +49,11 @@ TABLES_READ = {
     "comparison": COMPARISON,
     "claims": CLAIMS,
     "subset_table": SUBSET_TABLE,
+    "per_class": PER_CLASS,
+    "confusion": CONFUSION,
+    "class_summary": CLASS_SUMMARY,
+    "own_metrics": OWN_METRICS,
+    "own_metric_summary": OWN_METRIC_SUMMARY,
 }
 
 
@@ -97,6 +108,11 @@ class StudyTables:
     comparison: pd.DataFrame
     claims: pd.DataFrame
     subset_table: pd.DataFrame
+    per_class: pd.DataFrame = field(default_factory=partial(empty_table, PER_CLASS))
+    confusion: pd.DataFrame = field(default_factory=partial(empty_table, CONFUSION))
+    class_summary: pd.DataFrame = field(default_factory=partial(empty_table, CLASS_SUMMARY))
+    own_metrics: pd.DataFrame = field(default_factory=partial(empty_table, OWN_METRICS))
+    own_metric_summary: pd.DataFrame = field(default_factory=partial(empty_table, OWN_METRIC_SUMMARY))
     dataset: DatasetDescription | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     published: Published | None = None

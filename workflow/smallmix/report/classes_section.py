@@ -1,0 +1,108 @@
+"""The sections of the classes and of the metrics that the configuration adds: tables of means beside differences."""
+
+from __future__ import annotations
+
+import math
+
+from smallmix.own_code import names_own_code, own_name, without_folder
+from smallmix.report.tables_section import Entry, TableView, mean_text, number_entry
+from smallmix.study.metric_forms import READY_METRICS
+from smallmix.study.study import asked_method, reference_method
+from smallmix.tables.class_means import ClassMeans, read_mean_and_gain
+from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.study_tables import SeedMean, StudyTables
+from smallmix.wording import MINUS, NO_NUMBER, points, visible_text
+
+
+def class_view(tables: StudyTables) -> TableView | None:
+    """Return the accuracy on each class on the mean of all sizes, beside what the asked method gains.
+
+    Of many classes those with the largest gains and losses. None where there is no such mean yet.
+    """
+    means, study = ClassMeans(tables), tables.study
+    asked, reference = asked_method(study), reference_method(study)
+    methods = [
+        method for method in study.methods if any(means.find(None, method, one).mean.seeds for one in means.labels)
+    ]
+    if not methods:
+        return None
+    rows = []
+    for label in means.shown():
+        found = {method: means.find(None, method, label) for method in methods}
+        row = [Entry(visible_text(tables.classes[label], 60) if label < len(tables.classes) else str(label))]
+        row += [number_entry(mean_text(one.mean), one.mean.mean) for one in found.values()]
+        if asked in found:
+            gain = found[asked].gain
+            row += [number_entry(points(gain.mean), gain.mean), _interval_entry(gain)]
+        rows.append(tuple(row))
+    gained = (f"{asked} {MINUS} {reference}", "95 % interval") if asked in methods else ()
+    over = " on the mean of all sizes" if len(study.sizes) > 1 else ""
+    which = f" The classes with the largest gains and losses of {len(means.labels):,}." if means.many else ""
+    return TableView(
+        name="table-classes",
+        caption=f"Accuracy on each class at the end of the budget{over}, percent: mean over seeds, with half the 95 % "
+        f"t interval where there is one; the difference is in points.{which} All sizes and classes: class_summary.csv.",
+        columns=("Class", *methods, *gained),
+        rows=tuple(rows),
+        sortable=True,
+    )
+
+
+def metrics_view(tables: StudyTables) -> TableView | None:
+    """Return the metrics of the configuration by size and method; None where there are none."""
+    if tables.own_metric_summary.empty:
+        return None
+    wanted = tables.own_metric_summary[tables.own_metric_summary["metric"].isin(list(tables.study.metrics))]
+    rows = []
+    for row in wanted.to_dict("records"):
+        found, every = read_mean_and_gain(row), row["size"] == ALL_SIZES
+        if every and len(tables.study.sizes) == 1:
+            continue
+        rows.append(
+            (
+                Entry(str(row["metric"])),
+                Entry("all", math.inf) if every else Entry(f"{int(row['size']):,}", float(row["size"])),
+                Entry(str(row["method"])),
+                Entry(str(found.mean.seeds), float(found.mean.seeds)),
+                _value_entry(found.mean),
+                _value_entry(found.gain, sign=True),
+            )
+        )
+    return TableView(
+        name="table-metrics",
+        caption="Means over seeds, and the mean difference, seed by seed, from "
+        f"{reference_method(tables.study)}; in brackets the 95 % t intervals. Each run: own_metrics.csv.",
+        columns=("Metric", "Training images", "Method", "Seeds", "Mean", "Difference"),
+        rows=tuple(rows),
+        sortable=True,
+    )
+
+
+def metric_meanings(tables: StudyTables) -> list[tuple[str, str]]:
+    """Return each metric's name with what it is: in words, or the user's function and file."""
+    return [
+        (name, f"{own_name(what)} of {visible_text(without_folder(what).rpartition(':')[0])}")
+        if names_own_code(what)
+        else (name, READY_METRICS[what])
+        for name, what in tables.study.metrics.items()
+    ]
+
+
+def _interval_entry(gain: SeedMean) -> Entry:
+    text = f"{points(gain.low)} to {points(gain.high)}" if gain.has_interval else NO_NUMBER
+    return number_entry(text, gain.low)
+
+
+def _value_entry(mean: SeedMean, *, sign: bool = False) -> Entry:
+    """Return a mean and its interval; an en dash where there is no mean."""
+    if not mean.seeds:
+        return number_entry(NO_NUMBER, math.nan)
+    text = _number(mean.mean, sign=sign)
+    if mean.has_interval:
+        text += f" ({_number(mean.low, sign=sign)} to {_number(mean.high, sign=sign)})"
+    return number_entry(text, mean.mean)
+
+
+def _number(value: float, *, sign: bool = False) -> str:
+    """Return a number of unknown scale with four significant digits."""
+    return f"{value:{'+' if sign else ''}#.4g}".replace("-", MINUS)
