@@ -47,6 +47,7 @@ rule all:
         SUBSETS,
         SUBSET_TABLE,
         CELL_OUTPUTS,
+        WEIGHTS,
         TABLES,
         FIGURES,
         report=REPORT,
@@ -67,6 +68,7 @@ rule cells:
     """Every training of the study, without tables, figures and report."""
     input:
         CELL_OUTPUTS,
+        WEIGHTS,
     localrule: True
 
 

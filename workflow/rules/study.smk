@@ -46,7 +46,15 @@ from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.layers import explain_mixed_studies
-from smallmix.study.layout import CELL_FILES, COLLECTED_TABLES, DATASET_FILES, STUDY_TABLES, Folders, Layout
+from smallmix.study.layout import (
+    CELL_FILES,
+    COLLECTED_TABLES,
+    DATASET_FILES,
+    STUDY_TABLES,
+    WEIGHTS_FILE,
+    Folders,
+    Layout,
+)
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
 from smallmix.study.targets import TARGETS, explain_configfiles
@@ -124,6 +132,7 @@ STUDY_FILE = str(PATHS.study_file)
 SUBSETS = sorted({str(PATHS.subset(cell)) for cell in STUDY.cells})
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
 CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
+WEIGHTS = [f"{PATHS.cell(cell)}/{WEIGHTS_FILE}" for cell in STUDY.cells if STUDY.keeps_weights]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
 PUBLISHED = [str(find_published(STUDY.configuration["published"]))] if STUDY.configuration["published"] else []

@@ -3,6 +3,11 @@
 # Of the code that decides a cell's numbers; another method's or network's file is none of its business.
 TRAINING_CODE = {place: fingerprint_training(cell.value) for place, cell in CELLS.items()}
 
+# The trained network is an output where the study keeps it (keep.weights).
+KEPT_WEIGHTS = (
+    {"weights": f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/{WEIGHTS_FILE}"} if STUDY.keeps_weights else {}
+)
+
 SMALLEST_LAST = sorted(STUDY.sizes, reverse=True)
 
 
@@ -19,6 +24,7 @@ rule train_cell:
         # The user's files with methods and networks. Their content counts, by the parameter `code`; their times do not.
         own_code=ancient(local(OWN_CODE)),
     output:
+        **KEPT_WEIGHTS,
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
         predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",
         metrics=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/metrics.json",
@@ -44,6 +50,8 @@ rule train_cell:
         code=lambda wildcards: TRAINING_CODE[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
         # A site may ask for its GPUs by `gres` alone. (Snakemake does not track params that read resources.)
         gpus=lambda wildcards, resources: resources.gpu or int("gpu" in str(resources.get("gres", ""))),
+        # It decides no other output: where it is turned on, the file is missing, and where it is turned off, nothing runs.
+        keep=lambda wildcards, resources: "--keep-weights " if STUDY.keeps_weights else "",
     message:
         "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"
     shell:
@@ -51,4 +59,4 @@ rule train_cell:
         # exec: signals reach the trainer itself, which saves before it leaves.
         "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} --dataset {params.dataset} --subset {input.subset} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
-        "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"
+        "{params.keep}--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

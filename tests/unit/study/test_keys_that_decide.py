@@ -67,6 +67,7 @@ DECIDE_NOTHING = {
     "dataset.image-list.folder": "is where the images lie; checksums cover the arrays that are made of them",
     "dataset.image-list.identifier": "names a folder",
     "dataset.image-list.title": "is shown",
+    "keep.weights": "is which files are kept",
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }

@@ -30,6 +30,9 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--subset", type=Path, required=True, help="table of the cell's training images")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
+    parser.add_argument(
+        "--keep-weights", action="store_true", help="write the trained network, too, as model.safetensors"
+    )
     parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one GPU at once")
     add_training(parser)
 
@@ -63,6 +66,7 @@ def _train(arguments: argparse.Namespace) -> int:
             device="cpu" if gpus == 0 else arguments.device,
             checkpoint_seconds=arguments.checkpoint_seconds,
             gpus=tuple(available),
+            keep_weights=arguments.keep_weights,
         )
         refuse_other_data(cell, arguments.dataset, arguments.subset, arguments.output)
         patience = lock_patience(arguments.wait_for_lock, batch_job() is not None)

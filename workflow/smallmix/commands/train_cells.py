@@ -26,7 +26,8 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     cells.add_argument(
         "--jobs",
         type=Path,
-        help=f"a JSON list of jobs, each with {', '.join(JOB_KEYS)}: the cell's value and paths, as of train-cell",
+        help=f"a JSON list of jobs, each with {', '.join(JOB_KEYS)}: the cell's value and paths, as of train-cell; "
+        "keep_weights: true keeps the trained network",
     )
     parser.add_argument(
         "--cell",
@@ -107,6 +108,7 @@ def _jobs_of_study(arguments: argparse.Namespace, place: dict[str, Any]) -> dict
             dataset=layout.dataset,
             subset=layout.subset(cell),
             output=layout.cell(cell),
+            keep_weights=study.keeps_weights,
             **place,
         )
         for cell in cells
@@ -140,7 +142,10 @@ def _jobs_of_file(arguments: argparse.Namespace, place: dict[str, Any]) -> dict[
             raise ConfigurationError(
                 f"--jobs: two jobs of {arguments.jobs} have the output {output}. Give each its own."
             )
-        jobs[str(output)] = TrainingJob(cell=cell, dataset=dataset, subset=subset, output=output, **place)
+        keep = entry.get("keep_weights") is True
+        jobs[str(output)] = TrainingJob(
+            cell=cell, dataset=dataset, subset=subset, output=output, keep_weights=keep, **place
+        )
     return jobs
 
 
