@@ -17,6 +17,7 @@ import pytest
 import torch
 from smallmix.errors import SmallmixError, TrainingError
 from smallmix.science.network import build_network
+from smallmix.science.training_state import digest_weights
 from smallmix.study.layout import WEIGHTS_FILE
 from smallmix.training import train_cell as train_cell_module
 from smallmix.training.store import RECORD_FILES, StoreEntry
@@ -287,8 +288,23 @@ def test_a_network_that_is_another_one_now_is_refused(with_weights: Path) -> Non
     network = read_weights(with_weights / WEIGHTS_FILE)
     model = replace(network.description.cell.model, width=8)
     other = replace(network.description, cell=replace(network.description.cell, model=model))
-    with pytest.raises(SmallmixError, match=r"is not the one that was trained by smallmix 0: .*Use that version"):
+    with pytest.raises(SmallmixError) as raised:
         replace(network, description=other).build()
+    assert str(raised.value) == (
+        "the network preact-resnet18 of this smallmix is not the one that was trained by smallmix 0: stem.weight is "
+        "(4, 1, 3, 3) in the file and (8, 1, 3, 3) here. Use that version, or train again."
+    )
+    model = replace(network.description.cell.model, name="no-such-network")
+    gone = replace(network.description, cell=replace(network.description.cell, model=model))
+    with pytest.raises(SmallmixError, match=r"the network no-such-network of this smallmix is not the one"):
+        replace(network, description=gone).build()
+
+
+def test_the_built_network_has_the_weights_of_the_file(with_weights: Path) -> None:
+    network = read_weights(with_weights / WEIGHTS_FILE)
+    model = network.build()
+    assert not model.training
+    assert digest_weights(model.state_dict()) == network.description.weights_sha256
 
 
 def test_a_kill_anywhere_while_a_network_is_added_leaves_the_record_whole(

@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 
 from smallmix.datasets.description import DatasetDescription
-from smallmix.errors import SmallmixError
+from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import canonical_json, fingerprint_value
+from smallmix.own_code import names_own_code, own_file
 from smallmix.science.network import build_network
 from smallmix.science.training_state import digest_weights
 from smallmix.study.cell import Cell
+from smallmix.study.layout import WEIGHTS_FILE, Layout
+from smallmix.study.study import StudyCell
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # One key alone: the library writes several in an order that changes from process to process.
 METADATA_KEY = "smallmix"
+RESTORE = "Delete it and run its study again, which takes it from the store or trains the same network again."
 
 
 @dataclass(frozen=True)
@@ -111,15 +115,38 @@ class TrainedNetwork:
         """
         cell = self.description.cell.with_files(own_code)
         classes = len(self.description.classes)
+        if names_own_code(cell.model.name) and cell.model.file is None:
+            raise ConfigurationError(
+                f"the network {cell.model.name} is a user's own, and its file was not handed over. Give its path by "
+                f"--own-code {own_file(cell.model.name)}."
+            )
         try:
             model = build_network(cell.model, self.description.image_shape, classes, cell.seed)
-            model.load_state_dict(dict(self.tensors))
         except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as error:
-            raise SmallmixError(
-                f"the network {cell.model.name} of this smallmix is not the one that was trained by smallmix "
-                f"{self.description.version}: {str(error).splitlines()[0]} Use that version, or train again."
-            ) from error
+            raise SmallmixError(self._explain_other_network(str(error))) from error
+        state = model.state_dict()
+        wanted, found = _kinds(state), _kinds(self.tensors)
+        for name in dict.fromkeys([*wanted, *found]):
+            if wanted.get(name) != found.get(name):
+                reason = f"{name} is {found.get(name, 'not there')} in the file and {wanted.get(name, 'no part')} here"
+                raise SmallmixError(self._explain_other_network(reason))
+        # Not load_state_dict: a plain mapping lacks the versions of layers, and old layers would be taken for it.
+        for name, tensor in state.items():
+            tensor.copy_(self.tensors[name])
         return model.eval()
+
+    def _explain_other_network(self, reason: str) -> str:
+        name, version = self.description.cell.model.name, self.description.version
+        return (
+            f"the network {name} of this smallmix is not the one that was trained by smallmix {version}: {reason}. Use "
+            "that version, or train again."
+        )
+
+
+def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the shape of each tensor in words, and its type where that is not float32."""
+    types = {name: "" if one.dtype == torch.float32 else f" of {one.dtype}" for name, one in tensors.items()}
+    return {name: f"{tuple(one.shape)}{types[name]}" for name, one in tensors.items()}
 
 
 def require_safetensors() -> ModuleType:
@@ -173,4 +200,30 @@ def read_weights(path: Path) -> TrainedNetwork:
     return TrainedNetwork(description, tensors)
 
 
-RESTORE = "Delete it and run its study again, which takes it from the store or trains the same network again."
+def read_network_of(layout: Layout, cell: StudyCell) -> TrainedNetwork:
+    """Return the trained network of a study's cell, checked to be that of the cell's numbers.
+
+    Raises SmallmixError where there is none, where it is damaged, and where it is another training's.
+    """
+    folder = layout.cell(cell)
+    path = folder / WEIGHTS_FILE
+    if not path.exists():
+        name = layout.study.name
+        if layout.study.keeps_weights:
+            raise SmallmixError(f"there is no {path}: the cell {cell.id} is not trained yet. Run the study {name}.")
+        raise SmallmixError(
+            f"there is no {path}: study {name} keeps no networks. Write keep: {{weights: final}} into its "
+            "configuration, and run it again; its cells are trained once more, to the same weights."
+        )
+    network = read_weights(path)
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        of_numbers = str(metrics["weights_sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SmallmixError(
+            f"{folder / 'metrics.json'} cannot be read ({error}), and it says whose network lies beside it. Run the "
+            f"study {layout.study.name} again."
+        ) from error
+    if network.description.weights_sha256 != of_numbers:
+        raise SmallmixError(f"{path} is not the network that the numbers beside it are of. {RESTORE}")
+    return network
