@@ -55,6 +55,12 @@ def _store(arguments: argparse.Namespace) -> int:
     if arguments.action == "prune" and known.problems:
         raise _unknown_needs(known)
     trainings, now = read_store(known, store), time.time()
+    if store.is_symlink():
+        print(
+            f"smallmix: {store} is a link to {store.resolve()}; what studies of other projects need there is not known "
+            "here",
+            file=sys.stderr,
+        )
     if arguments.action == "list":
         return _list(trainings, store, known, now, as_json=arguments.json)
     return _prune(arguments, trainings, store, now)
