@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +17,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from smallmix.commands import train_cells as train_cells_command
+from smallmix.commands.outdated import adopt_layout
 from smallmix.errors import SmallmixError, TrainingError
+from smallmix.planning.start import keep_copied
 from smallmix.science.network import build_network
 from smallmix.science.training_state import digest_weights
 from smallmix.study.layout import WEIGHTS_FILE
+from smallmix.study.study import Study
 from smallmix.training import train_cell as train_cell_module
+from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FILES, StoreEntry
+from smallmix.training.train_cells import train_cells
 from smallmix.training.weights import read_weights
 
 from tests.tiny_cell import StopAtCheck, TinyData, forked, tiny_cell
+from tests.tiny_study import TinyStudy
 from tests.unit.training.test_store import kill_at, was_killed
 
 CELL = tiny_cell("images", iterations=12)
@@ -375,3 +384,69 @@ def test_the_network_is_read_before_it_is_needed_only_where_it_is_kept(
 
     monkeypatch.setattr(train_cell_module, "weights_file", refuse)
     data.train(CELL, tmp_path)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> TinyStudy:
+    """A study that keeps its networks."""
+    written = TinyStudy.write(tmp_path, iterations=12)
+    configuration = {**written.layout.study.configuration, "keep": {"weights": "final"}}
+    return TinyStudy(replace(written.layout, study=Study.from_configuration(configuration)))
+
+
+def test_a_result_of_older_code_is_adopted_with_its_network(study: TinyStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "n20/data-mix/seed0"
+    with monkeypatch.context() as older:
+        older.setattr(train_cell_module, "fingerprint_training", lambda cell: "older code")
+        study.train(place, keep_weights=True)
+    network = (study.layout.cell(study.cell(place)) / WEIGHTS_FILE).read_bytes()
+    target = study.entry(place)
+    assert not target.is_finished
+    assert adopt_layout(study.layout, False, False) == 0
+    assert target.serves(weights=True)
+    assert (target.finished / WEIGHTS_FILE).read_bytes() == network
+    lines: list[str] = []
+    train_cell_module.train_cell(study.job(place, keep_weights=True), StopRequest(), lines.append)
+    assert [line.partition(":")[0] for line in lines] == ["found in the store"]
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_copied_results_come_into_the_store_with_their_networks_if_these_are_whole(
+    study: TinyStudy, is_whole: bool
+) -> None:
+    place = "n20/data-mix/seed0"
+    study.train(place, keep_weights=True)
+    entry = study.entry(place)
+    shutil.rmtree(entry.folder)
+    path = study.layout.cell(study.cell(place)) / WEIGHTS_FILE
+    if not is_whole:
+        path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+    assert keep_copied(study.layout) == 1
+    assert entry.is_finished
+    assert entry.serves(weights=True) == is_whole
+
+
+def test_several_cells_of_one_process_keep_their_networks(data: TinyData, with_weights: Path, tmp_path: Path) -> None:
+    cells = {"kept": CELL, "not": tiny_cell(iterations=3)}
+    jobs = {
+        name: data.job(cell, tmp_path, output=tmp_path / name, keep_weights=name == "kept")
+        for name, cell in cells.items()
+    }
+    outcomes = train_cells(jobs, 2, StopRequest(), lambda line: None)
+    assert all(outcome.exit_code == 0 for outcome in outcomes.values())
+    assert (tmp_path / "kept" / WEIGHTS_FILE).read_bytes() == (with_weights / WEIGHTS_FILE).read_bytes()
+    assert not (tmp_path / "not" / WEIGHTS_FILE).exists()
+
+
+def test_a_list_of_jobs_and_a_study_say_which_networks_are_kept(study: TinyStudy, tmp_path: Path) -> None:
+    listed = [
+        {"cell": CELL.to_dict(), "dataset": "d", "subset": "s", "output": f"o{number}", **more}
+        for number, more in enumerate([{}, {"keep_weights": True}, {"keep_weights": False}])
+    ]
+    (tmp_path / "jobs.json").write_text(json.dumps(listed), encoding="utf-8")
+    study.layout.study_file.write_text(study.layout.study.to_json(), encoding="utf-8")
+    place = {"store": tmp_path, "version": "0"}
+    jobs = train_cells_command._jobs_of_file(Namespace(cell=None, jobs=tmp_path / "jobs.json"), place)
+    assert [job.keep_weights for job in jobs.values()] == [False, True, False]
+    jobs = train_cells_command._jobs_of_study(Namespace(cell=None, study=study.layout.study_file), place)
+    assert all(job.keep_weights for job in jobs.values())
