@@ -50,6 +50,7 @@ rule all:
         SUBSET_TABLE,
         TRIED,
         CELL_OUTPUTS,
+        WEIGHTS,
         TABLES,
         FIGURES,
         report=REPORT,
@@ -71,6 +72,7 @@ rule cells:
     """Every training of the study, without tables, figures and report."""
     input:
         CELL_OUTPUTS,
+        WEIGHTS,
     localrule: True
 
 

@@ -55,6 +55,7 @@ from smallmix.study.layout import (
     DATASET_FILES,
     METRIC_TABLES,
     STUDY_TABLES,
+    WEIGHTS_FILE,
     Folders,
     Layout,
 )
@@ -142,6 +143,7 @@ VALIDATION = [VALIDATION_TABLE] if STUDY.validation_images else []
 SUBSET_TABLE = f"{RESULTS}/subset_table.csv"
 PREDICTIONS = [f"{PATHS.cell(cell)}/predictions.npz" for cell in STUDY.cells]
 CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in CELL_FILES]
+WEIGHTS = [f"{PATHS.cell(cell)}/{WEIGHTS_FILE}" for cell in STUDY.cells if STUDY.keeps_weights]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
 PUBLISHED = [str(find_published(STUDY.configuration["published"]))] if STUDY.configuration["published"] else []

@@ -4,6 +4,11 @@
 TRAINING_CODE = {place: fingerprint_training(cell.value) for place, cell in CELLS.items()}
 WEIGHTS = [STUDY.weights_file] if STUDY.weights_file else []
 
+# The trained network is an output where the study keeps it (keep.weights).
+KEPT_WEIGHTS = (
+    {"weights": f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/{WEIGHTS_FILE}"} if STUDY.keeps_weights else {}
+)
+
 SMALLEST_LAST = sorted(STUDY.sizes, reverse=True)
 
 
@@ -23,6 +28,7 @@ rule train_cell:
         # The content counts, by its sha256 in the cell's value.
         weights=ancient(local(lambda wildcards: WEIGHTS)),
     output:
+        **KEPT_WEIGHTS,
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",
         predictions=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/predictions.npz",
         metrics=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/metrics.json",
@@ -48,6 +54,8 @@ rule train_cell:
         code=lambda wildcards: TRAINING_CODE[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
         # A site may ask for its GPUs by `gres` alone. (Snakemake does not track params that read resources.)
         gpus=lambda wildcards, resources: resources.gpu or int("gpu" in str(resources.get("gres", ""))),
+        # It decides no other output: where it is turned on, the file is missing, and where it is turned off, nothing runs.
+        keep=lambda wildcards, resources: "--keep-weights " if STUDY.keeps_weights else "",
     message:
         "training {wildcards.size} images, {wildcards.method}, seed {wildcards.seed}; follow it in {log}"
     shell:
@@ -56,4 +64,4 @@ rule train_cell:
         "exec {params.smallmix} train-cell --cell {params.cell:q} --own-code {input.own_code:q} {input.weights:q} "
         "--dataset {params.dataset} --subset {input.subset} --validation {input.validation} "
         "--store {params.store} --output {params.folder} --gpus {params.gpus} "
-        "--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"
+        "{params.keep}--cells-per-card {resources.cells_per_card} --wait-for-lock 604800 2> {log}"

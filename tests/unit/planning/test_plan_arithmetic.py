@@ -30,6 +30,7 @@ from smallmix.planning.cost import (
     evaluation_flops,
     result_bytes,
     training_flops,
+    weights_bytes,
 )
 from smallmix.planning.estimate import RunJobs
 from smallmix.planning.pace import Pace
@@ -109,6 +110,7 @@ def test_bytes_of_results_checkpoints_and_images(study: Study) -> None:
     assert result_bytes(large, DIGITS) == 2 * (500 * 10 * 2 + 50 * 90 + 8_000)
     assert result_bytes(small, DIGITS) == 2 * (500 * 10 * 2 + 3 * 90 + 8_000)
     assert checkpoint_bytes(large, DIGITS) == 3 * 2 * 4 * 19_718
+    assert weights_bytes(large, DIGITS) == 2 * 4 * 19_718
     assert dataset_bytes(DIGITS) == (1297 + 500) * (64 + 8)
 
 
@@ -182,6 +184,14 @@ def test_the_plan_adds_up(study: Study, tmp_path: Path) -> None:
     ) in lines
     assert "Disk: about 1.4 MB more." in lines
     assert any(line.startswith("Measured here: 9.6 ms a step, 15 GFLOP/s a cell, on cpu") for line in lines)
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_plan_says_how_large_kept_networks_are(study: Study, tmp_path: Path) -> None:
+    """Eight networks of 2 x 4 x 19,718 bytes are 1,261,952 of the 1,402,008 + 1,261,952 = 2,663,960 bytes."""
+    keeping = Study.from_configuration({**study.configuration, "keep": {"weights": "final"}})
+    lines = full_plan(keeping, tmp_path, Capacity(2), ()).splitlines()
+    assert "Disk: about 2.7 MB more, 1.3 MB of it for 8 networks (keep.weights: final)." in lines
 
 
 @pytest.mark.usefixtures("measured")

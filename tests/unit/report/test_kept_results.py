@@ -46,7 +46,7 @@ def test_everything_but_images_is_kept(finished: SyntheticStudy) -> None:
     files = kept(finished)
     described = {"Snakefile", "croissant.json", "ro-crate-metadata.json"}
     assert {name for name in files if not name.startswith("subsets/")} == {
-        *(*kept_results.COPIED, "history.csv", "report.html", "README.md"),
+        *(*kept_results.COPIED, "history.csv", "report.html", "README.md", "MODEL_CARD.md"),
         *described,
     }
     page = files["report.html"].decode()
@@ -79,9 +79,9 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     values = json.loads(json.dumps(finished.study.configuration))
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
     configuration.write_text(json.dumps(values), encoding="utf-8")
-    chosen = Namespace(studies=[str(configuration)], root=finished.root, output=folder, made_by=None)
+    chosen = Namespace(studies=[str(configuration)], root=finished.root, output=folder, made_by=None, weights=[])
     assert COMMANDS["keep"].run(chosen) == 0
-    assert "wrote 21 files" in capsys.readouterr().out  # 3 lists of images among them
+    assert "wrote 22 files" in capsys.readouterr().out  # 3 lists of images among them
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert written == {*kept(finished), "whole.yaml"}
     assert "subsets/n100.csv" in written

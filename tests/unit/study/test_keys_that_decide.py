@@ -101,6 +101,7 @@ DECIDE_NOTHING = {
     },
     "selection": "says which of the measured accuracies is shown; a run measures all of them",
     "metrics.seen": "is computed from predictions that are there",
+    "keep.weights": "is which files are kept",
     "published": "is what results are compared with",
     "compare_with": "is what results are compared with",
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.study.layout import CELL_FILES, STORE
-from smallmix.tables.collect import find_statuses
+from smallmix.study.study import Study
+from smallmix.tables.cell_status import CellStatus
+from smallmix.tables.collect import compare_origins, find_status, find_statuses, find_wanted
 from smallmix.training.store import StoreEntry, store_key
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
@@ -144,3 +147,42 @@ def test_the_quick_look_agrees_with_collection(
     prepare(made)
     quick, thorough = find_statuses(made.layout), collected(made)
     assert {place: one.status for place, one in quick.items()} == {one.cell.id: one.status for one in thorough.records}
+
+
+def keeping(made: SyntheticStudy) -> SyntheticStudy:
+    """The same study, which keeps its networks."""
+    study = Study.from_configuration({**made.study.configuration, "keep": {"weights": "final"}})
+    return replace(made, study=study)
+
+
+def test_a_study_that_keeps_its_networks_trains_again_what_the_store_has_without(made: SyntheticStudy) -> None:
+    """Its numbers stay current in the tables meanwhile: a network decides none."""
+    keep_in_store(made)
+    keeper = keeping(made)
+    found = status_by_origin(keeper)
+    assert (found.status, found.reason) == ("stale", "model.safetensors is missing")
+    assert found.needs_training
+    assert record(keeper).status == "current"
+    keeper.remove(PLACE)
+    found = status_by_origin(keeper)
+    assert found.status == "missing"
+    assert found.reason == "trained without keeping its network; the next run trains it again, to the same weights"
+    assert status_by_origin(made).status == "stored"
+
+
+def test_a_record_with_its_network_is_stored_for_both(made: SyntheticStudy) -> None:
+    keep_in_store_alone(made)
+    store_entry(made).add_weights(b"weights")
+    assert {status_by_origin(one).status for one in (made, keeping(made))} == {"stored"}
+
+
+def test_a_cell_with_its_network_is_current(made: SyntheticStudy) -> None:
+    (made.folder(PLACE) / "model.safetensors").write_bytes(b"weights")
+    assert status_by_origin(keeping(made)).status == "current"
+
+
+def status_by_origin(made: SyntheticStudy) -> CellStatus:
+    """What a plan and `status` take a cell for."""
+    cell = made.study.cell(PLACE)
+    wanted = find_wanted([cell], made.layout, made.code_fingerprint)[PLACE]
+    return find_status(made.layout, cell, wanted, compare_origins)

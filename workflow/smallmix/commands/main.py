@@ -31,6 +31,8 @@ FOR_PEOPLE = {
     "compare": "compare",
     "export": "export",
     "keep": "report",
+    "predict": "predict",
+    "store": "store",
     "adopt": "outdated",
     "discard": "outdated",
     "clean": "clean",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallmix.commands.options import (
     Command,
@@ -16,6 +18,9 @@ from smallmix.commands.options import (
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.project_files import PROJECT
 from smallmix.study.study_names import STUDIES, study_files
+
+if TYPE_CHECKING:
+    from smallmix.study.layout import Layout
 
 
 def _declare_plot(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +104,13 @@ def _declare_keep(parser: argparse.ArgumentParser) -> None:
     add_study_names(parser)
     parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
     parser.add_argument("--command", dest="made_by", help="the command to note (default: snakemake with these files)")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[],
+        metavar="CELL",
+        help="also the trained networks of these cells, such as n500/label-mix/seed0 (default: none)",
+    )
 
 
 def _keep(arguments: argparse.Namespace) -> int:
@@ -121,11 +133,29 @@ def _keep(arguments: argparse.Namespace) -> int:
     usual = run_command([folder / path.name if path in along else path for path in overlays])
     tables = load_tables(study, arguments.root)
     kept_along = {path.name: path.read_bytes() for path in along}
-    files = kept_files(tables, layout.results, layout.report / "figures", arguments.made_by or usual, kept_along)
+    networks = _networks(layout, arguments.weights)
+    figures = layout.report / "figures"
+    files = kept_files(tables, layout.results, figures, arguments.made_by or usual, kept_along, networks)
     for name, content in files.items():
         write_bytes(folder / name, content)
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")
     return 0
+
+
+def _networks(layout: Layout, places: Sequence[str]) -> dict[str, Path]:
+    """Return the files of the networks of some cells, each checked to be that of the cell's numbers, by the cells' ids.
+
+    Raises SmallmixError where a cell is none of the study's, or has no such network.
+    """
+    if not places:
+        return {}
+    from smallmix.study.layout import WEIGHTS_FILE
+    from smallmix.training.weights import read_network_of
+
+    cells = [layout.study.cell(place) for place in dict.fromkeys(places)]
+    for cell in cells:
+        read_network_of(layout, cell)
+    return {cell.id: layout.cell(cell) / WEIGHTS_FILE for cell in cells}
 
 
 COMMANDS = {

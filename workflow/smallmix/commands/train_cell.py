@@ -33,6 +33,9 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation", type=Path, nargs="?", help="table of the study's validation images, where it has any"
     )
+    parser.add_argument(
+        "--keep-weights", action="store_true", help="write the trained network, too, as model.safetensors"
+    )
     parser.add_argument("--cells-per-card", type=int, default=1, help="how many cells train on one GPU at once")
     add_training(parser)
 
@@ -67,6 +70,7 @@ def _train(arguments: argparse.Namespace) -> int:
             checkpoint_seconds=arguments.checkpoint_seconds,
             gpus=tuple(available),
             validation=arguments.validation,
+            keep_weights=arguments.keep_weights,
         )
         refuse_other_data(cell, job.dataset, job.subset, job.output, job.validation)
         patience = lock_patience(arguments.wait_for_lock, batch_job() is not None)

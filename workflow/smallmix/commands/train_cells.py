@@ -27,7 +27,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=Path,
         help=f"a JSON list of jobs, each with {', '.join(JOB_KEYS)}: the cell's value and paths, as of train-cell "
-        "(and validation, where the cell has validation images)",
+        "(and validation, where the cell has validation images); keep_weights: true keeps the trained network",
     )
     parser.add_argument(
         "--cell",
@@ -109,6 +109,7 @@ def _jobs_of_study(arguments: argparse.Namespace, place: dict[str, Any]) -> dict
             subset=layout.subset(cell),
             output=layout.cell(cell),
             validation=layout.validation,
+            keep_weights=study.keeps_weights,
             **place,
         )
         for cell in cells
@@ -143,8 +144,15 @@ def _jobs_of_file(arguments: argparse.Namespace, place: dict[str, Any]) -> dict[
             raise ConfigurationError(
                 f"--jobs: two jobs of {arguments.jobs} have the output {output}. Give each its own."
             )
+        keep = entry.get("keep_weights") is True
         jobs[str(output)] = TrainingJob(
-            cell=cell, dataset=dataset, subset=subset, output=output, validation=validation, **place
+            cell=cell,
+            dataset=dataset,
+            subset=subset,
+            output=output,
+            validation=validation,
+            keep_weights=keep,
+            **place,
         )
     return jobs
 

@@ -95,6 +95,14 @@ def result_bytes(cell: Cell, images: ImagesInNumbers) -> int:
     return 2 * (images.test_count * images.classes * 2 + evaluations(cell) * BYTES_A_HISTORY_ROW + 8_000)
 
 
+def weights_bytes(cell: Cell, images: ImagesInNumbers) -> int:
+    """Return the bytes of a cell's trained network (float32), in the store and in the study's folder.
+
+    Running statistics and the file's header are left out: a thousandth of the article's network.
+    """
+    return 2 * 4 * cost_of_network(cell, images).parameters
+
+
 def checkpoint_bytes(cell: Cell, images: ImagesInNumbers) -> int:
     """Return the bytes of a running cell's checkpoints: weights and momentum (float32) of newest, previous and next."""
     return 3 * 2 * 4 * cost_of_network(cell, images).parameters

@@ -18,6 +18,7 @@ from smallmix.planning.cost import (
     operations,
     result_bytes,
     training_flops,
+    weights_bytes,
 )
 from smallmix.planning.estimate import Estimate, RunJobs, StudyState, about, estimate_run, study_pace
 from smallmix.planning.pace import keep_pace
@@ -178,6 +179,9 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     estimate = estimate_run(state, jobs, capacity, pace)
     running = max((checkpoint_bytes(cell.value, state.images) for cell in cells), default=0) * at_once
     disk = sum(result_bytes(cell.value, state.images) for cell in cells) + running
+    networks = [cell for cell in cells if study.keeps_weights]
+    kept = sum(weights_bytes(cell.value, state.images) for cell in networks)
+    disk += kept
     disk += 0 if state.fetched else dataset_bytes(state.images)
     total_iterations = sum(cell.value.iterations for cell in cells)
     training = sum(training_flops(cell.value, state.images) for cell in cells)
@@ -207,7 +211,8 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
             lines.append(
                 f"With --cores all: {faster.duration()}, with {state.at_once(all_cores, cells)} cells at once."
             )
-    lines.append(f"Disk: about {describe_bytes(disk)} more.")
+    of_networks = f", {describe_bytes(kept)} of it for {count_of(len(networks), 'network')} (keep.weights: final)"
+    lines.append(f"Disk: about {describe_bytes(disk)} more{of_networks if networks else ''}.")
     if unusable is not None:
         lines.append(f"Warning: {unusable}")
     done = [cell for cell in everything if state.statuses[cell.id].status == "current"]

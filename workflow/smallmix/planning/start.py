@@ -28,7 +28,7 @@ from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.command_lines import smallmix_command
-from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
+from smallmix.study.layout import CELL_FILES, DATASET_FILES, WEIGHTS_FILE, Layout
 from smallmix.study.own_images import own_images
 from smallmix.study.study import StudyCell
 from smallmix.study.study_names import words_for
@@ -194,12 +194,25 @@ def keep_copied(layout: Layout) -> int:
         with contextlib.suppress(SmallmixError, OSError):  # another process, a full disk: it stays where it is
             entry.acquire()
             try:
-                entry.finish({name: (folder / name).read_bytes() for name in CELL_FILES})
+                names = (*CELL_FILES, WEIGHTS_FILE) if _has_own_weights(folder, metrics) else CELL_FILES
+                entry.finish({name: (folder / name).read_bytes() for name in names})
                 entry.log("taken over from results that were copied here")
                 kept += 1
             finally:
                 entry.release()
     return kept
+
+
+def _has_own_weights(folder: Path, metrics: Mapping[str, Any]) -> bool:
+    """Return whether a cell's folder has the trained network that its numbers are of, undamaged."""
+    if not (folder / WEIGHTS_FILE).exists():
+        return False
+    try:
+        from smallmix.training.weights import read_weights
+
+        return read_weights(folder / WEIGHTS_FILE).description.weights_sha256 == metrics.get("weights_sha256")
+    except (ImportError, SmallmixError):  # Snakemake without PyTorch cannot judge it
+        return False
 
 
 def find_outdated(layout: Layout) -> list[Path]:

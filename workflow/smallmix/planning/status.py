@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from smallmix.file_locks import HeldLocks
 from smallmix.planning.time_left import Measured, Unfinished, cells_seconds_left, side_by_side
-from smallmix.study.layout import CELL_FILES, Layout
+from smallmix.study.layout import Layout
 from smallmix.study.study import StudyCell
 from smallmix.tables.cell_status import CellStatus, UnusableFile, WantedFingerprints, read_metrics
 from smallmix.tables.collect import compare_origins, find_status, find_wanted
@@ -189,7 +189,7 @@ class StatusReader:
 
     def _watch(self, cell: StudyCell, locks: HeldLocks, now: float) -> CellWatch:
         folder, wanted = self._layout.cell(cell), self._wanted[cell.id]
-        signature = _signature([folder / name for name in CELL_FILES])
+        signature = _signature([folder / name for name in self._layout.cell_files])
         known = self._current.get(cell.id)
         if known is not None and known[0] == signature:
             return known[1]

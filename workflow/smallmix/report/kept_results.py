@@ -1,7 +1,8 @@
 """A finished study's numbers in a few small files for version control: no image, no checkpoint, no network.
 
-Beside them: configuration, command, data, hardware, versions and selection rule, to trust and redo them. The folder is
-a run crate (ro-crate-metadata.json), and its subsets have Croissant metadata.
+Beside them: configuration, command, data, hardware, versions and selection rule, to trust and redo them, and a model
+card. Trained networks are kept only if they are asked for. The folder is a run crate (ro-crate-metadata.json), and its
+subsets have Croissant metadata.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from smallmix.errors import SmallmixError
 from smallmix.project_files import PROJECT
 from smallmix.report.citation import read_citation
 from smallmix.report.croissant import choose_subsets, describe_subsets, subset_places
+from smallmix.report.model_card import CARD_FILE, KeptNetwork, describe_networks
 from smallmix.report.page import render_page
 from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
@@ -24,7 +26,7 @@ from smallmix.study.study import Study
 from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
-from smallmix.wording import NO_NUMBER, percent_number
+from smallmix.wording import NO_NUMBER, count_of, percent_number
 
 LARGEST = 5_000_000  # bytes, all files together
 COPIED = (
@@ -60,11 +62,14 @@ def kept_files(
     figures: Path,
     command: str,
     along: Mapping[str, bytes] = MappingProxyType({}),
+    networks: Mapping[str, Path] = MappingProxyType({}),
 ) -> dict[str, bytes]:
     """Return the files to keep, by name. `source` is the study's folder of tables, `figures` that of its drawn figures.
 
-    `along` are the configuration files that go with them. A name may begin with a folder: subsets/n100.csv.
-    Raises SmallmixError where the study is not finished or the files are larger than 5 MB.
+    `along` are the configuration files that go with them. `networks` are files of trained networks to keep, by the ids
+    of their cells. A name may begin with a folder: subsets/n100.csv.
+    Raises SmallmixError where the study is not finished, where a network is damaged, or where the files, but for the
+    networks, are larger than 5 MB.
     """
     waiting = tables.cells[tables.cells["status"] != "current"]
     if len(waiting) or tables.metrics.empty:
@@ -76,13 +81,16 @@ def kept_files(
     files["history.csv"] = thin_history(tables.history).to_csv(index=False, lineterminator="\n").encode()
     reason = "left out here, because it shows images of the data set"
     files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}).encode()
-    files["README.md"] = describe_kept(tables, command).encode()
+    weights = {_network_file(place): _read(path) for place, path in networks.items()}
+    described = {_network_file(place): _describe_network(place, path) for place, path in networks.items()}
+    files["README.md"] = describe_kept(tables, command, networks=len(networks)).encode()
+    files[CARD_FILE] = describe_networks(tables, described).encode()
     subsets = choose_subsets({name: _read(source / name) for name in subset_places(tables.study)})
     citation = read_citation()
     files |= subsets
     files["croissant.json"] = describe_subsets(tables, subsets, citation).encode()
     files |= {WORKFLOW_FILE: _read(PROJECT / WORKFLOW_FILE), **along}
-    files[METADATA_FILE] = describe_run(tables, files, command, citation).encode()
+    files[METADATA_FILE] = describe_run(tables, {**files, **weights}, command, citation).encode()
     size = sum(map(len, files.values()))
     if size > LARGEST:
         largest = max(files, key=lambda name: len(files[name]))
@@ -90,7 +98,18 @@ def kept_files(
             f"the results of {tables.study.name} would take {size / 1e6:.1f} MB, most of it {largest}; "
             f"{LARGEST / 1e6:.0f} MB are the limit. Keep a study with fewer cells."
         )
-    return files
+    return {**files, **weights}
+
+
+def _network_file(place: str) -> str:
+    """Return the name in the folder of the network of a cell such as n500/label-mix/seed0."""
+    return f"networks/{place.replace('/', '-')}.safetensors"
+
+
+def _describe_network(place: str, path: Path) -> KeptNetwork:
+    from smallmix.training.weights import read_weights
+
+    return KeptNetwork(place, read_weights(path).description.weights_sha256, path.stat().st_size)
 
 
 def thin_history(history: pd.DataFrame, limit: int = POINTS_PER_LINE) -> pd.DataFrame:
@@ -102,7 +121,7 @@ def thin_history(history: pd.DataFrame, limit: int = POINTS_PER_LINE) -> pd.Data
     return pd.concat(parts) if parts else history
 
 
-def describe_kept(tables: StudyTables, command: str) -> str:
+def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
     """Return the README of the folder: what was run, on what, and what came out."""
     study = tables.study
     rows: Mapping[str, str] = {
@@ -132,10 +151,11 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         "`comparison.csv` and `claims.csv` the statistics, `per_class.csv` and `class_summary.csv` the accuracy on "
         "each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics that the configuration adds, "
         "`study.json` the configuration, `provenance.json` machines, "
-        "versions and times. `subsets/` lists the training images of the smaller sizes, which `croissant.json` "
-        f"describes. `{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
+        f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
+        "images of the smaller sizes, which `croissant.json` describes. "
+        f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
         "",
-        _what_is_not_kept(study),
+        _what_is_not_kept(study, networks),
         "",
         "| what identifies them | |",
         "|---|---|",
@@ -156,11 +176,16 @@ def _explain_rules(tables: StudyTables) -> str:
     return f"*{text[1].upper()}{text[2:]}."
 
 
-def _what_is_not_kept(study: Study) -> str:
+def _what_is_not_kept(study: Study, networks: int) -> str:
     """Say what a reader would need beside these files to check or redo the numbers."""
     text = (
         "Not kept: images, predictions and weights, so the calibration and the last accuracy cannot be computed anew."
     )
+    if networks:
+        text = (
+            f"Of {count_of(len(study.cells), 'trained network')}, {networks:,} {'is' if networks == 1 else 'are'} kept "
+            "in `networks/`. Not kept: images, predictions and the other weights."
+        )
     if own_images(study.configuration["dataset"]) is None:
         return text
     return (

@@ -50,6 +50,7 @@ DESCRIPTIONS = {
     "provenance.json": "Machines, versions and times.",
     PAGE: "The report.",
     "README.md": "What was run, on what, and what came out.",
+    "MODEL_CARD.md": "The model card of the trained networks.",
     "croissant.json": "Croissant metadata of the subsets.",
 }
 MEDIA_TYPES = {
@@ -148,6 +149,8 @@ def _media(name: str) -> dict[str, str]:
 
 
 def _other_description(name: str) -> str:
+    if name.startswith("networks/"):
+        return "The trained network of one cell, in the format safetensors."
     return "The training images of one subset." if name.startswith("subsets/") else "A configuration file of the study."
 
 

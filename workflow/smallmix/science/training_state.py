@@ -124,11 +124,7 @@ class TrainingState:
 
     def weights_sha256(self) -> str:
         """Return the sha256 of all weights and running statistics, by name: equal digests mean equal networks."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return digest_weights(self.model.state_dict())
 
     def momentum(self) -> list[Tensor]:
         """Return the momentum of each trained weight, in the order of the model's parameters."""
@@ -146,3 +142,12 @@ class TrainingState:
 def expected_digests(iteration: int) -> list[int]:
     """Return the iterations after which a training that has taken `iteration` steps has noted digests."""
     return [moment for moment in DIGEST_ITERATIONS if moment <= iteration]
+
+
+def digest_weights(tensors: Mapping[str, Tensor]) -> str:
+    """Return the sha256 of a network's tensors by name, shape and type, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -19,7 +19,7 @@ KEPT_REPORTS = ("reference", "bench")
 NAME = r"[a-z0-9][a-z0-9-]*"
 TEMPORARY = r"(\.partial-[^/]+)"
 TABLES = rf"(study\.json|subset_table\.csv|{'|'.join(map(re.escape, STUDY_TABLES))})"
-CELL = r"(history\.csv|metrics\.json|predictions\.npz|failure\.json)"
+CELL = r"(history\.csv|metrics\.json|predictions\.npz|model\.safetensors|failure\.json)"
 MADE = {
     "results": re.compile(
         rf"store/[0-9a-f]+/.+|slots/.+|{NAME}/(so-far/)?{TABLES}|{NAME}/subsets/n\d+(-seed\d+)?\.csv"

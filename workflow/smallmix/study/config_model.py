@@ -27,6 +27,7 @@ from smallmix.study.config_sections import (
     Budget,
     Dataset,
     Evaluation,
+    Keep,
     Method,
     Metric,
     Model,
@@ -115,6 +116,7 @@ class Configuration(Section):
             "x-form": "a key is `default` or a training-set size such as 500",
         },
     )
+    keep: Keep = section("What of the trained networks is kept.")
     published: FilePath | None = Field(
         None, description="A file with published numbers and claims to compare with; null for none."
     )

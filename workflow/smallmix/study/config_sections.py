@@ -499,3 +499,14 @@ class Budget(Section):
     @model_serializer(mode="wrap")
     def _stated_unit(self, serialize: SerializerFunctionWrapHandler) -> dict[str, int]:
         return {unit: amount for unit, amount in serialize(self).items() if amount is not None}
+
+
+class Keep(Section):
+    """What of the trained networks is kept."""
+
+    weights: Literal["none", "final"] = Field(
+        "none",
+        description="final writes the trained network (weights and running statistics at the end of the budget) to "
+        "model.safetensors in each cell's folder. `smallmix predict` uses it. Decides no number: a cell that was "
+        "trained without is trained again to the same bytes. none keeps no networks. `plan` says the size on disk.",
+    )

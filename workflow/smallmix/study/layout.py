@@ -31,6 +31,7 @@ STUDY_TABLES = (
     *METRIC_TABLES,
 )
 CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
+WEIGHTS_FILE = "model.safetensors"  # the trained network, beside them where the study keeps it
 
 # results/store, results/slots, reports/reference, reports/bench and logs/datasets lie beside the folders of studies.
 RESERVED_STUDIES = ("store", "partial", "slots", "reference", "bench", "datasets")
@@ -141,6 +142,11 @@ class Layout:
     def cell(self, cell: StudyCell) -> Path:
         """Return the cell's folder."""
         return self.results / "cells" / cell.id
+
+    @property
+    def cell_files(self) -> tuple[str, ...]:
+        """Return the names of the files that a finished cell of this study has."""
+        return (*CELL_FILES, WEIGHTS_FILE) if self.study.keeps_weights else CELL_FILES
 
 
 def explain_overlap(folder: str, identifier: str, root: Path = Path()) -> str | None:

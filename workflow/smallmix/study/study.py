@@ -112,6 +112,11 @@ class Study:
         return tuple(sorted({own_file(name) for name in self.metrics.values() if names_own_code(name)}))
 
     @property
+    def keeps_weights(self) -> bool:
+        """Return whether the trained networks are kept. It is no part of a cell's value."""
+        return str(self.configuration.get("keep", {}).get("weights", "none")) == "final"
+
+    @property
     def redraws_subsets(self) -> bool:
         """Return whether each seed has a subset of its own."""
         return bool(self.configuration["subsets"]["redraw_per_seed"])

@@ -30,11 +30,15 @@ class UnusableFile(Exception):
 
 @dataclass(frozen=True)
 class WantedFingerprints:
-    """What a current cell was made from: the training code, and the data (or why the data cannot be fingerprinted)."""
+    """What a current cell was made from: the training code, and the data (or why the data cannot be fingerprinted).
+
+    `weights` says that the study keeps the trained networks.
+    """
 
     code: str
     data: str | None
     data_problem: str = ""
+    weights: bool = False
 
 
 @dataclass(frozen=True)

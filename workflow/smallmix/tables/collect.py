@@ -18,7 +18,7 @@ from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.errors import DatasetError, SmallmixError
 from smallmix.study.cell import Cell
-from smallmix.study.layout import CELL_FILES, Folders, Layout
+from smallmix.study.layout import CELL_FILES, WEIGHTS_FILE, Folders, Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import (
     CellStatus,
@@ -33,6 +33,7 @@ from smallmix.training.store import StoreEntry, store_key
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
 NOT_TRAINED = "not trained yet"
+TRAINED_WITHOUT_WEIGHTS = "trained without keeping its network; the next run trains it again, to the same weights"
 TRAINING_RULE = "train_cell"
 CELLS_SHOWN = 20
 
@@ -121,7 +122,8 @@ def find_wanted(
                 data[subset] = fingerprint_data(subset, layout.dataset, layout.validation), ""
             except DatasetError as error:
                 data[subset] = None, str(error)
-        wanted[cell.id] = WantedFingerprints(code_fingerprint or training_code(cell.value), *data[subset])
+        code = code_fingerprint or training_code(cell.value)
+        wanted[cell.id] = WantedFingerprints(code, *data[subset], weights=layout.study.keeps_weights)
     return wanted
 
 
@@ -146,7 +148,8 @@ def compare_origins(cell: StudyCell, folder: Path, wanted: WantedFingerprints) -
         found = [str(error)]
     if wanted.data is None:
         found.append(f"its training images cannot be checked: {wanted.data_problem}")
-    found += [f"{name} is missing" for name in CELL_FILES if not (folder / name).exists()]
+    files = (*CELL_FILES, WEIGHTS_FILE) if wanted.weights else CELL_FILES
+    found += [f"{name} is missing" for name in files if not (folder / name).exists()]
     reason = "; ".join(found)
     return CellStatus(cell, "stale", reason, files_problem=reason) if found else CellStatus(cell, "current")
 
@@ -167,7 +170,8 @@ def find_status(layout: Layout, cell: StudyCell, wanted: WantedFingerprints, jud
     attempt = _find_attempt(folder, cell.value, entry)
     has_checkpoint = entry is not None and entry.has_checkpoint
     about = CellStatus(cell, "missing", attempt.reason, files_problem, has_checkpoint, attempt.log_tail)
-    if entry is not None and (entry.finished / "checksums.json").exists():
+    is_trained = entry is not None and entry.has_record
+    if entry is not None and is_trained and (entry.keeps_weights or not wanted.weights):
         why = files_problem or (attempt.reason if attempt.ended == "failed" else "")
         reason = "trained already; the next run copies it from the store" + (f" ({why})" if why else "")
         return replace(about, status="stored", reason=reason, log_tail=())
@@ -178,6 +182,8 @@ def find_status(layout: Layout, cell: StudyCell, wanted: WantedFingerprints, jud
     if has_checkpoint:
         reason = attempt.reason if attempt.reason != NOT_TRAINED else "its training continues from a checkpoint"
         return replace(about, status="resumable", reason=reason)
+    if is_trained:
+        return replace(about, reason=TRAINED_WITHOUT_WEIGHTS)
     return about
 
 

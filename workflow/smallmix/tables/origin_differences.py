@@ -11,7 +11,7 @@ from smallmix.study.study import Study
 from smallmix.tables.cell_status import Collection
 from smallmix.tables.collected_tables import HARDWARE_KEYS, VERSION_KEYS
 
-NAMES = ("study", "title", "description")  # which differ in any two studies
+NAMES = ("study", "title", "description", "keep.weights")  # which differ in any two studies, or decide no number
 ABSENT = "none"
 CODE = "training code"
 DIGITS_SHOWN = 16  # of a fingerprint

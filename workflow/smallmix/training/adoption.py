@@ -25,7 +25,7 @@ from smallmix.science.batch_plan import schedule_sha256
 from smallmix.science.history import history_csv
 from smallmix.science.results import NonFiniteEvaluation, evaluate_training
 from smallmix.science.training_state import TrainingState
-from smallmix.study.layout import Layout
+from smallmix.study.layout import WEIGHTS_FILE, Layout
 from smallmix.study.study import StudyCell
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.hardware import choose_device
@@ -206,6 +206,8 @@ def adopt(verdict: Verdict, version: str, report: Callable[[str], None]) -> int:
             "adopted_from": [*old.get("adopted_from", []), note],
         }
         content = {name: (record.entry.finished / name).read_bytes() for name in RECORD_FILES}
+        if record.entry.keeps_weights and record.entry.explain_lost_weights() is None:
+            content[WEIGHTS_FILE] = (record.entry.finished / WEIGHTS_FILE).read_bytes()
         content["metrics.json"] = (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode("ascii")
         try:
             record.target.acquire()

@@ -1,8 +1,9 @@
 """The store: trainings addressed by what decides their result.
 
-results/store/<key>/ holds one training: its lock, checkpoints, lasting log and, at the end, the finished record. The
-key is a hash of the cell's value, the training data, the training code and the format of the record, so a stale
-checkpoint cannot be picked up, a reverted change is found again, and equal cells of different studies are trained once.
+results/store/<key>/ holds one training: its lock, what it trains (cell.json), checkpoints, lasting log and, at the end,
+the finished record. The trained network is part of a record where a study asked for it. The key is a hash of the cell's
+value, the training data, the training code and the format of the record, so a stale checkpoint cannot be picked up, a
+reverted change is found again, and equal cells of different studies are trained once.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import os
 import re
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from smallmix import atomic_files
 from smallmix.errors import CellBusyError, SmallmixError
 from smallmix.file_locks import FileLock, HeldLocks, NoFileLocksError
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.study.cell import Cell
+from smallmix.study.layout import WEIGHTS_FILE
 
 RECORD_FORMAT = 3
 RECORD_FILES = ("history.csv", "predictions.npz", "metrics.json")  # in the order of publishing
@@ -73,6 +75,11 @@ class StoreEntry:
     def finished(self) -> Path:
         """Return the folder of the finished record."""
         return self.folder / "finished"
+
+    @property
+    def description_file(self) -> Path:
+        """Return the file that says what is trained here."""
+        return self.folder / "cell.json"
 
     @property
     def has_checkpoint(self) -> bool:
@@ -147,34 +154,60 @@ class StoreEntry:
         return []
 
     @property
+    def has_record(self) -> bool:
+        """Return whether a finished record is there, whole or not."""
+        return (self.finished / "checksums.json").exists()
+
+    @property
     def is_finished(self) -> bool:
         """Return whether the record is there, is this training's, and has the files that were written (checksums)."""
-        return self._has_record and self.find_damage() is None
+        return self.has_record and self.find_damage() is None
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Return whether the finished record has a trained network, whole or not."""
+        return self.has_record and (self.finished / WEIGHTS_FILE).exists()
+
+    def serves(self, *, weights: bool) -> bool:
+        """Return whether nothing is to be trained: the record is whole and, with `weights`, its network, too."""
+        return self.is_finished and not (weights and self.explain_lost_weights())
 
     def find_damage(self) -> str | None:
         """Say what is wrong with a finished record; None where it is whole, or where there is none."""
-        if not self._has_record:
-            return None
-        try:
-            manifest = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
-            if manifest["key"] != self.folder.name:
-                return "it is another training's"
-            for name in RECORD_FILES:
-                if fingerprint_file(self.finished / name) != manifest["files"][name]:
-                    return f"{name} is not the file that was written (checksum)"
-        except OSError as error:
-            return f"{Path(str(error.filename)).name} cannot be read ({error.strerror})"
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return "checksums.json is damaged"
-        return None
+        return self._compare_checksums(RECORD_FILES) if self.has_record else None
+
+    def explain_lost_weights(self) -> str | None:
+        """Say why a finished record cannot give the trained network; None where it can."""
+        if not self.keeps_weights:
+            return "its network was not kept"
+        return self._compare_checksums((WEIGHTS_FILE,))
+
+    def describe(self, cell: Cell, data_fingerprint: str, code_fingerprint: str) -> None:
+        """Note what is trained here, for `store list`; the key tells it only to who knows the cell."""
+        origin = {"cell": cell.to_dict(), "data_fingerprint": data_fingerprint, "code_fingerprint": code_fingerprint}
+        with contextlib.suppress(SmallmixError):  # a full disk must not end a training over its description
+            if not self.description_file.exists():
+                atomic_files.write_text(self.description_file, canonical_json(origin) + "\n")
 
     def finish(self, record: dict[str, bytes]) -> None:
-        """Write the finished record, its checksums last, and remove the checkpoints, which nothing needs any more."""
-        for name in RECORD_FILES:
+        """Write the finished record, its checksums last, and remove the checkpoints, which nothing needs any more.
+
+        `record` has the content of RECORD_FILES, and of WEIGHTS_FILE where the trained network is kept.
+        """
+        names = [name for name in (WEIGHTS_FILE, *RECORD_FILES) if name in record or name in RECORD_FILES]
+        for name in names:
             atomic_files.write_bytes(self.finished / name, record[name])
-        files: dict[str, Any] = {name: fingerprint_file(self.finished / name) for name in RECORD_FILES}
-        manifest = canonical_json({"key": self.folder.name, "files": files})
-        atomic_files.write_text(self.finished / "checksums.json", manifest + "\n")
+        self._seal({name: fingerprint_file(self.finished / name) for name in names})
+        if WEIGHTS_FILE not in record:  # of a record that this one replaces
+            with contextlib.suppress(OSError):
+                (self.finished / WEIGHTS_FILE).unlink(missing_ok=True)
+        self.discard_checkpoints()
+
+    def add_weights(self, weights: bytes) -> None:
+        """Add the trained network to a whole record that lacks it, and remove the checkpoints."""
+        manifest = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
+        atomic_files.write_bytes(self.finished / WEIGHTS_FILE, weights)
+        self._seal({**manifest["files"], WEIGHTS_FILE: fingerprint_file(self.finished / WEIGHTS_FILE)})
         self.discard_checkpoints()
 
     def discard_checkpoints(self) -> None:
@@ -189,18 +222,39 @@ class StoreEntry:
         with contextlib.suppress(OSError):
             self.progress_file.unlink(missing_ok=True)
 
-    def publish(self, output: Path) -> None:
-        """Copy the finished record to a study's cell folder, metrics.json last: it says that the cell is complete."""
+    def publish(self, output: Path, *, weights: bool = False) -> None:
+        """Copy the finished record to a study's cell folder, metrics.json last: it says that the cell is complete.
+
+        With `weights`, the trained network is copied, too; else one that lies there from before is removed.
+        """
         atomic_files.remove_stale_temporaries(output, older_than_seconds=STALE_OUTPUT_SECONDS)
         # An older one must not vouch for newer files beside it, should the copying stop half way.
         remove_file(output / "metrics.json")
-        for name in RECORD_FILES:
+        if not weights:
+            remove_file(output / WEIGHTS_FILE)
+        for name in (WEIGHTS_FILE, *RECORD_FILES) if weights else RECORD_FILES:
             atomic_files.copy_file(self.finished / name, output / name)
         remove_file(output / "failure.json")
 
-    @property
-    def _has_record(self) -> bool:
-        return (self.finished / "checksums.json").exists()
+    def _compare_checksums(self, names: Sequence[str]) -> str | None:
+        """Say which of these files of the record is not the one that was written; None where all are."""
+        try:
+            manifest = json.loads((self.finished / "checksums.json").read_text(encoding="utf-8"))
+            if manifest["key"] != self.folder.name:
+                return "it is another training's"
+            for name in names:
+                if fingerprint_file(self.finished / name) != manifest["files"].get(name):
+                    return f"{name} is not the file that was written (checksum)"
+        except OSError as error:
+            return f"{Path(str(error.filename)).name} cannot be read ({error.strerror})"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return "checksums.json is damaged"
+        return None
+
+    def _seal(self, files: Mapping[str, str]) -> None:
+        """Write the checksums of the record's files, by which it counts as finished."""
+        manifest = canonical_json({"key": self.folder.name, "files": files})
+        atomic_files.write_text(self.finished / "checksums.json", manifest + "\n")
 
     def _try_to_lock(self) -> str | None:
         """Take the lock. Return None, or who holds it."""

@@ -23,6 +23,7 @@ import torch
 from smallmix import atomic_files
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
+from smallmix.datasets.description import load_description
 from smallmix.errors import CellBusyError, Interrupted, SmallmixError, TrainingError
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.evaluation import Evaluation, stored_logits
@@ -30,6 +31,7 @@ from smallmix.science.history import history_csv
 from smallmix.science.results import final_numbers
 from smallmix.science.training_state import TrainingState
 from smallmix.study.cell import Cell
+from smallmix.study.layout import WEIGHTS_FILE
 from smallmix.training.cell_data import load_training_data
 from smallmix.training.checkpoint import resume_from_checkpoint, save_checkpoint
 from smallmix.training.hardware import DeviceChoice, choose_device, describe_device, describe_tf32, peak_memory
@@ -49,7 +51,9 @@ from smallmix.training.progress import ProgressFile
 from smallmix.training.resumable import ResumableTraining
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FORMAT, StoreEntry, remove_file, store_key
+from smallmix.training.stored_weights import OtherWeights, WantedWeights
 from smallmix.training.training_loop import Turns, finish, train
+from smallmix.training.weights import NetworkDescription, require_safetensors, weights_file
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class TrainingJob:
     checkpoint_seconds: float = 60.0
     gpus: tuple[str, ...] = ()  # counted where it runs; a training that cannot use them says so
     validation: Path | None = None  # the table of the validation images, where the cell has any
+    keep_weights: bool = False  # the trained network becomes an output, which changes no other one
 
 
 def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> None:
@@ -75,6 +80,8 @@ def train_cell(job: TrainingJob, stop: StopRequest, report: Callable[[str], None
 
 def train_cell_in_turns(job: TrainingJob, stop: StopRequest, report: Callable[[str], None]) -> Turns[None]:
     """Bring history.csv, metrics.json and predictions.npz of the cell into `job.output`, a step a turn.
+
+    With `job.keep_weights`, also model.safetensors.
 
     Raises CellBusyError where another process trains this cell, Interrupted after a signal, TrainingError on training
     errors, SmallmixError on full disks and the like. Whatever ends a training, but for the first two, is also written
@@ -116,22 +123,36 @@ def _bring_record(
         _log(entry, line)
 
     found = f"found in the store: {entry.folder.name} (equal cell, data and code); nothing to train"
-    if entry.is_finished:  # needs no lock, so a store may also be shared read-only
+    if job.keep_weights:
+        require_safetensors()  # before hours of training, not behind them
+    if entry.serves(weights=job.keep_weights):  # needs no lock, so a store may also be shared read-only
         report(found)
-        entry.publish(job.output)
+        entry.publish(job.output, weights=job.keep_weights)
         return
     entry.acquire()
     entry.discard_progress()  # of an earlier attempt
-    if entry.is_finished:  # by the process that held the lock until now
+    entry.describe(job.cell, data_fingerprint, code_fingerprint)
+    if entry.serves(weights=job.keep_weights):  # by the process that held the lock until now
         report(found)
         entry.discard_checkpoints()
+    elif entry.is_finished:
+        log(f"trained again, to the same weights, because {entry.explain_lost_weights()}")
+        remove_file(job.output / "failure.json")  # of an earlier attempt
+        wanted = WantedWeights.of(entry)
+        try:
+            record = yield from _train_record(job, entry, data_fingerprint, code_fingerprint, stop, log, wanted)
+            wanted.check_end(record)
+        except OtherWeights:
+            entry.discard_checkpoints()  # they lead to the same other weights
+            raise
+        entry.add_weights(record[WEIGHTS_FILE])
     else:
         damage = entry.find_damage()
         if damage is not None:
             log(f"the finished record in the store is not used: {damage}; the cell is trained again")
         remove_file(job.output / "failure.json")  # of an earlier attempt
         entry.finish((yield from _train_record(job, entry, data_fingerprint, code_fingerprint, stop, log)))
-    entry.publish(job.output)
+    entry.publish(job.output, weights=job.keep_weights)
 
 
 def _log(entry: StoreEntry | None, line: str) -> None:
@@ -157,7 +178,9 @@ def _train_record(
     code_fingerprint: str,
     stop: StopRequest,
     log: Callable[[str], None],
+    wanted: WantedWeights | None = None,
 ) -> Turns[dict[str, bytes]]:
+    """Train to the end; return the record's files. `wanted` are the weights that must come out, if they are known."""
     cell, key = job.cell, entry.folder.name
     stop.check("starting")
     fix_arithmetic(cell.recipe.cpu_threads)
@@ -193,6 +216,11 @@ def _train_record(
             save_checkpoint(entry.folder, key, current.to_checkpoint())
             progress.note_saved(current.state.iteration)
 
+        def note_progress(state: TrainingState) -> None:
+            progress.note(state.iteration, lambda: _last_accuracy(state))
+            if wanted is not None:
+                wanted.check_early(state.early_digests)
+
         evaluation = yield from train(
             data,
             training,
@@ -200,7 +228,7 @@ def _train_record(
             save_every_seconds=job.checkpoint_seconds,
             stop=stop,
             log=log,
-            note_progress=lambda state: progress.note(state.iteration, lambda: _last_accuracy(state)),
+            note_progress=note_progress,
         )
     except (RuntimeError, MemoryError) as error:
         if is_nondeterministic(error):
@@ -226,11 +254,16 @@ def _train_record(
         "earlier_executions": training.distinct_executions()[:-1],
         "timing": _timing(training),
     }
-    return {
+    record = {
         "history.csv": history_csv(state.history),
         "metrics.json": (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode("ascii"),
         "predictions.npz": _predictions(evaluation, labels),
     }
+    if job.keep_weights:
+        dataset = load_description(job.dataset)
+        description = NetworkDescription.of(cell, dataset, job.version, metrics["weights_sha256"])
+        record[WEIGHTS_FILE] = weights_file(state.model.state_dict(), description)
+    return record
 
 
 def _last_accuracy(state: TrainingState) -> float | None:
