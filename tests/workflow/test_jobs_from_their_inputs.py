@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ RULES = {
     "resolve_study",
     "fetch_dataset",
     "extract_subset",
+    "draw_validation",
     "tabulate_subsets",
     "train_cell",
     "collect_metrics",
@@ -37,7 +39,8 @@ LEAVE_OUT = {"judge_claims", "plot_figures", "render_report"}
 
 def test_every_job_runs_from_its_declared_inputs_alone(finished_study: StudyRun, tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
-    # With published numbers, a second study and a metric of the user's, so that every rule has every kind of input.
+    # With published numbers, a second study, a metric of the user's and validation images: every rule has every input.
+    study.edit("tiny.yaml", "evaluation: {", "evaluation: {validation_images: 30, ")
     study.edit("tiny.yaml", "published: ~", "published: workflow/published/article.yaml\ncompare_with: [other]")
     study.edit("tiny.yaml", "seeds: [0]", "seeds: [0]\nmetrics: {mine: my_metric.py:spread}")
     (study.folder / "my_metric.py").write_text("def spread(logits, labels):\n    return logits.std()\n")
@@ -79,11 +82,20 @@ def test_every_job_runs_from_its_declared_inputs_alone(finished_study: StudyRun,
                 assert (everything / path).read_bytes() == (alone / path).read_bytes(), f"{path} reads more"
 
     for table in ("metrics.csv", "history.csv"):
-        made, known = everything / HERE / "results/tiny" / table, finished_study.folder / "results/tiny" / table
-        assert made.read_bytes() == known.read_bytes(), table
+        made, known = (
+            rows_of(folder / "results/tiny" / table) for folder in (everything / HERE, finished_study.folder)
+        )
+        # Validation images add their own columns and change nothing else.
+        assert [{name: row[name] for name in known[0]} for row in made] == known, table
+        assert {"validation" in name for name in made[0].keys() - known[0].keys()} == {True}
     page = (everything / HERE / "reports/tiny/report.html").read_text(encoding="utf-8")
     assert "not drawn yet" not in page
     assert "The images are not there yet" not in page
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with open(table, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def run(job: Mapping[str, Any], folder: Path) -> None:

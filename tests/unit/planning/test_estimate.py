@@ -107,6 +107,20 @@ def test_a_cell_that_continues_has_the_rest_of_its_work() -> None:
     assert CellWork.of(cell, images, -3) == whole
 
 
+def test_the_draw_of_validation_images_is_a_job_where_there_are_any(state: StudyState, tmp_path: Path) -> None:
+    assert "draw_validation" not in state.jobs().others
+    configuration = state.study.configuration
+    evaluation = {**configuration["evaluation"], "validation_images": 30}
+    validated = StudyState.of(Study.from_configuration({**configuration, "evaluation": evaluation}), tmp_path)
+    assert validated.jobs().others["draw_validation"] == 1
+    assert validated.jobs(["results/synthetic/cells/n100/non/seed0/metrics.json"]).others["draw_validation"] == 1
+    table = validated.layout.validation
+    assert table is not None
+    table.parent.mkdir(parents=True)
+    table.touch()
+    assert "draw_validation" not in validated.jobs().others
+
+
 def test_small_sizes_start_first_and_the_long_ones_share_the_slots(state: StudyState) -> None:
     """Two cells of 300 s, which have fewer images, before two of 100 s. A third slot takes both of these."""
     jobs = RunJobs(frozenset(state.statuses), {})

@@ -15,6 +15,7 @@ Together 19,718.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from smallmix.planning import plan as plan_module
 from smallmix.planning import probe as probe_module
 from smallmix.planning.capacity import Capacity
 from smallmix.planning.cost import (
+    CellWork,
     ImagesInNumbers,
     checkpoint_bytes,
+    count_layers,
     dataset_bytes,
     evaluation_flops,
     result_bytes,
@@ -102,6 +105,15 @@ def test_operations_of_training_and_evaluation(study: Study) -> None:
     assert training_flops(small, DIGITS) == 3 * 30_000 * FORWARD
     assert evaluation_flops(large, DIGITS) == 50 * (500 + 200) * FORWARD
     assert evaluation_flops(small, DIGITS) == 3 * (500 + 100) * FORWARD
+
+
+def test_validation_images_are_evaluated_at_the_same_moments(study: Study) -> None:
+    value = study.cells[0].value
+    validated = dataclasses.replace(value, evaluation=dataclasses.replace(value.evaluation, validation_images=600))
+    assert evaluation_flops(validated, DIGITS) == evaluation_flops(value, DIGITS) + 50 * 600 * FORWARD
+    assert training_flops(validated, DIGITS) == training_flops(value, DIGITS)
+    more = CellWork.of(validated, DIGITS).layer_evaluations - CellWork.of(value, DIGITS).layer_evaluations
+    assert more == count_layers(value) * 50 * 2  # batches of 500 and of 100 images
 
 
 def test_bytes_of_results_checkpoints_and_images(study: Study) -> None:

@@ -77,6 +77,19 @@ def test_more_images_than_the_list_names_are_refused_before_they_are_read(tmp_pa
         refuse_too_large(list_study(tmp_path, images=12, size=13), fetched=True)
 
 
+def test_more_validation_images_than_the_list_leaves_are_refused(tmp_path: Path) -> None:
+    layout = list_study(tmp_path, images=20, size=13)
+    configuration = layout.study.configuration
+    for wanted in (7, 8):
+        evaluation = {**configuration["evaluation"], "validation_images": wanted}
+        study = Study.from_configuration({**configuration, "evaluation": evaluation})
+        if wanted == 7:
+            refuse_too_large(Layout(study, tmp_path), fetched=True)
+            continue
+        with pytest.raises(ConfigurationError, match=r"validation_images: 8: the largest size leaves 7 .* at most 7"):
+            refuse_too_large(Layout(study, tmp_path), fetched=True)
+
+
 def test_as_many_images_as_the_list_names_are_enough(tmp_path: Path) -> None:
     refuse_too_large(list_study(tmp_path, images=12, size=12), fetched=True)
 

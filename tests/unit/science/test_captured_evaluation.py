@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -100,6 +101,26 @@ def test_steps_between_evaluations_are_seen_and_evaluations_change_no_step(card:
     assert runner.forward.is_captured
     losses = [row.test_loss for row in states[1].history]
     assert len(set(losses)) == 4
+
+
+def test_validation_images_are_captured_as_well(card: Card) -> None:
+    """Of a batch size of their own; what they add to the history is the plain evaluation's, bit for bit."""
+    histories = []
+    for executor in ("eager", "graph"):
+        data, state = begin(cell_of(executor))
+        count = 10
+        images = dataclasses.replace(data.test, images=random_pixels(count, seed=3), labels=torch.arange(count))
+        data = dataclasses.replace(data, validation=images)
+        runner = build_executor(data, state)
+        for _ in range(2):
+            for _ in range(5):
+                runner.step()
+            runner.synchronize()
+            evaluate_training(data, state, forward=runner.forward)
+        histories.append(history_csv(state.history))
+    assert histories[0] == histories[1]
+    assert histories[0].splitlines()[0].endswith(b"validation_loss,validation_accuracy")
+    assert len(card.captures) == 2 + 4  # steps of 8 and 4; evaluations of 6, 3, 1 and 4 images
 
 
 def test_weights_and_statistics_that_were_loaded_are_seen() -> None:

@@ -16,12 +16,19 @@ from smallmix.datasets.description import load_description
 from smallmix.errors import DatasetError, Interrupted
 from smallmix.science import evaluation, results
 from smallmix.study.cell import Cell, SubsetValue
+from smallmix.study.layout import Layout
+from smallmix.study.study import Study
 from smallmix.study.validation_draw import ValidationDraw
+from smallmix.training import train_cell as train_cell_module
+from smallmix.training.adoption import adopt, find_candidates, judge
 from smallmix.training.cell_data import check_data_of
 from smallmix.training.checkpoint import NEWEST, read_checkpoint, save_checkpoint
+from smallmix.training.signals import StopRequest
 from smallmix.training.subset_tables import extract_subset, read_subset
+from smallmix.training.train_cell import TrainingJob, train_cell
 from smallmix.training.validation_table import draw_validation, explain_other_draw
 
+from tests.synthetic_configuration import build_configuration
 from tests.tiny_cell import StopAtCheck, TinyData, tiny_cell
 
 IMAGES = 15
@@ -253,3 +260,56 @@ def test_several_cells_of_one_process_get_the_same(data: ValidatedData, tmp_path
     for name in ("history.csv", "predictions.npz"):
         assert (tmp_path / "together" / name).read_bytes() == (alone / name).read_bytes()
     shutil.rmtree(tmp_path / "together")
+
+
+def test_results_of_older_code_are_adopted_with_their_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replay goes to the first evaluation, whose row has the validation images as well."""
+    layout = small_study(tmp_path)
+    (cell,) = layout.study.cells
+    job = TrainingJob(
+        cell=cell.value,
+        dataset=layout.dataset,
+        subset=layout.subset(cell),
+        validation=layout.validation,
+        store=layout.store,
+        output=layout.cell(cell),
+        version="1",
+        device="cpu",
+    )
+    with monkeypatch.context() as older:
+        older.setattr(train_cell_module, "fingerprint_training", lambda cell: "older code")
+        train_cell(job, StopRequest(), lambda line: None)
+    found = find_candidates(layout)
+    assert (len(found.older), found.missing) == (1, 0)
+    (verdict,) = judge(layout, found.older, every_record=False)
+    assert (verdict.difference, verdict.evaluations) == ("", 3)
+    assert adopt(verdict, "2", lambda line: None) == 1
+    lines: list[str] = []
+    train_cell(job, StopRequest(), lines.append)
+    assert any("nothing to train" in line for line in lines)
+    assert find_candidates(layout).current == 1
+
+
+def small_study(root: Path) -> Layout:
+    """Return a study of one cell with its data on the disk: 12 iterations, evaluated after 4, 8 and 12."""
+    methods = {"non": {"mix": "none", "beta": None}}
+    configuration = build_configuration(
+        name="tiny", dataset="digits", sizes=(20,), seeds=(0,), width=4, methods=methods, validation_images=IMAGES,
+        budgets={"default": {"iterations": 12}},
+    )  # fmt: skip
+    configuration["model"]["blocks"] = [1, 1, 1, 1]
+    configuration["recipe"] |= {"batch_size": 8, "learning_rate": 0.05}
+    configuration["recipe"]["augmentation"] = {"crop_padding": 1, "flip": False}
+    configuration["evaluation"]["iteration_budgets"] = {"every": 4}
+    layout = Layout(Study.from_configuration(configuration), root)
+    written = ValidatedData.write(root / "made")
+    layout.dataset.parent.mkdir(parents=True)
+    written.tiny.dataset.rename(layout.dataset)
+    (cell,) = layout.study.cells
+    layout.subset(cell).parent.mkdir(parents=True)
+    written.tiny.subset.rename(layout.subset(cell))
+    assert layout.validation is not None
+    written.validation.rename(layout.validation)
+    return layout

@@ -123,7 +123,7 @@ def check_storage(layout: Layout, prefix: str) -> None:
 
 
 def refuse_too_large(layout: Layout, fetched: bool) -> None:
-    """Raise ConfigurationError where sizes exceed the training images, as far as their number is known.
+    """Raise ConfigurationError where sizes and validation images exceed the training images, if their number is known.
 
     It is that of the arrays, where they are `fetched` as the configuration asks, or else of the user's list or folder.
     Of images that are still to be divided, all count here: how many are tested depends on how many look alike.
@@ -150,6 +150,12 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
         raise ConfigurationError(
             f"subsets.sizes: {', '.join(f'{size:,}' for size in larger)}: the data set has only {known:,} training "
             f"images. Remove the size, or lower it to at most {known}."
+        )
+    wanted, left = layout.study.validation_images, None if known is None else known - max(layout.study.sizes)
+    if left is not None and wanted > left:
+        raise ConfigurationError(
+            f"evaluation.validation_images: {wanted:,}: the largest size leaves {left:,} of the {known:,} training "
+            f"images unused. Lower it to at most {left}, or use smaller subsets.sizes."
         )
 
 
