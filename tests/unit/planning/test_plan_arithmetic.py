@@ -28,7 +28,7 @@ from smallmix.planning.cost import (
     CellWork,
     ImagesInNumbers,
     checkpoint_bytes,
-    count_layers,
+    cost_of_network,
     dataset_bytes,
     evaluation_flops,
     result_bytes,
@@ -113,7 +113,7 @@ def test_validation_images_are_evaluated_at_the_same_moments(study: Study) -> No
     assert evaluation_flops(validated, DIGITS) == evaluation_flops(value, DIGITS) + 50 * 600 * FORWARD
     assert training_flops(validated, DIGITS) == training_flops(value, DIGITS)
     more = CellWork.of(validated, DIGITS).layer_evaluations - CellWork.of(value, DIGITS).layer_evaluations
-    assert more == count_layers(value) * 50 * 2  # batches of 500 and of 100 images
+    assert more == cost_of_network(value, DIGITS).layers * 50 * 2  # batches of 500 and of 100 images
 
 
 def test_bytes_of_results_checkpoints_and_images(study: Study) -> None:
