@@ -21,14 +21,11 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from smallmix import atomic_files
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.own_code import names_own_code, own_file, without_folder
-
-if TYPE_CHECKING:
-    from smallmix.study.cell import Cell, ModelValue
 
 PACKAGE = "smallmix"
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -49,6 +46,33 @@ FOR_PEOPLE = frozenset(
 )
 
 
+class MethodCode(Protocol):
+    """What must be known of a cell's method: its `mix`, and where a user's file lies."""
+
+    @property
+    def mix(self) -> str: ...
+    @property
+    def file(self) -> str | None: ...
+
+
+class NetworkCode(Protocol):
+    """What must be known of a cell's network: its name, and where a user's file lies."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def file(self) -> str | None: ...
+
+
+class TrainedByCode(Protocol):
+    """What must be known of a cell: which code its method and its network are."""
+
+    @property
+    def method(self) -> MethodCode: ...
+    @property
+    def model(self) -> NetworkCode: ...
+
+
 @functools.cache
 def fingerprint_code(*modules: str) -> str:
     """Return the fingerprint of some modules (`smallmix.x.y`) and of all modules of this package that they import."""
@@ -59,7 +83,7 @@ def fingerprint_code(*modules: str) -> str:
     return digest.hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
-def fingerprint_training(cell: Cell) -> str:
+def fingerprint_training(cell: TrainedByCode) -> str:
     """Return the fingerprint of the code that decides the numbers of a cell: of its method and its network, and shared.
 
     Of a user's file the meaning of that file is covered, whatever folder it lies in.
@@ -73,7 +97,7 @@ def fingerprint_training(cell: Cell) -> str:
     return hashlib.sha256("\n".join([code, *own]).encode()).hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
 
-def fingerprint_network(model: ModelValue) -> str:
+def fingerprint_network(model: NetworkCode) -> str:
     """Return the fingerprint of the code that builds a cell's network alone.
 
     Raises ConfigurationError as `fingerprint_training` does.
