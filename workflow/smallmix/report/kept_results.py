@@ -20,7 +20,7 @@ from smallmix.report.page import render_page
 from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.study import Study
-from smallmix.tables.columns import SELECTIONS
+from smallmix.tables.columns import SELECTIONS, VALIDATION
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
 from smallmix.wording import NO_NUMBER, percent_number
@@ -77,6 +77,8 @@ def kept_files(
     subsets = choose_subsets({name: _read(source / name) for name in subset_places(tables.study)})
     citation = read_citation()
     files |= subsets
+    if tables.study.validation_images:
+        files[VALIDATION.file] = _read(source / VALIDATION.file)
     files["croissant.json"] = describe_subsets(tables, subsets, citation).encode()
     files |= {WORKFLOW_FILE: _read(PROJECT / WORKFLOW_FILE), **along}
     files[METADATA_FILE] = describe_run(tables, files, command, citation).encode()
@@ -128,7 +130,8 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
         "`comparison.csv` and `claims.csv` the statistics, `study.json` the configuration, `provenance.json` machines, "
         "versions and times. `subsets/` lists the training images of the smaller sizes, which `croissant.json` "
-        f"describes. `{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
+        f"describes{', and the validation images' if study.validation_images else ''}. `{METADATA_FILE}` makes the folder "
+        "a Workflow Run Crate, with the size and sha256 of every file.",
         "",
         _what_is_not_kept(study),
         "",
