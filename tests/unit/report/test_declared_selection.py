@@ -14,7 +14,7 @@ from smallmix.errors import SmallmixError
 from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.paired_differences import describe_paired_differences, drawn_selections
 from smallmix.planning.run_view import CurrentRun
-from smallmix.report.kept_results import describe_kept
+from smallmix.report.kept_results import describe_kept, kept_files
 from smallmix.report.method_section import compose_protocol, declared_selection
 from smallmix.report.tables_section import accuracy_view, sensitivity_view
 from smallmix.statistics.answer import answer_gains, answer_so_far
@@ -226,6 +226,18 @@ def test_the_kept_results_name_their_rules(tables: StudyTables, tmp_path: Path) 
         "run, chosen on the test set, as the article chose it; *last tenth* is the median of the evaluations in the "
         "last tenth of the budget, which was not chosen by a result." in best
     )
+
+
+def test_the_validation_images_are_kept_and_described(made: SyntheticStudy, tables: StudyTables) -> None:
+    files = kept_files(tables, made.layout.results, made.layout.report / "figures", "snakemake --cores all")
+    assert made.layout.validation is not None
+    assert files["subsets/validation.csv"] == made.layout.validation.read_bytes()
+    crate = {one["@id"]: one for one in json.loads(files["ro-crate-metadata.json"])["@graph"]}
+    assert crate["subsets/validation.csv"]["description"] == "The validation images, which no subset uses."
+    assert "which `croissant.json` describes, and the validation images." in files["README.md"].decode()
+    assert "validation" not in files["croissant.json"].decode()
+    history = files["history.csv"].decode().splitlines()[0]
+    assert history.endswith("validation_loss,validation_accuracy")
 
 
 def test_two_studies_are_compared_by_it_only_where_both_have_it(made: SyntheticStudy, tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_several_cells_of_one_process_get_the_same(data: ValidatedData, tmp_path
 def test_results_of_older_code_are_adopted_with_their_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The replay goes to the first evaluation, whose row has the validation images as well."""
+    """The replay takes ten steps, over two evaluations, whose rows have the validation images as well."""
     layout = small_study(tmp_path)
     (cell,) = layout.study.cells
     job = TrainingJob(
@@ -284,7 +284,7 @@ def test_results_of_older_code_are_adopted_with_their_validation(
     found = find_candidates(layout)
     assert (len(found.older), found.missing) == (1, 0)
     (verdict,) = judge(layout, found.older, every_record=False)
-    assert (verdict.difference, verdict.evaluations) == ("", 3)
+    assert (verdict.difference, verdict.evaluations) == ("", 2)
     assert adopt(verdict, "2", lambda line: None) == 1
     lines: list[str] = []
     train_cell(job, StopRequest(), lines.append)

@@ -23,7 +23,7 @@ from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.own_images import own_images
 from smallmix.study.study import Study
-from smallmix.tables.columns import SELECTIONS
+from smallmix.tables.columns import SELECTIONS, VALIDATION
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
 from smallmix.wording import NO_NUMBER, count_of, percent_number
@@ -88,6 +88,8 @@ def kept_files(
     subsets = choose_subsets({name: _read(source / name) for name in subset_places(tables.study)})
     citation = read_citation()
     files |= subsets
+    if tables.study.validation_images:
+        files[VALIDATION.file] = _read(source / VALIDATION.file)
     files["croissant.json"] = describe_subsets(tables, subsets, citation).encode()
     files |= {WORKFLOW_FILE: _read(PROJECT / WORKFLOW_FILE), **along}
     files[METADATA_FILE] = describe_run(tables, {**files, **weights}, command, citation).encode()
@@ -152,7 +154,8 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
         "each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics that the configuration adds, "
         "`study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
-        "images of the smaller sizes, which `croissant.json` describes. "
+        f"images of the smaller sizes{', and the validation images' if study.validation_images else ''}, which "
+        "`croissant.json` describes. "
         f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
         "",
         _what_is_not_kept(study, networks),

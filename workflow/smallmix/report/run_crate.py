@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any
 
 from smallmix.report.citation import Citation, run_times
+from smallmix.tables.columns import VALIDATION
 from smallmix.tables.origin_differences import flat_configuration
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import visible_text
@@ -52,6 +53,7 @@ DESCRIPTIONS = {
     "README.md": "What was run, on what, and what came out.",
     "MODEL_CARD.md": "The model card of the trained networks.",
     "croissant.json": "Croissant metadata of the subsets.",
+    VALIDATION.file: "The validation images, which no subset uses.",
 }
 MEDIA_TYPES = {
     ".csv": "text/csv",
