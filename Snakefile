@@ -1,7 +1,8 @@
 """smallmix: how much does mixup help when you have little training data?
 
     fetch_dataset -> extract_subset -> train_cell (size x method x seed) -> collect_metrics
-        -> summarize_cells, compare_methods, judge_claims -> plot_figures -> render_report
+        -> summarize_cells, compare_methods, judge_claims, tabulate_classes, compute_metrics
+        -> plot_figures -> render_report
 
 `snakemake --cores all` runs the article's study (config.yaml); `--configfile workflow/studies/NAME.yaml` another one.
 Targets: plan, subsets, cells, figures, report, all, or any single file, such as

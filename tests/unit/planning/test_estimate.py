@@ -204,12 +204,12 @@ def test_on_a_cluster_only_finished_cells_say_how_long_it_takes(state: StudyStat
 @pytest.mark.parametrize(
     ("targets", "cells", "rules"),
     [
-        ((), 4, 10),
-        (("all",), 4, 10),
+        ((), 4, 12),
+        (("all",), 4, 12),
         (("subsets",), 0, 4),
         (("cells",), 4, 2),
-        (("figures",), 4, 7),
-        (("report",), 4, 10),
+        (("figures",), 4, 8),
+        (("report",), 4, 12),
         (("results/synthetic/cells/n100/non/seed0/metrics.json",), 1, 2),
         (("results/synthetic/cells/n100/non/seed0/metrics.json", "subsets"), 1, 4),
     ],

@@ -219,6 +219,7 @@ Metric = Annotated[
     str,
     AfterValidator(_check_metric),
     Field(
+        max_length=4096,
         description="What is computed.",
         json_schema_extra={"x-form": f"one of {', '.join(READY_METRICS)}, or FILE.py:FUNCTION"},
     ),
