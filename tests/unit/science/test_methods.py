@@ -232,6 +232,9 @@ def test_mixed_features_keep_their_precision_and_an_undrawn_stage_every_bit() ->
         features = batch.images.to(dtype)
         assert torch.equal(batch.method.mix_features(features, 2, batch.row), features)
         assert batch.method.mix_features(features, 1, batch.row).dtype == dtype
+        in_channels_last = features.contiguous(memory_format=torch.channels_last)
+        mixed = batch.method.mix_features(in_channels_last, 1, batch.row)
+        assert mixed.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("stages", [[0, 1, 2], [3], [1, 4]])
