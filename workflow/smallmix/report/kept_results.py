@@ -104,6 +104,7 @@ def thin_history(history: pd.DataFrame, limit: int = POINTS_PER_LINE) -> pd.Data
 def describe_kept(tables: StudyTables, command: str) -> str:
     """Return the README of the folder: what was run, on what, and what came out."""
     study = tables.study
+    validation = ", and the validation images" if study.validation_images else ""
     rows: Mapping[str, str] = {
         "Data": tables.dataset_title,
         "Subsets": f"rule {study.configuration['subsets']['rule']}",
@@ -130,8 +131,8 @@ def describe_kept(tables: StudyTables, command: str) -> str:
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
         "`comparison.csv` and `claims.csv` the statistics, `study.json` the configuration, `provenance.json` machines, "
         "versions and times. `subsets/` lists the training images of the smaller sizes, which `croissant.json` "
-        f"describes{', and the validation images' if study.validation_images else ''}. `{METADATA_FILE}` makes the folder "
-        "a Workflow Run Crate, with the size and sha256 of every file.",
+        f"describes{validation}. `{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of "
+        "every file.",
         "",
         _what_is_not_kept(study),
         "",
