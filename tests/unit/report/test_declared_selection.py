@@ -21,7 +21,8 @@ from smallmix.statistics.answer import answer_gains, answer_so_far
 from smallmix.statistics.comparison import compare_methods, selection_of_the_test
 from smallmix.statistics.study_comparison import StudySide, compare_studies
 from smallmix.statistics.study_results import read_results
-from smallmix.tables.cell_files import UnusableFile, read_history
+from smallmix.tables.cell_files import read_history
+from smallmix.tables.cell_status import UnusableFile
 from smallmix.tables.collect import collect
 from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.study_tables import StudyTables

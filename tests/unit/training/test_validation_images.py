@@ -14,7 +14,7 @@ from smallmix.commands.main import main
 from smallmix.datasets.data_fingerprint import fingerprint_data
 from smallmix.datasets.description import load_description
 from smallmix.errors import DatasetError, Interrupted
-from smallmix.science import results
+from smallmix.science import evaluation, results
 from smallmix.study.cell import Cell, SubsetValue
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study
@@ -151,7 +151,7 @@ def test_a_checkpoint_whose_history_lacks_validation_is_not_believed(data: Valid
 def test_a_validation_loss_that_is_not_finite_ends_the_training(
     data: ValidatedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate = results.evaluate
+    evaluate = evaluation.evaluate
 
     def spoilt(model: Any, images: Any, *rest: Any) -> Any:
         found = evaluate(model, images, *rest)
