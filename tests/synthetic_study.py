@@ -207,14 +207,12 @@ def write_synthetic_cell(layout: Layout, cell: StudyCell, *, test_images: int, g
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng([generator_seed, cell.size, _MIXES.index(value.method.mix), cell.seed])
     logits, labels, history = _training(value, test_images, generator)
-    validation: Sequence[tuple[float, ...]] = _validation(value, history, generator)
+    validation = _validation(value, history, generator)
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*HISTORY_COLUMNS, *(VALIDATION_COLUMNS if validation else ())])
-    writer.writerows(
-        [repr(number) for number in (*row, *more)]
-        for row, more in zip(history, validation or [() for _ in history], strict=True)
-    )
+    for position, row in enumerate(history):
+        writer.writerow([repr(number) for number in (*row, *(validation[position] if validation else ()))])
     (folder / "history.csv").write_text(stream.getvalue(), encoding="utf-8")
     with open(folder / "predictions.npz", "wb") as file:
         np.savez_compressed(file, logits=logits.astype(np.float16), labels=labels)

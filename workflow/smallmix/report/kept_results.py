@@ -126,6 +126,7 @@ def thin_history(history: pd.DataFrame, limit: int = POINTS_PER_LINE) -> pd.Data
 def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
     """Return the README of the folder: what was run, on what, and what came out."""
     study = tables.study
+    validation = ", and the validation images" if study.validation_images else ""
     rows: Mapping[str, str] = {
         "Data": tables.dataset_title,
         "Subsets": f"rule {study.configuration['subsets']['rule']}",
@@ -154,8 +155,7 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
         "each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics that the configuration adds, "
         "`study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
-        f"images of the smaller sizes{', and the validation images' if study.validation_images else ''}, which "
-        "`croissant.json` describes. "
+        f"images of the smaller sizes, which `croissant.json` describes{validation}. "
         f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
         "",
         _what_is_not_kept(study, networks),

@@ -80,10 +80,11 @@ def explain_other_validation(cell: Cell, dataset: Path, subset: Path, table: Pat
     rows, labels = read_subset(table)
     labels_of_all = np.asarray(load_dataset(dataset, verify=False).train_labels)
     inside = len(rows) > 0 and rows.min() >= 0 and rows.max() < len(labels_of_all)
-    if len(rows) != images or not inside or (labels_of_all[rows] != labels).any():
+    different = len(np.unique(rows))
+    if not len(rows) == different == images or not inside or (labels_of_all[rows] != labels).any():
         return (
-            f"{table} does not belong to {dataset} and {images:,} validation images: it has {len(rows):,} rows, and "
-            f"its labels must be those of the data set. {DRAW_AGAIN}"
+            f"{table} does not belong to {dataset} and {images:,} validation images: it has {different:,} different "
+            f"rows, and its labels must be those of the data set. {DRAW_AGAIN}"
         )
     shared = len(np.intersect1d(rows, read_subset(subset)[0]))
     if shared:
