@@ -38,6 +38,7 @@ from smallmix.planning.probe import Measurement, Probe
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import build_configuration
+from tests.unit.datasets.class_folders import one_folder
 
 FORWARD = 128_128
 DIGITS = ImagesInNumbers(side=8, channels=1, classes=10, train_count=1297, test_count=500)
@@ -85,9 +86,18 @@ def test_the_images_of_a_list_are_counted_before_they_are_fetched(study: Study, 
 
 
 def test_an_unknown_data_set_is_no_image_list(study: Study) -> None:
-    study.configuration["dataset"]["name"] = "svhn"
-    with pytest.raises(ConfigurationError, match=r"dataset\.name is 'svhn'; it must be cifar10, digits or image-list"):
+    study.configuration["dataset"]["name"] = "none"
+    with pytest.raises(
+        ConfigurationError, match=r"dataset\.name is 'none'; it must be one of cifar10, .*image-list, i"
+    ):
         ImagesInNumbers.of(study, None)
+
+
+def test_images_in_class_folders_are_counted_before_they_are_read(study: Study, tmp_path: Path) -> None:
+    folder = one_folder(tmp_path / "x", 10, ("cat", "dog", "fox"))
+    settings = {"folder": str(folder), "image_size": 16, "color": "grey", "test_share": 0.2}
+    study.configuration["dataset"] = {"name": "image-folder", "image-folder": settings}
+    assert ImagesInNumbers.of(study, None) == ImagesInNumbers(16, 1, 3, 24, 6)
 
 
 def test_operations_of_training_and_evaluation(study: Study) -> None:
