@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.unit.datasets.class_folders import noise, one_folder
 from tests.unit.datasets.image_folder import make_image_folder
 from tests.workflow.study_run import StudyRun
 
@@ -77,4 +78,19 @@ def test_replaced_images_are_read_anew_under_any_profile(own: StudyRun, profile:
 def test_the_same_images_with_new_times_are_not_read_again(own: StudyRun) -> None:
     for path in (own.folder / "data/img").iterdir():
         path.touch()
+    assert own.planned("subsets") == {}
+
+
+def test_class_folders_are_read_again_when_an_image_comes_and_keep_their_division(own: StudyRun) -> None:
+    own.edit("tiny.yaml", "{name: image-list, image-list:", "{name: image-folder, image-folder:")
+    own.edit("tiny.yaml", "data/img", "data/birds")
+    folder = one_folder(own.folder / "data/birds", 6)
+    own.run("subsets")
+    table = own.folder / "resources/mine/split-seed0-share0.2.csv"
+    before = table.read_text(encoding="utf-8").splitlines()
+    assert own.planned("subsets") == {}
+    noise(90).save(folder / "cat/new.png")
+    assert own.planned("subsets")["fetch_dataset"] == 1
+    own.run("subsets")
+    assert set(before) < set(table.read_text(encoding="utf-8").splitlines())
     assert own.planned("subsets") == {}

@@ -42,6 +42,7 @@ from smallmix.planning.probe import Measurement, Probe
 from smallmix.study.study import Study
 
 from tests.synthetic_configuration import build_configuration
+from tests.unit.datasets.class_folders import one_folder
 
 FORWARD = 128_128
 DIGITS = ImagesInNumbers(side=8, channels=1, classes=10, train_count=1297, test_count=500)
@@ -95,6 +96,13 @@ def test_an_unknown_data_set_is_no_image_list(study: Study) -> None:
     study.configuration["dataset"]["name"] = "lsun"
     with pytest.raises(ConfigurationError, match=r"dataset\.name is 'lsun'; it must be cifar10, .* or image-list"):
         ImagesInNumbers.of(study, None)
+
+
+def test_images_in_class_folders_are_counted_before_they_are_read(study: Study, tmp_path: Path) -> None:
+    folder = one_folder(tmp_path / "x", 10, ("cat", "dog", "fox"))
+    settings = {"folder": str(folder), "image_size": 16, "color": "grey", "test_share": 0.2}
+    study.configuration["dataset"] = {"name": "image-folder", "image-folder": settings}
+    assert ImagesInNumbers.of(study, None) == ImagesInNumbers(16, 1, 3, 24, 6)
 
 
 def test_operations_of_training_and_evaluation(study: Study) -> None:

@@ -39,6 +39,7 @@ OWN = (
     "resources/photos/train.csv",
     "resources/photos/train-0.png",
     "resources/birds/holiday.jpg",
+    "resources/birds/split-seed0-share0.2.csv",
     "resources/downloads/cifar-10-python.tar.gz",
     "logs/diary.log",
     "logs/tiny/notes.tsv",
@@ -67,6 +68,7 @@ def test_only_what_runs_made_is_removed(tmp_path: Path) -> None:
     assert there == set(OWN)
     reported = {str(path.relative_to(tmp_path)) for path in left}
     assert {"results/notes.txt", "resources/photos/train-0.png", "resources/birds/holiday.jpg"} <= reported
+    assert "resources/birds/split-seed0-share0.2.csv" not in reported, "a run made it, and it is kept"
     assert not (tmp_path / ".snakemake").exists()
     assert not (tmp_path / "results/store").exists()
 

@@ -183,6 +183,7 @@ def test_labels_are_known_by_both_checksums_or_not_at_all() -> None:
 
 # Fields of a cell that may differ from the article's protocol without a word on the page.
 NOT_PART_OF_THE_PROTOCOL = {
+    "dataset.fit": "it leaves the square images of a copy as they are",
     "recipe.executor": "it says how steps are started; their numbers are the same",
     "recipe.cpu_threads": "it changes the order of sums alone, as another machine does",
     "evaluation.clean_train_limit": "the accuracy on clean training images is no published number",

@@ -48,8 +48,8 @@ class ImagesInNumbers:
             return cls(known.image_size, known.channels, known.classes, known.train_count, known.test_count)
         custom = own_images(settings)
         if custom is None:
-            known_names = ", ".join((*KNOWN_DATASETS, *OWN_IMAGES))
-            raise ConfigurationError(f"dataset.name is {name!r}; it must be one of {known_names}")
+            names = ", ".join((*KNOWN_DATASETS, *OWN_IMAGES))
+            raise ConfigurationError(f"dataset.name is {name!r}; it must be one of {names}")
         if name == "image-list":
             train, test = (_count_rows(custom["folder"], name) for name in LISTS)
             classes = 0
