@@ -23,6 +23,7 @@ import torch
 from smallmix import atomic_files
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
+from smallmix.datasets.description import load_description
 from smallmix.errors import CellBusyError, Interrupted, SmallmixError, TrainingError
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
 from smallmix.science.evaluation import Evaluation, stored_logits
@@ -159,7 +160,7 @@ def _train_record(
     stop.check("starting")
     fix_arithmetic(cell.recipe.cpu_threads)
     device = choose_device(job.device)
-    memory_format = choose_memory_format(device, cell.model.width)
+    memory_format = choose_memory_format(device, cell.model.width, load_description(job.dataset).image_shape[0])
     environment = describe_environment(cell, device, memory_format, job.version)
     unusable = explain_unusable_gpus(job.gpus) if device.type == "cpu" else None
     if unusable is not None:
