@@ -23,6 +23,7 @@ from smallmix.planning.estimate import (
 )
 from smallmix.planning.pace import Pace, StudyPace, keep_pace
 from smallmix.planning.plan import brief_plan, is_worth_measuring
+from smallmix.study.known_datasets import KNOWN_DATASETS, LOCAL_FILES
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import WantedFingerprints
 from smallmix.training.processor import describe_processor
@@ -199,6 +200,28 @@ def test_on_a_cluster_only_finished_cells_say_how_long_it_takes(state: StudyStat
     estimate = estimate_run(finish(state, done, 50.0, 10.0), jobs, cluster)
     assert estimate is not None
     assert estimate.basis == "finished"
+
+
+@pytest.mark.parametrize("name", KNOWN_DATASETS)
+def test_a_download_is_a_part_of_the_estimate_unless_the_files_are_there(state: StudyState, name: str) -> None:
+    dataset = state.study.configuration["dataset"]
+    dataset["name"] = name
+    fetching, one = RunJobs(frozenset(), {"fetch_dataset": 1}), Capacity(1)
+
+    def seconds() -> float:
+        estimate = estimate_run(state, fetching, one, PLAIN)
+        assert estimate is not None
+        return estimate.seconds - AROUND - 0.052  # a job of Snakemake, planned and run
+
+    reading = pytest.approx(estimate_module.SECONDS_A_FETCH[name])
+    if name not in LOCAL_FILES:
+        assert seconds() == reading
+        return
+    dataset[name] = {LOCAL_FILES[name]: None, "sources": ["https://example.org/"]}
+    at_5_megabytes_a_second = KNOWN_DATASETS[name].download_bytes / 5e6
+    assert seconds() - at_5_megabytes_a_second == reading
+    dataset[name][LOCAL_FILES[name]] = "here"
+    assert seconds() == reading
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,20 @@ def test_the_protocol_says_how_image_files_were_brought_to_one_form(made: Synthe
     described["source"] = {"decoding": "rgb, 8 x 8; central square"}
     path.write_text(json.dumps(described), encoding="utf-8")
     assert " Brought to one form: rgb, 8 x 8; central square. " in dict(compose_protocol(tables_of(made)))["Images"]
+
+
+@pytest.mark.parametrize(("channels", "color"), [(3, "in colour"), (1, "grey")])
+def test_the_protocol_says_which_form_the_images_have(made: SyntheticStudy, channels: int, color: str) -> None:
+    path = made.layout.dataset / "dataset.json"
+    described = json.loads(path.read_text(encoding="utf-8"))
+    described |= {"image_shape": [96, 96, channels], "mean": [0.5] * channels, "deviation": [0.2] * channels}
+    path.write_text(json.dumps(described), encoding="utf-8")
+    said = dict(compose_protocol(tables_of(made)))["Images"]
+    assert f"20 test images in 10 classes, of 96 × 96 pixels, {color}. " in said  # noqa: RUF001
+
+
+def test_the_protocol_warns_of_mirrored_digits(made: SyntheticStudy) -> None:
+    assert made.study.cells[0].value.recipe.flip
+    assert "mirrored" not in dict(compose_protocol(tables_of(made)))["Training"]
+    made.study.configuration["dataset"]["name"] = "mnist"
+    assert "Warning: a mirrored digit is another digit or none" in dict(compose_protocol(tables_of(made)))["Training"]

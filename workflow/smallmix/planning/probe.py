@@ -194,7 +194,7 @@ def probe(cell: Cell, images: ImagesInNumbers, duration: float | None = None) ->
 
 def random_images(cell: Cell, images: ImagesInNumbers, device: torch.device) -> TrainingData:
     """Return noise in the shape and number of the cell's images, on the device."""
-    memory_format = choose_memory_format(device, cell.model.width)
+    memory_format = choose_memory_format(device, cell.model.width, images.side)
     generator = torch.Generator().manual_seed(0)
     shape = (cell.size, images.channels, images.side, images.side)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(device)

@@ -50,15 +50,11 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, how) for everything that decides a number."""
     study, cell = tables.study, tables.study.cells[0].value
     dataset = tables.dataset
-    counts = ""
-    if dataset is not None:
-        counts = f": {dataset.train_count:,} training and {dataset.test_count:,} test images"
-        counts += f" in {count_of(len(dataset.classes), 'class', 'classes')}"
     recipe = cell.recipe
     return [
         ("Selection", _selection(tables)),
         ("Seeds", _seeds(tables)),
-        ("Images", f"{tables.dataset_title}{counts}.{_decoding(dataset)} {_normalisation(tables)}"),
+        ("Images", f"{tables.dataset_title}{_counts(dataset)}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         *_validation_images(study),
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
@@ -188,6 +184,18 @@ def _seeds(tables: StudyTables) -> str:
     return f"{count_of(len(seeds), 'seed')} ({', '.join(map(str, seeds))}); means over the seeds that are finished."
 
 
+def _counts(dataset: DatasetDescription | None) -> str:
+    """Say how many images there are, of which form and in how many classes."""
+    if dataset is None:
+        return ""
+    height, width, channels = dataset.image_shape
+    return (
+        f": {dataset.train_count:,} training and {dataset.test_count:,} test images in "
+        f"{count_of(len(dataset.classes), 'class', 'classes')}, of {height} × {width} pixels, "  # noqa: RUF001
+        f"{'grey' if channels == 1 else 'in colour'}"
+    )
+
+
 def _decoding(dataset: DatasetDescription | None) -> str:
     """Say how foreign image files became pixels and which of them are tested, where they were some."""
     source: Mapping[str, str] = {} if dataset is None else dataset.source
@@ -266,7 +274,7 @@ def _mirrored(study: Study) -> str:
     """Say that flips turn what images show into something else, where they do."""
     if not study.mirrors_what_it_should_not:
         return ""
-    return " Warning: a mirrored digit is another digit or none, so the flips make every method worse."
+    return " Warning: a mirrored digit is another digit or none, so the flips can cost accuracy with every method."
 
 
 def _last_batch(study: Study) -> str:

@@ -12,6 +12,9 @@ from smallmix.study.cell import Precision
 # The sizes of cuBLAS's work space with which its products are deterministic.
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 WIDE = 64  # channels of the first stage; a network without that number counts as wide
+# With channels last, AVX-512, fewer than 16 channels and maps of 46 pixels a side or more, oneDNN's backward pass of a
+# 1 x 1 convolution of stride 2 reads beyond its memory and mostly crashes (PyTorch 2.14.1, float32 and bfloat16).
+NARROWEST_SAFE, UNSAFE_SIDE = 16, 46
 
 
 class UnusableWorkspace(Exception):
@@ -44,13 +47,17 @@ def require_deterministic_products() -> None:
         raise UnusableWorkspace(value)
 
 
-def choose_memory_format(device: torch.device, width: int) -> torch.memory_format:
+def choose_memory_format(device: torch.device, width: int, side: int = 0) -> torch.memory_format:
     """Return channels_last where it is the faster layout of convolutions, else contiguous.
 
     On CUDA and on processors with AVX-512 it always was (1.2 to 1.5 times, widths 8 to 64); with AVX2 only it helps
     wide networks and slows narrow ones down 4 to 8 times. A rule, not a stop watch: the layout changes the last bits of
     results, and equal machines must give equal bytes.
+
+    Narrow networks on images of `side` pixels, where that is large, are contiguous on every CPU: see NARROWEST_SAFE.
     """
+    if device.type == "cpu" and 0 < width < NARROWEST_SAFE and side >= UNSAFE_SIDE:
+        return torch.contiguous_format
     fast_everywhere = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
     wide = width == 0 or width >= WIDE
     return torch.channels_last if fast_everywhere or wide else torch.contiguous_format

@@ -18,6 +18,7 @@ from typing import Any
 
 from smallmix.code_fingerprint import fingerprint_training
 from smallmix.datasets.data_fingerprint import fingerprint_data
+from smallmix.datasets.description import load_description
 from smallmix.errors import CellBusyError, SmallmixError, TrainingError
 from smallmix.fingerprints import canonical_json
 from smallmix.science.arithmetic import choose_memory_format, fix_arithmetic
@@ -152,7 +153,8 @@ def replay(layout: Layout, record: OlderRecord) -> tuple[int, str]:
         device = choose_device("cpu" if trained_on == "cpu" else "cuda")
     except SmallmixError:
         return 0, f"trained on {trained_on}, and there is no GPU here"
-    memory_format = choose_memory_format(device, cell.model.width)
+    side = load_description(layout.dataset).image_shape[0]
+    memory_format = choose_memory_format(device, cell.model.width, side)
     subset = layout.subset(record.cell)
     data = load_training_data(cell, layout.dataset, subset, device, memory_format, layout.validation)
     history = (record.entry.finished / "history.csv").read_bytes().splitlines()

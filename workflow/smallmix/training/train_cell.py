@@ -186,7 +186,7 @@ def _train_record(
     stop.check("starting")
     fix_arithmetic(cell.recipe.cpu_threads)
     device = choose_device(job.device)
-    memory_format = choose_memory_format(device, cell.model.width)
+    memory_format = choose_memory_format(device, cell.model.width, load_description(job.dataset).image_shape[0])
     environment = describe_environment(cell, device, memory_format, job.version)
     unusable = explain_unusable_gpus(job.gpus) if device.type == "cpu" else None
     if unusable is not None:
