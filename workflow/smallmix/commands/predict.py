@@ -72,7 +72,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         with atomic_writer(arguments.output) as stream:
             # Names of files may be bytes that are no text: they stand there as they are.
             stream.writelines(text.encode("utf-8", "surrogateescape") for text in texts)
-        print(f"wrote {told.written:,} predictions: {arguments.output}")
+        print(f"wrote {count_of(told.written, 'prediction')}: {arguments.output}")
     progress.close()
     for note, files in told.notes.items():
         print(f"smallmix: {len(files):,} of {told.written:,} images (first: {files[0]}) {note}", file=sys.stderr)
