@@ -248,6 +248,8 @@ def test_only_what_is_old_enough(project: TinyStudy, capsys: pytest.CaptureFixtu
     old, young = (put_record(store, letter * 32, cell) for letter in "ab")
     make_old(old, 31)
     make_old(young, 29)
+    assert prune(project, "--older-than", "30") == 0
+    assert "`smallmix store prune --older-than 30 --yes` would remove 1 training" in capsys.readouterr().out
     assert prune(project, "--yes", "--older-than", "30") == 0
     assert not old.folder.exists()
     assert young.is_finished
@@ -339,7 +341,7 @@ def test_what_cannot_be_removed_is_named(
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("smallmix.tables.store_contents.shutil.rmtree", refuse)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
     assert prune(project, "--yes") == 1
     captured = capsys.readouterr()
     assert "removed 0 trainings" in captured.out

@@ -29,7 +29,7 @@ from smallmix.training import train_cell as train_cell_module
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FILES, StoreEntry
 from smallmix.training.train_cells import train_cells
-from smallmix.training.weights import read_weights
+from smallmix.training.weights import read_weights, weights_file
 
 from tests.tiny_cell import StopAtCheck, TinyData, forked, tiny_cell
 from tests.tiny_study import TinyStudy
@@ -105,6 +105,22 @@ def test_its_running_statistics_are_those_of_the_training(with_weights: Path) ->
     means = [tensor for name, tensor in tensors.items() if name.endswith("running_mean")]
     assert means
     assert all(tensor.abs().sum() > 0 for tensor in means)
+
+
+def test_the_layout_in_memory_does_not_matter(with_weights: Path) -> None:
+    """A GPU has convolutions in another order of memory; and two names of one tensor are two tensors in the file."""
+    network = read_weights(with_weights / WEIGHTS_FILE)
+    plain = weights_file(network.tensors, network.description)
+    last = {
+        name: tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+        for name, tensor in network.tensors.items()
+    }
+    assert any(not tensor.is_contiguous() for tensor in last.values())
+    assert weights_file(last, network.description) == plain
+    assert weights_file({"one": torch.ones(2)}, network.description) != plain
+    shared = torch.ones(3)
+    tied = weights_file({"one": shared, "other": shared}, network.description)
+    assert len(tied) > len(weights_file({"one": shared}, network.description))
 
 
 def test_other_programs_read_it(with_weights: Path) -> None:

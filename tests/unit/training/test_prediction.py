@@ -172,7 +172,7 @@ def test_folders_are_searched_and_what_is_no_image_is_counted(
     assert [row["file"] for row in rows_in(captured.out)] == [
         str(tmp_path / place) for place in ("a/2.png", "b/deep/1.PNG")
     ]
-    assert f"1 files in the folders are no images by their endings (first: {tmp_path / 'a/notes.txt'})" in captured.err
+    assert f"passed over, because its ending is no image's: 1 file (first: {tmp_path / 'a/notes.txt'})" in captured.err
 
 
 def test_paths_that_do_not_exist_and_empty_folders_are_named_together(

@@ -51,13 +51,14 @@ def _predict(arguments: argparse.Namespace) -> int:
         from smallmix.datasets.images_in_folders import find_images
         from smallmix.datasets.progress import Progress
         from smallmix.training.prediction import predict_images
+        from smallmix.wording import count_of
 
     network, own_code, words = _read_network(arguments)
     found = find_images(words)
     if found.passed_over:
+        others = count_of(len(found.passed_over), "file")
         print(
-            f"smallmix: {len(found.passed_over):,} files in the folders are no images by their endings (first: "
-            f"{found.passed_over[0]}); they are passed over",
+            f"smallmix: passed over, because its ending is no image's: {others} (first: {found.passed_over[0]})",
             file=sys.stderr,
         )
     progress = Progress("predicted", len(found.files), "images")
@@ -71,7 +72,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         with atomic_writer(arguments.output) as stream:
             # Names of files may be bytes that are no text: they stand there as they are.
             stream.writelines(text.encode("utf-8", "surrogateescape") for text in texts)
-        print(f"wrote {told.written:,} predictions: {arguments.output}")
+        print(f"wrote {count_of(told.written, 'prediction')}: {arguments.output}")
     progress.close()
     for note, files in told.notes.items():
         print(f"smallmix: {len(files):,} of {told.written:,} images (first: {files[0]}) {note}", file=sys.stderr)
@@ -164,6 +165,8 @@ def _name_unreadable(unreadable: dict[str, str], of: int) -> str:
 
 COMMANDS = {
     "predict": Command(
-        "label images by the trained network of a cell: labels and probabilities as CSV", _declare, _predict
+        "predict the labels of images by the trained network of a cell: labels and probabilities as CSV",
+        _declare,
+        _predict,
     )
 }

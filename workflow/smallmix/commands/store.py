@@ -21,6 +21,7 @@ SECONDS_A_DAY = 86_400
 
 
 def _declare(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "smallmix store list|prune [options]"
     parser.add_argument(
         "action",
         choices=("list", "prune"),
@@ -100,7 +101,8 @@ def _prune(arguments: argparse.Namespace, trainings: Sequence[StoredTraining], s
         if not arguments.dry_run and not arguments.yes and may_ask:
             removing = input(f"Remove these for good ({what})? [y/N] ").strip().lower() in ("y", "yes")
         if not removing:
-            print(f"nothing was removed; `smallmix store prune --yes` would remove {what}")
+            older = f"--older-than {arguments.older_than:g} " if arguments.older_than else ""
+            print(f"nothing was removed; `smallmix store prune {older}--yes` would remove {what}")
             return 0
     left = _remove(chosen) if removing else {}
     removed = [one for one in chosen if removing and one.key not in left]

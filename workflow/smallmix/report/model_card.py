@@ -105,7 +105,7 @@ def _metrics(tables: StudyTables) -> str:
     seeds = len(tables.study.seeds)
     intervals = "with its 95 % interval (Student's t)" if seeds > 1 else "without an interval"
     lines = [
-        f"On {count_of(_test_images(tables), 'test image')}, mean over {count_of(seeds, 'seed')} {intervals}.",
+        f"{_test_images(tables)}mean over {count_of(seeds, 'seed')} {intervals}.",
         "",
         "| training images | method | " + " | ".join(head for _, head, _ in METRICS) + " |",
         "|---:|---|" + "---:|" * len(METRICS),
@@ -117,8 +117,8 @@ def _metrics(tables: StudyTables) -> str:
     return "\n".join(lines)
 
 
-def _test_images(tables: StudyTables) -> int:
-    return tables.dataset.test_count if tables.dataset is not None else 0
+def _test_images(tables: StudyTables) -> str:
+    return "Test images: " if tables.dataset is None else f"On {count_of(tables.dataset.test_count, 'test image')}, "
 
 
 def _mean(mean: SeedMean, in_percent: bool) -> str:
