@@ -17,6 +17,7 @@ rule plot_figures:
         cells=f"{RESULTS}/cells.csv",
         summary=f"{RESULTS}/summary.csv",
         comparison=f"{RESULTS}/comparison.csv",
+        own_code=TRIED,  # which the preview of methods runs
     output:
         svg=[
             report(
@@ -41,5 +42,5 @@ rule plot_figures:
     message:
         "drawing {output.svg}"
     shell:
-        "{params.smallmix} plot-figures --study {input.study} --published {input.published} "
+        "{params.smallmix} plot-figures --study {input.study} --own-code {input.own_code:q} --published {input.published} "
         "--output-dir {params.folder} > {log} 2>&1"
