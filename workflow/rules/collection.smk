@@ -9,6 +9,7 @@ rule collect_metrics:
         subsets=SUBSETS,
         validation=VALIDATION,
         cells=CELL_OUTPUTS,
+        own_code=TRIED,
     output:
         metrics=report(
             f"{RESULTS}/metrics.csv",
@@ -31,8 +32,8 @@ rule collect_metrics:
         code=fingerprint_code("smallmix.tables.cell_files", "smallmix.tables.collected_tables"),
         shown=lambda wildcards, resources: SHOWN_BELOW,
     shell:
-        "{params.smallmix} collect-metrics --study {input.study} --output {params.folder} --require-complete "
-        "2>&1 | tee {log} | {params.shown}"
+        "{params.smallmix} collect-metrics --study {input.study} --own-code {input.own_code:q} --output {params.folder} "
+        "--require-complete 2>&1 | tee {log} | {params.shown}"
 
 
 rule summarize_cells:

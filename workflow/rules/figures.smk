@@ -19,6 +19,7 @@ rule plot_figures:
         comparison=f"{RESULTS}/comparison.csv",
         class_summary=f"{RESULTS}/class_summary.csv",
         confusion=f"{RESULTS}/confusion.csv",
+        own_code=TRIED,  # which the preview of methods runs
     output:
         svg=[
             report(
@@ -43,5 +44,5 @@ rule plot_figures:
     message:
         "drawing {output.svg}"
     shell:
-        "{params.smallmix} plot-figures --study {input.study} --published {input.published} "
+        "{params.smallmix} plot-figures --study {input.study} --own-code {input.own_code:q} --published {input.published} "
         "--output-dir {params.folder} > {log} 2>&1"

@@ -34,4 +34,4 @@ rule check_own_code:
         tried=lambda wildcards: tried_of(TRIALS, OWN_FILES[wildcards.file]),
     shell:
         "{params.smallmix} check-own-code --configuration {params.study} --dataset {params.dataset} "
-        "--file {input.file:q} --copy {output.kept:q} --record {output.record:q} > {log} 2>&1"
+        "--file {wildcards.file:q} --copy {output.kept:q} --record {output.record:q} > {log} 2>&1"

@@ -133,9 +133,14 @@ def fingerprint_own(names: Iterable[str]) -> str:
 
 
 def _own_meaning(name: str, file: str | None) -> str:
-    """Return a line that names a user's class or function, and what its file means."""
+    """Return a line that names a user's class or function, and what its file means.
+
+    A file may build on a method or a network of this package, whose meaning is then part of its own.
+    """
     try:
-        return f"{name} {read_meaning(Path(file or own_file(name)).read_bytes()).sha256}"
+        meaning = read_meaning(Path(file or own_file(name)).read_bytes())
+        ours = sorted({module for module in map(_module_of_import, meaning.imports) if module is not None})
+        return " ".join([name, meaning.sha256, *([fingerprint_code(*ours)] if ours else [])])
     except OSError as error:
         raise ConfigurationError(f"cannot read {file or own_file(name)}, which a study names: {error}.") from error
     except SyntaxError as error:
@@ -175,12 +180,17 @@ def _module_file(name: str) -> Path:
 @functools.cache
 def _imports_of(name: str) -> list[str]:
     """Return the modules of this package that a module imports, wherever in its file the import stands."""
-    names: list[str] = []
-    for module, member in _meanings().meaning_of(_module_file(name)).imports:
-        if module.split(".")[0] == PACKAGE:
-            candidate = f"{module}.{member}"
-            names.append(candidate if member and _module_file(candidate).exists() else module)
-    return names
+    found = map(_module_of_import, _meanings().meaning_of(_module_file(name)).imports)
+    return [module for module in found if module is not None]
+
+
+def _module_of_import(imported: tuple[str, str]) -> str | None:
+    """Return the module of this package that an import statement means; None where it is another library's."""
+    module, member = imported
+    if module.split(".")[0] != PACKAGE:
+        return None
+    candidate = f"{module}.{member}"
+    return candidate if member and _module_file(candidate).exists() else module
 
 
 @dataclass(frozen=True)

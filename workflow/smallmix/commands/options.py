@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import gc
 import os
 import sys
@@ -35,6 +36,14 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     """Add `--study`, which is required: the resolved study; and `--root`, below which its files lie."""
     parser.add_argument("--study", type=Path, required=True, help="the resolved study, results/<study>/study.json")
     parser.add_argument("--root", type=Path, help="the project's folder (default: the one above results/ of --study)")
+    add_own_code(parser)
+
+
+def add_own_code(parser: argparse.ArgumentParser) -> None:
+    """Add `--own-code`, the user's files where the job has them."""
+    parser.add_argument(
+        "--own-code", nargs="*", default=[], metavar="FILE", help="your files with methods and networks, as copied"
+    )
 
 
 def load_layout(arguments: argparse.Namespace) -> Layout:
@@ -47,6 +56,7 @@ def load_layout(arguments: argparse.Namespace) -> Layout:
     from smallmix.study.layout import Layout
 
     layout = Layout.load(arguments.study, arguments.root or Path())
+    layout = dataclasses.replace(layout, study=layout.study.with_files(arguments.own_code))
     below, parts = Layout(layout.study).study_file.parts, arguments.study.parts
     if arguments.root is not None or parts[-len(below) :] != below:
         return layout

@@ -44,10 +44,11 @@ def _check(arguments: argparse.Namespace) -> int:
     from smallmix.study.own_trials import trials_of
 
     study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
-    files = study.own_code if arguments.file is None else (arguments.file,)
+    files = [file for file in study.own_code if arguments.file in (None, file, Path(file).name)]
     trials = [trial for trial in trials_of(study) if {trial.cell.method.file, trial.cell.model.file} & set(files)]
     if not trials:
-        print(f"study {study.name} names no method and no network of your own: nothing to try")
+        named = f" in {arguments.file}" if arguments.file else ""
+        print(f"study {study.name} names no method and no network of your own{named}: nothing to try")
         return 0
     description = find_description(arguments.dataset or Layout(study, arguments.root).dataset)
     images = ImagesInNumbers.of(study, description)
@@ -62,7 +63,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if found:
         raise ConfigurationError(_message(found, study))
     if arguments.copy is not None and arguments.record is not None:
-        write_bytes(arguments.copy, Path(arguments.file).read_bytes())
+        write_bytes(arguments.copy, Path(files[0]).read_bytes())
         write_text(arguments.record, _describe(trials, arguments.copy, shape, images.classes))
     print(f"{', '.join(files)}: no fault found{'' if left else ' (tried before)'}")
     return 0

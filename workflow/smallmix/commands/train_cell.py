@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command, add_training, lock_patience, quick_imports, report_line
+from smallmix.commands.options import Command, add_own_code, add_training, lock_patience, quick_imports, report_line
 from smallmix.errors import CellBusyError, ConfigurationError, Interrupted
 from smallmix.version import VERSION
 
@@ -23,9 +23,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cell", required=True, help="the cell's value as JSON, or (with --study) its id: n500/label-mix/seed0"
     )
-    parser.add_argument(
-        "--own-code", nargs="*", default=[], metavar="FILE", help="your files with the cell's method and network"
-    )
+    add_own_code(parser)
     parser.add_argument("--study", type=Path, help="study.json, to look up a cell by its id")
     parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set's arrays")
     parser.add_argument("--subset", type=Path, required=True, help="table of the cell's training images")
@@ -83,7 +81,7 @@ def _read_cell(arguments: argparse.Namespace) -> Cell:
     from smallmix.study.study import Study
 
     if arguments.study is not None:
-        return Study.load(arguments.study).cell(arguments.cell).value
+        return Study.load(arguments.study).with_files(arguments.own_code).cell(arguments.cell).value
     try:
         return Cell.from_dict(json.loads(arguments.cell)).with_files(arguments.own_code)
     except (ValueError, KeyError, TypeError) as error:

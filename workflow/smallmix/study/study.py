@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,14 @@ class Study:
         """Return other studies whose results the claims may use; none where nothing published is judged."""
         names = self.configuration["compare_with"] if self.configuration["published"] else ()
         return tuple(name for name in names if name != self.name)
+
+    def with_files(self, files: Iterable[str]) -> Study:
+        """Return the same study whose cells look for the user's files here, by their names without folders."""
+        brought = list(files)
+        if not brought:
+            return self
+        cells = (dataclasses.replace(cell, value=cell.value.with_files(brought)) for cell in self.cells)
+        return dataclasses.replace(self, cells=tuple(cells))
 
     def cell(self, place: str) -> StudyCell:
         """Return the cell of a place such as n500/label-mix/seed0. Raise SmallmixError for one outside the study."""

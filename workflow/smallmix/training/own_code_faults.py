@@ -75,7 +75,7 @@ class OwnPlace:
         if line is None and code is not None:
             line, inside = code.co_firstlineno if code.co_filename == self.path else None, code.co_name
         name = own_name(self.name)
-        thing = f"{name}.{inside}" if inside and inside != name else name
+        thing = f"{name}.{inside}" if inside not in ("", name, "__init__", "<module>") else name
         return Fault(f"{seen_from_here(self.path)}{f', line {line}' if line else ''}, {thing}: {text}.")
 
     def explain(self, error: Exception, function: Any = None) -> Exception:
