@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -102,27 +103,13 @@ def describe_accuracy_by_class(tables: StudyTables) -> FigureText:
     means, study = ClassMeans(tables), tables.study
     labels, methods = means.shown(), drawn_methods(tables, MOST_METHODS)
     asked, reference = asked_method(study), reference_method(study)
-    rows, sentences = [], []
+    rows = []
     for size in means.sizes:
-        parts = []
-        for method in methods:
-            known = [(means.find(size, method, label).mean.mean, label) for label in labels]
-            known = sorted((mean, label) for mean, label in known if mean == mean)
-            if known:
-                ends = [f"{percent(mean)} ({class_name(tables, label)})" for mean, label in (known[0], known[-1])]
-                parts.append(f"{method} {' to '.join(ends)}")
-        gains = [] if asked is None else [(means.find(size, asked, label).gain.mean, label) for label in labels]
-        gains = sorted((gain, label) for gain, label in gains if gain == gain)
-        if gains:
-            most, least = (
-                f"{points(gain)} points ({class_name(tables, label)})" for gain, label in (gains[-1], gains[0])
-            )
-            parts.append(f"{asked} against {reference} {most} at most and {least} at least")
-        sentences.append(f"{size:,} images: {'; '.join(parts)}.")
         for label in labels:
             found = [means.find(size, method, label) for method in methods]
             gain = [] if asked is None else [points_text(means.find(size, asked, label).gain)]
             rows.append((f"{size:,}", class_name(tables, label), *(accuracy_text(one.mean) for one in found), *gain))
+    sentences = [_sentence(tables, means, size, methods) for size in means.sizes]
     gained = () if asked is None else (f"{asked} against {reference}, points",)
     return FigureText(
         title="Accuracy by class",
@@ -135,6 +122,27 @@ def describe_accuracy_by_class(tables: StudyTables) -> FigureText:
         "0 and 100 %.",
         table=FigureTable(("Training images", "Class", *methods, *gained), tuple(rows)),
     )
+
+
+def _sentence(tables: StudyTables, means: ClassMeans, size: int, methods: Sequence[str]) -> str:
+    """Return from which to which class the accuracies of a size reach, and the gains of the asked method."""
+    asked, labels = asked_method(tables.study), means.shown()
+    parts = []
+    for method in methods:
+        known = [(means.find(size, method, label).mean.mean, label) for label in labels]
+        ends = [f"{percent(mean)} ({class_name(tables, label)})" for mean, label in _ends(known)]
+        parts += [f"{method} {' to '.join(ends)}"] if ends else []
+    if asked is not None:
+        gains = [(means.find(size, asked, label).gain.mean, label) for label in labels]
+        ends = [f"{points(gain)} ({class_name(tables, label)})" for gain, label in _ends(gains)]
+        parts += [f"{asked} against {reference_method(tables.study)} {' to '.join(ends)} points"] if ends else []
+    return f"{size:,} images: {'; '.join(parts)}."
+
+
+def _ends(numbers: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Return the least and the largest of the known numbers."""
+    known = sorted(one for one in numbers if math.isfinite(one[0]))
+    return [known[0], known[-1]] if known else []
 
 
 def _order_sentence(asked: str | None, reference: str, means: ClassMeans) -> str:
