@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,9 @@ def test_what_is_missing_is_said_by_key(tmp_path: Path) -> None:
         DatasetError, match=r"there is no .*gone; name the folder or the zip file under dataset\.image-f"
     ):
         read_class_folders(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match=r"neither a folder nor a zip file .*pipe"):
+        read_class_folders(tmp_path / "pipe")
     with pytest.raises(ConfigurationError, match=r"dataset\.image-folder lacks split_seed"):
         read_class_folders(one_folder(tmp_path / "x"), split_seed=None)
 

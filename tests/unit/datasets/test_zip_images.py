@@ -62,6 +62,12 @@ def test_a_member_that_is_there_twice_is_refused(packed: Path) -> None:
         read_class_folders(packed)
 
 
+def test_names_can_be_asked_for_again(packed: Path) -> None:
+    files, problems = ZipFiles(packed), Problems()
+    assert files.scan(problems) == files.scan(problems)
+    assert not problems
+
+
 def test_an_encrypted_member_is_refused(packed: Path) -> None:
     content = bytearray(packed.read_bytes())
     at = content.rfind(b"PK\x01\x02")  # the last entry of the central directory

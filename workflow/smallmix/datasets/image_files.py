@@ -50,7 +50,13 @@ class ImageFiles(Protocol):
 
 def open_images(path: Path) -> ImageFiles:
     """Return the files of a folder or of a zip file. Raises DatasetError where there is neither, or a damaged one."""
-    return FolderFiles(path) if path.is_dir() else ZipFiles(path)
+    if path.is_dir():
+        return FolderFiles(path)
+    if not path.is_file():
+        raise DatasetError(
+            f"there is neither a folder nor a zip file {path}. Correct the path, or bring the images there."
+        )
+    return ZipFiles(path)
 
 
 class FolderFiles:
@@ -138,6 +144,7 @@ class ZipFiles:
     def scan(self, problems: Problems) -> tuple[list[str], list[str]]:
         """Return the names of files and folders. Add members that lead out or cannot be read to `problems`."""
         folders: set[str] = set()
+        self._members = {}
         for member in self._archive.infolist():
             written = member.filename.replace("\\", "/")  # as some programs of Windows pack
             parts = [part for part in written.split("/") if part not in ("", ".")]

@@ -54,7 +54,7 @@ class ImagesInNumbers:
             train, test = (_count_rows(custom["folder"], name) for name in LISTS)
             classes = 0
         else:
-            train, test, classes = count_images(Path(custom["folder"] or ""), custom["test_share"])
+            train, test, classes = count_images(Path(str(custom["folder"])), custom["test_share"])
         channels = 3 if custom["color"] == "rgb" else 1
         return cls(custom["image_size"], channels, classes or 10, train or max(study.sizes), test or 10_000)
 
