@@ -23,9 +23,11 @@ from smallmix.errors import SmallmixError, TrainingError
 from smallmix.planning.start import keep_copied
 from smallmix.science.network import build_network
 from smallmix.science.training_state import digest_weights
+from smallmix.study.cell import ModelValue
 from smallmix.study.layout import WEIGHTS_FILE
 from smallmix.study.study import Study
 from smallmix.training import train_cell as train_cell_module
+from smallmix.training import weights as weights_module
 from smallmix.training.signals import StopRequest
 from smallmix.training.store import RECORD_FILES, StoreEntry
 from smallmix.training.train_cells import train_cells
@@ -330,6 +332,26 @@ def test_the_built_network_has_the_weights_of_the_file(with_weights: Path) -> No
     model = network.build()
     assert not model.training
     assert digest_weights(model.state_dict()) == network.description.weights_sha256
+
+
+def test_the_file_of_weights_that_a_training_began_with_is_not_needed_any_more(
+    with_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = read_weights(with_weights / WEIGHTS_FILE)
+    asked: list[ModelValue] = []
+
+    def build(value: ModelValue, *rest: Any) -> torch.nn.Module:
+        asked.append(value)
+        return build_network(CELL.model, *rest)
+
+    monkeypatch.setattr(weights_module, "build_network", build)
+    begun = replace(CELL.model, parameters=(("stem", "small"), ("weights_sha256", "f" * 64)), file="begin.pth")
+    own = replace(begun, name="my_network.py:build", file="my_network.py")
+    for model in (begun, own):
+        cell = replace(CELL, model=model)
+        replace(network, description=replace(network.description, cell=cell)).build()
+    assert dict(asked[0].parameters) == {"stem": "small", "weights_sha256": None}
+    assert asked[1] == own  # a parameter of the user's own means what the user's file makes of it
 
 
 def test_a_kill_anywhere_while_a_network_is_added_leaves_the_record_whole(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +118,22 @@ def test_images_are_brought_to_the_form_of_the_training(
     assert predict(weights_of(project), tmp_path / "wide.png", tmp_path / "as-decoded.png") == 0
     (from_wide, plain) = rows_in(capsys.readouterr().out)
     assert {**from_wide, "file": ""} == {**plain, "file": ""}
+
+
+@pytest.mark.skipif(
+    "fit" not in inspect.signature(decode_images).parameters, reason="images become square by a crop alone"
+)
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_images_become_square_as_those_of_the_training_did(project: TinyStudy, tmp_path: Path, fit: Any) -> None:
+    network = read_weights(weights_of(project))
+    cell = network.description.cell
+    told = replace(network.description, cell=replace(cell, dataset=replace(cell.dataset, fit=fit)))
+    wide = str(tmp_path / "wide.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 24), dtype=np.uint8)).save(wide)
+    decode: Any = decode_images
+    Image.fromarray(decode([wide], 8, "grey", fit=fit).pixels[0, :, :, 0]).save(tmp_path / "square.png")
+    (part,) = predict_images(replace(network, description=told), [wide, str(tmp_path / "square.png")], "cpu")
+    assert np.array_equal(part.logits[0], part.logits[1])
 
 
 def test_what_had_to_be_done_to_images_is_said(

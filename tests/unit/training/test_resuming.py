@@ -154,7 +154,7 @@ def test_saves_as_often_as_it_should_and_cleans_up(
     data.train(tiny_cell(), tmp_path, checkpoint_seconds=0.0)
     assert saved == [0, 1, 2, 3, 4, 5]
     entry = checkpoint_folder(tmp_path)
-    assert sorted(path.name for path in entry.iterdir()) == ["finished", "lock", "log.txt"]
+    assert sorted(path.name for path in entry.iterdir()) == ["cell.json", "finished", "lock", "log.txt"]
     assert sorted(path.name for path in (entry / "finished").iterdir()) == sorted([*RECORD_FILES, "checksums.json"])
 
 

@@ -23,7 +23,7 @@ from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.own_code import names_own_code, own_file
 from smallmix.science.network import build_network
 from smallmix.science.training_state import digest_weights
-from smallmix.study.cell import Cell
+from smallmix.study.cell import Cell, ModelValue, parameters_of
 from smallmix.study.layout import WEIGHTS_FILE, Layout
 from smallmix.study.study import StudyCell
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # One key alone: the library writes several in an order that changes from process to process.
 METADATA_KEY = "smallmix"
+INITIAL_WEIGHTS = "weights_sha256"  # a parameter of networks that may begin with weights of a file
 RESTORE = "Delete it and run its study again, which takes it from the store or trains the same network again."
 
 
@@ -121,7 +122,8 @@ class TrainedNetwork:
                 f"--own-code {own_file(cell.model.name)}."
             )
         try:
-            model = build_network(cell.model, self.description.image_shape, classes, cell.seed)
+            value = _without_initial_weights(cell.model)
+            model = build_network(value, self.description.image_shape, classes, cell.seed)
         except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as error:
             raise SmallmixError(self._explain_other_network(str(error))) from error
         state = model.state_dict()
@@ -141,6 +143,16 @@ class TrainedNetwork:
             f"the network {name} of this smallmix is not the one that was trained by smallmix {version}: {reason}. Use "
             "that version, or train again."
         )
+
+
+def _without_initial_weights(value: ModelValue) -> ModelValue:
+    """Return the value of one of our networks without the file of weights that its training began with.
+
+    The trained ones take their place, so nobody needs that file any more.
+    """
+    if names_own_code(value.name) or INITIAL_WEIGHTS not in dict(value.parameters):
+        return value
+    return dataclasses.replace(value, parameters=parameters_of({**dict(value.parameters), INITIAL_WEIGHTS: None}))
 
 
 def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, str]:
