@@ -72,4 +72,5 @@ def test_without_finished_cells_there_is_no_answer(made: SyntheticStudy) -> None
 def test_any_method_is_compared_with_plain_training(added: dict[str, Any], leading: str | None) -> None:
     """What a study without the published ways of mixing asks is answered as well."""
     study = Study.from_configuration(build_configuration(methods={"non": METHODS["non"], **added}))
-    assert leading_method(StudyTables(study, *[pd.DataFrame()] * 7)) == leading
+    empty: list[Any] = [pd.DataFrame()] * 7
+    assert leading_method(StudyTables(study, *empty)) == leading
