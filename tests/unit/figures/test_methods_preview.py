@@ -28,6 +28,8 @@ from tests.unit.figures.study_with_tables import write_noise_images
 
 CLASSES = [f"class {number}" for number in range(10)]
 OWN = '''
+import numpy as np
+
 from smallmix.science.method import Method
 
 
@@ -39,6 +41,19 @@ class Mirror(Method):
 
     def target(self, one_hot, row):
         return 0.5 * one_hot + 0.3 * one_hot[row.partner] + 0.2 / one_hot.shape[1]
+
+
+class Inside(Method):
+    """Mixes inside the network, and has tables under names that mean something else elsewhere."""
+
+    mixes_features = True
+
+    def draw(self, draws):
+        one = np.ones((draws.iterations, draws.images, 2), np.float32)
+        return {"image_weight": one, "label_weight": one[:, :, 0]}
+
+    def mix_features(self, features, stage, row):
+        return features
 
 
 class Squared(Method):
@@ -59,10 +74,10 @@ def meaning_of(mix: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def every_method(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[MixedExample]]:
-    """The examples of a study with every method, and with two of the user's own. Images are noise, 8 x 8 in rgb."""
+    """The examples of a study with every method, and with three of the user's own. Images are noise, 8 x 8 in rgb."""
     root = tmp_path_factory.mktemp("every")
     (root / "own.py").write_text(OWN, encoding="utf-8")
-    own = {name.lower(): {"mix": f"{root}/own.py:{name}", "beta": None} for name in ("Mirror", "Squared")}
+    own = {name.lower(): {"mix": f"{root}/own.py:{name}", "beta": None} for name in ("Mirror", "Squared", "Inside")}
     methods = {**{mix: meaning_of(mix) for mix in EVERY_MIX}, **own}
     study = Study.from_configuration(build_configuration(sizes=[100], seeds=[0], methods=methods))
     made = SyntheticStudy(root=root, study=study)
@@ -73,7 +88,7 @@ def every_method(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Mix
 
 
 def test_every_method_has_its_examples_of_the_same_pairs(every_method: dict[str, list[MixedExample]]) -> None:
-    assert list(every_method) == [*EVERY_MIX, "mirror", "squared"]
+    assert list(every_method) == [*EVERY_MIX, "mirror", "squared", "inside"]
     plain = every_method["none"]
     assert len(plain) == EXAMPLES
     for examples in every_method.values():
@@ -138,9 +153,10 @@ def test_a_method_of_the_users_is_shown_by_its_own_functions(every_method: dict[
     for example in every_method["mirror"]:
         assert (example.mixed_image == example.own_image[:, ::-1]).all()
         assert example.label(30) == [f"50 % {example.own_label}", f"30 % {example.partner_label}", "20 % spread"]
-    assert {tuple(example.label(30)) for example in every_method["squared"]} == {
-        (example.own_label, "own loss") for example in every_method["squared"]
-    }
+    for example in every_method["squared"]:
+        assert example.label(30) == [example.own_label, "own loss"]
+    for example in every_method["inside"]:
+        assert (example.drawn, example.label(30)) == (["λ = 1.00"], [example.own_label])
 
 
 def test_two_classes_are_no_spread_label() -> None:

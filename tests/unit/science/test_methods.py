@@ -5,6 +5,7 @@ Every loop goes over single pixels or single rows. Where torchvision or PyTorch 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from typing import Any
@@ -231,6 +232,9 @@ def test_mixed_features_keep_their_precision_and_an_undrawn_stage_every_bit() ->
         features = batch.images.to(dtype)
         assert torch.equal(batch.method.mix_features(features, 2, batch.row), features)
         assert batch.method.mix_features(features, 1, batch.row).dtype == dtype
+        in_channels_last = features.contiguous(memory_format=torch.channels_last)
+        mixed = batch.method.mix_features(in_channels_last, 1, batch.row)
+        assert mixed.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("stages", [[0, 1, 2], [3], [1, 4]])
@@ -357,21 +361,22 @@ def test_the_last_pixel_can_be_erased_and_none_behind_it(seed: int) -> None:
 @pytest.mark.parametrize("mix", EVERY_MIX)
 def test_methods_that_take_arrays_give_the_same_for_arrays_and_tensors(mix: str) -> None:
     batch = Batch(method_value(mix))
+    images: Any = batch.images.numpy()
     if not batch.method.mixes_arrays:
         with pytest.raises((AttributeError, TypeError)):
-            batch.method.mix(batch.images.numpy(), arrays_of(batch))  # type: ignore[arg-type]
+            batch.method.mix(images, arrays_of(batch))
         return
-    mixed = batch.method.mix(batch.images.numpy(), arrays_of(batch))  # type: ignore[arg-type]
+    mixed = batch.method.mix(images, arrays_of(batch))
     np.testing.assert_allclose(mixed, batch.mixed(), atol=1e-6)
-    one_hot = np.eye(CLASSES, dtype=np.float32)[batch.labels.numpy()]
-    shares = batch.method.target(one_hot, arrays_of(batch))  # type: ignore[arg-type]
+    one_hot: Any = np.eye(CLASSES, dtype=np.float32)[batch.labels.numpy()]
+    shares = batch.method.target(one_hot, arrays_of(batch))
     np.testing.assert_allclose(shares, batch.targets(), atol=1e-6)
 
 
 def arrays_of(batch: Batch) -> Any:
-    row = batch.row
-    return BatchRow(row.rows, row.crop_y, row.crop_x, row.flip, row.partner.numpy(), row.learning_rate,
-                    drawn=batch.drawn, side=row.side)  # type: ignore[arg-type]  # fmt: skip
+    """Return the batch's row with arrays in place of tensors."""
+    changed: dict[str, Any] = {"partner": batch.partner.numpy(), "drawn": batch.drawn}
+    return dataclasses.replace(batch.row, **changed)
 
 
 @pytest.mark.parametrize("mix", EVERY_MIX)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from smallmix.report.so_far import report_so_far
 from smallmix.report.summary_section import compose_answer
-from smallmix.statistics.answer import answer_so_far
+from smallmix.statistics.answer import answer_so_far, leading_method
 from smallmix.statistics.comparison import compare_methods, comparison_fields, write_comparison
 from smallmix.statistics.study_results import read_results
+from smallmix.study.study import Study
 from smallmix.tables.columns import COMPARISON
-from smallmix.tables.study_tables import load_tables
+from smallmix.tables.study_tables import StudyTables, load_tables
 from smallmix.tables.table_files import read_table, table_of
 
+from tests.synthetic_configuration import METHODS, build_configuration
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 
 PLACES = ("n100/label-mix/seed2", "n500/non/seed0", "n1000/data-mix/seed1")
@@ -53,3 +57,20 @@ def test_without_finished_cells_there_is_no_answer(made: SyntheticStudy) -> None
     assert answer_so_far(made.study, {}) is None
     damaged = {place: {**content, "best_test_accuracy": None} for place, content in metrics_of(made).items()}
     assert answer_so_far(made.study, damaged) is None
+
+
+@pytest.mark.parametrize(
+    ("added", "leading"),
+    [
+        ({}, None),
+        ({"holes": {"mix": "cutout", "beta": None}, "boxes": {"mix": "cutmix", "beta": [1.0, 1.0]}}, "holes"),
+        ({"boxes": {"mix": "cutmix", "beta": [1.0, 1.0]}, "data-mix": METHODS["data-mix"]}, "data-mix"),
+        ({"data-mix": METHODS["data-mix"], "label-mix": METHODS["label-mix"]}, "label-mix"),
+    ],
+    ids=["plain alone", "none of the published", "one of the published", "both"],
+)
+def test_any_method_is_compared_with_plain_training(added: dict[str, Any], leading: str | None) -> None:
+    """What a study without the published ways of mixing asks is answered as well."""
+    study = Study.from_configuration(build_configuration(methods={"non": METHODS["non"], **added}))
+    empty: list[Any] = [pd.DataFrame()] * 7
+    assert leading_method(StudyTables(study, *empty)) == leading

@@ -154,6 +154,16 @@ def test_a_name_that_stands_for_other_mixing_is_refused() -> None:
     assert sentence == "label-mix is left out: it mixes images-and-labels in synthetic, and images in odd."
 
 
+def test_a_class_of_the_users_is_the_same_from_wherever_its_file_is_named() -> None:
+    def study_of(mix: str) -> Study:
+        return Study.from_configuration(build_configuration(methods={"own": {"mix": mix, "beta": None}}, sizes=[100]))
+
+    first = study_of("mine.py:Mine")
+    assert refused_methods(first, study_of("elsewhere/mine.py:Mine")) == []
+    (sentence,) = refused_methods(first, study_of("elsewhere/mine.py:Other"))
+    assert "it mixes mine.py:Mine in synthetic, and mine.py:Other" in sentence
+
+
 def test_nothing_in_common_is_an_error_that_names_what_there_is() -> None:
     first = side()
     elsewhere = tuple(Result(7, run.method, run.seed, run.numbers) for run in first.results)

@@ -8,18 +8,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from smallmix import code_fingerprint
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_training, import_closure, training_modules
-from smallmix.study.published import MixName
+from smallmix.study.method_forms import METHODS
 
 from tests.tiny_cell import tiny_cell
 
 PACKAGE = code_fingerprint.PACKAGE_FOLDER
 RULES = PACKAGE.parent / "rules"
-MIXES: tuple[str, ...] = get_args(MixName)
+MIXES = tuple(METHODS)
 NETWORKS = ("preact-resnet18", "preact-resnet18-mixup", "preact-resnet18-without-final-norm")
 SHARED_BY_NETWORKS = {"preactivation", "preactivation_layers"}
 NAMES = {"mixing weight"}  # of a generator of random numbers

@@ -120,7 +120,8 @@ class PixelScale:
     def to_pixels(self, image: Numbers) -> Pixels:
         """Return an image float32 [C, H, W] as uint8 [H, W, C]; what lies outside of the scale is black or white."""
         levels = np.nan_to_num((image * self.deviation + self.mean) * 255)
-        return np.rint(np.clip(levels, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
+        pixels: Pixels = np.rint(np.clip(levels, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
+        return pixels
 
 
 def _examples_of(
@@ -142,22 +143,33 @@ def _examples_of(
         different = np.flatnonzero(labels[rows] != labels[partners])
         position = int(different[0]) if len(different) else 0
         treated, targets = treat(method, pixels.normalize(images[rows]), labels[rows], len(classes), chunk, iteration)
-        drawn = {name: table[iteration] for name, table in chunk.drawn.items()}
-        weight = drawn.get("image_weight", drawn.get("label_weight") if method.mixes_features else None)
+        weight = _drawn_number(chunk, "image_weight", iteration, position)
+        stage = None
+        if method.mixes_features:
+            stage = _drawn_number(chunk, "stage", iteration, position)
+            weight = _drawn_number(chunk, "label_weight", iteration, position) if weight is None else weight
         own, partner = int(labels[rows[position]]), int(labels[partners[position]])
         examples.append(
             MixedExample(
                 own_image=np.asarray(images[rows[position]]),
                 partner_image=np.asarray(images[partners[position]]),
                 mixed_image=pixels.to_pixels(treated[position]),
-                weight=None if weight is None else float(weight[position] if np.ndim(weight) else weight),
-                stage=int(drawn["stage"]) if method.mixes_features and np.ndim(drawn.get("stage")) == 0 else None,
+                weight=weight,
+                stage=None if stage is None else int(stage),
                 own_label=str(classes[own]),
                 partner_label=str(classes[partner]),
                 shares=_shares(targets[position], own, partner),
             )
         )
     return examples
+
+
+def _drawn_number(chunk: PlanChunk, name: str, iteration: int, position: int) -> float | None:
+    """Return what a method has drawn under a name for an image or for its batch; None where that is no number."""
+    table = chunk.drawn.get(name)
+    if table is None or table.ndim > 2:
+        return None
+    return float(table[iteration] if table.ndim == 1 else table[iteration, position])
 
 
 def _treat_arrays(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,10 +29,9 @@ class BatchRow:
     @classmethod
     def of(cls, tables: Mapping[str, Tensor]) -> BatchRow:
         """Return the row of tables by their names; what is not common to all methods is the method's own."""
-        common = {name: tables[name] for name in COMMON_TABLES}
+        common: dict[str, Any] = {name: tables[name] for name in COMMON_TABLES}
         return cls(**common, drawn={name: table for name, table in tables.items() if name not in common})
 
     def with_side(self, side: int) -> BatchRow:
         """Return the same row of images of `side` x `side` pixels."""
-        common = {name: getattr(self, name) for name in COMMON_TABLES}
-        return BatchRow(**common, drawn=self.drawn, side=side)
+        return dataclasses.replace(self, side=side)

@@ -14,7 +14,7 @@ from typing import Any
 from smallmix.statistics.comparison import compare_methods, comparison_fields
 from smallmix.statistics.study_results import SELECTIONS, Result
 from smallmix.statistics.summary import summarize
-from smallmix.study.study import Study, first_method
+from smallmix.study.study import Study, first_method, methods_with
 from smallmix.tables.columns import CELL_NUMBERS, COMPARISON, SUMMARY
 from smallmix.tables.study_tables import TABLES_READ, PairedDifference, StudyTables
 from smallmix.tables.table_files import empty_table, table_of
@@ -92,8 +92,14 @@ def _gain_text(differences: list[PairedDifference]) -> str:
 
 
 def leading_method(tables: StudyTables) -> str | None:
-    """Return the method to begin with: the first that mixes images and labels, else the first that mixes images."""
-    return first_method(tables.study, "images-and-labels") or first_method(tables.study, "images")
+    """Return the method to begin with: the first that mixes images and labels, else the first that mixes images.
+
+    Without either, the first that is not plain; None where all are.
+    """
+    study = tables.study
+    plain = methods_with(study, "none")
+    other = next((name for name in study.methods if name not in plain), None)
+    return first_method(study, "images-and-labels") or first_method(study, "images") or other
 
 
 def answer_sentence(tables: StudyTables) -> str:

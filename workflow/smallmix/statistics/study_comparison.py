@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from smallmix.errors import SmallmixError
+from smallmix.own_code import names_own_code, without_folder
 from smallmix.statistics.comparison import asked_pairs, average_over_sizes, paired_differences
 from smallmix.statistics.intervals import MeanDifference, mean_interval, welch_interval
 from smallmix.statistics.sign_flip import LARGEST_COUNT, sign_flip_test, smallest_p_value
@@ -152,7 +153,8 @@ def comparison_fields(row: StudyDifference) -> list[int | float | str | None]:
 
 
 def _mix(study: Study, method: str) -> str:
-    return str(study.configuration["methods"][method]["mix"])
+    mix = str(study.configuration["methods"][method]["mix"])
+    return without_folder(mix) if names_own_code(mix) else mix
 
 
 def _compare(
