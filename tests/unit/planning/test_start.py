@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from smallmix.errors import ConfigurationError
@@ -15,6 +16,7 @@ from smallmix.planning.start import (
     find_outdated,
     keep_copied,
     refuse_too_large,
+    refuse_unfit_network,
 )
 from smallmix.snakemake_files.records import FOLDER, RECORDS, mark, record_name
 from smallmix.study.layout import DATASET_FILES, STORE, Layout
@@ -70,6 +72,47 @@ def test_more_images_than_were_fetched_are_refused_before_anything_runs(made: Sy
     with pytest.raises(ConfigurationError, match=r"subsets\.sizes: 5,000: the data set has only 100 training images"):
         refuse_too_large(Layout(study, made.root), fetched=True)
     refuse_too_large(Layout(study, made.root), fetched=False)  # the arrays are another data set's
+
+
+def with_network(model: dict[str, Any], methods: dict[str, Any] | None = None) -> Study:
+    """Return a small study on images of 32 pixels with another network."""
+    configuration = build_configuration(sizes=(50,), seeds=(0,))
+    configuration["model"] = {"width": 0, "blocks": [], "parameters": {}, **model}
+    if methods:
+        configuration["methods"] = methods
+    return Study.from_configuration(configuration)
+
+
+def test_a_network_that_does_not_take_the_images_is_refused_before_anything_runs(
+    made: SyntheticStudy, tmp_path: Path
+) -> None:
+    file = tmp_path / "my_network.py"
+    text = "from torch import nn\n\n\ndef build(channels, classes):\n    return nn.Conv2d(channels, {}, 1)\n"
+    file.write_text(text.format(3), encoding="utf-8")
+    study = with_network({"name": f"{file}:build"})
+    with pytest.raises(ConfigurationError, match=r"my_network.py:build: .* logits float \[2, 10\] are wanted"):
+        refuse_unfit_network(Layout(study, made.root), fetched=False)
+    with pytest.raises(ConfigurationError, match="are wanted"):
+        check_start(Layout(study, made.root))
+    refuse_unfit_network(made.layout, fetched=True)
+
+
+@pytest.mark.parametrize("stages", [0, 2])
+def test_a_network_without_the_stages_of_a_method_is_refused(tmp_path: Path, stages: int) -> None:
+    file = tmp_path / f"my_network_{stages}.py"
+    file.write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n    pass\n\n\ndef build(channels, classes):\n"
+        "    net = Net(nn.Flatten(), nn.Linear(1024 * channels, classes))\n"
+        f"    net.stages = {stages}\n    return net\n",
+        encoding="utf-8",
+    )
+    methods = {"inside": {"mix": "none", "beta": None, "parameters": {"stages": [0, 2]}}}
+    layout = Layout(with_network({"name": f"{file}:build"}, methods), tmp_path)
+    if stages:
+        refuse_unfit_network(layout, fetched=False)
+    else:
+        with pytest.raises(ConfigurationError, match=r"wants the stages 0, 2 of the network, and .* has no stages"):
+            refuse_unfit_network(layout, fetched=False)
 
 
 def test_more_images_than_the_list_names_are_refused_before_they_are_read(tmp_path: Path) -> None:

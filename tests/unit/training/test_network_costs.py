@@ -79,7 +79,8 @@ def test_a_changed_file_is_tried_again_and_a_comment_is_not(tmp_path: Path, monk
 def damaged(content: Any) -> list[str]:
     (key,) = content["costs"]
     texts = ["", "{", "[]", "[" * 100_000, json.dumps({**content, "format": 99})]
-    for wrong in (None, [], {}, {**content["costs"][key], "flops": "1"}, {**content["costs"][key], "flops": -1}):
+    wrongs: list[Any] = [None, [], {}, *({**content["costs"][key], "flops": flops} for flops in ("1", -1))]
+    for wrong in wrongs:
         texts.append(json.dumps({**content, "costs": {key: wrong}}))
     return texts
 

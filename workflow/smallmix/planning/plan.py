@@ -13,6 +13,7 @@ from smallmix.planning.capacity import Capacity, usable_cores
 from smallmix.planning.cost import (
     CellWork,
     checkpoint_bytes,
+    cost_of_network,
     dataset_bytes,
     evaluation_flops,
     operations,
@@ -22,6 +23,7 @@ from smallmix.planning.cost import (
 from smallmix.planning.estimate import Estimate, RunJobs, StudyState, about, estimate_run, study_pace
 from smallmix.planning.pace import keep_pace
 from smallmix.science.early_loss import alarming_loss
+from smallmix.study.cell import Cell
 from smallmix.study.config_errors import listed
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
@@ -160,6 +162,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
         f"Study {study.name}: {study.title}",
         f"Data set {study.dataset}: {'fetched' if state.fetched else 'not fetched yet'}",
         *_own_code_lines(study),
+        _network_in_words(sample, state),
         "",
         f"{'size':>8} {'cells':>6} {' '.join(STATUSES)} "
         f"{'iterations a cell':>18} {'PFLOP a cell':>13} {'time a cell':>14}",
@@ -234,6 +237,14 @@ def _own_code_lines(study: Study) -> list[str]:
         network = ["the network"] if names_file(study.configuration["model"]["name"], file) else []
         lines.append(f"Your own code: {file} ({', '.join([*methods, *network])}); smallmix check-own-code tries it.")
     return lines
+
+
+def _network_in_words(cell: Cell, state: StudyState) -> str:
+    cost = cost_of_network(cell, state.images)
+    return (
+        f"Network {cell.model.name}: {count_of(cost.parameters, 'weight')}, {cost.flops / 1e6:,.3g} MFLOP a forward "
+        "pass of an image"
+    )
 
 
 def warn_of_small_batches(study: Study) -> str | None:

@@ -25,6 +25,8 @@ from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
+from smallmix.planning.cost import ImagesInNumbers, cost_of_network
+from smallmix.science.network import require_stages
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.command_lines import smallmix_command
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, Layout
@@ -80,6 +82,7 @@ def check_start(layout: Layout) -> dict[Path, str]:
     explain_foreign(layout.dataset)
     changed = find_changes(layout.study.configuration["dataset"], layout.dataset)
     refuse_too_large(layout, fetched=not changed)
+    refuse_unfit_network(layout, fetched=not changed)
     verified = Verified(layout.root)
     outdated = find_outdated(layout)
     # study.json is written again from the configuration; nothing is lost with it.
@@ -111,9 +114,11 @@ def check_storage(layout: Layout, prefix: str) -> None:
 
     `prefix` is that of --default-storage-prefix. A storage outlasts the folder where Snakemake ran, and its files are
     not here to be read. So study.json is written again. The collection that follows reads every cell, and refuses those
-    that are not current. Raises ConfigurationError where sizes exceed the images of the user's list.
+    that are not current. Raises ConfigurationError where sizes exceed the images of the user's list, and where the
+    network cannot take the images.
     """
     refuse_too_large(layout, fetched=False)
+    refuse_unfit_network(layout, fetched=False)
     start = f"{prefix.rstrip('/')}/" if prefix else ""
     study_file = f"{start}{layout.study_file}"
     unknown = not all(has_record(f"{start}{_metrics(layout, cell)}") for cell in layout.study.cells)
@@ -146,6 +151,20 @@ def refuse_too_large(layout: Layout, fetched: bool) -> None:
             f"subsets.sizes: {', '.join(f'{size:,}' for size in larger)}: the data set has only {known:,} training "
             f"images. Remove the size, or lower it to at most {known}."
         )
+
+
+def refuse_unfit_network(layout: Layout, fetched: bool) -> None:
+    """Raise ConfigurationError where the study's network cannot be built, or cannot take its images or its methods.
+
+    Their size is that of the arrays, where they are `fetched` as the configuration asks, or else of the configuration.
+    """
+    description = None
+    with contextlib.suppress(SmallmixError):
+        description = load_description(layout.dataset) if fetched else None
+    images = ImagesInNumbers.of(layout.study, description)
+    for value in {cell.value.method: cell.value for cell in layout.study.cells}.values():
+        cost_of_network(value, images)
+        require_stages(value.model, value.method)
 
 
 def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path]) -> str:

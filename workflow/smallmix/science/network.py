@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from smallmix.code_fingerprint import module_of
+from smallmix.errors import ConfigurationError
 from smallmix.science.randomness import weights_seed
-from smallmix.study.cell import ModelValue
+from smallmix.study.cell import MethodValue, ModelValue
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,6 +74,21 @@ class UncountedNetwork:
 def find_network(value: ModelValue) -> Network:
     """Return the network of a cell's value. Raises ModuleNotFoundError where no file has its name."""
     return cast(Network, importlib.import_module(f"smallmix.science.networks.{module_of(value.name)}").NETWORK)
+
+
+def require_stages(model: ModelValue, method: MethodValue) -> None:
+    """Raise ConfigurationError where a method mixes inside of networks, at stages that this one does not have."""
+    wanted = dict(method.parameters).get("stages", ())
+    if max(wanted, default=0) == 0:
+        return
+    stages = find_network(model).stages(model)
+    if max(wanted) > stages:
+        has = f"has the stages 1 to {stages}" if stages else "has no stages"
+        raise ConfigurationError(
+            f"mix {method.mix} wants the stages {', '.join(map(str, wanted))} of the network, and {model.name} {has}. "
+            "Take other stages, or a network such as preact-resnet18. A network of your own declares them by an "
+            "attribute `stages` of its module."
+        )
 
 
 def build_network(value: ModelValue, image_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:

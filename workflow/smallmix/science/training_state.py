@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from smallmix.science.history import HistoryRow
-from smallmix.science.network import build_network
+from smallmix.science.network import build_network, require_stages
 from smallmix.science.network_trial import draws_numbers
 from smallmix.science.randomness import layers_seed
 from smallmix.science.training_data import TrainingData
@@ -56,7 +56,12 @@ class TrainingState:
 
     @classmethod
     def fresh(cls, cell: Cell, data: TrainingData, device: torch.device) -> TrainingState:
-        """Return the state before the first step."""
+        """Return the state before the first step.
+
+        Raises ConfigurationError where the network cannot be had, does not take the images, or lacks the stages that
+        the method mixes at.
+        """
+        require_stages(cell.model, cell.method)
         model = build_network(cell.model, data.image_shape, data.classes, cell.seed)
         model.to(memory_format=data.training.memory_format)
         model.to(device)

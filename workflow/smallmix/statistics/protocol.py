@@ -62,6 +62,9 @@ def differences_of_study(
         if value.model.blocks not in ((), protocol.blocks):
             text = f"blocks {list(value.model.blocks)} instead of {list(protocol.blocks)}"
             found.append(ProtocolDifference(text, True))
+        if value.model.parameters:
+            parameters = ", ".join(f"{name} {item}" for name, item in value.model.parameters if item != "")
+            found.append(ProtocolDifference(f"parameters of the network ({parameters})", True))
         for key in DECISIVE_RECIPE:
             ours, wanted = getattr(value.recipe, key), getattr(protocol.recipe, key)
             if ours != wanted:

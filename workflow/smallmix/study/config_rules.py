@@ -94,8 +94,8 @@ def check_between_keys(stated: StatedConfiguration) -> list[Problem]:
         _check_dataset,
         _check_sizes,
         _check_methods,
-        _check_stages,
         _check_augmentation,
+        _check_stages,
         _check_budgets,
         _check_last_batch,
         _check_cell_count,
@@ -164,6 +164,25 @@ def _meaning(stated: StatedConfiguration, name: str) -> tuple[Any, ...]:
     return mix, tuple(beta or ()), parameters
 
 
+def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
+    """Refuse a border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
+    digits = stated.get("dataset", "name") == "digits"
+    padding, image_size = stated.get("recipe", "augmentation", "crop_padding"), _image_size(stated)
+    if padding is not None and image_size is not None and padding > image_size // LEAST_IMAGE_PER_BORDER:
+        text = (
+            f"found {padding}; allowed: at most {image_size // LEAST_IMAGE_PER_BORDER}, a quarter of the images' "
+            f"{image_size} pixels, because a wider border pushes too much of an image out of the crop. "
+            f"Write recipe: {{augmentation: {{crop_padding: {image_size // 8}{', flip: false' if digits else ''}}}}}"
+        )
+        yield Problem(("recipe", "augmentation", "crop_padding"), text)
+    if digits and stated.get("recipe", "augmentation", "flip") is True:
+        text = (
+            "found true; a mirrored digit is another digit or none, and trained on them the network gets worse. "
+            "Write recipe: {augmentation: {crop_padding: 1, flip: false}}"
+        )
+        yield Problem(("recipe", "augmentation", "flip"), text)
+
+
 def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:
     """Refuse a method that mixes inside of a network at stages that the network does not have."""
     network = stated.get("model", "name")
@@ -182,25 +201,6 @@ def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:
                 "or a network such as preact-resnet18"
             )
             yield Problem(("methods", name, "parameters"), text)
-
-
-def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
-    """Refuse a border or a mirror that destroys what images show. Both are inherited from the article's photographs."""
-    digits = stated.get("dataset", "name") == "digits"
-    padding, image_size = stated.get("recipe", "augmentation", "crop_padding"), _image_size(stated)
-    if padding is not None and image_size is not None and padding > image_size // LEAST_IMAGE_PER_BORDER:
-        text = (
-            f"found {padding}; allowed: at most {image_size // LEAST_IMAGE_PER_BORDER}, a quarter of the images' "
-            f"{image_size} pixels, because a wider border pushes too much of an image out of the crop. "
-            f"Write recipe: {{augmentation: {{crop_padding: {image_size // 8}{', flip: false' if digits else ''}}}}}"
-        )
-        yield Problem(("recipe", "augmentation", "crop_padding"), text)
-    if digits and stated.get("recipe", "augmentation", "flip") is True:
-        text = (
-            "found true; a mirrored digit is another digit or none, and trained on them the network gets worse. "
-            "Write recipe: {augmentation: {crop_padding: 1, flip: false}}"
-        )
-        yield Problem(("recipe", "augmentation", "flip"), text)
 
 
 def _check_budgets(stated: StatedConfiguration) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib.metadata
 import io
 import json
 import platform
@@ -240,9 +241,11 @@ def describe_environment(
     cell: Cell, device: torch.device, memory_format: torch.memory_format, version: str
 ) -> dict[str, str | int]:
     """Return the versions and hardware that a result was obtained with."""
+    library = {"torchvision": importlib.metadata.version("torchvision")}
     return {
         "python": platform.python_version(),
         "torch": str(torch.__version__),
+        **(library if cell.model.name.startswith("torchvision:") else {}),
         "numpy": np.__version__,
         "smallmix": version,
         "platform": f"{sys.platform} {platform.machine()}",
