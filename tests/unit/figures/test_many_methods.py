@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_panels_of_loss_stand_at_most_four_beside_each_other(
 def test_many_methods_stand_beside_each_other_on_a_linear_axis(tmp_path: Path) -> None:
     tables = tables_with(tmp_path, 8)
     axes = draw_accuracy_by_size(tables).axes[0]
-    places = np.array(sorted(tuple(line.get_xdata()) for line in means_of(axes.lines)))
+    places = np.array(sorted(places_of(line) for line in means_of(axes.lines)))
     assert places.shape == (8, 3)
     steps = np.diff(places, axis=0)
     # 0.45 times the 20 images from 0 to the smallest size, over seven steps between eight methods.
@@ -55,7 +56,12 @@ def test_many_methods_stand_beside_each_other_on_a_linear_axis(tmp_path: Path) -
     assert np.allclose(places.mean(axis=0), sorted(SIZES)), "around the size itself"
 
 
-def means_of(lines: list[Line2D]) -> list[Line2D]:
+def places_of(line: Line2D) -> tuple[float, ...]:
+    """Return where on the axis of sizes a line has its points."""
+    return tuple(np.asarray(line.get_xdata(), dtype=float).tolist())
+
+
+def means_of(lines: Iterable[Line2D]) -> list[Line2D]:
     """Return the lines through the means; caps of bars have no line."""
     return [line for line in lines if str(line.get_gid()).endswith("-mean") and line.get_linestyle() != "None"]
 
@@ -64,7 +70,7 @@ def test_few_methods_stand_at_the_size_itself(tmp_path: Path) -> None:
     tables = tables_with(tmp_path, 3)
     assert method_distance(tables, SIZES) == 0
     axes = draw_accuracy_by_size(tables).axes[0]
-    assert {tuple(line.get_xdata()) for line in means_of(axes.lines)} == {(20.0, 50.0, 200.0)}
+    assert {places_of(line) for line in means_of(axes.lines)} == {(20.0, 50.0, 200.0)}
 
 
 def test_looks_differ_beyond_the_eight_colours() -> None:
