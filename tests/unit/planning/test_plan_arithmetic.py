@@ -94,9 +94,7 @@ def test_the_images_of_a_list_are_counted_before_they_are_fetched(study: Study, 
 
 def test_an_unknown_data_set_is_no_image_list(study: Study) -> None:
     study.configuration["dataset"]["name"] = "lsun"
-    with pytest.raises(
-        ConfigurationError, match=r"dataset\.name is 'lsun'; it must be one of cifar10, .*image-folder"
-    ):
+    with pytest.raises(ConfigurationError, match=r"dataset\.name is 'lsun'; it must be one of cifar10, .*image-folder"):
         ImagesInNumbers.of(study, None)
 
 

@@ -34,13 +34,6 @@ def _tabulate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _declare_metrics(parser: argparse.ArgumentParser) -> None:
-    _add_cells(parser)
-    parser.add_argument(
-        "--own-code", nargs="*", default=[], metavar="FILE", help="your files with metrics (default: as the study says)"
-    )
-
-
 def _compute(arguments: argparse.Namespace) -> int:
     """Compute, summarize and write; see `smallmix.statistics.own_metrics`."""
     from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write_metric_tables
@@ -64,7 +57,7 @@ COMMANDS = {
     ),
     "compute-metrics": Command(
         "write own_metrics.csv and own_metric_summary.csv: the metrics that the configuration adds",
-        _declare_metrics,
+        _add_cells,
         _compute,
     ),
 }

@@ -42,7 +42,7 @@ def add_study(parser: argparse.ArgumentParser) -> None:
 def add_own_code(parser: argparse.ArgumentParser) -> None:
     """Add `--own-code`, the user's files where the job has them."""
     parser.add_argument(
-        "--own-code", nargs="*", default=[], metavar="FILE", help="your files with methods and networks, as copied"
+        "--own-code", nargs="*", default=[], metavar="FILE", help="your files with methods, networks and metrics"
     )
 
 

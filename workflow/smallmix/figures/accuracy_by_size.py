@@ -16,6 +16,7 @@ from smallmix.figures.seeds_by_size import (
     accuracy_text,
     draw_published,
     draw_seeds_by_size,
+    method_distance,
     method_spread,
     seeds_sentence,
 )
@@ -79,8 +80,9 @@ def _draw(tables: StudyTables, sizes: Sequence[int], logarithmic: bool) -> Figur
         return write_nothing_yet(figure, "No finished run at these sizes yet.")
     axes = figure.subplots()
     spread = method_spread(tables, sizes) if logarithmic else 1.0
-    draw_seeds_by_size(axes, tables, tables.declared_metric, sizes, spread)
-    published = draw_published(axes, tables, sizes, spread)
+    distance = 0.0 if logarithmic else method_distance(tables, sizes)
+    draw_seeds_by_size(axes, tables, tables.declared_metric, sizes, spread, distance)
+    published = draw_published(axes, tables, sizes, spread, distance)
     (size_axis_log if logarithmic else size_axis_linear)(axes, sizes)
     percent_axis(axes)
     handles = [series_handle(series_look(tables.study.methods, method)) for method in tables.methods_present()]

@@ -8,6 +8,7 @@ images has a floor above zero. It can be compared only between methods with the 
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from smallmix.figures.style import (
     PAGE_WIDTH,
     PAPER,
     SeriesLook,
+    height_beyond,
     iteration_axis,
     legend_above,
     new_figure,
@@ -42,6 +44,7 @@ ROWS = 3
 SETTLED_AFTER = 0.2  # of the budget
 LONGEST_TITLE = 20  # letters above a panel
 COLUMNS = 3  # panels of accuracy side by side
+METHODS_BESIDE = 4  # panels of loss side by side: five would be wider than a page is on most screens
 
 
 def grid_sizes(tables: StudyTables) -> list[int]:
@@ -54,25 +57,35 @@ def grid_sizes(tables: StudyTables) -> list[int]:
 
 @publication_style()
 def draw_loss_curves(tables: StudyTables) -> Figure:
-    """Draw one row of panels per size and one column per method; the panels of a row share their axes."""
+    """Draw one row of panels per size and one column per method; the panels of a row share their axes.
+
+    Many methods stand in several bands of such rows, one below the other.
+    """
     sizes, methods = grid_sizes(tables), list(tables.study.methods)
     if not sizes:
         return write_nothing_yet(new_figure(7.2, 2.4), "No learning curve yet.")
-    figure = new_figure(max(5.0, 0.6 + 2.2 * len(methods)), 0.7 + 1.75 * len(sizes))
+    bands = -(-len(methods) // METHODS_BESIDE)
+    columns = -(-len(methods) // bands)
+    rows = bands * len(sizes)
+    figure = new_figure(max(5.0, 0.6 + 2.2 * columns), 0.7 + 1.75 * rows)
     seeds = max(1, tables.history["seed"].nunique())
     limit = points_per_line(len(sizes) * len(methods) * (3 + (seeds if seeds > 1 else 0)))
-    grid = figure.subplots(len(sizes), len(methods), squeeze=False, sharex="row", sharey="row")
-    for row, size in enumerate(sizes):
-        for column, method in enumerate(methods):
-            axes = grid[row][column]
-            look = series_look(tables.study.methods, method)
-            _draw_panel(axes, tables, size, method, limit)
-            if row == 0:
-                axes.set_title(visible_text(look.label, LONGEST_TITLE), color=look.color)
-            if column == 0:
-                axes.set_ylabel(f"{size:,} images\nloss")
-            iteration_axis(axes, "Iteration" if row == len(sizes) - 1 else None)
-        _common_loss_axis(grid[row][0], tables, size)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex="row", sharey="row")
+    for row, column in itertools.product(range(rows), range(columns)):
+        axes, (band, of_size) = grid[row][column], divmod(row, len(sizes))
+        size, position = sizes[of_size], band * columns + column
+        if position >= len(methods):
+            axes.set_axis_off()
+            continue
+        look = series_look(methods, methods[position])
+        _draw_panel(axes, tables, size, methods[position], limit)
+        if of_size == 0:
+            axes.set_title(visible_text(look.label, LONGEST_TITLE), color=look.color)
+        if column == 0:
+            axes.set_ylabel(f"{size:,} images\nloss")
+        iteration_axis(axes, "Iteration" if of_size == len(sizes) - 1 else None)
+        if column == columns - 1 or position == len(methods) - 1:  # the row is drawn
+            _common_loss_axis(grid[row][0], tables, size)
     legend_above(
         figure,
         [
@@ -157,7 +170,8 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
         return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No learning curve yet.")
     columns = min(COLUMNS, len(sizes))
     rows = -(-len(sizes) // columns)
-    figure = new_figure(PAGE_WIDTH, 0.9 + 2.0 * rows)
+    marks = _curve_marks(tables)
+    figure = new_figure(PAGE_WIDTH, 0.9 + 2.0 * rows + height_beyond(marks, PAGE_WIDTH))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     seeds = max(1, tables.history["seed"].nunique())
     limit = points_per_line(len(sizes) * len(tables.study.methods) * (2 + (seeds if seeds > 1 else 0)))
@@ -182,21 +196,23 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
         percent_axis(axes, "Accuracy (%)" if position % columns == 0 else "")
         below = position + columns >= len(sizes)
         iteration_axis(axes, "Iteration" if below else None)
-    methods = [method for method in tables.study.methods if method in set(tables.history["method"])]
-    handles = []
-    for method in methods:
-        handle = series_handle(series_look(tables.study.methods, method))
-        handle.set_linestyle("solid")
-        handles.append(handle)
-    legend_above(
-        figure,
-        [
-            *handles,
-            Line2D([], [], color=MUTED, linewidth=1.5, label="test"),
-            Line2D([], [], color=MUTED, linewidth=1.4, linestyle=(0, (1, 1.3)), label="training, clean images"),
-        ],
-    )
+    legend_above(figure, marks)
     return figure
+
+
+def _curve_marks(tables: StudyTables) -> list[Line2D]:
+    """Return the legend of the accuracy's curves: the methods, then the kinds of lines."""
+    handles = []
+    for method in tables.study.methods:
+        if method in set(tables.history["method"]):
+            handle = series_handle(series_look(tables.study.methods, method))
+            handle.set_linestyle("solid")
+            handles.append(handle)
+    return [
+        *handles,
+        Line2D([], [], color=MUTED, linewidth=1.5, label="test"),
+        Line2D([], [], color=MUTED, linewidth=1.4, linestyle=(0, (1, 1.3)), label="training, clean images"),
+    ]
 
 
 def describe_accuracy_curves(tables: StudyTables) -> FigureText:

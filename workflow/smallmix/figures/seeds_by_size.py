@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -16,7 +18,20 @@ from smallmix.figures.style import PAPER, SeriesLook, series_look
 from smallmix.tables.study_tables import SeedMean, StudyTables
 from smallmix.wording import NO_NUMBER, percent, points
 
+MANY_METHODS = 5  # so many intervals at one place cover each other
 SEEDS_BESIDE = 4.5  # typographic points to the right of the mean, whose bar would hide them
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where a method stands beside a size: a factor on a logarithmic axis, images on a linear one."""
+
+    factor: float = 1.0
+    images: float = 0.0
+
+    def of(self, sizes: Any) -> Any:
+        """Return where the method is drawn at these sizes."""
+        return sizes * self.factor + self.images
 
 
 def method_spread(tables: StudyTables, sizes: Sequence[int]) -> float:
@@ -29,8 +44,30 @@ def method_spread(tables: StudyTables, sizes: Sequence[int]) -> float:
     return float(min(1.18, nearest**0.45) ** (1 / max(1, len(tables.methods_present()) - 1)))
 
 
-def draw_seeds_by_size(axes: Axes, tables: StudyTables, metric: str, sizes: Sequence[int], spread: float = 1.0) -> None:
-    """Draw a metric (a fraction) in percent for all methods at `sizes`; for `spread` see `method_spread`."""
+def method_distance(tables: StudyTables, sizes: Sequence[int]) -> float:
+    """Return the images by which neighbouring methods stand apart on a linear axis: 0 where there are few methods.
+
+    All methods together take at most 6 % of the axis, and less than half the way to the next size.
+    """
+    methods, ordered = len(tables.methods_present()), sorted({0, *sizes})
+    if methods < MANY_METHODS:
+        return 0.0
+    nearest = min(large - small for small, large in itertools.pairwise(ordered))
+    return min(0.06 * ordered[-1], 0.45 * nearest) / (methods - 1)
+
+
+def draw_seeds_by_size(
+    axes: Axes,
+    tables: StudyTables,
+    metric: str,
+    sizes: Sequence[int],
+    spread: float = 1.0,
+    distance: float = 0.0,
+) -> None:
+    """Draw a metric (a fraction) in percent for all methods at `sizes`.
+
+    For `spread` see `method_spread`, for `distance` `method_distance`.
+    """
     methods = tables.methods_present()
     for position, method in enumerate(methods):
         look = series_look(tables.study.methods, method)
@@ -38,17 +75,18 @@ def draw_seeds_by_size(axes: Axes, tables: StudyTables, metric: str, sizes: Sequ
         means = {size: mean for size, mean in found.items() if mean.seeds}
         if not means:
             continue
-        shift = spread ** (position - (len(methods) - 1) / 2)
+        place = position - (len(methods) - 1) / 2
+        shift = Shift(spread**place, distance * place)
         if max(mean.seeds for mean in means.values()) > 1:
             _draw_dots(axes, tables, metric, method, list(means), shift)
         _draw_means(axes, means, look, shift)
 
 
-def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes: Sequence[int], shift: float) -> None:
+def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes: Sequence[int], shift: Shift) -> None:
     look = series_look(tables.study.methods, method)
     values = tables.metric_by_seed(metric)
     chosen = values[(values["method"] == method) & values["size"].isin(list(sizes))]
-    x, y = shift * chosen["size"].to_numpy(dtype=float), 100 * chosen["value"].to_numpy(dtype=float)
+    x, y = shift.of(chosen["size"].to_numpy(dtype=float)), 100 * chosen["value"].to_numpy(dtype=float)
     beside = ScaledTranslation(SEEDS_BESIDE / 72, 0, axes.figure.dpi_scale_trans)
     axes.scatter(
         x, y, s=11, color=look.color, alpha=0.55, linewidths=0, gid=look.tag("seeds"),
@@ -59,9 +97,9 @@ def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes:
     axes.autoscale_view()
 
 
-def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift: float) -> None:
+def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift: Shift) -> None:
     """Draw the line through the means, and a bar with caps where there is an interval."""
-    sizes = [size * shift for size in means]
+    sizes = [float(shift.of(np.float64(size))) for size in means]
     heights = [100 * mean.mean for mean in means.values()]
     drawn = len(axes.lines)
     # Without an estimator: the means come from summary.csv.
@@ -71,8 +109,8 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
     )  # fmt: skip
     for line in axes.lines[drawn:]:
         line.set_gid(look.tag("mean"))
-    ranges = [(size * shift, 100 * mean.low, 100 * mean.mean, 100 * mean.high)
-              for size, mean in means.items() if mean.has_interval]  # fmt: skip
+    ranges = [(x, 100 * mean.low, 100 * mean.mean, 100 * mean.high)
+              for x, mean in zip(sizes, means.values(), strict=True) if mean.has_interval]  # fmt: skip
     if not ranges:
         return
     x, low, middle, high = np.array(ranges).T
@@ -85,7 +123,9 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
             artist.set_capstyle("round")
 
 
-def draw_published(axes: Axes, tables: StudyTables, sizes: Sequence[int], spread: float = 1.0) -> bool:
+def draw_published(
+    axes: Axes, tables: StudyTables, sizes: Sequence[int], spread: float = 1.0, distance: float = 0.0
+) -> bool:
     """Draw the published accuracies as hollow markers. Return whether there were any."""
     methods = tables.methods_present() or list(tables.study.methods)
     drawn = False
@@ -94,9 +134,10 @@ def draw_published(axes: Axes, tables: StudyTables, sizes: Sequence[int], spread
         known = [(n, tables.published_accuracy[n, method]) for n in sizes if (n, method) in tables.published_accuracy]
         if not known:
             continue
-        shift = spread ** (position - (len(methods) - 1) / 2)
+        place = position - (len(methods) - 1) / 2
+        shift = Shift(spread**place, distance * place)
         axes.plot(
-            [size * shift for size, _ in known],
+            [float(shift.of(size)) for size, _ in known],
             [100 * accuracy for _, accuracy in known],
             linestyle="none",
             marker=look.marker,

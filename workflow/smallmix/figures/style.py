@@ -41,6 +41,7 @@ SERIES_DASHES: tuple[Any, ...] = (
 )
 TEXT_SIZE = 9.5
 PAGE_WIDTH = 7.2  # inches: the report's column
+LEGEND_ROW = 0.2  # inches
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,15 @@ class SeriesLook:
 def series_look(methods: Sequence[str], method: str) -> SeriesLook:
     """Return the look of a method, given the study's methods in order."""
     index = list(methods).index(method)
-    turn = index % len(SERIES_COLORS)
+    turns, turn = divmod(index, len(SERIES_COLORS))
+    # A colour that comes again has another marker and dash.
+    other = (index + turns) % len(SERIES_MARKERS)
     return SeriesLook(
         index=index,
         label=visible_text(method, limit=40),
         color=SERIES_COLORS[turn],
-        marker=SERIES_MARKERS[turn],
-        dash=SERIES_DASHES[turn],
+        marker=SERIES_MARKERS[other],
+        dash=SERIES_DASHES[other],
     )
 
 
@@ -141,6 +144,12 @@ def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
             columnspacing=1.6,
             borderaxespad=0.2,
         )
+
+
+def height_beyond(handles: Sequence[Any], width: float) -> float:
+    """Return the inches that a legend takes beyond two rows, which every figure has room for."""
+    columns = _legend_columns([str(handle.get_label()) for handle in handles], width)
+    return LEGEND_ROW * max(0, -(-len(handles) // columns) - 2)
 
 
 def _legend_columns(labels: Sequence[str], width: float) -> int:

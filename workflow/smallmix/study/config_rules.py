@@ -83,8 +83,8 @@ def check_between_keys(stated: StatedConfiguration) -> list[Problem]:
         _check_sizes,
         _check_validation,
         _check_methods,
-        _check_stages,
         _check_augmentation,
+        _check_stages,
         _check_budgets,
         _check_last_batch,
         _check_cell_count,
@@ -182,6 +182,20 @@ def _meaning(stated: StatedConfiguration, name: str) -> tuple[Any, ...]:
     return mix, tuple(beta or ()), parameters
 
 
+def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
+    """Refuse a border that pushes too much of an image out of the crop."""
+    padding, image_size = stated.get("recipe", "augmentation", "crop_padding"), _image_size(stated)
+    if padding in (None, AUTOMATIC) or image_size is None:
+        return
+    if padding > image_size // LEAST_IMAGE_PER_BORDER:
+        text = (
+            f"found {padding}; allowed: at most {image_size // LEAST_IMAGE_PER_BORDER}, a quarter of the images' "
+            f"{image_size} pixels, because a wider border pushes too much of an image out of the crop. "
+            f"Write recipe: {{augmentation: {{crop_padding: {AUTOMATIC}}}}}, here {fitting_crop_padding(image_size)}"
+        )
+        yield Problem(("recipe", "augmentation", "crop_padding"), text)
+
+
 def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:
     """Refuse a method that mixes inside of a network at stages that the network does not have."""
     network = stated.get("model", "name")
@@ -200,20 +214,6 @@ def _check_stages(stated: StatedConfiguration) -> Iterator[Problem]:
                 "or a network such as preact-resnet18"
             )
             yield Problem(("methods", name, "parameters"), text)
-
-
-def _check_augmentation(stated: StatedConfiguration) -> Iterator[Problem]:
-    """Refuse a border that pushes too much of an image out of the crop."""
-    padding, image_size = stated.get("recipe", "augmentation", "crop_padding"), _image_size(stated)
-    if padding in (None, AUTOMATIC) or image_size is None:
-        return
-    if padding > image_size // LEAST_IMAGE_PER_BORDER:
-        text = (
-            f"found {padding}; allowed: at most {image_size // LEAST_IMAGE_PER_BORDER}, a quarter of the images' "
-            f"{image_size} pixels, because a wider border pushes too much of an image out of the crop. "
-            f"Write recipe: {{augmentation: {{crop_padding: {AUTOMATIC}}}}}, here {fitting_crop_padding(image_size)}"
-        )
-        yield Problem(("recipe", "augmentation", "crop_padding"), text)
 
 
 def _check_budgets(stated: StatedConfiguration) -> Iterator[Problem]:

@@ -63,16 +63,16 @@ def predict_images(
     told = network.description
     fix_arithmetic(told.cell.recipe.cpu_threads)
     chosen = choose_device(device)
-    memory_format = choose_memory_format(chosen, told.cell.model.width)
+    side, _, channels = told.image_shape
+    memory_format = choose_memory_format(chosen, told.cell.model.width, side)
     model = network.build(own_code).to(memory_format=memory_format).to(chosen)
     normalization = Normalization.of(list(told.mean), list(told.deviation), chosen)
-    side, _, channels = told.image_shape
     batches = max(1, min(MOST_BATCHES, MOST_BYTES // (BATCH_SIZE * side * side * channels)))
     at_once = batches * BATCH_SIZE
 
     def predict_from(start: int) -> Predictions:
         part = files[start : start + at_once]
-        decoded = decode_images(part, side, COLORS[channels])
+        decoded = decode_images(part, side, COLORS[channels], fit=told.cell.dataset.fit)
         readable = [index for index in range(len(part)) if index not in decoded.errors]
         logits = np.zeros((0, len(told.classes)), dtype=np.float32)
         if readable:

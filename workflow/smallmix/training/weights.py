@@ -23,7 +23,7 @@ from smallmix.fingerprints import canonical_json, fingerprint_value
 from smallmix.own_code import names_own_code, own_file
 from smallmix.science.network import build_network
 from smallmix.science.training_state import digest_weights
-from smallmix.study.cell import Cell, ModelValue, parameters_of
+from smallmix.study.cell import WEIGHTS_SHA256, Cell, ModelValue, parameters_of
 from smallmix.study.layout import WEIGHTS_FILE, Layout
 from smallmix.study.study import StudyCell
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 # One key alone: the library writes several in an order that changes from process to process.
 METADATA_KEY = "smallmix"
-INITIAL_WEIGHTS = "weights_sha256"  # a parameter of networks that may begin with weights of a file
 RESTORE = "Delete it and run its study again, which takes it from the store or trains the same network again."
 
 
@@ -150,9 +149,9 @@ def _without_initial_weights(value: ModelValue) -> ModelValue:
 
     The trained ones take their place, so nobody needs that file any more.
     """
-    if names_own_code(value.name) or INITIAL_WEIGHTS not in dict(value.parameters):
+    if names_own_code(value.name) or WEIGHTS_SHA256 not in dict(value.parameters):
         return value
-    return dataclasses.replace(value, parameters=parameters_of({**dict(value.parameters), INITIAL_WEIGHTS: None}))
+    return dataclasses.replace(value, parameters=parameters_of({**dict(value.parameters), WEIGHTS_SHA256: None}))
 
 
 def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, str]:
