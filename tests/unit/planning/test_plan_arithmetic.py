@@ -202,6 +202,7 @@ def test_the_plan_adds_up(study: Study, tmp_path: Path) -> None:
         "Estimated time: about 25 s (by a measurement on this machine), with 2 cells at once. Starts, evaluations, "
         "tables, figures and report are included."
     ) in lines
+    assert "Network preact-resnet18: 19,718 weights, 0.128 MFLOP a forward pass of an image" in lines
     assert "Disk: about 1.4 MB more." in lines
     assert any(line.startswith("Measured here: 9.6 ms a step, 15 GFLOP/s a cell, on cpu") for line in lines)
 
