@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from smallmix.figures.accuracy_by_size import draw_accuracy_by_size
 from smallmix.figures.catalogue import TABLE_FIGURES
@@ -28,6 +29,13 @@ def tables_with(folder: Path, count: int) -> StudyTables:
     return tables_of(build_study_with_tables(folder, sizes=SIZES, seeds=[0, 1], methods={**METHODS, **further}))
 
 
+def row_of(axes: Axes) -> int:
+    """Return the row of a panel in its figure."""
+    place = axes.get_subplotspec()
+    assert place is not None
+    return int(place.rowspan.start)
+
+
 @pytest.mark.parametrize(("count", "beside", "bands"), [(3, 3, 1), (4, 4, 1), (5, 3, 2), (8, 4, 2)])
 def test_panels_of_loss_stand_at_most_four_beside_each_other(
     tmp_path: Path, count: int, beside: int, bands: int
@@ -39,10 +47,10 @@ def test_panels_of_loss_stand_at_most_four_beside_each_other(
     assert figure.get_figwidth() == pytest.approx(max(5.0, 0.6 + 2.2 * beside))
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert titles == list(tables.study.methods), "every method has a title, in the study's order"
-    of_first_size = [axes for axes in shown if axes.get_subplotspec().rowspan.start % len(SIZES) == 0]
+    of_first_size = [axes for axes in shown if row_of(axes) % len(SIZES) == 0]
     assert len(of_first_size) == count
     assert len({axes.get_ylim() for axes in of_first_size}) == 1, "bands can be compared"
-    assert len({axes.get_subplotspec().rowspan.start for axes in of_first_size}) == bands
+    assert len({row_of(axes) for axes in of_first_size}) == bands
 
 
 def test_many_methods_stand_beside_each_other_on_a_linear_axis(tmp_path: Path) -> None:
