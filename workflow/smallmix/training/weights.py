@@ -151,7 +151,7 @@ def _without_initial_weights(value: ModelValue) -> ModelValue:
     """
     if names_own_code(value.name) or WEIGHTS_SHA256 not in dict(value.parameters):
         return value
-    return dataclasses.replace(value, parameters=parameters_of({**dict(value.parameters), WEIGHTS_SHA256: None}))
+    return dataclasses.replace(value, parameters=parameters_of({**dict(value.parameters), WEIGHTS_SHA256: ""}))
 
 
 def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, str]:
