@@ -7,6 +7,7 @@ training results are stored by content, so nothing is lost, and the study's fold
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -120,9 +121,15 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> None:
 
 
 def _found(written: str, stated_in: Path | None) -> str:
-    """Return the path of a file beside the configuration that names it, else as it is written."""
+    """Return the path of a file beside the configuration that names it, else as it is written.
+
+    Below the current folder it is relative, so that a project which moved has the same study.
+    """
     beside = None if stated_in is None else stated_in.parent / written
-    return beside.as_posix() if beside is not None and beside.is_file() else written
+    if beside is None or not beside.is_file():
+        return written
+    whole = Path(os.path.abspath(beside))
+    return (whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else beside).as_posix()
 
 
 def _is_known(problem: Problem, known: Sequence[Problem]) -> bool:
