@@ -176,7 +176,7 @@ def test_a_matrix_is_drawn_for_each_method_at_both_ends(tables: StudyTables) -> 
     } == wanted
     shown = next(one for one in axes.collections if one.get_gid() == "shares")
     assert isinstance(shown, PatchCollection)
-    opaque = sorted(round(float(color[3]), 6) for color in shown.get_facecolor())
+    opaque = sorted(round(float(color[3]), 6) for color in np.asarray(shown.get_facecolor()))
     assert opaque == sorted(round(MOST_OPAQUE * float(share), 6) for share in rows["share"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from tests.synthetic_configuration import build_configuration
 
 LOGITS = np.array([[1, 0, 3], [2, 0, 1], [0, 5, 1], [0, 1, 0.5]], dtype=np.float16)
 LABELS = np.array([2, 1, 1, 0])
-METHODS = {"non": {"mix": "none", "beta": None}, "mixed": {"mix": "images", "beta": [1.0, 1.0]}}
+METHODS: dict[str, dict[str, Any]] = {
+    "non": {"mix": "none", "beta": None},
+    "mixed": {"mix": "images", "beta": [1.0, 1.0]},
+}
 SHIFT = {"n20/non/seed0": 0.0, "n20/non/seed1": 1.0, "n20/mixed/seed0": 2.0, "n20/mixed/seed1": 4.0}
 
 
