@@ -39,6 +39,19 @@ def test_a_file_is_found_beside_the_configuration_that_names_it(tmp_path: Path) 
     assert Study.from_json(study.to_json()).metrics == study.metrics
 
 
+def test_a_project_that_moved_has_the_same_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake names its configuration files by their whole paths."""
+    found = []
+    for name in ("here", "there"):
+        folder = tmp_path / name / "studies"
+        folder.mkdir(parents=True)
+        (folder / "my_metric.py").write_text("def loss(logits, labels):\n    return 0\n")
+        monkeypatch.chdir(folder.parent)
+        found.append(study_of(folder, "metrics: {zero: my_metric.py:loss}\n"))
+    assert found[0].metric_files == ("studies/my_metric.py",)
+    assert found[0].to_json() == found[1].to_json()
+
+
 def test_metrics_decide_no_cell_and_are_no_input_of_one(tmp_path: Path) -> None:
     (tmp_path / "my_metric.py").write_text("def loss(logits, labels):\n    return 0\n")
     with_metrics = study_of(tmp_path, "metrics: {zero: my_metric.py:loss, f: macro-f1}\n")

@@ -46,7 +46,7 @@ def test_everything_but_images_is_kept(finished: SyntheticStudy) -> None:
     files = kept(finished)
     described = {"Snakefile", "croissant.json", "ro-crate-metadata.json"}
     assert {name for name in files if not name.startswith("subsets/")} == {
-        *(*kept_results.COPIED, "history.csv", "report.html", "README.md", "MODEL_CARD.md"),
+        *(*kept_results.COPIED, *kept_results.ALSO_COPIED, "history.csv", "report.html", "README.md", "MODEL_CARD.md"),
         *described,
     }
     page = files["report.html"].decode()
