@@ -29,8 +29,8 @@ CELL = Cell(
 OTHER: dict[str, dict[str, Any]] = {
     "dataset": {"name": "digits", "image_size": 32, "color": "grey", "fit": "pad"},
     "subset": {"rule": "random", "size": 250, "seed": 3},
-    "method": {"mix": "none", "beta": (1.0, 1.0), "parameters": (("hole", 0.25),), "file": "other.py"},
-    "model": {"name": "other", "width": 8, "blocks": (1, 1, 1, 1)},
+    "method": {"mix": "none", "beta": (1.0, 1.0), "parameters": (("hole", 0.25),)},
+    "model": {"name": "other", "width": 8, "blocks": (1, 1, 1, 1), "parameters": (("dropout", 0.5),)},
     "recipe": {
         "batch_size": 64,
         "learning_rate": 0.2,

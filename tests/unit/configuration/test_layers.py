@@ -46,8 +46,8 @@ def test_mappings_merge_and_lists_are_replaced(tmp_path: Path) -> None:
     assert resolved["recipe"]["momentum"] == 0.5
     assert resolved["recipe"]["augmentation"]["crop_padding"] == 1
     assert resolved["methods"] == {
-        "plain": {"mix": "none", "beta": None},
-        "mixed": {"mix": "images", "beta": [2.0, 1.0]},
+        "plain": {"mix": "none", "beta": None, "parameters": {}},
+        "mixed": {"mix": "images", "beta": [2.0, 1.0], "parameters": {}},
     }
 
 

@@ -67,6 +67,7 @@ def test_the_expected_studies_are_there() -> None:
         "demo",
         "laptop",
         "longer",
+        "methods",
         "own-folder",
         "own-images",
         "replicated",

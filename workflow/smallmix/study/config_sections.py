@@ -230,6 +230,7 @@ class Method(Section):
     """What a method mixes."""
 
     mix: Annotated[str, AfterValidator(_check_mix)] = Field(
+        max_length=4096,
         description="What is mixed, or a class of your own, as in my_method.py:MyMethod, whose file lies beside the "
         "configuration.",
         json_schema_extra={"x-form": f"one of {', '.join(METHODS)}, or FILE.py:CLASS"},
@@ -272,6 +273,7 @@ class Model(Section):
 
     name: Annotated[str, AfterValidator(_check_network)] = Field(
         "preact-resnet18",
+        max_length=4096,
         description=f"The network: {', '.join(NETWORKS)}, torchvision:NAME, or a function of your own, as in "
         "my_network.py:build, whose file lies beside the configuration. preact-resnet18 is the article's. See "
         "docs/network.md.",
