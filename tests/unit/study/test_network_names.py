@@ -11,6 +11,7 @@ import pytest
 import torchvision
 from pydantic import Field
 from smallmix.errors import ConfigurationError
+from smallmix.own_code import names_own_code, own_file
 from smallmix.study import config_rules, network_forms
 from smallmix.study.cell import Cell, ModelValue
 from smallmix.study.configuration import load_configuration, load_study
@@ -33,6 +34,10 @@ def study_with(model: dict[str, Any], folder: Path, methods: dict[str, Any] | No
     import yaml
 
     folder.mkdir(exist_ok=True)
+    if names_own_code(str(model["name"])):
+        own = folder / own_file(model["name"])
+        own.parent.mkdir(exist_ok=True)
+        own.write_text("def build(channels, classes, maps): ...\n", encoding="utf-8")
     overlay = folder / "overlay.yaml"
     content = {"study": "other", "model": model, **({"methods": methods} if methods else {})}
     overlay.write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -156,7 +161,8 @@ def test_weights_lie_beside_the_configuration_and_stand_in_the_value_by_content(
     value = model_of(study)
     assert dict(value.parameters) == {"image_size": 0, "stem": "original", "weights_sha256": SHA256}
     assert value.file == str(weights / "weights.pth")
-    assert study.own_code == (value.file,)
+    assert study.weights_file == value.file
+    assert study.own_code == ()
     again = Cell.from_dict(study.cells[0].value.to_dict())
     assert again.model.file is None
     assert again.with_files(["x/my_method.py", "moved/weights.pth"]).model.file == "moved/weights.pth"

@@ -22,7 +22,19 @@ SHARED_FOLDERS = ("store", "slots")
 TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
 MAKING_FILES = tuple(name for name in TARGETS if name != "plan")
 # The commands for people that are no target as well.
-COMMANDS = ("run", "status", "compare", "export", "keep", "predict", "store", "adopt", "discard", "clean")
+COMMANDS = (
+    "run",
+    "status",
+    "compare",
+    "export",
+    "keep",
+    "predict",
+    "store",
+    "check-own-code",
+    "adopt",
+    "discard",
+    "clean",
+)
 
 
 def explain_target(target: str, rules: Sequence[str], study: Study, folder: Path = Path()) -> str | None:
