@@ -51,7 +51,7 @@ rule all:
         SUBSET_TABLE,
         TRIED,
         CELL_OUTPUTS,
-        WEIGHTS,
+        KEPT_NETWORKS,
         TABLES,
         FIGURES,
         report=REPORT,
@@ -72,8 +72,9 @@ rule subsets:
 rule cells:
     """Every training of the study, without tables, figures and report."""
     input:
+        STUDY_FILE,  # by which the store knows whose trainings these are
         CELL_OUTPUTS,
-        WEIGHTS,
+        KEPT_NETWORKS,
     localrule: True
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from smallmix.study.cell import Executor
 from smallmix.study.layout import WEIGHTS_FILE
 from smallmix.training.signals import StopRequest
@@ -22,6 +21,7 @@ pytestmark = pytest.mark.gpu
 @pytest.mark.parametrize("executor", ["eager", "automatic"])
 def test_the_kept_network_is_the_trained_one(tmp_path: Path, executor: Executor) -> None:
     pytest.importorskip("safetensors")
+    image_module = pytest.importorskip("PIL.Image")
     from smallmix.training.prediction import predict_images
     from smallmix.training.weights import read_weights
 
@@ -34,7 +34,7 @@ def test_the_kept_network_is_the_trained_one(tmp_path: Path, executor: Executor)
     files = []
     for row, pixels in enumerate(np.load(data.dataset / "test_images.npy")):
         files.append(str(tmp_path / f"{row}.png"))
-        Image.fromarray(pixels[:, :, 0]).save(files[-1])
+        image_module.fromarray(pixels[:, :, 0]).save(files[-1])
     (part,) = predict_images(network, files, "cuda")
     with np.load(job.output / "predictions.npz") as stored:
         assert np.array_equal(part.logits.astype(np.float16), stored["logits"])

@@ -27,7 +27,7 @@ ORDER = (
 # Modules beside the rooms, below all of them; they may import each other.
 BASE_MODULES = {
     *("errors", "version", "wording", "atomic_files", "file_locks"),
-    *("code_fingerprint", "fingerprints", "own_code", "project_files", "source_commit"),
+    *("code_fingerprint", "fingerprints", "network_faults", "own_code", "project_files", "source_commit"),
 }
 # Every start of Snakemake imports these rooms, so they hold to small libraries.
 LIGHT = {"smallmix", "yaml", "pydantic", "pydantic_core", "annotated_types"}

@@ -2,7 +2,7 @@
 
 # Of the code that decides a cell's numbers; another method's or network's file is none of its business.
 TRAINING_CODE = {place: fingerprint_training(cell.value) for place, cell in CELLS.items()}
-WEIGHTS = [STUDY.weights_file] if STUDY.weights_file else []
+FIRST_WEIGHTS = [STUDY.weights_file] if STUDY.weights_file else []
 
 # The trained network is an output where the study keeps it (keep.weights).
 KEPT_WEIGHTS = (
@@ -26,7 +26,7 @@ rule train_cell:
         # Copies of the user's Python files, as they were tried.
         own_code=lambda wildcards: COPIES_OF[f"n{wildcards.size}/{wildcards.method}/seed{wildcards.seed}"],
         # The content counts, by its sha256 in the cell's value.
-        weights=ancient(local(lambda wildcards: WEIGHTS)),
+        weights=ancient(local(lambda wildcards: FIRST_WEIGHTS)),
     output:
         **KEPT_WEIGHTS,
         history=f"{RESULTS}/cells/n{{size}}/{{method}}/seed{{seed}}/history.csv",

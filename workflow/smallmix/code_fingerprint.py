@@ -39,6 +39,7 @@ FOR_PEOPLE = frozenset(
         "smallmix.file_locks",  # who waits for whom
         "smallmix.code_fingerprint",  # what is run again
         "smallmix.project_files",  # where files lie whose content is compared
+        "smallmix.network_faults",  # what is said of networks that do not fit
         "smallmix.own_code",  # how a user's file is run; its content is covered apart
         "smallmix.datasets.progress",  # how far something has come
         "smallmix.datasets.download",  # what arrives has a known checksum, or is refused

@@ -315,7 +315,7 @@ BUILD = "\n\n\ndef build(channels, classes):\n    return Net(channels, classes)\
 BAD_FILES = {
     "no such function": ("x = 1\n", "defines no build"),
     "no Python": ("def build(:\n", "line 1"),
-    "raises at import": ("x = 1\nx / 0\n", r"line 2: ZeroDivisionError.*\nCorrect that file"),
+    "raises at import": ("x = 1\nx / 0\n", r"line 2: ZeroDivisionError.*Correct that file"),
     "other arguments": (
         "def build(classes):\n    return 1\n",
         r"TypeError.*\nIt was called as build\(channels, classes\)",

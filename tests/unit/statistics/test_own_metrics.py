@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_used_is_refused_before_anything_is_computed(tmp_p
     for name, words in {
         "broken.py:measure": r"broken\.py, line 2: ValueError: not today",
         "number.py:measure": r"number\.py: measure, which metrics\.mine names, is no function but a int",
-        "number.py:other": r"number\.py defines no other",
+        "number.py:other": r"number\.py: it defines no other",
         "absent.py:measure": r"cannot read .*absent\.py",
     }.items():
         layout = study_with(tmp_path, mine=f"{tmp_path}/{name}")

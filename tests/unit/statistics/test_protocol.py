@@ -206,7 +206,9 @@ def fields_of_cells() -> list[str]:
     names = []
     for part in fields(Cell):
         value = getattr(CELL, part.name)
-        names += [f"{part.name}.{field.name}" for field in fields(value)] if is_dataclass(value) else [part.name]
+        inner = fields(value) if is_dataclass(value) else ()
+        # Where a file lies is no part of a value.
+        names += [f"{part.name}.{field.name}" for field in inner if field.name != "file"] or [part.name]
     return names
 
 

@@ -181,7 +181,7 @@ def test_a_dry_run_counts_cells_by_size_and_method(tmp_path: Path) -> None:
     run.send("This was a dry-run (flag -n). The order of jobs does not reflect the order of execution.")
     said = run.end()
     assert [line.split() for line in said[:4]] == [
-        ["cells", "to", "train", "non"],
+        ["cells", "to", "run", "non"],
         ["20", "images", "2"],
         ["100", "images", "1"],
         [],

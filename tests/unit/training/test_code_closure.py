@@ -61,7 +61,8 @@ def test_the_trainer_imports_only_what_training_needs(trainer_modules: set[str])
     ):
         assert unwanted not in libraries, unwanted
     rooms = {name.split(".")[1] for name in trainer_modules if name.startswith("smallmix.")}
-    base_modules = {"fingerprints", "code_fingerprint", "atomic_files", "file_locks", "errors"}
+    words = {"errors", "own_code", "network_faults"}
+    base_modules = {"fingerprints", "code_fingerprint", "atomic_files", "file_locks", *words}
     assert rooms <= {"training", "science", "datasets", "study", *base_modules}
 
 

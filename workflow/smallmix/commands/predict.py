@@ -129,7 +129,7 @@ def _find_study(word: str, root: Path) -> Layout:
 
     file = Path(word) if Path(word).name == "study.json" else Path(word) / "study.json"
     if root == Path() and file.is_file():
-        return load_layout(argparse.Namespace(study=file, root=None))
+        return load_layout(argparse.Namespace(study=file, root=None, own_code=[]))
     return Layout(named_study(word, root), root)
 
 

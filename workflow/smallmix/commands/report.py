@@ -93,7 +93,7 @@ def _report(arguments: argparse.Namespace) -> int:
     if not arguments.brief:
         print("\n".join([collection.summary(), *list_cells(collection)]))
     finished = layout.report / "report.html"
-    if finished.exists() and all(record.status == "current" for record in collection.records):
+    if finished.exists() and not left_out and all(record.status == "current" for record in collection.records):
         print(f"the study is complete, its report is {finished}")
     without = f" (without {', '.join(left_out)}, for which files are missing)" if left_out else ""
     print(f"what there is so far: {page}{without}")

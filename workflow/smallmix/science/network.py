@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from smallmix.code_fingerprint import module_of
 from smallmix.errors import ConfigurationError
+from smallmix.network_faults import explain_stages
 from smallmix.science.randomness import weights_seed
 from smallmix.study.cell import MethodValue, ModelValue
 
@@ -83,12 +84,7 @@ def require_stages(model: ModelValue, method: MethodValue) -> None:
         return
     stages = find_network(model).stages(model)
     if max(wanted) > stages:
-        has = f"has the stages 1 to {stages}" if stages else "has no stages"
-        raise ConfigurationError(
-            f"mix {method.mix} wants the stages {', '.join(map(str, wanted))} of the network, and {model.name} {has}. "
-            "Take other stages, or a network such as preact-resnet18. A network of your own declares them by an "
-            "attribute `stages` of its module."
-        )
+        raise ConfigurationError(explain_stages(method.mix, wanted, model.name, stages))
 
 
 def build_network(value: ModelValue, image_shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from smallmix.errors import ConfigurationError
-from smallmix.own_code import describe_place, names_own_code
+from smallmix.network_faults import explain_lazy_layers, explain_unfit_network
 from smallmix.science.network import Network, NetworkCost, find_network
 from smallmix.study.cell import ModelValue
 
@@ -64,6 +63,9 @@ def on_meta(network: Network, value: ModelValue, channels: int, classes: int) ->
 
 def _try(value: ModelValue, side: int, channels: int, classes: int) -> NetworkTrial:
     module = on_meta(find_network(value), value, channels, classes).train()
+    lazy = [name for name, weight in module.named_parameters() if nn.parameter.is_lazy(weight)]
+    if lazy:
+        raise ConfigurationError(explain_lazy_layers(value.name, value.file, lazy))
     module.to(memory_format=torch.channels_last)
     images = torch.empty(IMAGES, channels, side, side, device="meta").to(memory_format=torch.channels_last)
     trained = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
@@ -71,7 +73,9 @@ def _try(value: ModelValue, side: int, channels: int, classes: int) -> NetworkTr
         with _Operations() as operations:
             logits = module(images)
     except Exception as error:
-        raise ConfigurationError(_explain(value, side, channels, error)) from error
+        raise ConfigurationError(
+            explain_unfit_network(value.name, value.file, f"{IMAGES} images of {channels} x {side} x {side}", error)
+        ) from error
     _check_logits(value, logits, classes)
     gradients = torch.autograd.grad(logits.sum(), list(trained.values()), allow_unused=True)
     idle = [name for name, gradient in zip(trained, gradients, strict=True) if gradient is None]
@@ -125,18 +129,3 @@ def _check_logits(value: ModelValue, logits: Any, classes: int) -> None:
         f"model.name: {value.name}: for {IMAGES} images of {classes} classes the network gives "
         f"{found or type(logits).__name__}, and logits float {wanted} are wanted. Correct its forward function."
     )
-
-
-def _explain(value: ModelValue, side: int, channels: int, error: Exception) -> str:
-    images = f"{IMAGES} images of {channels} x {side} x {side}"
-    first_line = str(error).strip().partition("\n")[0]
-    if names_own_code(value.name):
-        place = describe_place(error, str(Path(value.file or "").resolve()))
-        return (
-            f"{place}\nThe network {value.name} was tried on {images}, on a device where tensors have shapes and no "
-            "numbers, in the memory layout channels_last. Correct that file; a step must not look at numbers."
-        )
-    remedy = "Take larger images, or another network"
-    if value.name.startswith("torchvision:"):
-        remedy = "Write model: {parameters: {image_size: 224}}, which enlarges the images, or take another network"
-    return f"model.name: {value.name} cannot take {images} ({type(error).__name__}: {first_line}). {remedy}."

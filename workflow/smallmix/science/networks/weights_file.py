@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from smallmix.errors import ConfigurationError
+from smallmix.network_faults import list_other_weights
 from smallmix.study.cell import ModelValue
 
 # What a file may hold besides: a counter of batches, and further classifiers that are left out here.
@@ -20,7 +21,6 @@ LEFT_OUT = ("aux1.", "aux2.", "AuxLogits.")
 # Where files that hold more than weights have these.
 WRAPPERS = ("state_dict", "model")
 PREFIXES = ("module.", "network.")  # of weights that were saved by a wrapper around the network
-NAMED = 5
 
 
 def load_weights(network: nn.Module, value: ModelValue, sha256: str, may_differ: Set[str]) -> None:
@@ -40,20 +40,14 @@ def load_weights(network: nn.Module, value: ModelValue, sha256: str, may_differ:
     other = [name for name in may_differ if name not in found or found[name].shape != wanted[name].shape]
     missing = [name for name in wanted if name not in found and name not in other and not name.endswith(NOT_NEEDED)]
     unknown = [name for name in found if name not in wanted]
-    shapes = [
-        f"{name} {list(tensor.shape)} instead of {list(wanted[name].shape)}"
-        for name, tensor in found.items()
-        if name in wanted and name not in other and tensor.shape != wanted[name].shape
+    shaped = [
+        name for name in found if name in wanted and name not in other and found[name].shape != wanted[name].shape
     ]
-    faults = [
-        f"{what}: {', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}"
-        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
-        if names
-    ]
-    if faults:
+    if missing or unknown or shaped:
+        shapes = [f"{name} {list(found[name].shape)} instead of {list(wanted[name].shape)}" for name in shaped]
         raise ConfigurationError(
-            f"model.parameters.weights: {value.file} does not hold the weights of {value.name} ({'; '.join(faults)}). "
-            "Give the file of this network, or correct model.name."
+            f"model.parameters.weights: {value.file} does not hold the weights of {value.name} "
+            f"({list_other_weights(missing, unknown, shapes)}). Give the file of this network, or correct model.name."
         )
     if any(tensor.is_meta for tensor in wanted.values()):
         return  # the network is only tried, and has no numbers
