@@ -138,7 +138,7 @@ def test_bytes_of_results_checkpoints_and_images(study: Study) -> None:
 # evaluations 0.1 ms a layer and 60 billion. At 256 images 1.5 + 100 x 0.003 + 0.0656 + 50 x 2 x 0.001 + 0.0747 =
 # 2.040 s; at 100 images 1.5 + 300 x 0.003 + 0.1538 + 3 x 2 x 0.001 + 0.0038 = 2.564 s; a job of Snakemake 0.05 s more.
 # Before the cells: 2.038 s of Snakemake, 0.15 s, 1.35 s for the digits, 2 x 0.20 s for subsets: 3.938 s. Behind them:
-# 0.15 + 0.314 + 0.50 + 0.508 + 0.50 + 2 x 0.566 + 4.382 + 1.558 s and 0.7 s of Snakemake: 9.744 s. Both together 13.68 s.
+# 0.15 + 0.314 + 0.50 + 0.508 + 0.50 + 2 x 0.566 + 4.382 + 1.558 s and 0.7 s of Snakemake: 9.744 s. Both: 13.68 s.
 # One core: 4 x 2.090 + 4 x 2.614 + 13.68 = 32.50 s. Two at once take 1.05 times as long each: 2 x 2.742 + 2 x 2.192 +
 # 13.68 = 23.55 s. Assumed speeds may be off by 1.6 either way.
 @pytest.mark.parametrize(
