@@ -177,6 +177,53 @@ def test_parameters_that_the_class_does_not_take_are_named(
     assert text in fault
 
 
+@pytest.mark.parametrize(
+    ("declared", "value", "text"),
+    [
+        ("float", "0.2", "declared as a number; found the text '0.2' for methods.own.parameters.hole. Write a number"),
+        ("float", True, "declared as a number; found True"),
+        ("int", 0.5, "declared as a whole number; found 0.5"),
+        ("str", 2, "declared as text; found 2"),
+        ("bool", 1, "declared as true or false; found 1"),
+    ],
+)
+def test_a_parameter_of_another_type_than_declared_is_refused_by_name(
+    tmp_path: Path, declared: str, value: object, text: str
+) -> None:
+    source = method_with(f"""\
+        def __init__(self, hole: {declared}):
+            self.hole = hole
+
+        def mix(self, images, row):
+            return images * 0.5
+        """)
+    fault = the_fault(trial_of(tmp_path, source, parameters_of({"hole": value})))
+    assert "line 7" in fault
+    assert text in fault
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"), [("float", 2), ("float", 0.5), ("int", 2), ("str", "a"), ("bool", True)]
+)
+def test_a_parameter_of_the_declared_type_is_taken(tmp_path: Path, declared: str, value: object) -> None:
+    source = method_with(f"""\
+        def __init__(self, hole: {declared}):
+            self.hole = hole
+
+        def mix(self, images, row):
+            return images * 0.5
+        """)
+    assert find_faults(trial_of(tmp_path, source, parameters_of({"hole": value})), KIND) == []
+
+
+def test_a_class_that_replaces_nothing_is_refused(tmp_path: Path) -> None:
+    source = method_with("""\
+        def mixx(self, images, row):
+            return images * 0.5
+        """)
+    assert "it replaces none of draw, mix, mix_features, target, loss" in the_fault(trial_of(tmp_path, source))
+
+
 def test_a_parameter_that_the_class_refuses_is_refused_at_its_line(tmp_path: Path) -> None:
     source = method_with("def __init__(self, hole):\n    if hole > 1:\n        raise ValueError('hole is a share')")
     fault = the_fault(trial_of(tmp_path, source, parameters_of({"hole": 2})))

@@ -119,7 +119,8 @@ def test_dropout_is_allowed(tmp_path: Path) -> None:
 def test_a_network_without_stages_is_named_where_features_are_mixed(tmp_path: Path) -> None:
     method = tmp_path / "my_method.py"
     method.write_text(
-        "from smallmix.science.method import Method\n\n\nclass Mine(Method):\n    mixes_features = True\n",
+        "from smallmix.science.method import Method\n\n\nclass Mine(Method):\n    mixes_features = True\n\n"
+        "    def mix_features(self, features, stage, row):\n        return features * 0.5\n",
         encoding="utf-8",
     )
     trial = trial_of(tmp_path, network_of("return self.last(images.flatten(1))"))

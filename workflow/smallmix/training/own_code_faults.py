@@ -15,6 +15,13 @@ from torch import Tensor
 from smallmix.errors import SmallmixError
 from smallmix.own_code import own_name, place_of, seen_from_here
 
+# What a declaration of a parameter allows, by the name of its type, and how it is said.
+PLAIN_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "float": ((int, float), "a number"),
+    "int": ((int,), "a whole number"),
+    "str": ((str,), "text"),
+    "bool": ((bool,), "true or false"),
+}
 META = torch.device("meta")  # where tensors have shapes and types, and no values
 # What PyTorch says where code asks a tensor without values for one, or for a shape that depends on values.
 VALUE_READ = (
@@ -130,6 +137,28 @@ def refuse_other_parameters(
         if one.default is one.empty and name not in given and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL):
             key = _key(section, name)
             raise place.fault(f"it needs the parameter {name}, and {key} is not there. State that key", function)
+
+
+def refuse_other_types(place: OwnPlace, called: Any, given: Mapping[str, Any], section: str) -> None:
+    """Raise Fault where a parameter is declared a number, a text or a truth value, and the configuration gives another.
+
+    Declarations that say more than that are left to the class or function itself.
+    """
+    function = called if inspect.isfunction(called) else called.__init__
+    for name, one in inspect.signature(called).parameters.items():
+        wanted = PLAIN_TYPES.get(str(getattr(one.annotation, "__name__", one.annotation)))
+        if wanted is None or name not in given or _is_of(given[name], wanted[0]):
+            continue
+        found = f"the text {given[name]!r}" if isinstance(given[name], str) else repr(given[name])
+        raise place.fault(
+            f"its parameter {name} is declared as {wanted[1]}; found {found} for {_key(section, name)}. Write "
+            f"{wanted[1]} there{', without quotes' if isinstance(given[name], str) else ''}",
+            function,
+        )
+
+
+def _is_of(value: Any, wanted: tuple[type, ...]) -> bool:
+    return isinstance(value, wanted) and (bool in wanted or not isinstance(value, bool))
 
 
 def _key(section: str, name: str) -> str:

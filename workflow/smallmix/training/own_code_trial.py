@@ -31,9 +31,12 @@ from smallmix.training.own_code_faults import (
     OwnPlace,
     describe,
     refuse_other_parameters,
+    refuse_other_types,
     require_like,
 )
 from smallmix.training.own_code_steps import first_tables, noise_images, require_shares, try_real_steps
+
+REPLACED = ("draw", "mix", "mix_features", "target", "loss")  # what a method can do otherwise than plain training
 
 
 def find_faults(trial: Trial, kind: ImageKind) -> list[str]:
@@ -130,8 +133,16 @@ def _construct(trial: Trial, place: OwnPlace) -> Method:
         )
     given = dict(value.parameters) | ({"beta": value.beta} if value.beta is not None else {})
     refuse_other_parameters(place, kind, given, f"methods.{trial.methods[0]}")
+    refuse_other_types(place, kind, given, f"methods.{trial.methods[0]}")
     with place.explaining(kind.__init__):
-        return find_method(value)
+        method = find_method(value)
+    if all(getattr(kind, name) is getattr(Method, name) for name in REPLACED):
+        raise place.fault(
+            f"it replaces none of {', '.join(REPLACED)}, so it would be plain training under another name. Correct the "
+            "names of its functions",
+            kind.__init__ if kind.__init__ is not object.__init__ else None,
+        )
+    return method
 
 
 def _try_draws(trial: Trial, place: OwnPlace) -> None:
