@@ -139,3 +139,10 @@ def test_a_fault_of_features_is_named_with_the_stage(tmp_path: Path) -> None:
     fault = the_fault(trial)
     assert "my_method.py, line 6, Mine.mix_features: it returns float32 [8, 7, 4, 4]" in fault
     assert "expected features of stage 2 as they came: float32 [8, 8, 4, 4]" in fault
+
+
+def test_lazy_layers_are_named(tmp_path: Path) -> None:
+    build = "def build(channels, classes):\n    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))\n"
+    fault = the_fault(trial_of(tmp_path, f"from torch import nn\n\n\n{build}"))
+    assert "1.weight, 1.bias: a lazy layer has no weights until images have passed it" in fault
+    assert fault.endswith("Write the sizes out, as in nn.Linear(64, classes).")

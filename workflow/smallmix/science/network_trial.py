@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from smallmix.errors import ConfigurationError
-from smallmix.network_faults import explain_lazy_layers, explain_unfit_network
+from smallmix.network_faults import explain_unfit_network
 from smallmix.science.network import Network, NetworkCost, find_network
 from smallmix.study.cell import ModelValue
 
@@ -63,9 +63,6 @@ def on_meta(network: Network, value: ModelValue, channels: int, classes: int) ->
 
 def _try(value: ModelValue, side: int, channels: int, classes: int) -> NetworkTrial:
     module = on_meta(find_network(value), value, channels, classes).train()
-    lazy = [name for name, weight in module.named_parameters() if nn.parameter.is_lazy(weight)]
-    if lazy:
-        raise ConfigurationError(explain_lazy_layers(value.name, value.file, lazy))
     module.to(memory_format=torch.channels_last)
     images = torch.empty(IMAGES, channels, side, side, device="meta").to(memory_format=torch.channels_last)
     trained = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smallmix.errors import ConfigurationError
+from smallmix.network_faults import explain_lazy_layers
 from smallmix.own_code import describe_place, load_own, own_name
 from smallmix.science.network import UncountedNetwork
 from smallmix.study.cell import ModelValue
@@ -44,6 +45,9 @@ class OwnNetwork(UncountedNetwork):
             raise ConfigurationError(
                 f"{path}: {call} returned {type(module).__name__}, and a torch.nn.Module is wanted. Correct that file."
             )
+        lazy = [name for name, weight in module.named_parameters() if nn.parameter.is_lazy(weight)]
+        if lazy:
+            raise ConfigurationError(explain_lazy_layers(value.name, value.file, lazy))
         return module
 
     def stages(self, value: ModelValue) -> int:
