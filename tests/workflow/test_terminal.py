@@ -140,7 +140,7 @@ def test_a_dry_run_ends_with_a_short_table(study: StudyRun, environment: tuple[t
     if environment:
         lines = run.snakemake("-n", "--cores", "2").stdout.splitlines()
         assert [line.split() for line in lines[:3]] == [
-            ["cells", "to", "train", "non", "data-mix", "label-mix"],
+            ["cells", "to", "run", "non", "data-mix", "label-mix"],
             ["20", "images", "1", "1", "1"],
             ["40", "images", "1", "1", "1"],
         ]

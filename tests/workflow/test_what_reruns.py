@@ -181,7 +181,7 @@ def test_a_reverted_change_is_found_in_the_store(study: StudyRun) -> None:
     study.run("cells")
     assert (study.cell(place) / "history.csv").read_bytes() != before
     study.edit("tiny.yaml", "\nbudgets: {20: {iterations: 5}, ", "\nbudgets: {")
-    assert study.planned("cells") == {"train_cell": 3}
+    assert study.planned("cells") == {"resolve_study": 1, "train_cell": 3}
     study.run("cells")
     assert (study.cell(place) / "history.csv").read_bytes() == before
     log = (study.folder / f"logs/tiny/cells/{place}.log").read_text(encoding="utf-8")
