@@ -52,7 +52,7 @@ def test_what_it_published_is_current(finished_study: StudyRun, tmp_path: Path) 
     study = StudyRun.create(tmp_path / "project")
     study.run("subsets")
     assert train_cells(study).returncode == 0
-    assert study.planned("cells") == {"resolve_study": 1}  # which says whose they are
+    assert study.planned("cells") == {}
     for name in ("history.csv", "predictions.npz"):
         assert (study.cell(PLACE) / name).read_bytes() == (finished_study.cell(PLACE) / name).read_bytes()
 

@@ -78,7 +78,7 @@ def test_a_metric_that_cannot_be_used_is_refused_by_file_and_line(measured: Stud
         assert "Traceback" not in said
     file.unlink()
     refused = measured.snakemake("--cores", "2")
-    assert "cannot read my_metric.py" in refused.stdout + refused.stderr
+    assert "there is no file my_metric.py" in refused.stdout + refused.stderr
     file.write_text(METRIC, encoding="utf-8")
     measured.run()
     assert measured.planned() == {}

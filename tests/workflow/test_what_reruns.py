@@ -163,7 +163,8 @@ def test_messages_storing_and_new_methods_and_networks_rerun_nothing(study: Stud
 
 
 def test_a_methods_file_retrains_its_cells_alone(study: StudyRun) -> None:
-    study.edit("workflow/smallmix/science/methods/images.py", "weights.astype(np.float32)", "0.5 * weights.astype(np.float32)")
+    changed = "0.5 * weights.astype(np.float32)"
+    study.edit("workflow/smallmix/science/methods/images.py", "weights.astype(np.float32)", changed)
     assert study.planned()["train_cell"] == 2
 
 
