@@ -11,7 +11,7 @@ from smallmix.study.cell import Precision
 
 # The sizes of cuBLAS's work space with which its products are deterministic.
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
-WIDE = 64  # channels of the first stage; a network without that number counts as wide
+WIDE = 64  # channels of the first stage; a network without that number counts as wide, but as narrow on large images
 # With channels last, AVX-512, fewer than 16 channels and maps of 46 pixels a side or more, oneDNN's backward pass of a
 # 1 x 1 convolution of stride 2 reads beyond its memory and mostly crashes (PyTorch 2.14.1, float32 and bfloat16).
 NARROWEST_SAFE, UNSAFE_SIDE = 16, 46
@@ -54,9 +54,10 @@ def choose_memory_format(device: torch.device, width: int, side: int = 0) -> tor
     wide networks and slows narrow ones down 4 to 8 times. A rule, not a stop watch: the layout changes the last bits of
     results, and equal machines must give equal bytes.
 
-    Narrow networks on images of `side` pixels, where that is large, are contiguous on every CPU: see NARROWEST_SAFE.
+    Networks that are narrow, or of unknown width (0), are contiguous on every CPU where the `side` of the images is
+    large: see NARROWEST_SAFE.
     """
-    if device.type == "cpu" and 0 < width < NARROWEST_SAFE and side >= UNSAFE_SIDE:
+    if device.type == "cpu" and width < NARROWEST_SAFE and side >= UNSAFE_SIDE:
         return torch.contiguous_format
     fast_everywhere = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
     wide = width == 0 or width >= WIDE

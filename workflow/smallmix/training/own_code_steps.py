@@ -108,7 +108,7 @@ def _noise_data(cell: Cell, kind: ImageKind) -> TrainingData:
     cpu, channels = torch.device("cpu"), kind.shape[2]
     images, labels = noise_images(kind, cell.size), torch.arange(cell.size) % kind.classes
     normalization = Normalization.of([0.5] * channels, [0.25] * channels, cpu)
-    layout = choose_memory_format(cpu, cell.model.width)
+    layout = choose_memory_format(cpu, cell.model.width, kind.shape[0])
     evaluated = EvaluationImages(images, labels, normalization, layout)
     windows = crop_windows(images, cell.recipe.crop_padding)
     return TrainingData(
