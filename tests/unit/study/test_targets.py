@@ -77,3 +77,15 @@ def test_targets_behind_configfile_are_to_stand_first(project: Path) -> None:
     assert (
         explain_configfiles(["snakemake", "report", "--configfile", "mine.yaml", "-n", "x"], TARGETS, project) is None
     )
+
+
+def test_a_kept_configuration_among_the_reports_is_no_target(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command of a kept study names its configuration there, behind another one."""
+    kept = "reports/reference/small-end/small-end.yaml"
+    arguments = ["snakemake", "--cores", "all", "--configfile", "mine.yaml", kept]
+    assert kept in str(explain_configfiles(arguments, TARGETS, project))
+    (project / kept).parent.mkdir(parents=True)
+    (project / kept).write_text("study: small-end\n", encoding="utf-8")
+    assert explain_configfiles(arguments, TARGETS, project) is None
+    monkeypatch.chdir(project)
+    assert explain_configfiles(arguments, TARGETS) is None

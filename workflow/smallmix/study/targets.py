@@ -70,7 +70,9 @@ def explain_configfiles(arguments: Sequence[str], rules: Sequence[str], folder: 
         if argument not in ("--configfile", "--configfiles"):
             continue
         for word in itertools.takewhile(lambda word: not word.startswith("-"), arguments[place + 1 :]):
-            if word in rules or OF_A_STUDY.fullmatch(word):
+            # A kept study's configuration lies in reports/reference, where a target could lie as well.
+            is_configuration = Path(word).suffix in (".yaml", ".yml") and (folder or Path()).joinpath(word).is_file()
+            if word in rules or (OF_A_STUDY.fullmatch(word) and not is_configuration):
                 return (
                     f"{word} stands behind --configfile and is taken for a configuration file. Put targets first: "
                     f"snakemake {word} --cores all --configfile …"
