@@ -99,6 +99,13 @@ def test_every_overlay_names_a_study(tmp_path: Path) -> None:
         layered(tmp_path, "study: other", "seeds: [3]")
 
 
+def test_a_study_stated_above_all_files_names_them_all(tmp_path: Path) -> None:
+    """A small file that changes where the images lie serves several studies: `--config study=…` says which."""
+    assert layered(tmp_path, "study: other", "seeds: [3]", overrides={"study": "other"})["seeds"] == [3]
+    with pytest.raises(ConfigurationError, match="is missing in this file"):
+        layered(tmp_path, "study: other", "seeds: [3]", overrides={"title": "Other"})
+
+
 def test_two_overlays_that_state_a_study_are_merged_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,16 +39,19 @@ from smallmix.study.study import Study
 _HEADING = "The configuration"
 
 
-def resolve_configuration(merged: Mapping[str, Any], files: Sequence[Path] = ()) -> dict[str, Any]:
+def resolve_configuration(
+    merged: Mapping[str, Any], files: Sequence[Path] = (), stated: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Judge a merged configuration and fill in every default.
 
     `files` are the files that were merged, the first one first; they are read again, strictly, for what merging hides
     (keys given twice, YAML traps, overlays without a study of their own) and for line numbers in messages.
     Snakemake's `workflow.configfiles` has another order (the Snakefile's own file last): give
-    ["config.yaml", *workflow.overwrite_configfiles]; a file named twice is read once.
+    ["config.yaml", *workflow.overwrite_configfiles]; a file named twice is read once. `stated` is what was merged above
+    all files (--config).
     Raises ConfigurationError, whose one message lists all problems.
     """
-    return _resolve(merged, read_layers(files, config_schema()))
+    return _resolve(merged, read_layers(files, config_schema(), study_is_stated="study" in (stated or {})))
 
 
 def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | Non
 
     Raises ConfigurationError, whose one message lists all problems.
     """
-    layers = read_layers(files, config_schema())
+    layers = read_layers(files, config_schema(), study_is_stated="study" in (overrides or {}))
     problems: list[Problem] = []
     stated = plain_value(overrides or {}, config_schema(), (), problems)
     if problems:

@@ -55,8 +55,11 @@ class Layers:
         return None
 
 
-def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
-    """Read the files strictly, each only once. Problems are gathered, never raised."""
+def read_layers(files: Sequence[Path], schema: dict[str, Any], *, study_is_stated: bool = False) -> Layers:
+    """Read the files strictly, each only once. Problems are gathered, never raised.
+
+    Each file laid over the first names its study, unless the study is stated above all files, as by --config.
+    """
     layers = Layers()
     for path in _each_once(files):
         read = read_yaml(path)
@@ -69,10 +72,10 @@ def read_layers(files: Sequence[Path], schema: dict[str, Any]) -> Layers:
         layers.problems += [replace(problem, place=read.place(problem.path) or read.name) for problem in impossible]
         if not layers.values:
             layers.problems += _empty_entries(value, read)
-        elif value and "study" not in value:
+        elif value and "study" not in value and not study_is_stated:
             text = (
                 "is missing in this file, which changes another study and would overwrite its results; "
-                "give the changed study a name of its own, as in study: my-study"
+                "give the changed study a name of its own, as in study: my-study (Snakemake also takes --config study=my-study)"
             )
             layers.problems.append(Problem(("study",), text, read.name))
         layers.problems += _spelled_otherwise(read, layers.files)
