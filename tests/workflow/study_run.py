@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +59,13 @@ class StudyRun:
         shutil.copytree(self.folder, folder, symlinks=True)
         return StudyRun(folder)
 
-    def snakemake(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, timeout: float = 300, laid_over: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the copy; targets stand first, as on every command line with --configfile."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, "--configfile", "tiny.yaml"],
+            [sys.executable, "-m", "snakemake", *arguments, "--configfile", "tiny.yaml", *laid_over],
             cwd=self.folder,
             env={**environment, "OMP_NUM_THREADS": "1", **dict(self.environment)},
             text=True,

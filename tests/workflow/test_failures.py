@@ -60,11 +60,11 @@ def test_a_bad_configuration_starts_nothing_and_reports_all_problems(tmp_path: P
 def test_a_file_without_a_study_is_laid_over_one_that_the_command_names(tmp_path: Path) -> None:
     study = StudyRun.create(tmp_path / "project")
     (study.folder / "more.yaml").write_text("seeds: [0, 1]\n", encoding="utf-8")
-    over = ("subsets", "--dry-run", "--cores", "1", "--configfile", "tiny.yaml", "more.yaml")
-    refused = study.snakemake(*over)
+    call = ("subsets", "--dry-run", "--cores", "1")
+    refused = study.snakemake(*call, laid_over=["more.yaml"])
     assert refused.returncode != 0
-    assert "study (more.yaml): is missing in this file" in refused.stdout + refused.stderr
-    allowed = study.snakemake(*over, "--config", "study=tiny")
+    assert "more.yaml): is missing in this file" in refused.stdout + refused.stderr
+    allowed = study.snakemake(*call, "--config", "study=tiny", laid_over=["more.yaml"])
     assert allowed.returncode == 0, allowed.stderr
 
 

@@ -75,7 +75,8 @@ def read_layers(files: Sequence[Path], schema: dict[str, Any], *, study_is_state
         elif value and "study" not in value and not study_is_stated:
             text = (
                 "is missing in this file, which changes another study and would overwrite its results; "
-                "give the changed study a name of its own, as in study: my-study (Snakemake also takes --config study=my-study)"
+                "give the changed study a name of its own, as in study: my-study (Snakemake also takes "
+                "--config study=my-study)"
             )
             layers.problems.append(Problem(("study",), text, read.name))
         layers.problems += _spelled_otherwise(read, layers.files)
