@@ -20,20 +20,14 @@ from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
 from smallmix.study.published import SELECTION_OF, Published, find_published, load_published, method_for
 from smallmix.study.study import Study
-from smallmix.tables.columns import (
+from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLASS, SELECTIONS, SUBSET_TABLE
+from smallmix.tables.statistics_columns import (
     ALL_METHODS,
-    CELLS,
     CLAIMS,
     CLASS_SUMMARY,
     COMPARISON,
-    CONFUSION,
-    HISTORY,
-    METRICS,
     OWN_METRIC_SUMMARY,
     OWN_METRICS,
-    PER_CLASS,
-    SELECTIONS,
-    SUBSET_TABLE,
     SUMMARY,
 )
 from smallmix.tables.table_files import empty_table, read_table
