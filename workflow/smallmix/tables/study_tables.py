@@ -51,8 +51,20 @@ TABLES_READ = {
 }
 
 
+class _WithInterval:
+    """A mean with the ends of its 95 % t interval; both are NaN where there is none."""
+
+    low: float
+    high: float
+
+    @property
+    def has_interval(self) -> bool:
+        """Return whether there were seeds enough for an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
 @dataclass(frozen=True)
-class SeedMean:
+class SeedMean(_WithInterval):
     """The mean of one metric over `seeds` seeds with its 95 % t interval; low and high are NaN where there is none."""
 
     seeds: int
@@ -60,17 +72,12 @@ class SeedMean:
     low: float
     high: float
 
-    @property
-    def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
 
 NO_MEAN = SeedMean(0, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class PairedDifference:
+class PairedDifference(_WithInterval):
     """The mean over seeds of (method minus reference) at one size; low and high are NaN where there is no interval."""
 
     size: int
@@ -78,11 +85,6 @@ class PairedDifference:
     mean: float
     low: float
     high: float
-
-    @property
-    def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)
