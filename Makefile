@@ -76,7 +76,7 @@ lock:  ## pin the packages of pyproject.toml anew (needs uv)
 	  --no-emit-find-links --no-header --no-annotate -o envs/lock.txt
 
 columns: install  ## write docs/columns.md, the reference of the tables' columns, from their declarations
-	PYTHONPATH=workflow $(BIN)/python -m smallmix.tables.columns > docs/columns.md
+	PYTHONPATH=workflow $(BIN)/python -m smallmix.tables.column_reference > docs/columns.md
 
 clean:  ## remove what runs made; your files, downloads and .venv stay
 	$(PYTHON) workflow clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 from pathlib import Path
@@ -51,6 +52,25 @@ def test_a_profile_decides_no_result(name: str, monkeypatch: pytest.MonkeyPatch)
     assert own <= ALLOWED
     resources = profile.get("set-resources", {}).get("train_cell", {})
     assert set(resources) <= {"cells_per_card", "runtime", "mem_mb", "slurm_extra"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_run_looks_alike_wherever_it_runs(name: str, is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The display speaks where a profile is quiet about reasons. Without the plugin, Snakemake starts all the same."""
+    found = importlib.util.find_spec
+    plugin = "snakemake_logger_plugin_smallmix"
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda module, *rest: (is_there or None) if module == plugin else found(module, *rest),
+    )
+    profile = evaluate(name, monkeypatch)
+    assert profile.get("logger") == (["smallmix"] if is_there else None)
+    # Snakemake says of no job that it has ended where it is to be quiet about progress.
+    assert ("reason" in profile["quiet"], "progress" in profile["quiet"]) == (
+        (True, False) if is_there or name == "default" else (False, True)
+    )
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -112,8 +132,12 @@ def test_cells_of_one_machine_lease_its_gpus(
     assert not [log for log in logs if "waiting for a GPU" in log]
 
 
-def test_a_machine_without_gpus_trains_on_the_cpu(prepared: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("profile", "cores"), [(None, ["--cores", "all"]), ("workstation", [])])
+def test_a_machine_without_gpus_trains_on_the_cpu_and_says_so_of_each_cell(
+    profile: str | None, cores: list[str], prepared: Project, tmp_path: Path
+) -> None:
     project = prepared.duplicate(tmp_path / "project", {"SMALLMIX_CARDS": ""})
-    project.snakemake(project.cell("50", "non"), "--cores", "all")
+    output = project.snakemake(project.cell("50", "non"), *cores, profile=profile)
+    assert re.search(r"^n50/non/seed0  \d+\.\d %  in .* \(1 of 1\)$", output, re.MULTILINE), output
     assert "training 40 iterations on cpu" in project.cell_log("50", "non")
     assert not (project.folder / "results" / "slots").exists()

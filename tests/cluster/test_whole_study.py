@@ -50,6 +50,7 @@ def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm
     given = [project.cell_log("100", method) for method in METHODS]
     assert all("given by slurm-" in log for log in given), given[0]
     assert "Error" not in output
+    assert len(re.findall(r"^n100/.* %  in .* of 3\)$", output, re.MULTILINE)) == 3, output
 
     # Where a study ran leaves no trace that would make another profile run it again.
     for profile in ("slurm", "generic", "workstation", None):
@@ -59,7 +60,8 @@ def test_a_study_runs_through_slurm_to_its_report(project: Project, slurm: Slurm
 
 def test_the_generic_profile_gives_the_same_bytes(project: Project, slurm: Slurm, local_results: Results) -> None:
     targets = [project.cell("50", method) for method in METHODS]
-    project.snakemake(*targets, profile="generic")
+    output = project.snakemake(*targets, profile="generic")
+    assert len(re.findall(r"^n50/.* %  in .* of 3\)$", output, re.MULTILINE)) == 3, output
     folders = [target.removesuffix("/metrics.json") for target in targets]
     assert project.results() == {folder: local_results[folder] for folder in folders}
     assert [job["JobState"] for job in slurm.jobs().values()] == ["COMPLETED"] * 3

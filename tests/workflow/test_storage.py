@@ -92,6 +92,6 @@ def check_s3(study: StudyRun, finished_study: StudyRun, address: str, tmp_path: 
     refused = elsewhere.snakemake(*storage, "--cores", "2")
     message = refused.stdout + refused.stderr
     assert refused.returncode != 0
-    assert "n20/non/seed0: stale: budget.amount is 4, wanted 5" in message
+    assert "n20/non/seed0: outdated: budget.amount is 4, wanted 5" in message
     again = next(line for line in message.splitlines() if line.strip().startswith("--forcerun results/tiny")).split()
     assert elsewhere.planned(*storage, *again)["train_cell"] == 3

@@ -18,22 +18,16 @@ from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
 from smallmix.study.named_study import named_study
 from smallmix.study.study import Study
-from smallmix.tables.columns import (
-    CELLS,
+from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLASS, SUBSET, SUBSET_TABLE
+from smallmix.tables.statistics_columns import (
     CLAIMS,
     CLASS_SUMMARY,
     COMPARISON,
-    CONFUSION,
-    HISTORY,
-    METRICS,
     OWN_METRIC_SUMMARY,
     OWN_METRICS,
-    PER_CLASS,
-    SUBSET,
-    SUBSET_TABLE,
     SUMMARY,
-    Table,
 )
+from smallmix.tables.table_form import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from smallmix.errors import ConfigurationError
 from smallmix.study.config_reading import merge
 from smallmix.study.configuration import load_configuration, load_study, resolve_configuration
+from smallmix.study.layers import explain_mixed_studies
+
+PROJECT = Path(__file__).resolve().parents[3]
 
 BASE = """
 study: base
@@ -106,21 +109,35 @@ def test_a_study_stated_above_all_files_names_them_all(tmp_path: Path) -> None:
         layered(tmp_path, "study: other", "seeds: [3]", overrides={"title": "Other"})
 
 
-def test_two_overlays_that_state_a_study_are_merged_with_a_warning(
+def test_two_studies_of_one_command_are_merged_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Somebody who wants both studies would otherwise get a mixture of them without a word."""
     files = [tmp_path / name for name in ("base.yaml", "first.yaml", "second.yaml")]
-    for path, text in zip(files, (BASE, "study: one\nseeds: [1]", "study: two"), strict=True):
+    for path, text in zip(files, (BASE, "study: one\nseeds: [1]", "study: one\nseeds: [2]"), strict=True):
         path.write_text(text, encoding="utf-8")
     study = load_study(files)
-    assert (study.name, study.seeds) == ("two", (1,))
+    assert (study.name, study.seeds) == ("one", (2,))
     warning = capsys.readouterr().err
-    assert warning.startswith("smallmix: these files state a study each: first.yaml (one), second.yaml (two).")
-    assert "second.yaml (two) wins where they differ" in warning
+    assert warning.startswith("smallmix: these files state a study each: first.yaml (one), second.yaml (one).")
+    assert "second.yaml (one) wins where they differ" in warning
     for quiet in (files[:1], files[:2], [*files[:2], files[1], files[0]]):
         load_study(quiet)
     assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_changes_a_study_of_smallmix_is_no_mistake(tmp_path: Path) -> None:
+    """It stands last and names its own study. The reverse order would run smallmix's study with changes."""
+    base, mine = tmp_path / "config.yaml", tmp_path / "mine.yaml"
+    base.write_text(BASE, encoding="utf-8")
+    mine.write_text("study: mine\nseeds: [1]", encoding="utf-8")
+    demo, methods = (PROJECT / "workflow" / "studies" / name for name in ("demo.yaml", "methods.yaml"))
+    assert explain_mixed_studies([base, demo, mine]) is None
+    for files in ([base, mine, demo], [base, demo, methods]):
+        last = f"{files[-1].name} ({files[-1].stem}) wins"
+        assert last in str(explain_mixed_studies(files))
+    mine.write_text("study: demo\nseeds: [1]", encoding="utf-8")
+    assert "mine.yaml (demo) wins" in str(explain_mixed_studies([base, demo, mine]))
 
 
 def test_a_file_named_twice_is_one_file(tmp_path: Path) -> None:

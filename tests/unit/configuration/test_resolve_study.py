@@ -112,7 +112,7 @@ def test_what_a_workflow_hands_over_is_not_resolved_a_second_time(
     assert (tmp_path / "study.json").read_text(encoding="utf-8") == handed_over + "\n"
     loaded = done.stdout.split()
     assert "smallmix.study.command_lines" in loaded
-    assert not {"pydantic", "smallmix.study.config_sections", "smallmix.study.configuration"} & set(loaded)
+    assert not {"pydantic", "smallmix.study.section", "smallmix.study.configuration"} & set(loaded)
 
 
 @pytest.mark.parametrize("command", ["train_cell", "data", "tables"])
@@ -122,7 +122,7 @@ def test_jobs_do_without_the_models_of_the_configuration(command: str) -> None:
         "tree = ast.parse(pathlib.Path(module.__file__).read_text()); "
         "[exec(ast.unparse(node)) for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) "
         "and getattr(node, 'module', '') != '__future__']; "
-        "sys.exit('smallmix.study.config_sections' in sys.modules)"
+        "sys.exit('smallmix.study.section' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "workflow")}
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, check=False).returncode == 0

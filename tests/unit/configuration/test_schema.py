@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from smallmix.study.config_errors import allowed, explain_errors
 from smallmix.study.config_model import Configuration, config_schema, config_schema_text
 from smallmix.study.config_reading import plain_value
-from smallmix.study.config_sections import Budget, Dataset
+from smallmix.study.data_sections import Dataset
 from smallmix.study.known_datasets import KNOWN_DATASETS
 from smallmix.study.model_schema import inner_schema, key_table, model_schema, schema_at
 from smallmix.study.published import Published
+from smallmix.study.training_sections import Budget
 
 PROJECT = Path(__file__).resolve().parents[3]
 OVERLAYS = sorted((PROJECT / "workflow" / "studies").glob("*.yaml"))

@@ -21,7 +21,7 @@ from smallmix.datasets.array_writing import DatasetArrays, write_dataset
 from smallmix.datasets.mnist import read_idx
 from smallmix.datasets.published_datasets import PUBLISHED_DATASETS
 from smallmix.errors import DatasetError
-from smallmix.study.config_sections import Dataset
+from smallmix.study.data_sections import Dataset
 from smallmix.study.known_datasets import KNOWN_DATASETS, LOCAL_FILES
 
 from tests.unit.datasets.published_files import cifar100_members, small_files, stl10_members, tar_gz, with_files

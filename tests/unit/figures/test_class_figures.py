@@ -22,7 +22,8 @@ from smallmix.figures.confusion_matrices import MOST_OPAQUE, describe_confusion_
 from smallmix.figures.figure_files import save_figure
 from smallmix.figures.inline import load_figure
 from smallmix.report.classes_section import class_view
-from smallmix.tables.columns import CLASS_SUMMARY, CONFUSION
+from smallmix.tables.columns import CONFUSION
+from smallmix.tables.statistics_columns import CLASS_SUMMARY
 from smallmix.tables.study_tables import StudyTables
 
 from tests.synthetic_study import CLASSES, SyntheticStudy

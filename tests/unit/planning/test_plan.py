@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from smallmix.commands.main import main
 from smallmix.planning.capacity import Capacity
 from smallmix.planning.estimate import RunJobs
-from smallmix.planning.plan import brief_plan
+from smallmix.planning.plan import brief_plan, full_plan
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
 from smallmix.training import gpu_slots
 from smallmix.training.gpu_slots import lease_gpu, list_gpus
+
+from tests.tiny_study import TinyStudy
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -102,6 +105,26 @@ def test_the_first_line_counts_the_cells_that_the_run_asks_for(demo: Study, tmp_
         "smallmix: study demo: 36 of 36 cells to train on CPU (2 at once), none of them in this run; "
         "about 5 s for 13 other steps."
     )
+
+
+def test_what_the_store_may_have_is_said_until_the_subsets_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store's keys cover the drawn images: before the draw, nobody knows which cells it has."""
+    monkeypatch.chdir(tmp_path)
+    made = TinyStudy.write(tmp_path)
+    study, subset = made.layout.study, made.layout.subset(made.layout.study.cells[0])
+    count, words = len(study.cells), "some may be found in the store once the subsets are drawn"
+    drawn = subset.read_bytes()
+    subset.unlink()
+    assert words not in brief_plan(study, tmp_path, Capacity(1))  # there is no store
+    subset.write_bytes(drawn)
+    made.train("n20/non/seed0")
+    shutil.rmtree(made.layout.cell(made.cell("n20/non/seed0")))
+    assert f"{count - 1} of {count} cells to train on CPU" in brief_plan(study, tmp_path, Capacity(1))
+    subset.unlink()
+    assert f"{count} of {count} cells to train ({words}) on CPU" in brief_plan(study, tmp_path, Capacity(1))
+    assert f"To train: {count} of {count} cells ({words}), " in full_plan(study, tmp_path, Capacity(1), [])
 
 
 def test_nothing_that_goes_wrong_in_an_estimate_ends_a_run(

@@ -45,7 +45,7 @@ def test_the_terminal_gets_tables_and_what_differs(
     text = capsys.readouterr().out
     assert text.startswith("long against short\n")
     assert "long: 1 of 18 cells left out, without a current result" in text
-    assert "n500/non/seed2 (missing)" in text
+    assert "n500/non/seed2 (waiting)" in text
     lines = [line.split() for line in text.splitlines()]
     assert ["budgets.default.epochs", "20", "40"] in lines
     (row,) = [line for line in text.splitlines() if line.split()[:2] == ["500", "non"]]

@@ -18,7 +18,8 @@ from smallmix.commands.main import main
 from smallmix.figures.catalogue import draw_figure
 from smallmix.figures.figure_files import pdf_bytes
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.tables.columns import CELLS, COMPARISON, METRICS, SUMMARY
+from smallmix.tables.columns import CELLS, METRICS
+from smallmix.tables.statistics_columns import COMPARISON, SUMMARY
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of

@@ -65,8 +65,8 @@ def test_troubled_runs_are_named_with_reason_log_and_remedy(html: str) -> None:
     assert "the loss is not finite" in runs
     assert "n100/data-mix/seed1" in runs
     assert "2 of 3 (1 failed)" in runs
-    assert "2 of 3 (1 stale)" in runs
-    assert "2 of 3 (1 not run)" in runs
+    assert "2 of 3 (1 outdated)" in runs
+    assert "2 of 3 (1 waiting)" in runs
     command = re.search(r"<code>(snakemake [^<]+)</code>", runs)
     assert command is not None
     assert command[1].startswith(f"{COMMAND} --forcerun results/")
@@ -200,7 +200,7 @@ def test_a_study_without_any_run_is_rendered(tmp_path: Path) -> None:
     write_all_tables(made)
     text = render(made)
     assert "No run is finished yet, so there is no answer." in text
-    assert "6 not run" in text
+    assert "6 waiting" in text
     assert Page(text).unbalanced == []
 
 
@@ -212,7 +212,7 @@ def test_every_status_of_a_run_has_its_own_words(tmp_path: Path) -> None:
     runs = compose_runs(dataclasses.replace(tables, cells=cells))
     others = len(tables.study.cells) - len(statuses)
     assert {text: count for text, _, count in runs.counts} == {
-        "finished": 1, "stale": 1, "failed": 1, "trained, not copied yet": 1, "begun": 1, "not run": 1 + others,
+        "finished": 1, "outdated": 1, "failed": 1, "trained, not copied yet": 1, "begun": 1, "waiting": 1 + others,
     }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from smallmix.report import differences_section
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.summary_section import compose_answer
 from smallmix.statistics.comparison import compare_methods, write_comparison
-from smallmix.tables.columns import COMPARISON, SELECTIONS, selections_of
+from smallmix.tables.columns import SELECTIONS, selections_of
+from smallmix.tables.statistics_columns import COMPARISON
 from smallmix.tables.study_tables import TABLES_READ, StudyTables
 from smallmix.tables.table_files import empty_table, read_table
 

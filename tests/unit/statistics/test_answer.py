@@ -13,7 +13,7 @@ from smallmix.statistics.answer import answer_so_far, leading_method
 from smallmix.statistics.comparison import compare_methods, comparison_fields, write_comparison
 from smallmix.statistics.study_results import read_results
 from smallmix.study.study import Study
-from smallmix.tables.columns import COMPARISON
+from smallmix.tables.statistics_columns import COMPARISON
 from smallmix.tables.study_tables import StudyTables, load_tables
 from smallmix.tables.table_files import read_table, table_of
 

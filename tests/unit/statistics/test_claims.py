@@ -17,7 +17,7 @@ from smallmix.statistics.study_results import load_study_results
 from smallmix.study.published import load_published
 from smallmix.tables.collect import collect
 from smallmix.tables.collected_tables import write_study_tables
-from smallmix.tables.columns import CLAIMS
+from smallmix.tables.statistics_columns import CLAIMS
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, ARTICLE_SIZES, METHODS

@@ -17,7 +17,8 @@ from smallmix.statistics.comparison import (
     write_comparison,
 )
 from smallmix.statistics.study_results import Result, read_results
-from smallmix.tables.columns import COMPARISON, selections_of
+from smallmix.tables.columns import selections_of
+from smallmix.tables.statistics_columns import COMPARISON
 
 from tests.synthetic_study import build_synthetic_study
 from tests.unit.statistics.made_up_results import make_results, make_study

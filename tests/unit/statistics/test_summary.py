@@ -19,7 +19,7 @@ from smallmix.statistics.summary import (
     summarize,
     write_summary,
 )
-from smallmix.tables.columns import ALL_METHODS, SUMMARY
+from smallmix.tables.statistics_columns import ALL_METHODS, SUMMARY
 
 from tests.unit.figures.study_with_tables import build_study_with_tables
 from tests.unit.statistics.made_up_results import make_study

@@ -144,7 +144,7 @@ def test_the_names_are_those_that_torchvision_lists() -> None:
 
 
 def test_without_torchvision_the_jobs_will_know(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("smallmix.study.config_sections.torchvision_networks", lambda: ())
+    monkeypatch.setattr("smallmix.study.code_sections.torchvision_networks", lambda: ())
     assert model_of(study_with({"name": "torchvision:something_new"}, tmp_path)).name == "torchvision:something_new"
     assert "does not have" in refusal({"name": "torchvision:no name"}, tmp_path)
 
@@ -211,7 +211,7 @@ def mixing_inside(monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the mix of a method that mixes inside of networks."""
     forms = {**METHODS, "inside": MethodForm(draws_weight=False, parameters=Stages)}
     monkeypatch.setattr(config_rules, "METHODS", forms)
-    monkeypatch.setattr("smallmix.study.config_sections.METHODS", forms)
+    monkeypatch.setattr("smallmix.study.code_sections.METHODS", forms)
     return "inside"
 
 

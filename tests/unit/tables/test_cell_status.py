@@ -301,4 +301,4 @@ def test_the_summary_counts_every_status(made: SyntheticStudy) -> None:
     made.remove("n100/non/seed1")
     made.fail(OTHER)
     made.damage(PLACE, "code")
-    assert collected(made).summary() == "synthetic: 6 cells: 3 current, 1 stale, 1 failed, 1 missing"
+    assert collected(made).summary() == "synthetic: 6 cells: 3 current, 1 outdated, 1 failed, 1 waiting"

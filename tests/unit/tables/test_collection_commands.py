@@ -40,8 +40,8 @@ def test_an_incomplete_study_is_refused_and_nothing_is_written(made: SyntheticSt
     with pytest.raises(SmallmixError) as raised:
         collect(made, "--require-complete")
     message = str(raised.value)
-    assert "n100/non/seed3: stale: the training code changed since" in message
-    assert "n100/label-mix/seed0: missing: not trained yet" in message
+    assert "n100/non/seed3: outdated: the training code changed since" in message
+    assert "n100/label-mix/seed0: waiting: not trained yet" in message
     assert "type your last Snakemake command once more, with this at its end" in message
     assert message.splitlines()[-1].strip() == (
         "--forcerun "
@@ -65,8 +65,8 @@ def test_a_partial_collection_goes_where_the_user_says(
     made.damage("n100/non/seed3", "truncated")
     assert collect(made, "--output", str(tmp_path / "partial")) == 0
     printed = capsys.readouterr().out
-    assert "synthetic: 30 cells: 29 current, 1 stale" in printed
-    assert "n100/non/seed3: stale: metrics.json is cut off" in printed
+    assert "synthetic: 30 cells: 29 current, 1 outdated" in printed
+    assert "n100/non/seed3: outdated: metrics.json is cut off" in printed
     assert len((tmp_path / "partial" / "metrics.csv").read_text().splitlines()) == 30
     assert not (made.layout.results / "metrics.csv").exists()
 

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smallmix.science.history import COLUMNS as TRAINER_COLUMNS
 from smallmix.tables import table_files
-from smallmix.tables.columns import COMPARISON, METRICS, SUBSET_TABLE, TABLES, Column, Table, describe_columns
+from smallmix.tables.column_reference import TABLES, describe_columns
+from smallmix.tables.columns import METRICS, SUBSET_TABLE
+from smallmix.tables.statistics_columns import COMPARISON
 from smallmix.tables.table_files import TableError, empty_table, read_columns, read_table, write_table
+from smallmix.tables.table_form import Column, Table
 
 PROJECT = Path(__file__).resolve().parents[3]
 MADE = Table(
@@ -158,7 +161,7 @@ def test_tables_kept_by_older_versions_are_read_as_far_as_their_columns_go() -> 
 def test_the_column_reference_is_in_step() -> None:
     page = (PROJECT / "docs" / "columns.md").read_text(encoding="utf-8")
     assert page == describe_columns(), (
-        "write it with: PYTHONPATH=workflow python -m smallmix.tables.columns > docs/columns.md"
+        "write it with: PYTHONPATH=workflow python -m smallmix.tables.column_reference > docs/columns.md"
     )
     for table in TABLES:
         assert all(f"| `{column.name}` | {column.dtype} |" in page for column in table.columns)

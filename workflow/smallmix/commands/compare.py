@@ -88,7 +88,7 @@ def _written(comparison: StudyComparison, form: str) -> str:
     )
     from smallmix.report.table_formats import FORMATS as TABLE_FORMATS
     from smallmix.statistics.study_comparison import comparison_fields
-    from smallmix.tables.columns import STUDY_COMPARISON
+    from smallmix.tables.statistics_columns import STUDY_COMPARISON
     from smallmix.tables.table_files import table_text
 
     if form == "text":

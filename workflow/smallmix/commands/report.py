@@ -170,7 +170,7 @@ COMMANDS = {
         _render,
     ),
     "report": Command(
-        "render the report of a study as far as it has come: finished, failed and missing cells",
+        "render the report of a study as far as it has come: finished, failed and waiting cells",
         _declare_report,
         _report,
     ),

@@ -22,20 +22,19 @@ from smallmix.datasets.image_list import (
     read_image_list,
 )
 from smallmix.datasets.labelled_images import (
+    DecodedPart,
     ImageSettings,
+    all_warnings,
+    as_arrays,
     check_classes,
     check_memory,
-    class_warnings,
-    contradiction_warnings,
     decode_part,
-    image_warnings,
-    label_indices,
     order_classes,
-    shared_warnings,
 )
 from smallmix.errors import DatasetError
 from smallmix.fingerprints import fingerprint_file
 
+NAME = "image-list"
 ROUNDABOUT = re.compile(r"^\./|/\.?/|/\.?$")  # what normalising would change, in paths without ..
 
 
@@ -47,7 +46,7 @@ def custom_dataset(section: Mapping[str, Any]) -> DatasetArrays:
     where all are integers. Raises DatasetError with all that is wrong with the lists or the images, ConfigurationError
     where a setting is missing.
     """
-    settings = ImageSettings.of("image-list", section)
+    settings = ImageSettings.of(NAME, section)
     folder = settings.folder
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}; name the folder of your images under {settings.key}.folder")
@@ -64,33 +63,23 @@ def custom_dataset(section: Mapping[str, Any]) -> DatasetArrays:
         check_classes(train, test, classes, problems)
     problems.raise_if_any(f"the image list in {folder}")
     check_memory(sum(map(len, paths)), settings)
-    decoded = [decode_part(part, names, settings, problems) for part, names in zip((train, test), paths, strict=True)]
-    problems.raise_if_any(f"the set of images in {folder}")
-    return DatasetArrays(
-        train_images=decoded[0].pixels,
-        train_labels=label_indices(train, classes),
-        test_images=decoded[1].pixels,
-        test_labels=label_indices(test, classes),
-        classes=classes,
-        name="image-list",
-        identifier=settings.identifier,
-        title=settings.title,
-        source={
-            "folder": folder.resolve().name,
-            "train_list_sha256": fingerprint_file(folder / TRAIN_LIST),
-            "test_list_sha256": fingerprint_file(folder / TEST_LIST),
-            "decoding": settings.decoding,
-        },
-        warnings=(
-            *repetitions,
-            *_path_warnings((train, test)),
-            *class_warnings(train, test, classes),
-            *image_warnings(train, decoded[0]),
-            *image_warnings(test, decoded[1]),
-            *contradiction_warnings(train, decoded[0].digests),
-            *shared_warnings(train, test, decoded[0].digests, decoded[1].digests, "Take them out of one of the lists"),
-        ),
+    train_part, test_part = (
+        DecodedPart(part, decode_part(part, names, settings, problems))
+        for part, names in zip((train, test), paths, strict=True)
     )
+    problems.raise_if_any(f"the set of images in {folder}")
+    source = {
+        "folder": folder.resolve().name,
+        "train_list_sha256": fingerprint_file(folder / TRAIN_LIST),
+        "test_list_sha256": fingerprint_file(folder / TEST_LIST),
+        "decoding": settings.decoding,
+    }
+    warnings = [
+        *repetitions,
+        *_path_warnings((train, test)),
+        *all_warnings(train_part, test_part, classes, "Take them out of one of the lists"),
+    ]
+    return as_arrays(NAME, settings, classes, (train_part, test_part), source, warnings)
 
 
 def _check_repetitions(parts: Sequence[ImagePart], problems: Problems) -> list[str]:

@@ -23,14 +23,16 @@ from smallmix.datasets.image_likeness import group_alike
 from smallmix.datasets.image_list import ImagePart, Problems
 from smallmix.datasets.image_split import NEITHER, TEST, TRAIN, SplitImage, divide, read_split, split_file, split_table
 from smallmix.datasets.labelled_images import (
+    DecodedPart,
     ImageSettings,
+    all_warnings,
+    as_arrays,
     check_classes,
     check_memory,
     class_warnings,
     contradiction_warnings,
     decode_part,
     image_warnings,
-    label_indices,
     order_classes,
     shared_warnings,
 )
@@ -81,22 +83,12 @@ class _Reader:
 
     def two_parts(self, test: ImagePart) -> DatasetArrays:
         """Return the arrays of train/ and test/."""
-        train = self.found.train
-        decoded = [self._decode(part) for part in (train, test)]
+        train_part, test_part = (DecodedPart(part, self._decode(part)) for part in (self.found.train, test))
         self.problems.raise_if_any(f"the set of images in {self.settings.folder}", MEND)
         return self._arrays(
-            (train, decoded[0]),
-            (test, decoded[1]),
-            {"split": f"as the folders {train.name} and {test.name} have it"},
-            [
-                *class_warnings(train, test, self.classes),
-                *image_warnings(train, decoded[0]),
-                *image_warnings(test, decoded[1]),
-                *contradiction_warnings(train, decoded[0].digests),
-                *shared_warnings(
-                    train, test, decoded[0].digests, decoded[1].digests, "Take them out of one of the folders"
-                ),
-            ],
+            (train_part, test_part),
+            {"split": f"as the folders {train_part.part.name} and {test.name} have it"},
+            all_warnings(train_part, test_part, self.classes, "Take them out of one of the folders"),
         )
 
     def divided(self, output: Path, share: float, seed: int) -> DatasetArrays:
@@ -107,20 +99,19 @@ class _Reader:
         self.problems.raise_if_any(f"the set of images in {self.settings.folder}", MEND)
         images = _split_images(whole, decoded)
         sides = divide(images, share, seed, {content: side for content, (side, _, _) in known.items()})
-        parts = [
-            (ImagePart(name, [whole.rows[index] for index in chosen]), _chosen(decoded, chosen))
+        train_part, test_part = (
+            DecodedPart(ImagePart(name, [whole.rows[index] for index in chosen]), _chosen(decoded, chosen))
             for name, side in (("the training part", TRAIN), ("the test part", TEST))
             for chosen in [[index for index, own in enumerate(sides) if own == side]]
-        ]
-        (train, trained), (test, tested) = parts
+        )
+        (train, trained), (test, tested) = train_part, test_part
         if not test.rows:
             self.problems.add("no image is left for the test: in each class all images look alike, or there is one")
         check_classes(train, test, self.classes, self.problems)
         self.problems.raise_if_any(f"the division of the images in {self.settings.folder}", MEND)
         written = split_table(images, sides, known)
         return self._arrays(
-            (train, trained),
-            (test, tested),
+            (train_part, test_part),
             {
                 "split": f"{share:g} of each class for the test, drawn by content with seed {seed}; equal images and "
                 "those that look alike on one side",
@@ -145,25 +136,14 @@ class _Reader:
 
     def _arrays(
         self,
-        train: tuple[ImagePart, DecodedImages],
-        test: tuple[ImagePart, DecodedImages],
+        parts: tuple[DecodedPart, DecodedPart],
         source: Mapping[str, str],
         warnings: list[str],
         further_files: Mapping[str, bytes] | None = None,
     ) -> DatasetArrays:
-        return DatasetArrays(
-            train_images=train[1].pixels,
-            train_labels=label_indices(train[0], self.classes),
-            test_images=test[1].pixels,
-            test_labels=label_indices(test[0], self.classes),
-            classes=self.classes,
-            name=NAME,
-            identifier=self.settings.identifier,
-            title=self.settings.title,
-            source={"folder": self.settings.folder.resolve().name, "decoding": self.settings.decoding, **source},
-            warnings=(*self.found.warnings, *warnings),
-            further_files=further_files or {},
-        )
+        whole = {"folder": self.settings.folder.resolve().name, "decoding": self.settings.decoding, **source}
+        all_of_them = [*self.found.warnings, *warnings]
+        return as_arrays(NAME, self.settings, self.classes, parts, whole, all_of_them, further_files)
 
 
 def _split_images(whole: ImagePart, decoded: DecodedImages) -> list[SplitImage]:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallmix.datasets.array_writing import DatasetArrays
 from smallmix.datasets.image_decoding import ON_DISK, DecodedImages, decode_images
 from smallmix.datasets.image_files import ImageFiles
 from smallmix.datasets.image_list import ImagePart, ListRow, Problems
@@ -73,6 +74,13 @@ class ImageSettings:
             f"{self.color}, {self.image_size} x {self.image_size}; EXIF orientation applied, transparency on black, "
             f"{FITS[self.fit]}, bilinear with antialiasing"
         )
+
+
+class DecodedPart(NamedTuple):
+    """The images of a part as files name them, and as pixels."""
+
+    part: ImagePart
+    images: DecodedImages
 
 
 def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
@@ -181,6 +189,20 @@ def shared_warnings(
     ]
 
 
+def all_warnings(train: DecodedPart, test: DecodedPart, classes: Sequence[str], remedy: str) -> list[str]:
+    """Return the warnings about two parts: about classes, images, labels, and images that both have.
+
+    `remedy` says what to do about images of both parts.
+    """
+    return [
+        *class_warnings(train.part, test.part, classes),
+        *image_warnings(*train),
+        *image_warnings(*test),
+        *contradiction_warnings(train.part, train.images.digests),
+        *shared_warnings(train.part, test.part, train.images.digests, test.images.digests, remedy),
+    ]
+
+
 def decode_part(
     part: ImagePart,
     names: Sequence[str],
@@ -205,6 +227,32 @@ def decode_part(
     for index, error in decoded.errors.items():
         problems.add(f"{part.place(part.rows[index])} {error}")
     return decoded
+
+
+def as_arrays(
+    name: str,
+    settings: ImageSettings,
+    classes: tuple[str, ...],
+    parts: tuple[DecodedPart, DecodedPart],
+    source: Mapping[str, str],
+    warnings: Iterable[str],
+    further_files: Mapping[str, bytes] | None = None,
+) -> DatasetArrays:
+    """Return the arrays of the training part and the test part. `name` is that of the section."""
+    train, test = parts
+    return DatasetArrays(
+        train_images=train.images.pixels,
+        train_labels=label_indices(train.part, classes),
+        test_images=test.images.pixels,
+        test_labels=label_indices(test.part, classes),
+        classes=classes,
+        name=name,
+        identifier=settings.identifier,
+        title=settings.title,
+        source=source,
+        warnings=tuple(warnings),
+        further_files=further_files or {},
+    )
 
 
 def label_indices(part: ImagePart, classes: Sequence[str]) -> NDArray[np.int64]:

@@ -133,6 +133,16 @@ class StudyState:
         """Return the cells that a full run would train or continue, small sizes first."""
         return small_first(cell for cell in self.study.cells if self.statuses[cell.id].needs_training)
 
+    def may_be_stored(self, cells: Iterable[StudyCell]) -> bool:
+        """Return whether the store may hold results of some cells to train without anybody knowing yet.
+
+        Its keys cover the drawn images, so a cell cannot be looked up before its subset is drawn.
+        """
+        needed = {self.layout.subset(cell) for cell in cells}
+        if needed and self.layout.validation is not None:
+            needed.add(self.layout.validation)
+        return not all(path.exists() for path in needed) and any(self.layout.store.glob("*"))
+
     def at_once(self, capacity: Capacity, cells: Collection[object]) -> int:
         """Return how many of the cells train side by side."""
         threads = int(self.study.configuration["recipe"]["cpu_threads"])

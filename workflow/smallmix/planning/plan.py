@@ -28,7 +28,7 @@ from smallmix.study.cell import Cell
 from smallmix.study.config_errors import listed
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
-from smallmix.tables.cell_status import STATUSES
+from smallmix.tables.cell_status import STATUS_WORDS
 from smallmix.training.gpu_slots import list_gpus
 from smallmix.wording import DAY, count_of
 
@@ -89,7 +89,12 @@ def _cells_in_words(state: StudyState, cells: Sequence[StudyCell]) -> str:
         of_all = f"the {untrained} cells that are not trained yet, {everything} in all,"
     resumable = sum(state.statuses[cell.id].has_checkpoint for cell in cells)
     continued = f" ({resumable} of them from a checkpoint)" if resumable else ""
-    return f"{len(cells)} of {of_all} to train{continued}"
+    return f"{len(cells)} of {of_all} to train{continued}{_stored_in_words(state, cells)}"
+
+
+def _stored_in_words(state: StudyState, cells: Sequence[StudyCell]) -> str:
+    """Return in brackets that fewer cells may have to be trained than are counted; nothing where all is known."""
+    return " (some may be found in the store once the subsets are drawn)" if state.may_be_stored(cells) else ""
 
 
 def _place_in_words(
@@ -165,7 +170,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
         _network_in_words(sample, state),
         *_own_code_lines(study),
         "",
-        f"{'size':>8} {'cells':>6} {' '.join(STATUSES)} "
+        f"{'size':>8} {'cells':>6} {' '.join(STATUS_WORDS.values())} "
         f"{'iterations a cell':>18} {'PFLOP a cell':>13} {'time a cell':>14}",
     ]
     for size in study.sizes:
@@ -174,8 +179,9 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
         value = of_size[0].value
         work = operations(value, state.images)
         seconds = pace.cell_seconds(size, CellWork.of(value, state.images))
+        counted = " ".join(f"{counts[status]:>{len(word)}}" for status, word in STATUS_WORDS.items())
         lines.append(
-            f"{size:>8,} {len(of_size):>6} {' '.join(f'{counts[status]:>{len(status)}}' for status in STATUSES)} "
+            f"{size:>8,} {len(of_size):>6} {counted} "
             f"{value.iterations:>18,} {work / 1e15:>13.3g} {about(seconds).removeprefix('about '):>14}"
         )
     at_once = state.at_once(capacity, cells)
@@ -191,9 +197,9 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     evaluating = sum(evaluation_flops(cell.value, state.images) for cell in cells)
     lines += [
         "",
-        f"To train: {len(cells)} of {len(everything)} cells, {total_iterations:,} iterations, "
-        f"{(training + evaluating) / 1e15:,.3g} PFLOP ({training / 1e15:,.3g} for training, {evaluating / 1e15:,.3g} "
-        "for evaluations).",
+        f"To train: {len(cells)} of {len(everything)} cells{_stored_in_words(state, cells)}, "
+        f"{total_iterations:,} iterations, {(training + evaluating) / 1e15:,.3g} PFLOP "
+        f"({training / 1e15:,.3g} for training, {evaluating / 1e15:,.3g} for evaluations).",
         f"Measured here: {1000 * measured.step.seconds_a_step:,.1f} ms a step, "
         f"{measured.step.flops_a_second / 1e9:,.0f} GFLOP/s a cell, on {measured.step.device} "
         "(a probe of a few steps).",

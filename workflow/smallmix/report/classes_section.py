@@ -9,7 +9,7 @@ from smallmix.report.tables_section import Entry, TableView, mean_text, number_e
 from smallmix.study.metric_forms import READY_METRICS
 from smallmix.study.study import asked_method, reference_method
 from smallmix.tables.class_means import ClassMeans, read_mean_and_gain
-from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.statistics_columns import ALL_SIZES
 from smallmix.tables.study_tables import SeedMean, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, points, visible_text
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from smallmix.report.citation import Citation
 from smallmix.study.study import Study
-from smallmix.tables.columns import Column
+from smallmix.tables.table_form import Column
 
 PROFILE, RESOURCE_PROFILE = "tabular-data-package", "tabular-data-resource"
 TYPES = {"int": "integer", "float": "number", "text": "string"}

@@ -14,7 +14,7 @@ from smallmix.statistics.answer import difference_text
 from smallmix.statistics.comparison import can_decide
 from smallmix.statistics.sign_flip import smallest_p_value
 from smallmix.study.study import first_method
-from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.statistics_columns import ALL_SIZES
 from smallmix.tables.study_tables import PairedDifference, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, count_of, points, selection_name
 

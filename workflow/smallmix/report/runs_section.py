@@ -21,11 +21,11 @@ from smallmix.wording import NO_NUMBER, count_of, duration, percent_number
 STATUSES = ("current", "stale", "failed", "stored", "resumable", "missing")
 STATUS_NAMES = {
     "current": "finished",
-    "stale": "stale",
+    "stale": "outdated",
     "failed": "failed",
     "stored": "trained, not copied yet",
     "resumable": "begun",
-    "missing": "not run",
+    "missing": "waiting",
 }
 STATUS_MARKS = {
     "current": "good",
@@ -35,10 +35,7 @@ STATUS_MARKS = {
     "resumable": "quiet",
     "missing": "quiet",
 }
-CELLS_NAMED = 20
 HEADS = {"best": "Best", "last": "Last", "last_tenth": "Last tenth", "validation": "At best validation"}
-
-
 CAPTURED = {
     "graph": "{} replayed whole steps as CUDA graphs.",
     "graph-compiled": "{} replayed compiled steps as CUDA graphs (recipe.executor: graph-compiled), which round "
@@ -53,7 +50,7 @@ CELLS_NAMED = 20
 
 @dataclass(frozen=True)
 class Trouble:
-    """A run that failed or is stale, with the reason and the last lines of its log."""
+    """A run that failed or is outdated, with the reason and the last lines of its log."""
 
     cell_id: str
     status: str
@@ -106,7 +103,7 @@ def _cell_id(key: CellKey) -> str:
 
 
 def finish_command(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], command: str | None) -> str | None:
-    """Return what to type to finish the study: `command`, and stale and failed runs by name.
+    """Return what to type to finish the study: `command`, and outdated and failed runs by name.
 
     None where nothing is left, and where nobody knows the files that made the study: a made-up name helps nobody.
     """

@@ -12,7 +12,7 @@ from smallmix.report.tables_section import Entry, TableView, number_entry
 from smallmix.report.templates import TEMPLATE_FOLDER, render_template
 from smallmix.statistics.study_comparison import StudyDifference, refused_methods
 from smallmix.study.study import Study
-from smallmix.tables.cell_status import Collection
+from smallmix.tables.cell_status import STATUS_WORDS, Collection
 from smallmix.tables.origin_differences import OriginDifference
 from smallmix.wording import MINUS, NO_NUMBER, count_of, percent_number, points, selection_name
 
@@ -128,7 +128,7 @@ def _missing(side: Collection) -> list[str]:
     missing = side.not_current
     if not missing:
         return []
-    named = ", ".join(f"{one.cell.id} ({one.status})" for one in missing[:MISSING_SHOWN])
+    named = ", ".join(f"{one.cell.id} ({STATUS_WORDS[one.status]})" for one in missing[:MISSING_SHOWN])
     more = f" and {len(missing) - MISSING_SHOWN:,} more" if len(missing) > MISSING_SHOWN else ""
     return [
         f"{side.study.name}: {len(missing):,} of {count_of(len(side.records), 'cell')} left out, without a current "

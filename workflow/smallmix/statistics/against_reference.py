@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from smallmix.statistics.comparison import average_over_sizes
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.study.study import Study, reference_method
-from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.statistics_columns import ALL_SIZES
 
 # A number of every run that has one, by training-set size and method, then by seed.
 RunValues = Mapping[tuple[int, str], Mapping[int, float]]

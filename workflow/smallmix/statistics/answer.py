@@ -15,7 +15,8 @@ from smallmix.statistics.comparison import compare_methods, comparison_fields
 from smallmix.statistics.study_results import Result
 from smallmix.statistics.summary import summarize
 from smallmix.study.study import Study, first_method, methods_with
-from smallmix.tables.columns import CELL_NUMBERS, COMPARISON, SUMMARY, VALIDATION_NUMBERS, selections_of
+from smallmix.tables.columns import CELL_NUMBERS, VALIDATION_NUMBERS, selections_of
+from smallmix.tables.statistics_columns import COMPARISON, SUMMARY
 from smallmix.tables.study_tables import TABLES_READ, PairedDifference, StudyTables
 from smallmix.tables.table_files import empty_table, table_of
 from smallmix.wording import count_of, joined, percent, points

@@ -19,7 +19,7 @@ from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, claim_verd
 from smallmix.study.layout import Layout
 from smallmix.study.published import Published, PublishedClaim, find_published, load_published
 from smallmix.study.study import Study
-from smallmix.tables.columns import CLAIMS
+from smallmix.tables.statistics_columns import CLAIMS
 from smallmix.tables.table_files import write_table
 
 Rule = Callable[[StudyResults, Sequence[StudyResults]], Judgement]

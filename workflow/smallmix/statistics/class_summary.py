@@ -10,7 +10,7 @@ from smallmix.statistics.against_reference import MeanAgainstReference, means_ag
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.class_tables import CellCounts, count_cells, table_names, write_class_tables
-from smallmix.tables.columns import CLASS_SUMMARY
+from smallmix.tables.statistics_columns import CLASS_SUMMARY
 from smallmix.tables.table_files import write_table
 
 

@@ -24,7 +24,8 @@ from smallmix.statistics.study_results import Result, by_seed
 from smallmix.study.cell import Mix
 from smallmix.study.published import article_protocol
 from smallmix.study.study import Study, beta_of, first_method, methods_with, reference_method
-from smallmix.tables.columns import ALL_SIZES, COMPARISON, selections_of
+from smallmix.tables.columns import selections_of
+from smallmix.tables.statistics_columns import ALL_SIZES, COMPARISON
 from smallmix.tables.table_files import write_table
 
 NOT_CHOSEN_ON_TEST_IMAGES = "last_tenth"

@@ -24,8 +24,8 @@ from smallmix.statistics.ready_metrics import READY, Metric
 from smallmix.study.layout import Layout
 from smallmix.study.metric_forms import EXPECTED, load_own_metric
 from smallmix.study.study import Study, StudyCell
-from smallmix.tables.columns import OWN_METRIC_SUMMARY, OWN_METRICS
 from smallmix.tables.predictions import PREDICTIONS_FILE, load_predictions
+from smallmix.tables.statistics_columns import OWN_METRIC_SUMMARY, OWN_METRICS
 from smallmix.tables.table_files import write_table
 
 

@@ -23,8 +23,9 @@ from smallmix.statistics.sign_flip import LARGEST_COUNT, sign_flip_test, smalles
 from smallmix.statistics.study_results import Result, by_seed, results_of
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Collection
-from smallmix.tables.columns import ALL_SIZES, SELECTIONS
+from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.origin_differences import images_by_place
+from smallmix.tables.statistics_columns import ALL_SIZES
 from smallmix.wording import count_of, joined
 
 FEWEST_PAIRS = 2  # a paired interval needs two differences

@@ -16,7 +16,7 @@ from pathlib import Path
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.study_results import Result
 from smallmix.study.study import Study
-from smallmix.tables.columns import ALL_METHODS, SUMMARY
+from smallmix.tables.statistics_columns import ALL_METHODS, SUMMARY
 from smallmix.tables.table_files import read_columns, write_table
 
 # The columns of metrics.csv that are summed up as they are.

@@ -19,36 +19,24 @@ from pydantic import (
     model_validator,
 )
 
+from smallmix.study.code_sections import Method, Metric, Model
 from smallmix.study.config_errors import KeyPath, gather_errors, pydantic_path, rule_error
 from smallmix.study.config_rules import StatedConfiguration, check_between_keys
-from smallmix.study.config_sections import (
-    OWN_FOLDER,
-    UNIQUE,
-    Budget,
-    Dataset,
-    Evaluation,
-    Keep,
-    Method,
-    Metric,
-    Model,
-    Name,
-    Recipe,
-    Seed,
-    Subsets,
-)
+from smallmix.study.data_sections import Dataset, Subsets
 from smallmix.study.layout import RESERVED_STUDIES
 from smallmix.study.metric_forms import EXAMPLE as METRIC_EXAMPLE
 from smallmix.study.metric_forms import READY_METRICS
 from smallmix.study.model_schema import SCHEMAS, model_schema, schema_as_yaml
 from smallmix.study.published import schema_text as published_schema_text
-from smallmix.study.section import FilePath, Section, section
+from smallmix.study.section import OWN_FOLDER, UNIQUE, FilePath, Name, Section, Seed, section
+from smallmix.study.training_sections import Budget, Evaluation, Keep, Recipe
 
 Selection = Literal["best", "last", "last-tenth", "validation"]
 _SCHEMA_HEAD = """\
 # The schema of config.yaml for editors: description, type, range and default of every key. A key without a default must
 # be given. x-form says in words what a text or a key must look like. Rules between keys are checked by smallmix alone.
-# Generated from the models in workflow/smallmix/study (config_model.py, config_sections.py): change those, and write it
-# again with `make schema`.
+# Generated from the models in workflow/smallmix/study (config_model.py and the files named …_sections.py): change
+# those, and write it again with `make schema`.
 """
 
 

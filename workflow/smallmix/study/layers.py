@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from smallmix.project_files import WORKFLOW
 from smallmix.study.config_errors import KeyPath, Problem
 from smallmix.study.config_reading import YamlFile, merge, plain_value, read_yaml
 
@@ -86,17 +87,24 @@ def read_layers(files: Sequence[Path], schema: dict[str, Any], *, study_is_state
 
 
 def explain_mixed_studies(files: Sequence[Path]) -> str | None:
-    """Return what happens where two overlays or more state a study of their own; None where at most one does."""
+    """Return what happens where overlays state several studies, as somebody names them who wants all of them run.
+
+    None where the last of them is a file that changes the others: it lies outside of smallmix's own studies, and names
+    a study that no file before it does.
+    """
     overlays = _each_once(files)[1:]
     if len(overlays) < 2:
         return None
-    studies = [(path, (read_yaml(path).value or {}).get("study")) for path in overlays]
-    stated = [f"{path.name} ({name})" for path, name in studies if isinstance(name, str)]
+    stated = [(path, name) for path in overlays if isinstance(name := (read_yaml(path).value or {}).get("study"), str)]
     if len(stated) < 2:
         return None
+    (*before, (last, last_name)) = stated
+    if last.resolve().parent != (WORKFLOW / "studies").resolve() and last_name not in [name for _, name in before]:
+        return None
+    shown = [f"{path.name} ({name})" for path, name in stated]
     return (
-        f"these files state a study each: {', '.join(stated)}. They are merged, and {stated[-1]} wins where "
-        "they differ. Name only one of them, unless a mixture is meant."
+        f"these files state a study each: {', '.join(shown)}. They are merged, and {shown[-1]} wins where they differ. "
+        "Run each study by itself. To change a study, write a file with another study name, and name it last."
     )
 
 

@@ -16,15 +16,6 @@ def _archive(file: str, more: str = "") -> Any:
     return Field(None, description=f"{text}{more}")
 
 
-def _archive_sources(*addresses: str) -> Any:
-    return Field(
-        list(addresses),
-        max_length=MOST_SOURCES,
-        description="Addresses of that file (https, http, or file:/// with a full path), tried in this order; what "
-        "arrives is checked against the known checksum.",
-    )
-
-
 def _folder(files: str) -> Any:
     return Field(
         None,
@@ -32,12 +23,20 @@ def _folder(files: str) -> Any:
     )
 
 
+def _archive_sources(*addresses: str) -> Any:
+    return _sources(addresses, "that file", "in this order", "the known checksum")
+
+
 def _folder_sources(*addresses: str) -> Any:
+    return _sources(addresses, "folders that hold these files", "in this order for each file", "the known checksums")
+
+
+def _sources(addresses: tuple[str, ...], what: str, order: str, known: str) -> Any:
     return Field(
         list(addresses),
         max_length=MOST_SOURCES,
-        description="Addresses of folders that hold these files (https, http, or file:/// with a full path), tried in "
-        "this order for each file; what arrives is checked against the known checksums.",
+        description=f"Addresses of {what} (https, http, or file:/// with a full path), tried {order}; what arrives is "
+        f"checked against {known}.",
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,15 @@ Status = Literal["current", "stale", "stored", "resumable", "failed", "missing"]
 # failed: the last training ended without a result; the reason says what is known.
 # missing: none of these.
 STATUSES: tuple[Status, ...] = ("current", "stale", "stored", "resumable", "failed", "missing")
+# What people read of a status. The tables keep the words above, which other programs may have read.
+STATUS_WORDS: Mapping[Status, str] = {
+    "current": "current",
+    "stale": "outdated",
+    "stored": "stored",
+    "resumable": "resumable",
+    "failed": "failed",
+    "missing": "waiting",
+}
 
 
 class UnusableFile(Exception):
@@ -87,7 +97,7 @@ class Collection:
     def summary(self) -> str:
         """Return one line for people: how many cells, and how many of each status."""
         counts = Counter(record.status for record in self.records)
-        parts = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+        parts = ", ".join(f"{counts[status]} {STATUS_WORDS[status]}" for status in STATUSES if counts[status])
         return f"{self.study.name}: {len(self.records)} cells: {parts or 'none'}"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smallmix.study.study import asked_method
-from smallmix.tables.columns import ALL_SIZES
+from smallmix.tables.statistics_columns import ALL_SIZES
 from smallmix.tables.study_tables import NO_MEAN, SeedMean, StudyTables
 
 EACH_WAY = 10  # classes that are shown of those with the largest gains, and of those with the largest losses

@@ -21,6 +21,7 @@ from smallmix.study.cell import Cell
 from smallmix.study.layout import CELL_FILES, WEIGHTS_FILE, Folders, Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import (
+    STATUS_WORDS,
     CellStatus,
     Collection,
     UnusableFile,
@@ -70,7 +71,9 @@ def collect_into(layout: Layout, folder: Path, *, require_complete: bool = False
 
 def list_cells(collection: Collection) -> list[str]:
     """Return one line for each of the first cells that are not current, and how many more there are."""
-    lines = [f"  {one.cell.id}: {one.status}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]]
+    lines = [
+        f"  {one.cell.id}: {STATUS_WORDS[one.status]}: {one.reason}" for one in collection.not_current[:CELLS_SHOWN]
+    ]
     more = len(collection.not_current) - CELLS_SHOWN
     return lines if more <= 0 else [*lines, f"  ... and {more} more"]
 

@@ -12,8 +12,9 @@ from smallmix.errors import SmallmixError
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_files import read_predictions
 from smallmix.tables.cell_status import UnusableFile
-from smallmix.tables.columns import CELLS, Column
+from smallmix.tables.columns import CELLS
 from smallmix.tables.table_files import read_columns
+from smallmix.tables.table_form import Column
 
 if TYPE_CHECKING:
     import pandas as pd

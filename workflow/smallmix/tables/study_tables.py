@@ -20,20 +20,14 @@ from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
 from smallmix.study.published import SELECTION_OF, Published, find_published, load_published, method_for
 from smallmix.study.study import Study
-from smallmix.tables.columns import (
+from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLASS, SELECTIONS, SUBSET_TABLE
+from smallmix.tables.statistics_columns import (
     ALL_METHODS,
-    CELLS,
     CLAIMS,
     CLASS_SUMMARY,
     COMPARISON,
-    CONFUSION,
-    HISTORY,
-    METRICS,
     OWN_METRIC_SUMMARY,
     OWN_METRICS,
-    PER_CLASS,
-    SELECTIONS,
-    SUBSET_TABLE,
     SUMMARY,
 )
 from smallmix.tables.table_files import empty_table, read_table
@@ -57,8 +51,20 @@ TABLES_READ = {
 }
 
 
+class _WithInterval:
+    """A mean with the ends of its 95 % t interval; both are NaN where there is none."""
+
+    low: float
+    high: float
+
+    @property
+    def has_interval(self) -> bool:
+        """Return whether there were seeds enough for an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
 @dataclass(frozen=True)
-class SeedMean:
+class SeedMean(_WithInterval):
     """The mean of one metric over `seeds` seeds with its 95 % t interval; low and high are NaN where there is none."""
 
     seeds: int
@@ -66,17 +72,12 @@ class SeedMean:
     low: float
     high: float
 
-    @property
-    def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
 
 NO_MEAN = SeedMean(0, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class PairedDifference:
+class PairedDifference(_WithInterval):
     """The mean over seeds of (method minus reference) at one size; low and high are NaN where there is no interval."""
 
     size: int
@@ -84,11 +85,6 @@ class PairedDifference:
     mean: float
     low: float
     high: float
-
-    @property
-    def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)

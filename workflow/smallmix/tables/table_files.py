@@ -1,4 +1,4 @@
-"""Write and read the CSV files that `smallmix.tables.columns` declares."""
+"""Write and read the CSV files that the modules of columns declare."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smallmix.atomic_files import atomic_writer
 from smallmix.errors import SmallmixError
-from smallmix.tables.columns import Column, Table
+from smallmix.tables.table_form import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,60 @@
+"""What a table and a column of it are: what the writer, the reader and the column reference go by.
+
+This module needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+Dtype = Literal["int", "float", "text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    `unit` is for people, and empty where there is none. Fields of a column that `may_be_empty` read back as NaN (an
+    empty text in a text column). `if_absent` is the value of a column that tables of older versions lack; a column
+    without it must be there. A column `of_validation` is there in studies with validation images alone.
+    """
+
+    name: str
+    dtype: Dtype
+    unit: str
+    meaning: str
+    may_be_empty: bool = False
+    if_absent: int | float | str | None = None
+    of_validation: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of CSV file.
+
+    `file` is its name, with {size} and the like where it varies. `rows` says what a row is, `command` which command
+    writes the file. `digits` are the significant digits of a float; None stands for the shortest text that reads back
+    as the same number.
+    """
+
+    file: str
+    rows: str
+    command: str
+    columns: tuple[Column, ...]
+    digits: int | None = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the columns, in the order of the file."""
+        return tuple(column.name for column in self.columns)
+
+    def of_study(self, validation_images: int) -> Table:
+        """Return the table as a study with so many validation images has it: without their columns where it has none.
+
+        A reader takes the whole table: what is not there reads as empty.
+        """
+        kept = tuple(column for column in self.columns if validation_images or not column.of_validation)
+        return dataclasses.replace(self, columns=kept)
