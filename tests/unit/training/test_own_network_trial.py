@@ -106,8 +106,39 @@ def test_parameters_that_the_function_does_not_take_are_named(
 def test_numbers_drawn_outside_of_pytorch_are_refused(tmp_path: Path) -> None:
     forward = "import random\nreturn self.last(images.flatten(1)) * random.random()"
     fault = the_fault(trial_of(tmp_path, network_of(forward)))
+    assert "my_network.py, line 12, build.forward: random numbers of random are drawn inside of the step" in fault
     assert "two equal steps from equal weights gave different weights" in fault
-    assert "random numbers of random are drawn inside of the step" in fault
+    assert fault.endswith("Let a network draw by PyTorch alone, as nn.Dropout does.")
+
+
+def test_numbers_of_numpy_are_named_where_dropout_draws_too(tmp_path: Path) -> None:
+    forward = """\
+        x = nn.functional.dropout(images.flatten(1), 0.5, self.training)
+        import numpy as np
+        return self.last(x) * np.random.rand()
+        """
+    fault = the_fault(trial_of(tmp_path, network_of(textwrap.dedent(forward))))
+    assert "my_network.py, line 13, build.forward: random numbers of numpy.random are drawn" in fault
+
+
+@pytest.mark.parametrize("end", ["x.softmax(1)", "nn.functional.softmax(x, dim=1)", "nn.Softmax(dim=1)(x)"])
+def test_a_network_that_ends_in_a_softmax_is_refused(tmp_path: Path, end: str) -> None:
+    fault = the_fault(trial_of(tmp_path, network_of(f"x = self.last(images.flatten(1))\nreturn {end}")))
+    assert "my_network.py, line 10, build.forward: the network gives probabilities" in fault
+    assert "expected logits. The loss takes the softmax itself" in fault
+
+
+def test_a_softmax_at_the_end_of_a_sequence_is_refused_where_it_is_built(tmp_path: Path) -> None:
+    layers = "nn.Flatten(), nn.Linear(64 * channels, classes), nn.Softmax(dim=1)"
+    build = f"def build(channels, classes):\n    return nn.Sequential({layers})\n"
+    fault = the_fault(trial_of(tmp_path, f"from torch import nn\n\n\n{build}"))
+    assert "my_network.py, line 4, build: the network gives probabilities" in fault
+
+
+@pytest.mark.parametrize("end", ["x.log_softmax(1)", "x.sigmoid()", "x.softmax(1) * 2", "x.relu()"])
+def test_other_ends_are_no_softmax(tmp_path: Path, end: str) -> None:
+    forward = f"x = self.last(images.flatten(1))\nreturn {end}"
+    assert find_faults(trial_of(tmp_path, network_of(forward)), KIND) == []
 
 
 def test_dropout_is_allowed(tmp_path: Path) -> None:
