@@ -69,9 +69,7 @@ def test_a_metric_that_cannot_be_used_is_refused_by_file_and_line(measured: Stud
             "np.ptp(logits)", "np.pt(logits)"
         ): "line 5: AttributeError: module 'numpy' has no attribute 'pt'",
         METRIC.replace("return", "return return"): "my_metric.py, line 5: invalid syntax",
-        METRIC.replace(
-            "spread", "spreads"
-        ): "my_metric.py defines no spread; it defines spreads",
+        METRIC.replace("spread", "spreads"): "my_metric.py defines no spread; it defines spreads",
     }.items():
         file.write_text(text, encoding="utf-8")
         refused = measured.snakemake("--cores", "2")

@@ -121,6 +121,20 @@ def test_numbers_of_numpy_are_named_where_dropout_draws_too(tmp_path: Path) -> N
     assert "my_network.py, line 13, build.forward: random numbers of numpy.random are drawn" in fault
 
 
+def test_a_method_that_draws_is_named_beside_a_network_whose_weights_are_drawn(tmp_path: Path) -> None:
+    method = tmp_path / "my_method.py"
+    method.write_text(
+        "import torch\nfrom smallmix.science.method import Method\n\n\nclass Mine(Method):\n"
+        "    def mix(self, images, row):\n        return images * torch.rand_like(images)\n",
+        encoding="utf-8",
+    )
+    trial = trial_of(tmp_path, network_of("return self.last(images.flatten(1))"))
+    cell = dataclasses.replace(trial.cell, method=MethodValue("my_method.py:Mine", file=str(method)))
+    fault = the_fault(dataclasses.replace(trial, cell=cell))
+    assert "my_method.py, line 7, Mine.mix: random numbers of torch are drawn inside of the step" in fault
+    assert fault.endswith("Draw them ahead, with draws.generator(name) in `draw`.")
+
+
 @pytest.mark.parametrize("end", ["x.softmax(1)", "nn.functional.softmax(x, dim=1)", "nn.Softmax(dim=1)(x)"])
 def test_a_network_that_ends_in_a_softmax_is_refused(tmp_path: Path, end: str) -> None:
     fault = the_fault(trial_of(tmp_path, network_of(f"x = self.last(images.flatten(1))\nreturn {end}")))

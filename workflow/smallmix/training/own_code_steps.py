@@ -60,7 +60,8 @@ def try_real_steps(cell: Cell, kind: ImageKind) -> None:
         # PyTorch's generator begins every step of a network that draws at a seed of that step.
         drawn = [source for source in GENERATORS if states[source] != before[source] and not _may_draw(source, both)]
         if drawn:
-            raise _refuse_drawing(cell, lambda: _after(cell, data, None, [0, 1]), drawn, text)
+            fresh = TrainingState.fresh(cell, data, torch.device("cpu"))  # its weights are drawn, which is no step
+            raise _refuse_drawing(cell, lambda: _take_steps(fresh, data, [0, 1]), drawn, text)
         raise place.fault(
             f"{text}: something is carried from step to step, or numbers are drawn by a generator that is made in the "
             "step. Keep nothing in the object or in the module, and draw ahead, with draws.generator(name) in `draw`"
@@ -136,11 +137,16 @@ def require_shares(method: Method, place: OwnPlace, cell: Cell, kind: ImageKind)
 def _after(cell: Cell, data: TrainingData, start: TrainingState | None, positions: Sequence[int]) -> TrainingState:
     """Return a training after the steps at these positions of the first chunk."""
     state = TrainingState.fresh(cell, data, torch.device("cpu")) if start is None else start.copy(data)
+    _take_steps(state, data, positions)
+    return state
+
+
+def _take_steps(state: TrainingState, data: TrainingData, positions: Sequence[int]) -> None:
+    """Take the steps at these positions of the first chunk."""
     stats = StepStats.fresh(torch.device("cpu"))
     executor = StepExecutor(state, EagerSteps(data, state, stats), stats, synchronize_each_step=False)
-    executor.take_rows(BatchPlan(cell).chunk(0), positions)
+    executor.take_rows(BatchPlan(state.cell).chunk(0), positions)
     executor.synchronize()
-    return state
 
 
 def first_tables(cell: Cell) -> dict[str, Tensor]:
