@@ -28,6 +28,7 @@ RULES = {
     "summarize_cells",
     "compare_methods",
     "tabulate_classes",
+    "check_own_metrics",
     "compute_metrics",
     "judge_claims",
     "plot_figures",

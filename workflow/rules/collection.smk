@@ -124,6 +124,7 @@ rule compute_metrics:
         predictions=PREDICTIONS,
         # Their content counts, by the parameter `metrics`; their times do not.
         own_code=ancient(local(lambda wildcards: list(STUDY.metric_files))),
+        tried=TRIED_METRICS,
     output:
         [
             report(

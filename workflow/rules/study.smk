@@ -40,9 +40,10 @@ from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
 from smallmix.planning.estimate import RunJobs
+from smallmix.planning.own_code_at_start import own_code_to_try, try_own_code
 from smallmix.planning.plan import brief_plan
 from smallmix.planning.run_view import CurrentRun, announce, has_news, remove_so_far
-from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied, try_own_code
+from smallmix.planning.start import check_start, check_storage, explain_refused, keep_copied
 from smallmix.snakemake_files.run_lock import clear_stale_locks, hold_run_lock
 from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
@@ -185,9 +186,10 @@ onstart:
     if not STORAGE:
         keep_copied(LAYOUT)
     jobs = RunJobs.of(workflow.dag.needrun_jobs())
-    if any(CELLS[place].own_code for place in jobs.cells) and not OWN_ENVIRONMENTS:
-        # The rule would say it, too, but file by file, and while cells of other methods train.
-        OWN_FAULTS = try_own_code(f"{SMALLMIX} check-own-code --configuration {STUDY_ARGUMENT}")
+    TO_TRY = own_code_to_try(STUDY, jobs)
+    if TO_TRY is not None and not OWN_ENVIRONMENTS:
+        # The rules would say it, too, but file by file, and while cells of other methods train.
+        OWN_FAULTS = try_own_code(f"{SMALLMIX} check-own-code {TO_TRY} --configuration {STUDY_ARGUMENT}")
         if OWN_FAULTS:
             raise WorkflowError(OWN_FAULTS)
     if set(jobs.others) != {"plan"} or jobs.cells:  # which says it better

@@ -6,16 +6,22 @@ fingerprint of a cell's code covers that file alone.
 
 from __future__ import annotations
 
+import ast
+import difflib
 import functools
 import importlib.util
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from smallmix.errors import ConfigurationError
 
+STANDS_ALONE = "one file stands alone: it may import installed packages"
+# A file that has one of these names may define names that its source does not show.
+DYNAMIC = frozenset({"globals", "exec", "eval", "setattr", "vars", "locals", "__dict__", "__getattr__"})
 OWN = re.compile(r"^(?P<file>[^:]*[^:/]\.py):(?P<name>[A-Za-z_][A-Za-z0-9_]*)$")
 
 
@@ -58,8 +64,87 @@ def load_own(name: str, file: str | None) -> Any:
     wanted = own_name(name)
     module = _run(str(Path(file).resolve()))
     if not hasattr(module, wanted):
-        raise ConfigurationError(f"{file}: it defines no {wanted}, which {name} names. Define it, or correct the name.")
+        raise ConfigurationError(
+            f"{file}: it defines no {wanted}, which {name} names. "
+            f"{'. '.join(part[0].upper() + part[1:] for part in _names_instead(defined_names(file), wanted))}."
+        )
     return getattr(module, wanted)
+
+
+def defined_names(file: str) -> list[str]:
+    """Return the classes and functions at the top level of a Python file, in its order, without running it.
+
+    Nothing where the file cannot be read or is no Python.
+    """
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    tree = _parsed(file)
+    return [node.name for node in tree.body if isinstance(node, kinds)] if tree is not None else []
+
+
+def explain_missing_name(file: str, wanted: str) -> str | None:
+    """Return what is wrong with a name that a file cannot have, seen without running it; None where it may have it.
+
+    A file that binds the name anywhere, imports all names of a module, or sets names by other names, may have it. So
+    may a file that cannot be read or is no Python: what is wrong with it is said where it is run.
+    """
+    tree = _parsed(file)
+    if tree is None or wanted in DYNAMIC:
+        return None
+    mentioned = {name for node in ast.walk(tree) for name in _mentioned(node)}
+    if mentioned & {wanted, "*", *DYNAMIC}:
+        return None
+    return "; ".join([f"{file} defines no {wanted}", *_names_instead(defined_names(file), wanted)])
+
+
+def imported_neighbours(file: str) -> list[tuple[int, str]]:
+    """Return line and file name of what a file has imported from beside itself: modules of this process, by now.
+
+    Python finds such files where their folder is one that it searches, as the working folder may be.
+    """
+    tree, folder = _parsed(file), Path(file).resolve().parent
+    found = []
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        for name in names:
+            module = sys.modules.get(name.partition(".")[0])
+            path = Path(getattr(module, "__file__", None) or "/").resolve()
+            package = path.parent if path.name == "__init__.py" else path
+            if package.parent == folder:
+                found.append((node.lineno, package.name))
+    return found
+
+
+def _names_instead(defined: Sequence[str], wanted: str) -> list[str]:
+    """Return in words what a file defines instead of a name, the nearest first, and the remedy."""
+    if not defined:
+        return ["it defines no class and no function", f"define {wanted}"]
+    near = difflib.get_close_matches(wanted, defined, n=1, cutoff=0.5)
+    listed = dict.fromkeys([*near, *sorted(defined, key=str.casefold)])
+    return [f"it defines {', '.join(listed)}", f"write one of these, or define {wanted}"]
+
+
+def _parsed(file: str) -> ast.Module | None:
+    try:
+        return ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _mentioned(node: ast.AST) -> list[str]:
+    """Return the names that a piece of a program has, whether it reads them or gives them a meaning."""
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    if isinstance(node, ast.alias):
+        return [node.name.partition(".")[0], node.asname or node.name]
+    if isinstance(node, ast.Global):
+        return node.names
+    name = getattr(node, "name", None)  # of a class, a function, an exception that is caught, a pattern
+    return [name] if isinstance(name, str) else []
 
 
 @functools.cache
@@ -81,8 +166,22 @@ def _run(path: str) -> Any:
 def describe_place(error: BaseException, path: str) -> str:
     """Return file, line and text of an error that a user's file has raised: the last line of that file that ran."""
     line, _ = place_of(error, path)
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{seen_from_here(path)}{f', line {line}' if line else ''}: {type(error).__name__}: {text}"
+    return f"{seen_from_here(path)}{f', line {line}' if line else ''}: {describe_error(error, path)}"
+
+
+def describe_error(error: BaseException, path: str) -> str:
+    """Return kind and text of an error that a user's file has raised; of an import that failed, also the rule."""
+    text = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    return f"{text} ({rule})" if isinstance(error, ImportError) and (rule := _import_rule(error, path)) else text
+
+
+def _import_rule(error: ImportError, path: str) -> str:
+    """Return what a user's file may import, where an import has failed for that; an empty text where it has not."""
+    package = (error.name or "").partition(".")[0]
+    beside = [one for one in (f"{package}.py", package) if package and (Path(path).parent / one).exists()]
+    if beside or "relative import" in str(error):
+        return f"{STANDS_ALONE}, and not {beside[0] if beside else 'another file'} beside it"
+    return f"{STANDS_ALONE}, and {package} is none" if package and isinstance(error, ModuleNotFoundError) else ""
 
 
 def place_of(error: BaseException, path: str) -> tuple[int | None, str]:

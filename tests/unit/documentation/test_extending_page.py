@@ -99,6 +99,13 @@ def test_the_printed_metric_counts_confident_errors() -> None:
     assert yaml.safe_load(METRIC_KEYS)["metrics"] == {"confident-errors": "my_metric.py:confident_errors"}
 
 
+def test_the_printed_metric_is_tried_and_has_no_fault(tmp_path: Path) -> None:
+    study = printed_study(METRIC_KEYS)
+    del study["methods"]["sides"]
+    done = check(tmp_path, study, my_metric=METRIC)
+    assert (done.returncode, done.stdout) == (0, "my_metric.py: no fault found\n"), done.stderr
+
+
 @pytest.mark.parametrize("name", [*METHODS, *NETWORKS, *COMMON_PURPOSES, *COMMON_TABLES])
 def test_every_method_network_and_shared_name_stands_on_the_page(name: str) -> None:
     assert f"`{name}`" in PAGE

@@ -145,19 +145,55 @@ def test_a_loss_without_the_network_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "cause"),
-    [
-        ("torch.rand_like(images)", "random numbers of torch are drawn inside of the step"),
-        ("float(np.random.rand())", "random numbers of numpy.random are drawn inside of the step"),
-        ("len(SEEN)", "something is carried from step to step"),
-    ],
+    ("factor", "source"),
+    [("torch.rand_like(images)", "torch"), ("float(np.random.rand())", "numpy.random")],
 )
-def test_steps_that_differ_are_refused_with_their_cause(tmp_path: Path, factor: str, cause: str) -> None:
+def test_numbers_that_are_drawn_inside_of_a_step_are_refused_at_their_line(
+    tmp_path: Path, factor: str, source: str
+) -> None:
+    body = f"""\
+        def mix(self, images, row):
+            images = images * 1
+            return self.scaled(images)
+
+        def scaled(self, images):
+            return images * {factor}
+        """
+    fault = the_fault(trial_of(tmp_path, method_with(body)))
+    assert f"my_method.py, line 12, Mine.scaled: random numbers of {source} are drawn inside of the step: " in fault
+    assert "two equal steps from equal weights gave different weights" in fault
+    assert fault.endswith("Draw them ahead, with draws.generator(name) in `draw`.")
+
+
+@pytest.mark.parametrize("factor", ["len(SEEN)", "float(np.random.default_rng().random())"])
+def test_steps_that_differ_without_a_known_generator_are_refused(tmp_path: Path, factor: str) -> None:
     body = f"def mix(self, images, row):\n    SEEN.append(1)\n    return images * {factor}"
     source = method_with(body).replace("\n\n\nclass", "\n\nSEEN = []\n\nclass")
     fault = the_fault(trial_of(tmp_path, source))
     assert "two equal steps from equal weights gave different weights" in fault
-    assert cause in fault
+    assert "something is carried from step to step, or numbers are drawn by a generator" in fault
+
+
+def test_a_table_that_numpy_draws_by_itself_is_refused_at_its_line(tmp_path: Path) -> None:
+    body = """\
+        def draw(self, draws):
+            count = draws.iterations
+            return {"a": np.random.random(count).astype(np.float32)}
+        """
+    fault = the_fault(trial_of(tmp_path, method_with(body)))
+    assert "my_method.py, line 9, Mine.draw: two equal draws gave different tables (a)" in fault
+
+
+def test_a_file_beside_it_that_the_method_imports_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python finds it, as in the working folder, it would be run, and an edit of it would train nothing anew."""
+    (tmp_path / "neighbour_of_mine.py").write_text("share = 0.5\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from neighbour_of_mine import share\n" + method_with(
+        "def mix(self, images, row):\n    return share * images"
+    )
+    fault = the_fault(trial_of(tmp_path, source))
+    assert "my_method.py, line 1, Mine: it imports neighbour_of_mine.py, which lies beside it; " in fault
+    assert "one file stands alone: it may import installed packages" in fault
 
 
 @pytest.mark.parametrize(

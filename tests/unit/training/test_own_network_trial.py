@@ -106,8 +106,53 @@ def test_parameters_that_the_function_does_not_take_are_named(
 def test_numbers_drawn_outside_of_pytorch_are_refused(tmp_path: Path) -> None:
     forward = "import random\nreturn self.last(images.flatten(1)) * random.random()"
     fault = the_fault(trial_of(tmp_path, network_of(forward)))
+    assert "my_network.py, line 12, build.forward: random numbers of random are drawn inside of the step" in fault
     assert "two equal steps from equal weights gave different weights" in fault
-    assert "random numbers of random are drawn inside of the step" in fault
+    assert fault.endswith("Let a network draw by PyTorch alone, as nn.Dropout does.")
+
+
+def test_numbers_of_numpy_are_named_where_dropout_draws_too(tmp_path: Path) -> None:
+    forward = """\
+        x = nn.functional.dropout(images.flatten(1), 0.5, self.training)
+        import numpy as np
+        return self.last(x) * np.random.rand()
+        """
+    fault = the_fault(trial_of(tmp_path, network_of(textwrap.dedent(forward))))
+    assert "my_network.py, line 13, build.forward: random numbers of numpy.random are drawn" in fault
+
+
+def test_a_method_that_draws_is_named_beside_a_network_whose_weights_are_drawn(tmp_path: Path) -> None:
+    method = tmp_path / "my_method.py"
+    method.write_text(
+        "import torch\nfrom smallmix.science.method import Method\n\n\nclass Mine(Method):\n"
+        "    def mix(self, images, row):\n        return images * torch.rand_like(images)\n",
+        encoding="utf-8",
+    )
+    trial = trial_of(tmp_path, network_of("return self.last(images.flatten(1))"))
+    cell = dataclasses.replace(trial.cell, method=MethodValue("my_method.py:Mine", file=str(method)))
+    fault = the_fault(dataclasses.replace(trial, cell=cell))
+    assert "my_method.py, line 7, Mine.mix: random numbers of torch are drawn inside of the step" in fault
+    assert fault.endswith("Draw them ahead, with draws.generator(name) in `draw`.")
+
+
+@pytest.mark.parametrize("end", ["x.softmax(1)", "nn.functional.softmax(x, dim=1)", "nn.Softmax(dim=1)(x)"])
+def test_a_network_that_ends_in_a_softmax_is_refused(tmp_path: Path, end: str) -> None:
+    fault = the_fault(trial_of(tmp_path, network_of(f"x = self.last(images.flatten(1))\nreturn {end}")))
+    assert "my_network.py, line 10, build.forward: the network gives probabilities" in fault
+    assert "expected logits. The loss takes the softmax itself" in fault
+
+
+def test_a_softmax_at_the_end_of_a_sequence_is_refused_where_it_is_built(tmp_path: Path) -> None:
+    layers = "nn.Flatten(), nn.Linear(64 * channels, classes), nn.Softmax(dim=1)"
+    build = f"def build(channels, classes):\n    return nn.Sequential({layers})\n"
+    fault = the_fault(trial_of(tmp_path, f"from torch import nn\n\n\n{build}"))
+    assert "my_network.py, line 4, build: the network gives probabilities" in fault
+
+
+@pytest.mark.parametrize("end", ["x.log_softmax(1)", "x.sigmoid()", "x.softmax(1) * 2", "x.relu()"])
+def test_other_ends_are_no_softmax(tmp_path: Path, end: str) -> None:
+    forward = f"x = self.last(images.flatten(1))\nreturn {end}"
+    assert find_faults(trial_of(tmp_path, network_of(forward)), KIND) == []
 
 
 def test_dropout_is_allowed(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from smallmix.wording import DAY
 STEP_SECONDS = {
     "resolve_study": 0.1,
     "check_own_code": 0.4,  # what is new was tried as the run started
+    "check_own_metrics": 0.4,
     "extract_subset": 0.15,
     "draw_validation": 0.15,
     "tabulate_subsets": 0.1,
@@ -187,6 +188,8 @@ class StudyState:
             others.update(dict.fromkeys(TABLE_STEPS, int(anew)))
             if stages & {"all", "report"}:
                 others.update(dict.fromkeys(("judge_claims", "compute_metrics"), int(anew)))
+                untried = self.study.metric_files and not (tables / "own_code" / "metrics.json").exists()
+                others["check_own_metrics"] = int(bool(untried))
             others["plot_figures"] = int(anew or not (self.layout.report / "figures").exists())
         if stages & {"all", "report"}:
             page = self.layout.report / "report.html"
@@ -350,7 +353,7 @@ def _run_seconds(
 
 def _other_seconds(state: StudyState, jobs: RunJobs, pace: StudyPace, *, behind: bool) -> float:
     """Return the seconds of the steps before the first cell, or `behind` the last one and Snakemake's end."""
-    early = (*BEFORE_CELLS, "check_own_code", "extract_subset")
+    early = (*BEFORE_CELLS, "check_own_code", "check_own_metrics", "extract_subset")
     total = SNAKEMAKE_END if behind else 0.0
     for rule, count in jobs.others.items():
         if (rule in early) == behind or rule not in (*STEP_SECONDS, "fetch_dataset"):

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,15 +99,6 @@ def check_start(layout: Layout) -> dict[Path, str]:
         _mark(layout, again)
     verified.keep()
     return refused
-
-
-def try_own_code(command: str) -> str | None:
-    """Run `check-own-code` in a process of its own; return what is wrong with the user's files, or None.
-
-    PyTorch would cost this process a second and its memory for as long as the run takes.
-    """
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else done.stderr.strip().removeprefix("smallmix check-own-code: ")
 
 
 def check_storage(layout: Layout, prefix: str) -> None:

@@ -55,16 +55,17 @@ def find_metrics(study: Study, files: Iterable[str] = ()) -> list[OwnMetric]:
     Raises ConfigurationError where a user's file cannot be run, lacks the function, or has something else there.
     """
     brought = [str(file) for file in files]
-    found = []
-    for name, meaning in study.metrics.items():
-        if not names_own_code(meaning):
-            found.append(OwnMetric(name, READY[meaning]))
-            continue
-        stated = own_file(meaning)
-        same_name = [file for file in brought if Path(file).name == Path(stated).name]
-        file = stated if stated in brought or not same_name else same_name[0]
-        found.append(OwnMetric(name, load_own_metric(name, meaning, file), file))
-    return found
+    return [find_metric(name, meaning, brought) for name, meaning in study.metrics.items()]
+
+
+def find_metric(name: str, meaning: str, files: Sequence[str] = ()) -> OwnMetric:
+    """Return one metric; `meaning` is as the configuration has it. Raises as `find_metrics`."""
+    if not names_own_code(meaning):
+        return OwnMetric(name, READY[meaning])
+    stated = own_file(meaning)
+    same_name = [file for file in files if Path(file).name == Path(stated).name]
+    file = stated if stated in files or not same_name else same_name[0]
+    return OwnMetric(name, load_own_metric(name, meaning, file), file)
 
 
 def compute_metrics(layout: Layout, cells: Iterable[StudyCell], metrics: Sequence[OwnMetric]) -> list[MetricValue]:
@@ -81,32 +82,33 @@ def compute_metrics(layout: Layout, cells: Iterable[StudyCell], metrics: Sequenc
         stored, labels = load_predictions(layout.cell(cell) / PREDICTIONS_FILE)
         logits = stored.astype(np.float32)
         for metric in metrics:
-            value = compute_metric(metric, logits, labels, cell.id)
+            given = f"the predictions of {cell.id}"
+            value = compute_metric(metric, logits, labels, given)
             if metric.name not in checked:
                 checked.add(metric.name)
-                _check_again(metric, logits, labels, cell.id, value)
+                require_equal(metric, logits, labels, given, value)
             values.append(MetricValue(cell.size, cell.method, cell.seed, metric.name, value))
     return values
 
 
-def compute_metric(metric: OwnMetric, logits: NDArray[np.float32], labels: NDArray[np.int64], place: str) -> float:
-    """Return the metric of logits float32 [N, classes] and labels int64 [N]; `place` is the cell's id, for messages.
+def compute_metric(metric: OwnMetric, logits: NDArray[np.float32], labels: NDArray[np.int64], given: str) -> float:
+    """Return the metric of logits float32 [N, classes] and labels int64 [N]; `given` says whose they are in messages.
 
     The function gets copies. Raises SmallmixError as `compute_metrics` does.
     """
-    given, known = logits.copy(), labels.copy()
+    own_logits, own_labels = logits.copy(), labels.copy()
     try:
-        value: Any = metric.compute(given, known)
+        value: Any = metric.compute(own_logits, own_labels)
     except SmallmixError:
         raise
     except Exception as error:
         where = describe_place(error, str(Path(metric.file or "").resolve()))
-        raise _refusal(metric, place, f"raised an error.\n{where}") from error
-    if not (np.array_equal(given, logits) and np.array_equal(known, labels)):
-        raise _refusal(metric, place, "changed its inputs. Let it work on copies.")
+        raise _refusal(metric, given, f"raised an error.\n{where}") from error
+    if not (np.array_equal(own_logits, logits) and np.array_equal(own_labels, labels)):
+        raise _refusal(metric, given, "changed its inputs. Let it work on copies.")
     plain = _plain_number(value)
     if plain is None or not math.isfinite(plain):
-        raise _refusal(metric, place, f"returned {_shown(value)}.")
+        raise _refusal(metric, given, f"returned {_shown(value)}.")
     return plain
 
 
@@ -136,13 +138,14 @@ def write_metric_tables(study: Study, values: Sequence[MetricValue], folder: Pat
     )
 
 
-def _check_again(
-    metric: OwnMetric, logits: NDArray[np.float32], labels: NDArray[np.int64], place: str, first: float
+def require_equal(
+    metric: OwnMetric, logits: NDArray[np.float32], labels: NDArray[np.int64], given: str, first: float
 ) -> None:
-    second = compute_metric(metric, logits, labels, place)
+    """Raise SmallmixError where the metric of these is not the `first` one again; see `compute_metric`."""
+    second = compute_metric(metric, logits, labels, given)
     if second != first:
         raise _refusal(
-            metric, place, f"returned {first:g} and then {second:g} for the same inputs. Seed what it draws."
+            metric, given, f"returned {first:g} and then {second:g} for the same inputs. Seed what it draws."
         )
 
 
@@ -160,13 +163,13 @@ def _shown(value: Any) -> str:
     return f"{text[:60]}{'…' if len(text) > 60 else ''}, a {type(value).__name__}"
 
 
-def _refusal(metric: OwnMetric, place: str, what: str) -> SmallmixError:
+def _refusal(metric: OwnMetric, given: str, what: str) -> SmallmixError:
     """Return the error of a metric that cannot be used, with the line where the user's function begins."""
     line = ""
     code = getattr(inspect.unwrap(metric.compute), "__code__", None)
     if metric.file is not None and code is not None:
         line = f"{metric.file}, line {code.co_firstlineno}: "
     return SmallmixError(
-        f"{line}the function of metrics.{metric.name} {what}\nExpected is {EXPECTED}. It was given the predictions of "
-        f"{place}. Correct the function and run again: no cell is trained anew."
+        f"{line}the function of metrics.{metric.name} {what}\nExpected is {EXPECTED}. It was given {given}. "
+        "Correct the function and run again: no cell is trained anew."
     )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from smallmix.errors import ConfigurationError
 from smallmix.fingerprints import fingerprint_file
-from smallmix.own_code import names_own_code, own_file, own_name, seen_from_here
+from smallmix.own_code import explain_missing_name, names_own_code, own_file, own_name, seen_from_here
 from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message, show
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
@@ -119,7 +119,8 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
 def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
     """Write where the user's files lie instead of where they lie as seen from the file that names them.
 
-    Return what is wrong: files that are not there, and two of one name, which would pass for each other in a cell.
+    Return what is wrong: files that are not there, two of one name, which would pass for each other in a cell, and
+    files without the class or function that is named.
     """
     named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
     named += [(("metrics",), name) for name in resolved["metrics"]]
@@ -139,6 +140,8 @@ def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
         elif other != file:
             text = f"{other} and {file} have one name, by which cells know them; rename one of them"
             problems.append(Problem(full, text))
+        elif missing := explain_missing_name(file, own_name(section[key])):
+            problems.append(Problem(full, missing))
     return problems
 
 

@@ -13,6 +13,7 @@ from smallmix.study.study import Study, StudyCell
 
 # Enough for every image to have a partner, and few enough for a wide network on a CPU.
 FEW_IMAGES = 8
+REMARK = "note: "  # how `check-own-code` begins a line on code without faults, which the start of a run repeats
 
 
 @dataclass(frozen=True)

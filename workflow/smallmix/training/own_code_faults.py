@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from smallmix.errors import SmallmixError
-from smallmix.own_code import own_name, place_of, seen_from_here
+from smallmix.own_code import describe_error, own_name, place_of, seen_from_here
 
 # What a declaration of a parameter allows, by the name of its type, and how it is said.
 PLAIN_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -75,15 +75,27 @@ class OwnPlace:
         """Return the file as Python names it in a traceback."""
         return str(Path(self.file).resolve())
 
-    def fault(self, text: str, function: Any = None, error: BaseException | None = None) -> Fault:
-        """Return a fault at the line where an error was raised, or else where the function or class begins."""
-        line, inside = place_of(error, self.path) if error is not None else (None, "")
+    def fault(
+        self,
+        text: str,
+        function: Any = None,
+        error: BaseException | None = None,
+        at: tuple[int, str] | None = None,
+    ) -> Fault:
+        """Return a fault at a line of a function, or where an error was raised, or else where the function begins."""
+        return Fault(f"{self.describe(function, error, at)}: {text}.")
+
+    def describe(
+        self, function: Any = None, error: BaseException | None = None, at: tuple[int, str] | None = None
+    ) -> str:
+        """Return file, line and name of a place, as in my_method.py, line 7, Mine.mix; arguments as of `fault`."""
+        line, inside = at or (place_of(error, self.path) if error is not None else (None, ""))
         code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
         if line is None and code is not None:
             line, inside = code.co_firstlineno if code.co_filename == self.path else None, code.co_name
         name = own_name(self.name)
         thing = f"{name}.{inside}" if inside not in ("", name, "__init__", "<module>") else name
-        return Fault(f"{seen_from_here(self.path)}{f', line {line}' if line else ''}, {thing}: {text}.")
+        return f"{seen_from_here(self.path)}{f', line {line}' if line else ''}, {thing}"
 
     def explain(self, error: Exception, function: Any = None) -> Exception:
         """Return the fault that an error in the user's code stands for."""
@@ -98,6 +110,8 @@ class OwnPlace:
             return self.fault(
                 "the loss does not depend on what the network gave; expected a loss of `log_probabilities`", function
             )
+        if isinstance(error, ImportError):
+            return self.fault(describe_error(error, self.path), function, error)
         return self.fault(f"{type(error).__name__}: {text}", function, error)
 
     @contextlib.contextmanager
@@ -107,6 +121,12 @@ class OwnPlace:
             yield
         except Exception as error:
             raise self.explain(error, function) from error
+
+
+def begins_in(place: OwnPlace, *functions: Any) -> Any:
+    """Return the first of some functions that stands in the user's file; None where none does."""
+    codes = ((function, getattr(inspect.unwrap(function), "__code__", None)) for function in functions)
+    return next((function for function, code in codes if code is not None and code.co_filename == place.path), None)
 
 
 def require_like(found: Any, given: Tensor, place: OwnPlace, function: Any, what: str) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from smallmix.errors import SmallmixError
-from smallmix.own_code import load_own, names_own_code, own_name, place_of
+from smallmix.own_code import STANDS_ALONE, imported_neighbours, load_own, names_own_code, own_name, place_of
 from smallmix.science.batch_plan import BatchPlan
 from smallmix.science.batch_row import BatchRow
 from smallmix.science.method import Draws, Method, drawn_tables, find_method
@@ -24,11 +24,13 @@ from smallmix.science.network import build_network, find_network
 from smallmix.science.network_trial import on_meta, try_network
 from smallmix.study.cell import Cell, ModelValue, SubsetValue
 from smallmix.study.own_trials import Trial
+from smallmix.training.drawing_lines import GENERATORS, find_drawing_line
 from smallmix.training.own_code_faults import (
     META,
     Fault,
     ImageKind,
     OwnPlace,
+    begins_in,
     describe,
     refuse_other_parameters,
     refuse_other_types,
@@ -68,6 +70,7 @@ def _try_network(trial: Trial, kind: ImageKind) -> nn.Module:
         return on_meta(find_network(value), value, channels, kind.classes)
     place = OwnPlace(value.name, str(value.file))
     build = load_own(value.name, value.file)
+    _refuse_neighbours(place)
     if not callable(build):
         raise place.fault(f"it is {describe(build)}; expected a function build(channels, classes, …)")
     refuse_other_parameters(place, build, dict(value.parameters), "model", given_anyway=("channels", "classes"))
@@ -82,7 +85,7 @@ def _try_network(trial: Trial, kind: ImageKind) -> nn.Module:
                     raise place.fault(
                         f"the network gives {describe(logits)}; expected logits, one number for each class of each "
                         f"image: float32 {list(wanted)}. End it with a layer of `classes` outputs",
-                        type(model).forward,
+                        begins_in(place, type(model).forward, build),
                     )
     try_network(value, side, channels, kind.classes)  # weights that decide nothing
     return model.train()
@@ -124,6 +127,7 @@ def _construct(trial: Trial, place: OwnPlace) -> Method:
     """Return the method with its parameters."""
     value = trial.cell.method
     kind = load_own(value.mix, value.file)
+    _refuse_neighbours(place)
     if not (isinstance(kind, type) and issubclass(kind, Method)):
         found = "a class that does not inherit from it" if isinstance(kind, type) else f"{type(kind).__name__}"
         raise place.fault(
@@ -143,6 +147,16 @@ def _construct(trial: Trial, place: OwnPlace) -> Method:
             kind.__init__ if kind.__init__ is not object.__init__ else None,
         )
     return method
+
+
+def _refuse_neighbours(place: OwnPlace) -> None:
+    """Raise Fault where a file has imported another one from beside itself."""
+    for line, name in imported_neighbours(place.file):
+        raise place.fault(
+            f"it imports {name}, which lies beside it; {STANDS_ALONE}, because the named file alone is compared when "
+            f"it is edited. Write what it needs of {name} into this file",
+            at=(line, ""),
+        )
 
 
 def _try_draws(trial: Trial, place: OwnPlace) -> None:
@@ -167,7 +181,14 @@ def _try_draws(trial: Trial, place: OwnPlace) -> None:
                 f"two equal draws gave different tables ({', '.join(other)}); expected equal ones, so that a training "
                 "can be repeated and continued. Draw with draws.generator(name) alone",
                 draw,
+                at=_line_that_draws(cell, draws, place),
             )
+
+
+def _line_that_draws(cell: Cell, draws: Draws, place: OwnPlace) -> tuple[int, str] | None:
+    """Return line and function that draw from a generator of the whole process; None where no such line is found."""
+    found = find_drawing_line(lambda: drawn_tables(find_method(cell.method), draws), {place.path}, GENERATORS)
+    return None if found is None else (found.line, found.function)
 
 
 def _try_mix(method: Method, place: OwnPlace, row: BatchRow, kind: ImageKind) -> None:
