@@ -45,6 +45,8 @@ rule check_own_metrics:
     A run has tried them as it started, and is quick here. It stands apart, since metrics have the libraries of tables.
     """
     input:
+        # What of it decides a metric counts by the parameter `metrics`.
+        study=ancient(STUDY_FILE),
         dataset=f"{DATASET}/dataset.json",
         # Their content counts, by the parameter `metrics`; their times do not.
         files=ancient(local(lambda wildcards: list(STUDY.metric_files))),
@@ -58,9 +60,9 @@ rule check_own_metrics:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
-        study=lambda wildcards, resources: STUDY_ARGUMENT,
         dataset=subpath(input.dataset, parent=True),
         metrics=METRICS_MEANING,
+        names=lambda wildcards: sorted(STUDY.metrics),
     shell:
-        "{params.smallmix} check-own-code --only metrics --configuration {params.study} --dataset {params.dataset} "
+        "{params.smallmix} check-own-code --only metrics --configuration @{input.study} --dataset {params.dataset} "
         "--record {output} > {log} 2>&1"
