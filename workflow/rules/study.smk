@@ -153,8 +153,12 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
-    if workflow.is_main_process and STORAGE:
-        check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+    # Whether cells in a storage are judged by the user's own code as it is, since the storage's copy may be an older one.
+    JUDGED_AGAIN = bool(
+        workflow.is_main_process
+        and STORAGE
+        and check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+    )
     REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None

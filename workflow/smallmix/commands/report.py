@@ -115,6 +115,7 @@ def _declare_keep(parser: argparse.ArgumentParser) -> None:
 def _keep(arguments: argparse.Namespace) -> int:
     """Write the files; print where they are and how large."""
     from smallmix.atomic_files import write_bytes
+    from smallmix.planning.own_code_copies import copies_of
     from smallmix.report.kept_configuration import keep_configuration
     from smallmix.report.kept_results import kept_files
     from smallmix.study.command_lines import run_command
@@ -125,6 +126,8 @@ def _keep(arguments: argparse.Namespace) -> int:
     files_merged = study_files(arguments.studies, arguments.root)
     study = load_study(files_merged)
     layout = Layout(study, arguments.root)
+    # The page speaks of the user's code as the cells were trained by it.
+    study = study.with_files(str(path) for path in copies_of(layout) if path.is_file())
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
     along = keep_configuration(files_merged, layout, folder)

@@ -27,6 +27,7 @@ from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
 from smallmix.planning.cost import ImagesInNumbers, cost_of_network
+from smallmix.planning.own_code_copies import copies_of, outdated_copies
 from smallmix.science.network import require_stages
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.command_lines import smallmix_command
@@ -92,7 +93,7 @@ def check_start(layout: Layout) -> dict[Path, str]:
     copied = [cell for cell in layout.study.cells if _is_copied(layout, cell) and _metrics(layout, cell) not in refused]
     refused |= _contradicted(layout, copied, verified)
     if not refused:
-        again = [*outdated, *_other_subsets(layout, verified)]
+        again = [*outdated, *outdated_copies(layout), *_other_subsets(layout, verified)]
         if changed:
             again.append(layout.dataset / DATASET_FILE)
         else:
@@ -111,8 +112,10 @@ def try_own_code(command: str) -> str | None:
     return None if done.returncode == 0 else done.stderr.strip().removeprefix("smallmix check-own-code: ")
 
 
-def check_storage(layout: Layout, prefix: str) -> None:
+def check_storage(layout: Layout, prefix: str) -> bool:
     """Have Snakemake judge the cells in a storage again, unless it has a record here of having made all of them.
+
+    Return whether they are judged again.
 
     `prefix` is that of --default-storage-prefix. A storage outlasts the folder where Snakemake ran, and its files are
     not here to be read. So study.json is written again. The collection that follows reads every cell, and refuses those
@@ -125,6 +128,7 @@ def check_storage(layout: Layout, prefix: str) -> None:
     study_file = f"{start}{layout.study_file}"
     unknown = not all(has_record(f"{start}{_metrics(layout, cell)}") for cell in layout.study.cells)
     mark([study_file] if unknown else [], [study_file])
+    return unknown
 
 
 def refuse_too_large(layout: Layout, fetched: bool) -> None:
@@ -375,6 +379,7 @@ def _mark(layout: Layout, again: Sequence[Path]) -> None:
     known = [
         layout.dataset / DATASET_FILE,
         layout.study_file,
+        *copies_of(layout),
         *(_metrics(layout, cell) for cell in layout.study.cells),
         *(layout.subset(cell) for cell in layout.study.cells),
         *([layout.validation] if layout.validation else []),

@@ -1,4 +1,4 @@
-"""What a kept study needs to be run again: configuration files that the project does not bring, and the user's own code.
+"""What a kept study needs to be run again: configuration files that the project does not bring, and own code.
 
 A kept configuration file finds the user's files by the names that it writes: they keep their places beside it. What it
 names by a path out of its folder lies in own_code/ of the kept folder, and the kept copy names it there.
@@ -61,7 +61,7 @@ def keep_configuration(files: Sequence[Path], layout: Layout, folder: Path) -> K
 
 
 def _place_of_overlay(path: Path, kept: KeptConfiguration) -> str:
-    """Return the name of a configuration file in the folder: a second one of a name lies in a folder, as it does now."""
+    """Return the name of a configuration file in the folder. A second one of a name lies in a folder, as now."""
     return path.name if path.name not in kept.files else f"{path.resolve().parent.name}/{path.name}"
 
 

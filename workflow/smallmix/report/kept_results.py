@@ -66,8 +66,8 @@ def kept_files(
 ) -> dict[str, bytes]:
     """Return the files to keep, by name. `source` is the study's folder of tables, `figures` that of its drawn figures.
 
-    `along` are the configuration files and the user's code that go with them. `networks` are files of trained networks to keep, by the ids
-    of their cells. A name may begin with a folder: subsets/n100.csv.
+    `along` are the configuration files and the user's code that go with them. `networks` are files of trained networks
+    to keep, by the ids of their cells. A name may begin with a folder: subsets/n100.csv.
     Raises SmallmixError where the study is not finished, where a network is damaged, where a file of `along` has the
     name of another one, or where the files, but for the networks, are larger than 5 MB.
     """

@@ -131,8 +131,7 @@ def named_own_code(files: Sequence[Path]) -> list[NamedFile]:
     layers = read_layers(files, config_schema())
     configuration = take_out(layers.merged)
     return [
-        _named_file(key, str(_section_of(configuration, key)[key[-1]]), layers)
-        for key in _own_code_keys(configuration)
+        _named_file(key, str(_section_of(configuration, key)[key[-1]]), layers) for key in _own_code_keys(configuration)
     ]
 
 

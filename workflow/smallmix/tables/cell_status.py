@@ -22,6 +22,7 @@ Status = Literal["current", "stale", "stored", "resumable", "failed", "missing"]
 # failed: the last training ended without a result; the reason says what is known.
 # missing: none of these.
 STATUSES: tuple[Status, ...] = ("current", "stale", "stored", "resumable", "failed", "missing")
+OTHER_CODE = "the training code changed since"
 
 
 class UnusableFile(Exception):
@@ -122,7 +123,7 @@ def find_other_origins(value: Cell, metrics: dict[str, Any], wanted: WantedFinge
     if not found and metrics["cell_fingerprint"] != value.fingerprint:
         found.append("its cell_fingerprint does not belong to the cell that it stores")
     if metrics["code_fingerprint"] != wanted.code:
-        found.append("the training code changed since")
+        found.append(OTHER_CODE)
     if wanted.data is not None and metrics["data_fingerprint"] != wanted.data:
         found.append("the training images or their selection changed since")
     return found
