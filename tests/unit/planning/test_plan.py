@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from smallmix.commands.main import main
+from smallmix.planning import plan
 from smallmix.planning.capacity import Capacity
 from smallmix.planning.estimate import RunJobs
 from smallmix.planning.plan import brief_plan
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
+from smallmix.tables import collect
 from smallmix.training import gpu_slots
 from smallmix.training.gpu_slots import lease_gpu, list_gpus
+
+from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthetic_study
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -102,6 +106,42 @@ def test_the_first_line_counts_the_cells_that_the_run_asks_for(demo: Study, tmp_
         "smallmix: study demo: 36 of 36 cells to train on CPU (2 at once), none of them in this run; "
         "about 5 s for 13 other steps."
     )
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
+    """Return a study whose cells are all trained, by the code as it is."""
+    monkeypatch.setattr(collect, "training_code", lambda cell: CODE_FINGERPRINT)
+    return build_synthetic_study(tmp_path, sizes=(100, 50), seeds=(0,))
+
+
+def test_cells_of_images_that_are_read_again_are_not_said_to_be_trained(finished: SyntheticStudy) -> None:
+    cells = frozenset(cell.id for cell in finished.study.cells)
+
+    def line(jobs: RunJobs) -> str:
+        return brief_plan(finished.study, finished.root, Capacity(1), jobs)
+
+    assert "all 6 cells are trained" in line(RunJobs(frozenset(), {"plot_figures": 1}))
+    again = line(RunJobs(cells, {"fetch_dataset": 1, "plot_figures": 1}))
+    assert "the images are read again; if they changed, 6 of 6 cells to train on CPU (1 at once); " in again
+    assert "are trained" not in again
+    alone = line(RunJobs(frozenset(), {"fetch_dataset": 1}))
+    assert alone.endswith("the images are read again, and none of its 6 cells is trained in this run.")
+
+
+def test_a_plan_by_the_disk_knows_that_images_changed(
+    finished: SyntheticStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "the images changed since: 1 file (first: 'cat/new.png')"
+    monkeypatch.setattr(plan, "find_changes", lambda settings, folder: None)
+    assert "all 6 cells are trained" in brief_plan(finished.study, finished.root, Capacity(1))
+    monkeypatch.setattr(plan, "find_changes", lambda settings, folder: reason)
+    assert "6 of 6 cells to train on CPU (1 at once)" in brief_plan(finished.study, finished.root, Capacity(1))
+    state, changed = plan._state_by_images(finished.study, finished.root)
+    assert changed == reason
+    assert plan._dataset_in_words(state, changed) == f"to be made again ({reason}); what was trained on it counts as stale"
+    assert {status.status for status in state.statuses.values()} == {"stale"}
+    assert state.jobs().others["fetch_dataset"] == 1
 
 
 def test_nothing_that_goes_wrong_in_an_estimate_ends_a_run(

@@ -13,7 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,14 @@ class StudyState:
     def to_train(self) -> list[StudyCell]:
         """Return the cells that a full run would train or continue, small sizes first."""
         return small_first(cell for cell in self.study.cells if self.statuses[cell.id].needs_training)
+
+    def with_other_images(self, reason: str) -> StudyState:
+        """Return the state as it will be when other images have taken the place of those on the disk."""
+        statuses = {
+            place: replace(status, status="missing" if status.status == "missing" else "stale", reason=reason)
+            for place, status in self.statuses.items()
+        }
+        return replace(self, statuses=statuses, fetched=False)
 
     def at_once(self, capacity: Capacity, cells: Collection[object]) -> int:
         """Return how many of the cells train side by side."""
