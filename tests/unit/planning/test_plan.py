@@ -139,7 +139,9 @@ def test_a_plan_by_the_disk_knows_that_images_changed(
     assert "6 of 6 cells to train on CPU (1 at once)" in brief_plan(finished.study, finished.root, Capacity(1))
     state, changed = plan._state_by_images(finished.study, finished.root)
     assert changed == reason
-    assert plan._dataset_in_words(state, changed) == f"to be made again ({reason}); what was trained on it counts as stale"
+    assert (
+        plan._dataset_in_words(state, changed) == f"to be made again ({reason}); what was trained on it counts as stale"
+    )
     assert {status.status for status in state.statuses.values()} == {"stale"}
     assert state.jobs().others["fetch_dataset"] == 1
 

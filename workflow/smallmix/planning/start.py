@@ -24,6 +24,7 @@ from smallmix.datasets.description import load_description
 from smallmix.datasets.folder_layout import count_images
 from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
+from smallmix.datasets.stray_files import explain_strays
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
 from smallmix.planning.cost import ImagesInNumbers, cost_of_network
@@ -79,11 +80,15 @@ def check_start(layout: Layout) -> dict[Path, str]:
 
     Refused are results that Snakemake has no record of having made (copied, cloned, unpacked) and that do not fit:
     they may be all that there is of a training. Such results that fit are taken over, whatever their times.
+    Print what came into a folder of class folders and is no part of its arrays.
     Raises DatasetError where the user's folder is out of reach and the arrays are not those of the configuration, and
     where the dataset's folder holds the user's own files.
     """
     explain_foreign(layout.dataset)
     changed = find_changes(layout.study.configuration["dataset"], layout.dataset)
+    strays = None if changed else explain_strays(layout.study.configuration["dataset"], layout.dataset)
+    if strays:
+        print(f"smallmix: {strays}", file=sys.stderr)
     refuse_too_large(layout, fetched=not changed)
     refuse_unfit_network(layout, fetched=not changed)
     verified = Verified(layout.root)
