@@ -34,6 +34,7 @@ if not any(
     SPEC.loader.exec_module(sys.modules["smallmix"])
 
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_own, fingerprint_training
+from smallmix.datasets.kept_division import VARIABLE as DIVISION
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
