@@ -9,10 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.datasets.class_folders import noise, one_folder
 from tests.workflow.own_code_study import write_study
 from tests.workflow.study_run import StudyRun
 
 pytest.importorskip("snakemake_storage_plugin_fs")
+OWN_FOLDER = """\
+study: tiny
+dataset: {name: image-folder, image-folder: {folder: data/birds, identifier: mine, image_size: 8}}
+subsets: {sizes: [3]}
+seeds: [0]
+model: {width: 4}
+recipe: {batch_size: 4, augmentation: {crop_padding: 1, flip: false}}
+budgets: {default: {iterations: 4}, 500: ~, 250: ~, 100: ~}
+published: ~
+"""
 JUDGED_AGAIN = {
     "resolve_study": 1,
     "tabulate_subsets": 1,
@@ -93,6 +104,24 @@ def test_own_code_in_a_storage_is_judged_elsewhere_as_it_is_there(tmp_path: Path
     planned = second.planned(table, *storage, *again)
     assert (planned["check_own_code"], planned["train_cell"]) == (1, 1)
     second.run(table, *storage, *again)
+
+
+def test_the_division_of_images_stays_in_the_project(tmp_path: Path, s3: dict[str, str]) -> None:
+    """It is no output, so that the bucket lacks it. An image that was moved to the other side stays there."""
+    study = dataclasses.replace(StudyRun.create(tmp_path / "project"), environment=tuple(s3.items()))
+    (study.folder / "tiny.yaml").write_text(OWN_FOLDER, encoding="utf-8")
+    images = one_folder(study.folder / "data/birds", 6)
+    storage = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://results-of-a-test/birds")
+    study.run("subsets", *storage)
+    table = study.folder / "resources/mine/split-seed0-share0.2.csv"
+    assert [path.name for path in table.parent.iterdir()] == [table.name]
+    text = table.read_text(encoding="utf-8")
+    edited = text.replace(",test,cat", ",train,cat")
+    assert edited != text
+    table.write_text(edited, encoding="utf-8")
+    noise(90).save(images / "cat/new.png")
+    study.run("subsets", *storage, "--forcerun", "fetch_dataset")
+    assert set(edited.splitlines()) < set(table.read_text(encoding="utf-8").splitlines())
 
 
 def check_s3(study: StudyRun, finished_study: StudyRun, address: str, tmp_path: Path) -> None:

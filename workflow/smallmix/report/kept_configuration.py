@@ -85,7 +85,7 @@ def _renamed(content: bytes, path: Path, own: Sequence[NamedFile], place: str) -
             continue
         # A whole path, not the end of a longer one.
         pattern = re.compile(rb"(?<![^\s\"'\[{,:])" + re.escape(written.encode()) + rb"(?=:)")
-        content, count = pattern.subn(lambda _, name=name: name.encode(), content)
+        content, count = pattern.subn(name.encode().replace(b"\\", b"\\\\"), content)
         if not count:
             raise SmallmixError(
                 f"{path} names {written}, which {place} would not find, and that path is not written as it is read. "

@@ -142,12 +142,12 @@ def _own_code_keys(configuration: Mapping[str, Any]) -> list[KeyPath]:
     return [key for key in keys if names_own_code(str(_section_of(configuration, key).get(key[-1])))]
 
 
-def _section_of(configuration: Mapping[str, Any], key: KeyPath) -> dict[str, Any]:
+def _section_of(configuration: Mapping[str, Any], key: KeyPath) -> dict[str | int, Any]:
     """Return the mapping in which the last part of a key stands."""
     section: Any = configuration
     for part in key[:-1]:
         section = section[part]
-    return cast(dict[str, Any], section)
+    return cast(dict[str | int, Any], section)
 
 
 def _named_file(key: KeyPath, name: str, layers: Layers) -> NamedFile:
