@@ -12,7 +12,9 @@ DOWNLOADED = is_downloaded(STUDY.configuration["dataset"])
 # they are not named: Snakemake's records of trained cells have no such inputs, so it would run every cell again.
 BROUGHT_ALONG = [f"{DATASET}/{file}" for file in DATASET_FILES if file != "dataset.json"] if STORAGE else []
 # A storage does not bring the table of a division, which is no output: it stays in the project's folder.
-FETCHING = rule_command(OWN_ENVIRONMENTS, {**FOLDERS.hand_over(), DIVISION: str(LAYOUT.dataset)}) if STORAGE else SMALLMIX
+FETCHING = (
+    rule_command(OWN_ENVIRONMENTS, {**FOLDERS.hand_over(), DIVISION: str(LAYOUT.dataset)}) if STORAGE else SMALLMIX
+)
 
 
 rule fetch_dataset:

@@ -156,9 +156,7 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 try:
     # Whether cells in a storage are judged by the user's own code as it is, since the storage's copy may be an older one.
     JUDGED_AGAIN = bool(
-        workflow.is_main_process
-        and STORAGE
-        and check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+        workflow.is_main_process and STORAGE and check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
     )
     REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
