@@ -5,59 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.documentation_pages import DOCS, fenced_blocks
-from tests.workflow.study_run import TINY_STUDY, StudyRun
-
-SIDES = """\
-import torch
-from smallmix.science.method import Method
-
-
-class Sides(Method):
-    def draw(self, draws):
-        return {"share": draws.generator("share").random((draws.iterations, draws.images), dtype="float32")}
-
-    def mix(self, images, row):
-        columns = torch.arange(images.shape[3], device=images.device) / images.shape[3]
-        own = columns < row.drawn["share"][:, None]
-        return torch.where(own[:, None, None, :], images, images[row.partner])
-
-    def target(self, one_hot, row):
-        share = row.drawn["share"][:, None]
-        return share * one_hot + (1 - share) * one_hot[row.partner]
-"""
-HALVES = """\
-from smallmix.science.method import Method
-
-
-class Halves(Method):
-    def __init__(self, share):
-        self.share = share
-
-    def mix(self, images, row):
-        return self.share * images + (1 - self.share) * images[row.partner]
-"""
-METHODS = """\
-methods:
-  data-mix: ~
-  label-mix: ~
-  sides: {mix: mine/sides.py:Sides}
-  halves: {mix: mine/halves.py:Halves, parameters: {share: 0.75}}
-"""
-
-
-def write_study(folder: Path) -> StudyRun:
-    """Return the tiny study with plain training and two methods of the user's own."""
-    study = StudyRun.create(folder)
-    (study.folder / "tiny.yaml").write_text(TINY_STUDY.replace("[20, 40]", "[20]") + METHODS, encoding="utf-8")
-    (study.folder / "mine").mkdir()
-    (study.folder / "mine/sides.py").write_text(SIDES, encoding="utf-8")
-    (study.folder / "mine/halves.py").write_text(HALVES, encoding="utf-8")
-    return study
+from tests.workflow.own_code_study import HALVES, SIDES, write_study
+from tests.workflow.study_run import StudyRun
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +114,55 @@ def test_a_removed_method_runs_no_cell(own: StudyRun) -> None:
     )
     (own.folder / "tiny.yaml").write_text(text, encoding="utf-8")
     assert cells(own) == set()
+
+
+def smallmix(study: StudyRun, *arguments: str) -> str:
+    """Run a command in the study's project; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "workflow", *arguments], cwd=study.folder, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_an_edit_beside_copied_results_trains_by_the_edited_file(own: StudyRun) -> None:
+    """Snakemake has no record of the copy in results/, so it would not make it again by itself."""
+    shutil.rmtree(own.folder / ".snakemake")
+    own.edit("mine/sides.py", "columns < row", "columns <= row")
+    refused = own.snakemake("cells", "-n", "--cores", "1")
+    assert "results/tiny/cells/n20/sides/seed0/metrics.json" in refused.stdout + refused.stderr
+    smallmix(own, "discard", "tiny.yaml")
+    own.run("cells")
+    assert "columns <= row" in (own.folder / "results/tiny/own_code/sides.py").read_text(encoding="utf-8")
+    assert own.planned("cells") == {}
+
+
+def test_a_kept_study_is_run_again_by_the_command_that_it_prints(own: StudyRun, tmp_path: Path) -> None:
+    own.run()
+    page = (own.folder / "reports/tiny/report.html").read_text(encoding="utf-8")
+    assert "what the class Halves of the file halves.py does, share 0.75" in page
+    smallmix(own, "keep", "tiny.yaml")
+    kept = own.folder / "reports/reference/tiny"
+    assert (kept / "mine/sides.py").read_text(encoding="utf-8") == SIDES
+    (command,) = re.findall(
+        r"^\| Command \| `snakemake (.+)` \|$", (kept / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+
+    elsewhere = StudyRun.create(tmp_path / "elsewhere")
+    (elsewhere.folder / "tiny.yaml").unlink()
+    shutil.copytree(kept, elsewhere.folder / "reports/reference/tiny")
+    again = subprocess.run(
+        [sys.executable, "-m", "snakemake", "cells", *command.split()],
+        cwd=elsewhere.folder,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "yours: reports/reference/tiny/mine/halves.py, reports/reference/tiny/mine/sides.py" in again.stdout
+    for method in ("non", "sides", "halves"):
+        place = f"n20/{method}/seed0"
+        assert (elsewhere.cell(place) / "history.csv").read_bytes() == (own.cell(place) / "history.csv").read_bytes()
 
 
 def test_faults_are_said_before_anything_starts(tmp_path: Path) -> None:

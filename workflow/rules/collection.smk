@@ -28,11 +28,14 @@ rule collect_metrics:
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
         folder=subpath(output.metrics, parent=True),
+        # Of files of one name, the last one counts.
+        yours=lambda wildcards, resources: list(STUDY.own_code) if JUDGED_AGAIN else [],
         # What decides the content of the tables. How the status of a cell is found (tables/collect.py) is not among it.
         code=fingerprint_code("smallmix.tables.cell_files", "smallmix.tables.collected_tables"),
         shown=lambda wildcards, resources: SHOWN_BELOW,
     shell:
-        "{params.smallmix} collect-metrics --study {input.study} --own-code {input.own_code:q} --output {params.folder} "
+        "{params.smallmix} collect-metrics --study {input.study} --own-code {input.own_code:q} {params.yours:q} "
+        "--output {params.folder} "
         "--require-complete 2>&1 | tee {log} | {params.shown}"
 
 

@@ -11,6 +11,10 @@ DOWNLOADED = is_downloaded(STUDY.configuration["dataset"])
 # The files beside dataset.json, which holds their checksums. A storage brings only what is named as an input. Without one
 # they are not named: Snakemake's records of trained cells have no such inputs, so it would run every cell again.
 BROUGHT_ALONG = [f"{DATASET}/{file}" for file in DATASET_FILES if file != "dataset.json"] if STORAGE else []
+# A storage does not bring the table of a division, which is no output: it stays in the project's folder.
+FETCHING = (
+    rule_command(OWN_ENVIRONMENTS, {**FOLDERS.hand_over(), DIVISION: str(LAYOUT.dataset)}) if STORAGE else SMALLMIX
+)
 
 
 rule fetch_dataset:
@@ -28,7 +32,7 @@ rule fetch_dataset:
     conda:
         "../../envs/training.yaml"
     params:
-        smallmix=lambda wildcards, resources: SMALLMIX,
+        smallmix=lambda wildcards, resources: FETCHING,
         folder=subpath(output[0], parent=True),
         settings=lambda wildcards: canonical_json(STUDY.configuration["dataset"]),
         code=fingerprint_code("smallmix.datasets.fetch"),

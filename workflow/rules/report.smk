@@ -29,6 +29,7 @@ rule render_report:
             ],
         ),
         figures=[path for path in FIGURES if not path.endswith(".png")],
+        own_code=TRIED,  # whose parameters the page lists
     output:
         report(REPORT, category="Report", labels={"page": STUDY.name}, caption="../report/report.rst"),
     log:
@@ -44,7 +45,7 @@ rule render_report:
     message:
         "rendering {output}"
     shell:
-        "{params.smallmix} render-report --study {input.study} --published {input.published} "
+        "{params.smallmix} render-report --study {input.study} --own-code {input.own_code:q} --published {input.published} "
         "--output {output} > {log} 2>&1"
 
 

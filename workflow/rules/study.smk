@@ -34,6 +34,7 @@ if not any(
     SPEC.loader.exec_module(sys.modules["smallmix"])
 
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_own, fingerprint_training
+from smallmix.datasets.kept_division import VARIABLE as DIVISION
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
@@ -154,8 +155,10 @@ ARTICLE_FINGERPRINT = fingerprint_file(ARTICLE)
 
 # Snakemake's own records may lack a change, or the file altogether. Nothing outdated may be taken for current.
 try:
-    if workflow.is_main_process and STORAGE:
-        check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+    # Whether cells in a storage are judged by the user's own code as it is, since the storage's copy may be an older one.
+    JUDGED_AGAIN = bool(
+        workflow.is_main_process and STORAGE and check_storage(LAYOUT, workflow.storage_settings.default_storage_prefix)
+    )
     REFUSED = check_start(LAYOUT) if workflow.is_main_process and not STORAGE else {}
 except SmallmixError as error:
     raise WorkflowError(str(error)) from None

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
+import hashlib
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -149,7 +151,7 @@ def _mentioned(node: ast.AST) -> list[str]:
 
 @functools.cache
 def _run(path: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"smallmix_own_{Path(path).stem}", path)
+    spec = importlib.util.spec_from_file_location(_module_name(path), path)
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"{path} is no Python file. Name a file that ends in .py.")
     module = importlib.util.module_from_spec(spec)
@@ -157,10 +159,21 @@ def _run(path: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except OSError as error:
+        del sys.modules[spec.name]
         raise ConfigurationError(f"cannot read {path}: {error}. Correct the path, or restore the file.") from error
     except Exception as error:
+        del sys.modules[spec.name]
         raise ConfigurationError(f"{describe_place(error, path)}. Correct that file.") from error
     return module
+
+
+def _module_name(path: str) -> str:
+    """Return the name of the module of a file. It holds for this process alone, and nothing that is kept names it.
+
+    Files of one name in different folders are different modules. Python looks some names up in the module of a class,
+    such as those in the annotations of a dataclass.
+    """
+    return f"smallmix_own_{Path(path).stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
 
 
 def describe_place(error: BaseException, path: str) -> str:

@@ -159,6 +159,40 @@ def test_a_method_of_the_users_is_shown_by_its_own_functions(every_method: dict[
         assert (example.drawn, example.label(30)) == (["λ = 1.00"], [example.own_label])
 
 
+def test_what_a_method_of_the_users_drew_is_said_in_the_text(every_method: dict[str, list[MixedExample]]) -> None:
+    text = describe_methods_preview(every_method)
+    inside = "λ = 1.00, image_weight: 2 values, label_weight = 1"
+    assert f"inside (own code): {'; '.join([inside] * EXAMPLES)}." in text.description
+    assert "mirror (own code): nothing is drawn." in text.description
+    assert {row[3] for row in text.table.rows if row[0] == "inside"} == {inside}
+    assert "What own code drew is named by its tables" in text.caption
+    assert "λ = 1.00" in draw_methods_preview({"inside": every_method["inside"]}).axes[-1].get_xlabel()
+    ours = describe_methods_preview({"cutmix": every_method["cutmix"], "none": every_method["none"]})
+    assert "own code" not in ours.description + ours.caption
+    assert "none:" not in ours.description
+
+
+def test_numbers_of_each_kind_are_said_as_they_were_drawn(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\nfrom smallmix.science.method import Method\n\n\nclass Kinds(Method):\n"
+        "    def draw(self, draws):\n"
+        "        whole = np.tile(np.arange(draws.images) * 1000, (draws.iterations, 1))\n"
+        "        return {'whole': whole, 'yes': whole % 2 == 0, 'part': np.full(draws.iterations, 0.125, 'f4')}\n",
+        encoding="utf-8",
+    )
+    methods = {"kinds": {"mix": f"{tmp_path}/own.py:Kinds", "beta": None}}
+    study = Study.from_configuration(build_configuration(sizes=[100], seeds=[0], methods=methods))
+    made = SyntheticStudy(root=tmp_path, study=study)
+    write_synthetic_dataset(made.layout.dataset, study, train_count=100, test_count=10)
+    write_synthetic_subsets(made.layout)
+    write_noise_images(made)
+    for example in mixed_examples(made.layout, CLASSES, EXAMPLES)["kinds"]:
+        assert example.own_draws is not None
+        whole, yes, part = example.own_draws
+        assert int(whole.removeprefix("whole = ")) % 1000 == 0
+        assert (yes, part) == ("yes = true", "part = 0.125")
+
+
 def test_two_classes_are_no_spread_label() -> None:
     """With two classes each has a share of every mixture: nothing is spread over others."""
     shares = methods_preview._shares(np.array([0.6, 0.4], np.float32), 0, 1)

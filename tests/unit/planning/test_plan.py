@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from smallmix.commands.main import main
+from smallmix.planning import plan
 from smallmix.planning.capacity import Capacity
 from smallmix.planning.estimate import RunJobs
 from smallmix.planning.plan import brief_plan, full_plan
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
+from smallmix.tables import collect
 from smallmix.training import gpu_slots
 from smallmix.training.gpu_slots import lease_gpu, list_gpus
 
+from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy, build_synthetic_study
 from tests.tiny_study import TinyStudy
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -125,6 +128,45 @@ def test_what_the_store_may_have_is_said_until_the_subsets_are_drawn(
     subset.unlink()
     assert f"{count} of {count} cells to train ({words}) on CPU" in brief_plan(study, tmp_path, Capacity(1))
     assert f"To train: {count} of {count} cells ({words}), " in full_plan(study, tmp_path, Capacity(1), [])
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SyntheticStudy:
+    """Return a study whose cells are all trained, by the code as it is."""
+    monkeypatch.setattr(collect, "training_code", lambda cell: CODE_FINGERPRINT)
+    return build_synthetic_study(tmp_path, sizes=(100, 50), seeds=(0,))
+
+
+def test_cells_of_images_that_are_read_again_are_not_said_to_be_trained(finished: SyntheticStudy) -> None:
+    cells = frozenset(cell.id for cell in finished.study.cells)
+
+    def line(jobs: RunJobs) -> str:
+        return brief_plan(finished.study, finished.root, Capacity(1), jobs)
+
+    assert "all 6 cells are trained" in line(RunJobs(frozenset(), {"plot_figures": 1}))
+    again = line(RunJobs(cells, {"fetch_dataset": 1, "plot_figures": 1}))
+    assert "the images are read again; if they changed, 6 of 6 cells to train on CPU (1 at once); " in again
+    assert "are trained" not in again
+    alone = line(RunJobs(frozenset(), {"fetch_dataset": 1}))
+    assert alone.endswith("the images are read again, and none of its 6 cells is trained in this run.")
+
+
+def test_a_plan_by_the_disk_knows_that_images_changed(
+    finished: SyntheticStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "the images changed since: 1 file (first: 'cat/new.png')"
+    monkeypatch.setattr(plan, "find_changes", lambda settings, folder: None)
+    assert "all 6 cells are trained" in brief_plan(finished.study, finished.root, Capacity(1))
+    monkeypatch.setattr(plan, "find_changes", lambda settings, folder: reason)
+    assert "6 of 6 cells to train on CPU (1 at once)" in brief_plan(finished.study, finished.root, Capacity(1))
+    state, changed = plan._state_by_images(finished.study, finished.root)
+    assert changed == reason
+    assert (
+        plan._dataset_in_words(state, changed)
+        == f"to be made again ({reason}); what was trained on it counts as outdated"
+    )
+    assert {status.status for status in state.statuses.values()} == {"stale"}
+    assert state.jobs().others["fetch_dataset"] == 1
 
 
 def test_nothing_that_goes_wrong_in_an_estimate_ends_a_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -78,11 +79,47 @@ def test_parameters_are_named() -> None:
     assert erasing.endswith(", probability 0.5, area [0.02, 0.4], aspect [0.3, 3.3]")
 
 
-def test_a_class_of_the_users_is_named_with_its_file() -> None:
-    text = method_meaning(
-        {"mix": "methods/mine.py:Mine", "beta": [1.0, 1.0], "parameters": {"strong": True, "to": "x"}}
-    )
-    assert text == "what the class Mine of the file mine.py does, λ drawn from Beta(1, 1), strong True, to x"
+OWN = """\
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Mine:
+    beta: tuple[float, float]
+    strong: bool
+    to: str = "the end"
+    shares: list = field(default_factory=lambda: [0.5, 1e-05])
+
+
+class Other:
+    def __init__(self, beta=(1.0, 3.0), *rest, least=0, **more):
+        pass
+"""
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> str:
+    """Return the path of a file of the user's with two classes that have values of their own."""
+    file = tmp_path / "mine.py"
+    file.write_text(OWN, encoding="utf-8")
+    return str(file)
+
+
+def test_all_parameters_of_a_class_of_the_users_are_named(own_file: str) -> None:
+    meaning = {"mix": "methods/mine.py:Mine", "beta": [1.0, 1.0], "parameters": {"strong": True}}
+    words = "what the class Mine of the file mine.py does, λ drawn from Beta(1, 1)"
+    assert method_meaning(meaning, own_file) == f"{words}, strong True, to the end, shares [0.5, 1e-05]"
+    stated = {**meaning, "parameters": {"shares": [1.0], "strong": False}}
+    assert method_meaning(stated, own_file) == f"{words}, strong False, to the end, shares [1]"
+    other = {"mix": "mine.py:Other", "beta": None, "parameters": {"depth": 3}}
+    assert method_meaning(other, own_file).endswith("mine.py does, beta [1, 3], least 0, depth 3")
+
+
+def test_without_the_users_file_it_is_said_that_there_may_be_more_parameters() -> None:
+    meaning = {"mix": "methods/mine.py:Mine", "beta": [1.0, 1.0], "parameters": {"strong": True, "to": "x"}}
+    text = "what the class Mine of the file mine.py does, λ drawn from Beta(1, 1), strong True, to x"
+    for file in (None, "/nowhere/mine.py"):
+        assert method_meaning(meaning, file) == f"{text}, further parameters as that file has them"
 
 
 def test_an_unknown_mix_is_said_to_be_unknown() -> None:

@@ -91,6 +91,21 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     )
 
 
+def test_the_first_page_names_the_code_of_the_study(finished: SyntheticStudy) -> None:
+    tables, figures = tables_of(finished), finished.layout.report / "figures"
+    along = {"own.yaml": b"study: own\n", "mine/sides.py": b"", "my_metric.py": b""}
+    files = kept_files(tables, finished.layout.results, figures, COMMAND, along)
+    assert "The study has own code in `mine/sides.py` and `my_metric.py`" in files["README.md"].decode()
+    assert "own code" not in kept(finished)["README.md"].decode()
+
+
+def test_a_file_of_the_users_does_not_take_the_place_of_another(finished: SyntheticStudy) -> None:
+    tables, figures = tables_of(finished), finished.layout.report / "figures"
+    for name in ("study.json", "Snakefile", "ro-crate-metadata.json"):
+        with pytest.raises(SmallmixError, match=rf"^{name}: your file of the study would lie where .* Rename your"):
+            kept_files(tables, finished.layout.results, figures, COMMAND, {name: b""})
+
+
 def test_an_unfinished_study_is_not_kept(tmp_path: Path) -> None:
     made = build_study_with_tables(tmp_path, missing=["n500/non/seed2"])
     with pytest.raises(SmallmixError, match=r"is not finished \(1 of 27 cells"):

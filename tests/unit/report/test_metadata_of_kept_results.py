@@ -22,6 +22,7 @@ from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, tables_of
 
 COMMAND = "snakemake --cores all --configfile /home/somebody/secret/own.yaml"
+ALONG = {"own.yaml": b"study: own\n", "mine/sides.py": b"class Sides:\n    half = 1\n"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def redrawn(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
 
 def files_of(made: SyntheticStudy) -> dict[str, bytes]:
     figures = made.layout.report / "figures"
-    return kept_files(tables_of(made), made.layout.results, figures, COMMAND, {"own.yaml": b"study: own\n"})
+    return kept_files(tables_of(made), made.layout.results, figures, COMMAND, ALONG)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,9 @@ def test_the_crate_says_what_ran_on_what(folder: Path, redrawn: SyntheticStudy) 
     assert (action["startTime"], action["endTime"]) == ("2026-01-02T03:04:05Z", "2026-01-02T03:04:17Z")
     assert "agent" not in action
     objects = {one["@id"] for one in action["object"]}
-    assert {"study.json", "own.yaml", "#images", "#configuration/recipe.momentum"} <= objects
+    assert {"study.json", *ALONG, "#images", "#configuration/recipe.momentum"} <= objects
+    assert not {one["@id"] for one in action["result"]} & ALONG.keys(), "what a run was given is no result of it"
+    assert crate["mine/sides.py"]["encodingFormat"] == "text/x-python"
     assert crate["#configuration/recipe.momentum"]["value"] == "0.9"
     assert {"metrics.csv", "report.html", "subsets/n50-seed1.csv"} <= {one["@id"] for one in action["result"]}
     assert crate["#torch-2.14.1"]["softwareVersion"] == "2.14.1"

@@ -65,6 +65,18 @@ def test_a_cell_of_another_study_is_explained_when_it_is_there_already(project: 
     assert "that is a cell of study demo" in said
 
 
+@pytest.mark.parametrize("file", ["reports/reference/mine/mine.yaml", "reports/reference/mine/mine.json"])
+def test_the_configuration_of_a_kept_study_is_no_target(project: Path, file: str) -> None:
+    (project / file).parent.mkdir(parents=True)
+    (project / file).write_text("study: mine\n", encoding="utf-8")
+    for folder in (None, project):
+        assert explain_configfiles(["snakemake", "--cores", "all", "--configfile", file], TARGETS, folder) is None
+    target = "reports/mine/report.html"
+    said = explain_configfiles(["snakemake", "--configfile", file, target], TARGETS)
+    assert said is not None
+    assert said.startswith(f"{target} stands behind --configfile")
+
+
 def test_targets_behind_configfile_are_to_stand_first(project: Path) -> None:
     said = explain_configfiles(["snakemake", "--configfile", "mine.yaml", "report"], TARGETS, project)
     assert said is not None

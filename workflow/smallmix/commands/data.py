@@ -21,6 +21,7 @@ def _declare_fetch(parser: argparse.ArgumentParser) -> None:
 def _fetch(arguments: argparse.Namespace) -> int:
     """Fetch, check, write; report in one line what came."""
     from smallmix.datasets.fetch import fetch_dataset
+    from smallmix.datasets.kept_division import copy_tables, folder_that_stays
     from smallmix.errors import ConfigurationError
 
     try:
@@ -29,7 +30,12 @@ def _fetch(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--settings is not JSON: {error}") from error
     if not isinstance(settings, dict):
         raise ConfigurationError("--settings must be a JSON object: the dataset section of a resolved configuration")
+    stays = folder_that_stays()
+    if stays is not None:
+        copy_tables(stays, arguments.output)
     description = fetch_dataset(settings, arguments.output)
+    if stays is not None:
+        copy_tables(arguments.output, stays)
     height, width, channels = description.image_shape
     for warning in description.warnings:
         print(f"warning: {warning}")

@@ -16,8 +16,7 @@ from smallmix.commands.options import (
     load_layout,
 )
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.project_files import PROJECT
-from smallmix.study.study_names import STUDIES, study_files
+from smallmix.study.study_names import study_files
 
 if TYPE_CHECKING:
     from smallmix.study.layout import Layout
@@ -116,6 +115,8 @@ def _declare_keep(parser: argparse.ArgumentParser) -> None:
 def _keep(arguments: argparse.Namespace) -> int:
     """Write the files; print where they are and how large."""
     from smallmix.atomic_files import write_bytes
+    from smallmix.planning.own_code_copies import copies_of
+    from smallmix.report.kept_configuration import keep_configuration
     from smallmix.report.kept_results import kept_files
     from smallmix.study.command_lines import run_command
     from smallmix.study.configuration import load_study
@@ -125,17 +126,15 @@ def _keep(arguments: argparse.Namespace) -> int:
     files_merged = study_files(arguments.studies, arguments.root)
     study = load_study(files_merged)
     layout = Layout(study, arguments.root)
-    overlays = files_merged[1:]
+    # The page speaks of the user's code as the cells were trained by it.
+    study = study.with_files(str(path) for path in copies_of(layout) if path.is_file())
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
-    brought = {(root / STUDIES).resolve() for root in (arguments.root, PROJECT)}
-    along = [path for path in overlays if path.resolve().parent not in brought]
-    usual = run_command([folder / path.name if path in along else path for path in overlays])
-    tables = load_tables(study, arguments.root)
-    kept_along = {path.name: path.read_bytes() for path in along}
+    along = keep_configuration(files_merged, layout, folder)
+    command = arguments.made_by or run_command(along.overlays)
     networks = _networks(layout, arguments.weights)
-    figures = layout.report / "figures"
-    files = kept_files(tables, layout.results, figures, arguments.made_by or usual, kept_along, networks)
+    tables, figures = load_tables(study, arguments.root), layout.report / "figures"
+    files = kept_files(tables, layout.results, figures, command, along.files, networks)
     for name, content in files.items():
         write_bytes(folder / name, content)
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")

@@ -24,6 +24,7 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
+from smallmix.own_code import names_own_code
 from smallmix.science.batch_plan import BatchPlan, PlanChunk
 from smallmix.science.batch_row import BatchRow
 from smallmix.science.method import Method
@@ -46,7 +47,8 @@ class MixedExample:
 
     `weight` is None where the method draws none for the image, `stage` where it mixes no features. Stage 0 is the
     images. The label's shares are those of the own class, of the partner's, and of what is spread over all classes;
-    None where the method's loss is not the cross-entropy against one target.
+    None where the method's loss is not the cross-entropy against one target. `own_draws` are what a method of the
+    user's own drew for the image or its batch, in words; None of a method of smallmix's.
     """
 
     own_image: Pixels
@@ -57,6 +59,7 @@ class MixedExample:
     own_label: str
     partner_label: str
     shares: tuple[float, float, float] | None
+    own_draws: tuple[str, ...] | None = None
 
     @property
     def drawn(self) -> list[str]:
@@ -64,6 +67,11 @@ class MixedExample:
         weight = [] if self.weight is None else [f"λ = {self.weight:.2f}"]
         place = [] if self.stage is None else [f"at stage {self.stage}" if self.stage else "at the images"]
         return weight + place
+
+    @property
+    def all_drawn(self) -> list[str]:
+        """Return the same with what a method of the user's own drew, which has no place below a picture."""
+        return [*self.drawn, *(self.own_draws or ())]
 
     def label(self, letters: int) -> list[str]:
         """Return the label that the network learns, with its shares; class names are cut to `letters` letters."""
@@ -159,6 +167,7 @@ def _examples_of(
                 own_label=str(classes[own]),
                 partner_label=str(classes[partner]),
                 shares=_shares(targets[position], own, partner),
+                own_draws=_own_draws(chunk, iteration, position) if names_own_code(cell.value.method.mix) else None,
             )
         )
     return examples
@@ -170,6 +179,18 @@ def _drawn_number(chunk: PlanChunk, name: str, iteration: int, position: int) ->
     if table is None or table.ndim > 2:
         return None
     return float(table[iteration] if table.ndim == 1 else table[iteration, position])
+
+
+def _own_draws(chunk: PlanChunk, iteration: int, position: int) -> tuple[str, ...]:
+    """Return what a method drew for an image or for its batch, by the names of its tables."""
+    words = []
+    for name, table in chunk.drawn.items():
+        drawn = table[iteration] if table.ndim == 1 else table[iteration, position]
+        if np.ndim(drawn):
+            words.append(f"{name}: {' x '.join(map(str, drawn.shape))} values")
+        else:
+            words.append(f"{name} = {f'{drawn:.3g}' if table.dtype.kind == 'f' else str(drawn).lower()}")
+    return tuple(words)
 
 
 def _treat_arrays(
@@ -282,17 +303,19 @@ def describe_methods_preview(examples: Examples) -> FigureText:
     """Describe the pairs, and what each method makes of them."""
     rows, sentences = [], []
     for method, several in examples.items():
-        drawn = [" ".join(example.drawn) for example in several if example.drawn]
-        if drawn:
-            sentences.append(f"{method}: {'; '.join(drawn)}.")
+        drawn = [", ".join(example.all_drawn) for example in several if example.all_drawn]
+        own = " (own code)" if any(example.own_draws is not None for example in several) else ""
+        if drawn or own:
+            sentences.append(f"{method}{own}: {'; '.join(drawn) or 'nothing is drawn'}.")
         for example in several:
             label = ", ".join(example.label(LONGEST_LABEL))
             rows.append(
-                (method, example.own_label, example.partner_label, " ".join(example.drawn) or NOTHING_DRAWN, label)
+                (method, example.own_label, example.partner_label, ", ".join(example.all_drawn) or NOTHING_DRAWN, label)
             )
     pairs = next(iter(examples.values()), [])
     names = ", ".join(f"{example.own_label} with {example.partner_label}" for example in pairs)
     inside = any(example.stage is not None for several in examples.values() for example in several)
+    own_tables = any(example.own_draws for several in examples.values() for example in several)
     return FigureText(
         title="What each method does to a batch",
         description=" ".join(
@@ -303,6 +326,7 @@ def describe_methods_preview(examples: Examples) -> FigureText:
         caption="One pair from each of the first batches of the smallest subset; every method meets the same pairs. λ "
         "is the weight of the image in the first row; below it the label that the network learns."
         + (" Images that are mixed at a stage of the network enter it as they are." if inside else "")
+        + (" What own code drew is named by its tables, in the data of this figure." if own_tables else "")
         + " Crops and flips are left out here.",
         table=FigureTable(("Method", "Image", "Partner", "Drawn", "Label"), tuple(rows)),
     )

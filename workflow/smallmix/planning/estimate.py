@@ -13,7 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,14 @@ class StudyState:
         if needed and self.layout.validation is not None:
             needed.add(self.layout.validation)
         return not all(path.exists() for path in needed) and any(self.layout.store.glob("*"))
+
+    def with_other_images(self, reason: str) -> StudyState:
+        """Return the state as it will be when other images have taken the place of those on the disk."""
+        statuses = {
+            place: replace(status, status="missing" if status.status == "missing" else "stale", reason=reason)
+            for place, status in self.statuses.items()
+        }
+        return replace(self, statuses=statuses, fetched=False)
 
     def at_once(self, capacity: Capacity, cells: Collection[object]) -> int:
         """Return how many of the cells train side by side."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from smallmix.datasets.originals import find_changes
+from smallmix.errors import SmallmixError
 from smallmix.own_code import names_file
 from smallmix.planning.capacity import Capacity, usable_cores
 from smallmix.planning.cost import (
@@ -51,7 +54,7 @@ def brief_plan(
     line: the run does not depend on it.
     """
     try:
-        state = StudyState.of(study, root)
+        state = _state_by_images(study, root)[0] if jobs is None else StudyState.of(study, root)
         jobs = state.jobs() if jobs is None else jobs
         if measure_here is not None and is_worth_measuring(state, jobs, capacity):
             measure_here()
@@ -60,10 +63,29 @@ def brief_plan(
         return f"smallmix: study {study.name}: {count_of(len(study.cells), 'cell')}; no estimate can be made ({error})."
 
 
+def _state_by_images(study: Study, root: Path) -> tuple[StudyState, str | None]:
+    """Return the state of a study, and why its arrays must be made anew; None where they need not be.
+
+    Cells that were trained on the arrays as they are count as stale then.
+    """
+    state, changed = StudyState.of(study, root), None
+    with contextlib.suppress(SmallmixError):  # the start of a run says it
+        changed = find_changes(study.configuration["dataset"], state.layout.dataset)
+    return (state if changed is None else state.with_other_images(changed)), changed
+
+
 def _brief_plan(state: StudyState, capacity: Capacity, jobs: RunJobs) -> str:
     study, start = state.study, f"smallmix: study {state.study.name}{_own_code_in_words(state.study)}: "
     cells = [cell for cell in state.to_train if cell.id in jobs.cells]
     estimate = estimate_run(state, jobs, capacity)
+    if state.fetched and jobs.others.get("fetch_dataset"):
+        # What is trained on them now is known when they were read: the arrays may come out as they were.
+        everything = len(study.cells)
+        cells = [cell for cell in study.cells if cell.id in jobs.cells]
+        if not cells:
+            return f"{start}the images are read again, and none of its {everything} cells is trained in this run."
+        place = _place_in_words(state, cells, capacity, estimate)
+        return f"{start}the images are read again; if they changed, {len(cells)} of {everything} cells to train {place}"
     if not cells:
         # A cell that the store has is copied, by a job of its own.
         if state.to_train:
@@ -152,7 +174,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
     from smallmix.planning.probe import advise_on_precision, measure
     from smallmix.training.messages import explain_unusable_gpus
 
-    state = StudyState.of(study, root)
+    state, changed = _state_by_images(study, root)
     jobs = state.jobs(targets)
     everything = study.cells
     cells = [cell for cell in state.to_train if cell.id in jobs.cells]
@@ -166,7 +188,7 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
         pace = dataclasses.replace(pace, pace=measured.pace)
     lines = [
         f"Study {study.name}: {study.title}",
-        f"Data set {study.dataset}: {'fetched' if state.fetched else 'not fetched yet'}",
+        f"Data set {study.dataset}: {_dataset_in_words(state, changed)}",
         _network_in_words(sample, state),
         *_own_code_lines(study),
         "",
@@ -242,6 +264,12 @@ def full_plan(study: Study, root: Path, capacity: Capacity, studies: Sequence[st
             "Or run it where there is a GPU, or on a cluster.",
         ]
     return "\n".join(lines)
+
+
+def _dataset_in_words(state: StudyState, changed: str | None) -> str:
+    if changed:
+        return f"to be made again ({changed}); what was trained on it counts as outdated"
+    return "fetched" if state.fetched else "not fetched yet"
 
 
 def _own_code_lines(study: Study) -> list[str]:

@@ -23,9 +23,11 @@ from smallmix.datasets.description import load_description
 from smallmix.datasets.folder_layout import count_images
 from smallmix.datasets.image_list import read_image_list
 from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
+from smallmix.datasets.stray_files import explain_strays
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.fingerprints import fingerprint_value
 from smallmix.planning.cost import ImagesInNumbers, cost_of_network
+from smallmix.planning.own_code_copies import copies_of, outdated_copies
 from smallmix.science.network import require_stages
 from smallmix.snakemake_files.records import FOLDER, has_record, mark
 from smallmix.study.command_lines import smallmix_command
@@ -77,11 +79,15 @@ def check_start(layout: Layout) -> dict[Path, str]:
 
     Refused are results that Snakemake has no record of having made (copied, cloned, unpacked) and that do not fit:
     they may be all that there is of a training. Such results that fit are taken over, whatever their times.
+    Print what came into a folder of class folders and is no part of its arrays.
     Raises DatasetError where the user's folder is out of reach and the arrays are not those of the configuration, and
     where the dataset's folder holds the user's own files.
     """
     explain_foreign(layout.dataset)
     changed = find_changes(layout.study.configuration["dataset"], layout.dataset)
+    strays = None if changed else explain_strays(layout.study.configuration["dataset"], layout.dataset)
+    if strays:
+        print(f"smallmix: {strays}", file=sys.stderr)
     refuse_too_large(layout, fetched=not changed)
     refuse_unfit_network(layout, fetched=not changed)
     verified = Verified(layout.root)
@@ -91,7 +97,7 @@ def check_start(layout: Layout) -> dict[Path, str]:
     copied = [cell for cell in layout.study.cells if _is_copied(layout, cell) and _metrics(layout, cell) not in refused]
     refused |= _contradicted(layout, copied, verified)
     if not refused:
-        again = [*outdated, *_other_subsets(layout, verified)]
+        again = [*outdated, *outdated_copies(layout), *_other_subsets(layout, verified)]
         if changed:
             again.append(layout.dataset / DATASET_FILE)
         else:
@@ -101,8 +107,10 @@ def check_start(layout: Layout) -> dict[Path, str]:
     return refused
 
 
-def check_storage(layout: Layout, prefix: str) -> None:
+def check_storage(layout: Layout, prefix: str) -> bool:
     """Have Snakemake judge the cells in a storage again, unless it has a record here of having made all of them.
+
+    Return whether they are judged again.
 
     `prefix` is that of --default-storage-prefix. A storage outlasts the folder where Snakemake ran, and its files are
     not here to be read. So study.json is written again. The collection that follows reads every cell, and refuses those
@@ -115,6 +123,7 @@ def check_storage(layout: Layout, prefix: str) -> None:
     study_file = f"{start}{layout.study_file}"
     unknown = not all(has_record(f"{start}{_metrics(layout, cell)}") for cell in layout.study.cells)
     mark([study_file] if unknown else [], [study_file])
+    return unknown
 
 
 def refuse_too_large(layout: Layout, fetched: bool) -> None:
@@ -365,6 +374,7 @@ def _mark(layout: Layout, again: Sequence[Path]) -> None:
     known = [
         layout.dataset / DATASET_FILE,
         layout.study_file,
+        *copies_of(layout),
         *(_metrics(layout, cell) for cell in layout.study.cells),
         *(layout.subset(cell) for cell in layout.study.cells),
         *([layout.validation] if layout.validation else []),

@@ -7,7 +7,7 @@ subsets have Croissant metadata.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,7 +26,7 @@ from smallmix.study.study import Study
 from smallmix.tables.columns import SELECTIONS, VALIDATION
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
-from smallmix.wording import NO_NUMBER, count_of, percent_number
+from smallmix.wording import NO_NUMBER, count_of, joined, percent_number
 
 LARGEST = 5_000_000  # bytes, all files together
 COPIED = (
@@ -66,10 +66,10 @@ def kept_files(
 ) -> dict[str, bytes]:
     """Return the files to keep, by name. `source` is the study's folder of tables, `figures` that of its drawn figures.
 
-    `along` are the configuration files that go with them. `networks` are files of trained networks to keep, by the ids
-    of their cells. A name may begin with a folder: subsets/n100.csv.
-    Raises SmallmixError where the study is not finished, where a network is damaged, or where the files, but for the
-    networks, are larger than 5 MB.
+    `along` are the configuration files and the user's code that go with them. `networks` are files of trained networks
+    to keep, by the ids of their cells. A name may begin with a folder: subsets/n100.csv.
+    Raises SmallmixError where the study is not finished, where a network is damaged, where a file of `along` has the
+    name of another one, or where the files, but for the networks, are larger than 5 MB.
     """
     waiting = tables.cells[tables.cells["status"] != "current"]
     if len(waiting) or tables.metrics.empty:
@@ -83,7 +83,8 @@ def kept_files(
     files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}).encode()
     weights = {_network_file(place): _read(path) for place, path in networks.items()}
     described = {_network_file(place): _describe_network(place, path) for place, path in networks.items()}
-    files["README.md"] = describe_kept(tables, command, networks=len(networks)).encode()
+    own_code = [name for name in along if name.endswith(".py")]
+    files["README.md"] = describe_kept(tables, command, len(networks), own_code).encode()
     files[CARD_FILE] = describe_networks(tables, described).encode()
     subsets = choose_subsets({name: _read(source / name) for name in subset_places(tables.study)})
     citation = read_citation()
@@ -91,8 +92,13 @@ def kept_files(
     if tables.study.validation_images:
         files[VALIDATION.file] = _read(source / VALIDATION.file)
     files["croissant.json"] = describe_subsets(tables, subsets, citation).encode()
-    files |= {WORKFLOW_FILE: _read(PROJECT / WORKFLOW_FILE), **along}
-    files[METADATA_FILE] = describe_run(tables, {**files, **weights}, command, citation).encode()
+    files[WORKFLOW_FILE] = _read(PROJECT / WORKFLOW_FILE)
+    if taken := sorted(along.keys() & {*files, METADATA_FILE}):
+        raise SmallmixError(
+            f"{', '.join(taken)}: your file of the study would lie where smallmix writes its own. Rename your file."
+        )
+    files |= along
+    files[METADATA_FILE] = describe_run(tables, {**files, **weights}, command, citation, along).encode()
     size = sum(map(len, files.values()))
     if size > LARGEST:
         largest = max(files, key=lambda name: len(files[name]))
@@ -123,8 +129,8 @@ def thin_history(history: pd.DataFrame, limit: int = POINTS_PER_LINE) -> pd.Data
     return pd.concat(parts) if parts else history
 
 
-def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
-    """Return the README of the folder: what was run, on what, and what came out."""
+def describe_kept(tables: StudyTables, command: str, networks: int = 0, own_code: Sequence[str] = ()) -> str:
+    """Return the README of the folder: what was run, on what, and what came out. `own_code` are the user's files."""
     study = tables.study
     validation = ", and the validation images" if study.validation_images else ""
     rows: Mapping[str, str] = {
@@ -156,7 +162,8 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
         "`study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
         f"images of the smaller sizes, which `croissant.json` describes{validation}. "
-        f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",
+        f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file."
+        f"{_own_code_sentence(own_code)}",
         "",
         _what_is_not_kept(study, networks),
         "",
@@ -165,6 +172,13 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
         *(f"| {_cell(name)} | {_cell(value)} |" for name, value in provenance_rows(tables)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _own_code_sentence(own_code: Sequence[str]) -> str:
+    if not own_code:
+        return ""
+    files = joined([f"`{name}`" for name in own_code])
+    return f" The study has own code in {files}, which smallmix does not bring: its configuration finds it there."
 
 
 def _rules_shown(study: Study) -> list[str]:
@@ -188,6 +202,12 @@ def _what_is_not_kept(study: Study, networks: int) -> str:
         text = (
             f"Of {count_of(len(study.cells), 'trained network')}, {networks:,} {'is' if networks == 1 else 'are'} kept "
             "in `networks/`. Not kept: images, predictions and the other weights."
+        )
+    if study.weights_file:
+        sha256 = study.configuration["model"]["parameters"]["weights_sha256"]
+        text += (
+            f" The network begins with the weights in `{Path(study.weights_file).name}` (sha256 {sha256}). The command "
+            "needs that file at the path that the configuration names."
         )
     if own_images(study.configuration["dataset"]) is None:
         return text

@@ -8,6 +8,7 @@ from typing import Any
 
 from smallmix.datasets.description import DatasetDescription
 from smallmix.own_code import names_own_code, own_file, own_name
+from smallmix.report.own_parameters import own_parameters
 from smallmix.science.early_loss import alarming_loss
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
@@ -16,7 +17,7 @@ from smallmix.study.network_forms import NETWORKS, is_of_torchvision
 from smallmix.study.published import SELECTION_OF, article_protocol
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
-from smallmix.wording import count_of, joined, selection_name
+from smallmix.wording import count_of, joined, selection_name, visible_text
 
 # Where no data set is at hand to count them.
 DEFAULT_CLASSES = 10
@@ -57,8 +58,7 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Images", f"{tables.dataset_title}{_counts(dataset)}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         *_validation_images(study),
-        ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
-                              in study.configuration["methods"].items()) + "."),
+        ("Methods", _methods(study)),
         ("Network", describe_network(cell.model)),
         ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
          f"{_schedule(recipe)}, {_momentum(recipe)}, {_weight_decay(recipe)}; {_augmentation(cell)}."
@@ -100,9 +100,18 @@ def _where(tables: StudyTables, places: list[tuple[int, str]]) -> str:
     return f"{at}, {joined(methods)}"
 
 
-def method_meaning(meaning: dict[str, Any]) -> str:
-    """Say what a method does, from its keys."""
-    mix = meaning["mix"]
+def _methods(study: Study) -> str:
+    files = {cell.method: cell.value.method.file for cell in study.cells}
+    meanings = study.configuration["methods"].items()
+    return "; ".join(f"{name}: {method_meaning(meaning, files.get(name))}" for name, meaning in meanings) + "."
+
+
+def method_meaning(meaning: dict[str, Any], file: str | None = None) -> str:
+    """Say what a method does, from its keys. `file` is the path of the user's file, where the method lies in one.
+
+    Of a method of the user's own, parameters at the class's own values are said as well.
+    """
+    mix, stated = meaning["mix"], dict(meaning.get("parameters") or {})
     words = MIX_MEANINGS.get(mix, f"mix {mix}, which this page cannot describe")
     if names_own_code(mix):
         words = f"what the class {own_name(mix)} of the file {Path(own_file(mix)).name} does"
@@ -110,14 +119,23 @@ def method_meaning(meaning: dict[str, Any]) -> str:
         first, second = meaning["beta"]
         when = "" if names_own_code(mix) else " once per image" if mix in ONE_BY_ONE else " once per batch"
         words += f", λ drawn from Beta({first:g}, {second:g}){when}"
-    parameters = [f"{name} {_parameter(value)}" for name, value in (meaning.get("parameters") or {}).items()]
-    return ", ".join([words, *parameters])
+    if not names_own_code(mix):
+        return ", ".join([words, *_with_values(stated)])
+    beta = {"beta": tuple(meaning["beta"])} if meaning.get("beta") else {}
+    values = own_parameters(mix, file, {**beta, **stated})
+    if values is None:
+        return ", ".join([words, *_with_values(stated), "further parameters as that file has them"])
+    return ", ".join([words, *_with_values({name: value for name, value in values.items() if name not in beta})])
+
+
+def _with_values(parameters: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {_parameter(value)}" for name, value in parameters.items()]
 
 
 def _parameter(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_parameter, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else visible_text(value)
 
 
 def declared_selection(tables: StudyTables) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -61,13 +61,19 @@ MEDIA_TYPES = {
     ".html": "text/html",
     ".md": "text/markdown",
     ".yaml": "application/yaml",
+    ".py": "text/x-python",
 }
 SOFTWARE = {"smallmix": "smallmix", "torch": "PyTorch", "numpy": "NumPy", "python": "Python"}
 LONGEST_VALUE = 500  # characters
 
 
-def describe_run(tables: StudyTables, files: Mapping[str, bytes], command: str, citation: Citation) -> str:
-    """Return ro-crate-metadata.json as text. `files` are all files of the folder, by name, with the workflow's."""
+def describe_run(
+    tables: StudyTables, files: Mapping[str, bytes], command: str, citation: Citation, along: Collection[str] = ()
+) -> str:
+    """Return ro-crate-metadata.json as text. `files` are all files of the folder, by name, with the workflow's.
+
+    `along` are the names of configuration files and of the user's code among them: what the run was given.
+    """
     from rocrate.model import ContextEntity
     from rocrate.rocrate import ROCrate
 
@@ -129,8 +135,9 @@ def describe_run(tables: StudyTables, files: Mapping[str, bytes], command: str, 
     action = crate.add_action(
         workflow,
         identifier="#run",
-        object=[parts[CONFIGURATION], *_overlays(parts), _dataset(tables, entity), *settings],
-        result=[parts[name] for name in RESULTS if name in parts] + [parts[name] for name in parts if "/" in name],
+        object=[parts[CONFIGURATION], *(parts[name] for name in sorted(along)), _dataset(tables, entity), *settings],
+        result=[parts[name] for name in RESULTS if name in parts]
+        + [parts[name] for name in parts if "/" in name and name not in along],
         properties={
             "name": f"Run of the study {study.name}",
             "description": f"`{visible_text(_without_places(command), LONGEST_VALUE)}`",
@@ -153,11 +160,9 @@ def _media(name: str) -> dict[str, str]:
 def _other_description(name: str) -> str:
     if name.startswith("networks/"):
         return "The trained network of one cell, in the format safetensors."
+    if name.endswith(".py"):
+        return "Code of the study's own: methods, a network or a metric."
     return "The training images of one subset." if name.startswith("subsets/") else "A configuration file of the study."
-
-
-def _overlays(parts: Mapping[str, Any]) -> list[Any]:
-    return [part for name, part in parts.items() if name.endswith(".yaml")]
 
 
 def _dataset(tables: StudyTables, entity: Any) -> Any:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -116,32 +116,69 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     return resolved
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """A file of the user's own code, as a configuration names it: the key, the path as written, and who states it.
+
+    `found` is the file's path as seen from here, `stated_in` the configuration file; None where no file states it.
+    """
+
+    key: KeyPath
+    written: str
+    found: str
+    stated_in: Path | None
+
+
+def named_own_code(files: Sequence[Path]) -> list[NamedFile]:
+    """Return what the merged files name of the user's own code. The files were judged before, by `load_study`."""
+    layers = read_layers(files, config_schema())
+    configuration = take_out(layers.merged)
+    return [
+        _named_file(key, str(_section_of(configuration, key)[key[-1]]), layers) for key in _own_code_keys(configuration)
+    ]
+
+
+def _own_code_keys(configuration: Mapping[str, Any]) -> list[KeyPath]:
+    """Return the keys whose values name something in a file of the user's."""
+    keys: list[KeyPath] = [("methods", name, "mix") for name in configuration.get("methods") or ()]
+    keys += [("model", "name"), *(("metrics", name) for name in configuration.get("metrics") or ())]
+    return [key for key in keys if names_own_code(str(_section_of(configuration, key).get(key[-1])))]
+
+
+def _section_of(configuration: Mapping[str, Any], key: KeyPath) -> dict[str | int, Any]:
+    """Return the mapping in which the last part of a key stands."""
+    section: Any = configuration
+    for part in key[:-1]:
+        section = section[part]
+    return cast(dict[str | int, Any], section)
+
+
+def _named_file(key: KeyPath, name: str, layers: Layers) -> NamedFile:
+    stated_in = layers.file(key)
+    return NamedFile(key, own_file(name), _found(own_file(name), stated_in), stated_in)
+
+
 def _find_own_code(resolved: dict[str, Any], layers: Layers) -> list[Problem]:
     """Write where the user's files lie instead of where they lie as seen from the file that names them.
 
     Return what is wrong: files that are not there, two of one name, which would pass for each other in a cell, and
     files without the class or function that is named.
     """
-    named = [(("methods", name), "mix") for name in resolved["methods"]] + [(("model",), "name")]
-    named += [(("metrics",), name) for name in resolved["metrics"]]
     problems: list[Problem] = []
     files: dict[str, str] = {}
-    for path, key in named:
-        section = resolved[path[0]] if len(path) == 1 else resolved[path[0]][path[1]]
-        if not names_own_code(section[key]):
-            continue
-        full = (*path, key)
-        file = _found(own_file(section[key]), layers.file(full))
-        section[key] = f"{file}:{own_name(section[key])}"
+    for key in _own_code_keys(resolved):
+        section = _section_of(resolved, key)
+        file = _named_file(key, section[key[-1]], layers).found
+        section[key[-1]] = f"{file}:{own_name(section[key[-1]])}"
         other = files.setdefault(Path(file).name, file)
         if not Path(file).is_file():
             text = f"there is no file {file}; correct the path, which starts from the configuration's folder"
-            problems.append(Problem(full, text))
+            problems.append(Problem(key, text))
         elif other != file:
             text = f"{other} and {file} have one name, by which cells know them; rename one of them"
-            problems.append(Problem(full, text))
-        elif missing := explain_missing_name(file, own_name(section[key])):
-            problems.append(Problem(full, missing))
+            problems.append(Problem(key, text))
+        elif missing := explain_missing_name(file, own_name(section[key[-1]])):
+            problems.append(Problem(key, missing))
     return problems
 
 

@@ -32,6 +32,7 @@ STATUS_WORDS: Mapping[Status, str] = {
     "failed": "failed",
     "missing": "waiting",
 }
+OTHER_CODE = "the training code changed since"
 
 
 class UnusableFile(Exception):
@@ -132,7 +133,7 @@ def find_other_origins(value: Cell, metrics: dict[str, Any], wanted: WantedFinge
     if not found and metrics["cell_fingerprint"] != value.fingerprint:
         found.append("its cell_fingerprint does not belong to the cell that it stores")
     if metrics["code_fingerprint"] != wanted.code:
-        found.append("the training code changed since")
+        found.append(OTHER_CODE)
     if wanted.data is not None and metrics["data_fingerprint"] != wanted.data:
         found.append("the training images or their selection changed since")
     return found

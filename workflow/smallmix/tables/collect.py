@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from smallmix.study.cell import Cell
 from smallmix.study.layout import CELL_FILES, WEIGHTS_FILE, Folders, Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import (
+    OTHER_CODE,
     STATUS_WORDS,
     CellStatus,
     Collection,
@@ -96,14 +98,15 @@ def retraining_options(collection: Collection) -> str:
 
     Files given to --forcerun are made again whatever Snakemake knows of them, which is needed where results were
     copied or edited. Where they are many, the rule stands for them: cells that are trained already are then taken
-    from the store, not trained twice.
+    from the store, not trained twice. Copies of the user's code go before cells of other code, which they train.
     """
-    again = [record.cell for record in collection.not_current]
-    cells = Folders.of_this_process().results / collection.study.name / "cells"
-    forced = [f"{cells}/{cell.id}/metrics.json" for cell in again]
+    results = Folders.of_this_process().results / collection.study.name
+    forced = [f"{results}/cells/{record.cell.id}/metrics.json" for record in collection.not_current]
     if len(forced) > CELLS_SHOWN:
         forced = [TRAINING_RULE]
-    return f"--forcerun {' '.join(forced)}"
+    other_code = [record.cell for record in collection.not_current if OTHER_CODE in record.reason]
+    files = dict.fromkeys(Path(file).name for cell in other_code for file in cell.own_code)
+    return f"--forcerun {shlex.join([*(f'{results}/own_code/{file}' for file in files), *forced])}"
 
 
 def find_statuses(layout: Layout) -> dict[str, CellStatus]:
