@@ -300,6 +300,41 @@ SUMMARY = Table(
     digits=9,
 )
 
+
+def _added(name: str, unit: str, meaning: str, dtype: Dtype = "float") -> Column:
+    """Declare a column that tables of older versions lack, and whose fields may be empty."""
+    return Column(name, dtype, unit, meaning, may_be_empty=True, if_absent=math.nan)
+
+
+def _seeds_needed(name: str, what: str) -> tuple[Column, ...]:
+    return (
+        _added(name, "seeds", f"{what}, if the standard deviation is as observed; from three seeds on"),
+        _added(f"{name}_low", "seeds", "the same for the lower end of the standard deviation's interval"),
+        _added(f"{name}_high", "seeds", "the same for the upper end"),
+    )
+
+
+# What the seeds of a paired difference say of further seeds.
+_EVIDENCE_OF_SEEDS = (
+    _added("ahead", "fraction", "share of the seeds where the method is ahead of the reference, equal ones half"),
+    _added("ahead_low", "fraction", "lower end of its 95 % interval (Wilson 1927), from two seeds on"),
+    _added("ahead_high", "fraction", "upper end of its 95 % interval"),
+    _added(
+        "standard_deviation", "fraction", "standard deviation over seeds of the difference (divisor: seeds minus 1)"
+    ),
+    _added("standard_deviation_low", "fraction", "lower end of its 95 % chi-square interval, from three seeds on"),
+    _added("standard_deviation_high", "fraction", "upper end of its 95 % chi-square interval"),
+    *_seeds_needed("seeds_for_interval", "fewest seeds whose 95 % t interval reaches one point to either side at most"),
+    *_seeds_needed("seeds_for_test", "fewest seeds with which the paired t test at 0.05 finds one point in 80 %"),
+    _added(
+        "best_adds",
+        "fraction",
+        "how much larger the difference is by the best accuracy than by this selection, mean over seeds",
+    ),
+    _added("best_adds_low", "fraction", "lower end of its 95 % t interval"),
+    _added("best_adds_high", "fraction", "upper end of its 95 % t interval"),
+)
+
 COMPARISON = Table(
     "comparison.csv",
     "a pair of methods at a training-set size, by one selection",
@@ -328,6 +363,7 @@ COMPARISON = Table(
             "variance of the difference over the sum of both methods' variances; below 1 pairing helps",
             may_be_empty=True,
         ),
+        *_EVIDENCE_OF_SEEDS,
     ),
     digits=9,
 )
