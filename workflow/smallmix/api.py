@@ -21,6 +21,7 @@ from smallmix.study.study import Study
 from smallmix.tables.columns import (
     CELLS,
     CLAIMS,
+    CLASS_BALANCE,
     CLASS_SUMMARY,
     COMPARISON,
     CONFUSION,
@@ -30,6 +31,7 @@ from smallmix.tables.columns import (
     OWN_METRICS,
     PER_CLASS,
     SUBSET,
+    SUBSET_SCATTER,
     SUBSET_TABLE,
     SUMMARY,
     Table,
@@ -108,6 +110,16 @@ class StudyFrames:
     def class_summary(self) -> pd.DataFrame:
         """Return means over seeds of the accuracy on each class, and differences from the reference method."""
         return self._read(CLASS_SUMMARY)
+
+    @cached_property
+    def class_balance(self) -> pd.DataFrame:
+        """Return how the accuracy on a class goes with its number of training images, by size and method."""
+        return self._read(CLASS_BALANCE)
+
+    @cached_property
+    def subset_scatter(self) -> pd.DataFrame:
+        """Return how much of the scatter over seeds is the subset's, where a study under compare_with tells."""
+        return self._read(SUBSET_SCATTER)
 
     @cached_property
     def confusion(self) -> pd.DataFrame:

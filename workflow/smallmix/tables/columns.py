@@ -467,6 +467,78 @@ OWN_METRIC_SUMMARY = Table(
     digits=9,
 )
 
+SUBSET_SCATTER = Table(
+    "subset_scatter.csv",
+    "a method, or its gain, at a training-set size in two studies that differ in redrawing the subset for each seed "
+    "alone, one of them this study and the other one under compare_with; no rows where there is no such pair",
+    "judge-claims",
+    (
+        _SIZE,
+        _METHOD,
+        Column("reference", "text", "", "empty: the method's accuracy; else its gain over this method"),
+        _SELECTION,
+        Column("redrawn_study", "text", "", "the study that draws a subset for each seed"),
+        Column("redrawn_seeds", "int", "seeds", "its seeds with a number"),
+        Column("redrawn_deviation", "float", "fraction", "its standard deviation over seeds: subset and training"),
+        Column("fixed_study", "text", "", "the study with one subset for all seeds"),
+        Column("fixed_seeds", "int", "seeds", "its seeds with a number"),
+        Column("fixed_deviation", "float", "fraction", "its standard deviation over seeds: training alone"),
+        Column(
+            "variance",
+            "float",
+            "fraction squared",
+            "variance of the redrawn study minus that of the fixed one: the subset's share; may be negative by chance",
+        ),
+        Column(
+            "variance_low",
+            "float",
+            "fraction squared",
+            "lower end of its 95 % modified large-sample interval (Ting et al. 1990)",
+            may_be_empty=True,
+        ),
+        Column("variance_high", "float", "fraction squared", "upper end of it", may_be_empty=True),
+        Column("subset_deviation", "float", "fraction", "root of the variance; 0 where that is negative"),
+        Column("subset_deviation_low", "float", "fraction", "root of variance_low; 0 where that is negative", True),
+        Column("subset_deviation_high", "float", "fraction", "root of variance_high; 0 where that is negative", True),
+        Column("note", "text", "", "what to know when reading the row", may_be_empty=True),
+    ),
+    digits=9,
+)
+
+CLASS_BALANCE = Table(
+    "class_balance.csv",
+    "a method at a training-set size whose classes have unequally many training images",
+    "tabulate-classes",
+    (
+        _SIZE,
+        _METHOD,
+        Column("seeds", "int", "seeds", "seeds with a number; each has one, computed over the classes"),
+        Column("draws", "int", "subsets", "different subsets among these seeds"),
+        Column(
+            "correlation",
+            "float",
+            "",
+            "rank correlation (Spearman 1904) of the accuracy on a class with its number of training images, mean over "
+            "seeds",
+        ),
+        Column("correlation_low", "float", "", "lower end of its 95 % t interval, cut at -1; empty for one seed", True),
+        Column("correlation_high", "float", "", "upper end of its 95 % t interval, cut at 1; empty for one seed", True),
+        Column(
+            "slope",
+            "float",
+            "fraction per image",
+            "least-squares slope of the accuracy on a class over its number of training images, mean over seeds",
+        ),
+        Column(
+            "slope_low", "float", "fraction per image", "lower end of its 95 % t interval; empty for one seed", True
+        ),
+        Column(
+            "slope_high", "float", "fraction per image", "upper end of its 95 % t interval; empty for one seed", True
+        ),
+    ),
+    digits=9,
+)
+
 # Named by whoever asks for it; no step of the workflow writes it.
 STUDY_COMPARISON = Table(
     "of two studies, where you say",
@@ -496,6 +568,7 @@ STUDY_COMPARISON = Table(
 TABLES = (
     *(SUBSET, VALIDATION, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS),
     *(PER_CLASS, CONFUSION, CLASS_SUMMARY, OWN_METRICS, OWN_METRIC_SUMMARY),
+    *(SUBSET_SCATTER, CLASS_BALANCE),
     STUDY_COMPARISON,
 )
 

@@ -24,6 +24,7 @@ from smallmix.tables.columns import (
     ALL_METHODS,
     CELLS,
     CLAIMS,
+    CLASS_BALANCE,
     CLASS_SUMMARY,
     COMPARISON,
     CONFUSION,
@@ -33,6 +34,7 @@ from smallmix.tables.columns import (
     OWN_METRICS,
     PER_CLASS,
     SELECTIONS,
+    SUBSET_SCATTER,
     SUBSET_TABLE,
     SUMMARY,
 )
@@ -52,6 +54,8 @@ TABLES_READ = {
     "per_class": PER_CLASS,
     "confusion": CONFUSION,
     "class_summary": CLASS_SUMMARY,
+    "class_balance": CLASS_BALANCE,
+    "subset_scatter": SUBSET_SCATTER,
     "own_metrics": OWN_METRICS,
     "own_metric_summary": OWN_METRIC_SUMMARY,
 }
@@ -111,6 +115,8 @@ class StudyTables:
     per_class: pd.DataFrame = field(default_factory=partial(empty_table, PER_CLASS))
     confusion: pd.DataFrame = field(default_factory=partial(empty_table, CONFUSION))
     class_summary: pd.DataFrame = field(default_factory=partial(empty_table, CLASS_SUMMARY))
+    class_balance: pd.DataFrame = field(default_factory=partial(empty_table, CLASS_BALANCE))
+    subset_scatter: pd.DataFrame = field(default_factory=partial(empty_table, SUBSET_SCATTER))
     own_metrics: pd.DataFrame = field(default_factory=partial(empty_table, OWN_METRICS))
     own_metric_summary: pd.DataFrame = field(default_factory=partial(empty_table, OWN_METRIC_SUMMARY))
     dataset: DatasetDescription | None = None
