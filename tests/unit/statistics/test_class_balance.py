@@ -44,7 +44,13 @@ def test_a_class_without_test_images_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("accuracies", "images"),
-    [([0.1, 0.2, 0.3], [5, 5, 5]), ([0.2, 0.2, 0.2], [4, 5, 6]), ([0.1, 0.2], [4, 5]), ([0.1, np.nan, 0.3], [4, 5, 6])],
+    [
+        ([0.1, 0.2, 0.3], [5, 5, 5]),
+        ([0.1, 0.2, 0.3], [5, 5, 6]),
+        ([0.2, 0.2, 0.2], [4, 5, 6]),
+        ([0.1, 0.2], [4, 9]),
+        ([0.1, np.nan, 0.3], [4, 5, 6]),
+    ],
 )
 def test_no_correlation_is_made_up(accuracies: list[float], images: list[int]) -> None:
     assert balance_of_run(np.array(accuracies), np.array(images)) is None

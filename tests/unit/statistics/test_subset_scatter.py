@@ -16,7 +16,7 @@ from smallmix.tables.columns import SUBSET_SCATTER
 from tests.synthetic_study import build_synthetic_study
 from tests.unit.statistics.made_up_results import make_study_results
 
-# At 100 images, in percent: non scatters by a point with one subset and by three with redrawn ones, label-mix by 2 and 1.
+# At 100 images: non scatters by a point with one subset and by three with redrawn ones, label-mix by two and one.
 FIXED = {(100, "non"): (0.29, 0.30, 0.31), (100, "label-mix"): (0.30, 0.32, 0.34)}
 REDRAWN = {(100, "non"): (0.27, 0.30, 0.33), (100, "label-mix"): (0.31, 0.32, 0.33)}
 METHODS = {"non": {"mix": "none", "beta": None}, "label-mix": {"mix": "images-and-labels", "beta": [1.0, 1.0]}}
@@ -89,7 +89,7 @@ def test_two_seeds_are_too_few() -> None:
 
 
 def test_no_scatter_at_all_is_noted() -> None:
-    still = {place: (0.3, 0.3, 0.3) for place in FIXED}
+    still = dict.fromkeys(FIXED, (0.3, 0.3, 0.3))
     row = find(separate_scatter(results("redrawn", still, **DRAWN), [results("fixed", still)]), "non")
     assert row.note == "neither study scatters: no interval"
     assert row.fields()[10:13] == [0, None, None]

@@ -155,9 +155,8 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0) -> str:
         "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
         "`comparison.csv`, `claims.csv` and `subset_scatter.csv` the statistics, `per_class.csv`, `class_summary.csv` "
-        "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics "
-        "that the configuration adds, "
-        "`study.json` the configuration, `provenance.json` machines, "
+        "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the "
+        "metrics that the configuration adds, `study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
         f"images of the smaller sizes, which `croissant.json` describes{validation}. "
         f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file.",

@@ -26,6 +26,7 @@ from smallmix.tables.columns import CLASS_BALANCE
 from smallmix.tables.subset_table import count_classes
 from smallmix.tables.table_files import write_table
 
+EVEN = 1  # images by which the classes of a balanced subset may differ
 FEWEST_CLASSES = 3  # two classes have a correlation of 1 or -1, whatever they are
 
 
@@ -58,12 +59,12 @@ class ClassBalance:
 def balance_of_run(accuracies: NDArray[np.float64], images: NDArray[np.int64]) -> BalanceOfRun | None:
     """Relate the accuracies on the classes (float64 [classes], NaN where unknown) to their training images (int64).
 
-    Equal numbers share the mean of their ranks. Return None where fewer than three classes are known, and where all of
-    them have equally many images or equal accuracies: no correlation is defined there.
+    Equal numbers share the mean of their ranks. Return None where fewer than three classes are known, where all of them
+    have equal accuracies, and where they have equally many images, give or take one, as in balanced subsets.
     """
     known = np.isfinite(accuracies)
     values, counts = accuracies[known], images[known].astype(np.float64)
-    if len(values) < FEWEST_CLASSES or not np.ptp(values) or not np.ptp(counts):
+    if len(values) < FEWEST_CLASSES or not np.ptp(values) or np.ptp(counts) <= EVEN:
         return None
     ranks = [stats.rankdata(one) for one in (counts, values)]
     deviations = counts - counts.mean()

@@ -507,7 +507,7 @@ SUBSET_SCATTER = Table(
 
 CLASS_BALANCE = Table(
     "class_balance.csv",
-    "a method at a training-set size whose classes have unequally many training images",
+    "a method at a training-set size whose classes differ by two training images or more",
     "tabulate-classes",
     (
         _SIZE,

@@ -42,6 +42,8 @@ from smallmix.tables.table_files import empty_table, read_table
 
 SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test accuracy, a fraction
 LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
+# Seeds. The t interval of two reaches 12.7 standard errors to either side: it covers what it claims, and shows nothing.
+FEWEST_FOR_AN_INTERVAL = 3
 # The tables that figures and report read, by their names in StudyTables.
 TABLES_READ = {
     "metrics": METRICS,
@@ -61,9 +63,16 @@ TABLES_READ = {
 }
 
 
+def _has_interval(seeds: int, low: float, high: float) -> bool:
+    return seeds >= FEWEST_FOR_AN_INTERVAL and math.isfinite(low) and math.isfinite(high)
+
+
 @dataclass(frozen=True)
 class SeedMean:
-    """The mean of one metric over `seeds` seeds with its 95 % t interval; low and high are NaN where there is none."""
+    """The mean of one metric over `seeds` seeds with its 95 % t interval; low and high are NaN where there is none.
+
+    Tables have the interval from two seeds on. It is shown from three on.
+    """
 
     seeds: int
     mean: float
@@ -72,8 +81,8 @@ class SeedMean:
 
     @property
     def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
+        """Return whether there were seeds enough to show an interval."""
+        return _has_interval(self.seeds, self.low, self.high)
 
 
 NO_MEAN = SeedMean(0, math.nan, math.nan, math.nan)
@@ -91,8 +100,8 @@ class PairedDifference:
 
     @property
     def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
+        """Return whether there were seeds enough to show an interval."""
+        return _has_interval(self.seeds, self.low, self.high)
 
 
 @dataclass(frozen=True)
