@@ -103,9 +103,9 @@ def test_what_the_best_accuracy_adds_is_said_by_pair(tmp_path: Path) -> None:
     said = optimism_of(tables, (0.1, -0.5, 0.7), (-0.4, -0.7, -0.1), (0.0, -0.2, 0.2))
     assert said == (
         "What this adds to a difference between methods, best minus last accuracy: +0.10 points to data-mix - non "
-        "(95 % interval -0.50 to +0.70), -0.40 points to label-mix - non (95 % interval -0.70 to -0.10) and 0.00 points "
-        "to label-mix - data-mix (95 % interval -0.20 to +0.20). So the best accuracy biases label-mix - non: that "
-        "interval excludes zero."
+        "(95 % interval -0.50 to +0.70), -0.40 points to label-mix - non (95 % interval -0.70 to -0.10) and 0.00 "
+        "points to label-mix - data-mix (95 % interval -0.20 to +0.20). So the best accuracy biases label-mix - non: "
+        "that interval excludes zero."
     )
     said = optimism_of(tables, (0.1, -0.5, 0.7), (0.4, -0.7, 1.1), (0.0, -0.2, 0.2))
     assert said.endswith("No interval excludes zero, so that no bias of a comparison is certain.")
