@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smallmix.report.tables_section import Entry, TableView, number_entry
-from smallmix.statistics.seeds_needed import FEWEST_FOR_A_PLAN
+from smallmix.statistics.seeds_needed import FEWEST_FOR_A_PLAN, POINT
 from smallmix.tables.columns import ALL_SIZES
 from smallmix.tables.study_tables import PairedDifference, StudyTables
 from smallmix.wording import MINUS, count_of, joined, percent_number, points, selection_name, spelt_out
@@ -26,7 +26,6 @@ def seeds_view(tables: StudyTables) -> TableView | None:
         (
             Entry("all", math.inf) if row["size"] == ALL_SIZES else Entry(f"{int(row['size']):,}", float(row["size"])),
             Entry(f"{row['method']} {MINUS} {row['reference']}"),
-            Entry(str(int(row["seeds"])), float(row["seeds"])),
             _deviation_entry(row),
             _needed_entry(row, "seeds_for_interval"),
             _needed_entry(row, "seeds_for_test"),
@@ -36,19 +35,12 @@ def seeds_view(tables: StudyTables) -> TableView | None:
     more = f" {MOST_ROWS} of {len(chosen):,} rows; all: comparison.csv." if len(chosen) > MOST_ROWS else ""
     return TableView(
         name="table-seeds",
-        caption="How many seeds resolve one point, if differences scatter as they did here (by the "
-        f"{selection_name(tables.study.selection)}): seeds whose 95 % t interval reaches one point to either side, and "
-        "seeds with which the paired t test at 0.05 finds a true difference of one point in 80 % of studies. Few seeds "
-        "hardly know their own scatter. In brackets stand the 95 % interval of the standard deviation (chi-square), in "
-        f"points, and the seeds for both of its ends.{more}",
-        columns=(
-            "Training images",
-            "Difference",
-            "Seeds",
-            "Standard deviation",
-            "For ± 1 point",
-            "For a test of 1 point",
-        ),
+        caption="How many seeds resolve one point, if differences scatter as they did here: the standard deviation "
+        f"over seeds in points ({selection_name(tables.study.selection)}), the seeds whose 95 % t interval reaches one "
+        "point to either side, and the seeds with which the paired t test at 0.05 finds a true difference of one point "
+        "in 80 % of studies. Few seeds hardly know their own scatter. In brackets stand the deviation's 95 % interval "
+        f"(chi-square), and the seeds for both of its ends.{more}",
+        columns=("Training images", "Difference", "Deviation", "For ± 1 point", "For a test"),
         rows=tuple(rows),
         sortable=True,
     )
@@ -100,9 +92,14 @@ def _interval_text(added: PairedDifference) -> str:
 
 
 def _deviation_entry(row: Mapping[Any, Any]) -> Entry:
-    low, high = (percent_number(float(row[f"standard_deviation_{end}"])) for end in ("low", "high"))
-    deviation = float(row["standard_deviation"])
-    return number_entry(f"{percent_number(deviation)} ({low} to {high})", deviation)
+    names = ("standard_deviation", "standard_deviation_low", "standard_deviation_high")
+    expected, low, high = (_points_of_scatter(float(row[name])) for name in names)
+    return number_entry(f"{expected} ({low} to {high})", float(row["standard_deviation"]))
+
+
+def _points_of_scatter(deviation: float) -> str:
+    """Return a deviation in points: a decimal from one point on, two below."""
+    return percent_number(deviation, 1 if deviation >= POINT else 2)
 
 
 def _needed_entry(row: Mapping[Any, Any], column: str) -> Entry:
