@@ -89,6 +89,21 @@ def test_too_few_seeds_plan_nothing_and_say_so(tmp_path: Path) -> None:
     assert len(texts(seeds_view(tables))) == 2 * 3  # one size and the mean over sizes, three pairs
 
 
+def test_tables_of_older_versions_are_shown_without_what_they_lack(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path, sizes=[100], seeds=[0, 1, 2])
+    path = made.layout.results / "comparison.csv"
+    table = pd.read_csv(path)
+    table.loc[:, :"variance_ratio"].to_csv(path, index=False)
+    for name in ("subset_scatter.csv", "class_balance.csv"):
+        (made.layout.results / name).unlink()
+    page = PageText(render(made, names=()))
+    assert not {"table-seeds", "table-scatter", "table-balance"} & page.tables.keys()
+    assert {row[6] for row in page.tables["table-comparison"][1:]} == {"\N{EN DASH}"}
+    text = " ".join(page.section("differences", "p") + page.section("selection", "p"))
+    assert "cannot be said" not in text
+    assert "What this adds" not in text
+
+
 def optimism_of(tables: StudyTables, *added: tuple[float, float, float]) -> str:
     """The sentence, where picking the best adds so many points with such intervals to the pairs."""
     comparison = tables.comparison.copy()

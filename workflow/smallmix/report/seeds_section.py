@@ -47,8 +47,9 @@ def seeds_view(tables: StudyTables) -> TableView | None:
 
 
 def no_plan_sentence(tables: StudyTables) -> str:
-    """Say why no number of seeds is planned; empty where one is."""
-    if tables.comparison.empty or tables.comparison["seeds_for_interval"].notna().any():
+    """Say why no number of seeds is planned; empty where one is, and for tables of older versions."""
+    table = tables.comparison
+    if table["ahead"].isna().all() or table["seeds_for_interval"].notna().any():
         return ""
     seeds = len(tables.study.seeds)
     if seeds < FEWEST_FOR_A_PLAN:
