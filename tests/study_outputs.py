@@ -50,6 +50,12 @@ def store_reversed(made: SyntheticStudy, method: str, reference: str) -> None:
             low, high = -float(row["low"]), -float(row["high"])
             row |= {"method": reference, "reference": method, "difference": repr(-float(row["difference"]))}
             row |= {"low": repr(high), "high": repr(low)}
+            ahead, least, most = (1 - float(row[name]) for name in ("ahead", "ahead_high", "ahead_low"))
+            row |= {"ahead": repr(ahead), "ahead_low": repr(least), "ahead_high": repr(most)}
+            if row["best_adds"]:
+                least, most = -float(row["best_adds_high"]), -float(row["best_adds_low"])
+                row |= {"best_adds": repr(-float(row["best_adds"]))}
+                row |= {"best_adds_low": repr(least), "best_adds_high": repr(most)}
     with open(path, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

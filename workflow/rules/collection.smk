@@ -93,6 +93,7 @@ rule tabulate_classes:
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
+        subsets=SUBSETS,
         cells=f"{RESULTS}/cells.csv",
         predictions=PREDICTIONS,
     output:
@@ -153,7 +154,8 @@ rule compute_metrics:
         "--own-code {input.own_code:q} > {log} 2>&1"
 
 
-# Other studies' results as they lie there: two of the claims take a second study, which has a run of its own.
+# Other studies' results as they lie there: two of the claims and the scatter of the subset take a second study, which has a
+# run of its own.
 COMPARED_STUDIES = [
     name
     for name in STUDY.compared_studies
@@ -168,7 +170,10 @@ COMPARED_TABLES = [
 
 
 rule judge_claims:
-    """Hold the published numbers and claims against the results, and those of collected studies to compare with."""
+    """Hold the published numbers and claims against the results, and those of collected studies to compare with.
+
+    The latter also tell the scatter of the subset from that of the training.
+    """
     input:
         study=STUDY_FILE,
         dataset=f"{DATASET}/dataset.json",
@@ -182,11 +187,17 @@ rule judge_claims:
         compared=[f"{DECLARED.results}/{name}/study.json" for name in COMPARED_STUDIES],
         compared_tables=COMPARED_TABLES,
     output:
-        report(
+        claims=report(
             f"{RESULTS}/claims.csv",
             category="Tables",
             labels={"table": "published claims"},
             caption="../report/claims.rst",
+        ),
+        scatter=report(
+            f"{RESULTS}/subset_scatter.csv",
+            category="Tables",
+            labels={"table": "scatter of the subset"},
+            caption="../report/subset_scatter.rst",
         ),
     log:
         f"{LOGS}/judge_claims.log",
@@ -195,8 +206,8 @@ rule judge_claims:
         "../../envs/analysis.yaml"
     params:
         smallmix=lambda wildcards, resources: SMALLMIX,
-        code=fingerprint_code("smallmix.statistics.claims"),
+        code=fingerprint_code("smallmix.statistics.claims", "smallmix.statistics.subset_scatter"),
         article=ARTICLE_FINGERPRINT,
     shell:
         "{params.smallmix} judge-claims --study {input.study} --published {input.published} "
-        "--compare-with {input.compared} --output {output} > {log} 2>&1"
+        "--compare-with {input.compared} --output {output.claims} > {log} 2>&1"

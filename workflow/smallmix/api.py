@@ -21,10 +21,12 @@ from smallmix.study.study import Study
 from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLASS, SUBSET, SUBSET_TABLE
 from smallmix.tables.statistics_columns import (
     CLAIMS,
+    CLASS_BALANCE,
     CLASS_SUMMARY,
     COMPARISON,
     OWN_METRIC_SUMMARY,
     OWN_METRICS,
+    SUBSET_SCATTER,
     SUMMARY,
 )
 from smallmix.tables.table_form import Table
@@ -102,6 +104,16 @@ class StudyFrames:
     def class_summary(self) -> pd.DataFrame:
         """Return means over seeds of the accuracy on each class, and differences from the reference method."""
         return self._read(CLASS_SUMMARY)
+
+    @cached_property
+    def class_balance(self) -> pd.DataFrame:
+        """Return how the accuracy on a class goes with its number of training images, by size and method."""
+        return self._read(CLASS_BALANCE)
+
+    @cached_property
+    def subset_scatter(self) -> pd.DataFrame:
+        """Return how much of the scatter over seeds is the subset's, where a study under compare_with tells."""
+        return self._read(SUBSET_SCATTER)
 
     @cached_property
     def confusion(self) -> pd.DataFrame:

@@ -61,6 +61,14 @@ def count_of(amount: int, singular: str, plural: str | None = None) -> str:
     return f"{amount:,} {singular if amount == 1 else plural or singular + 's'}"
 
 
+_SMALL_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def spelt_out(amount: int) -> str:
+    """Return three for 3, up to ten; figures beyond."""
+    return _SMALL_NUMBERS[amount] if amount < len(_SMALL_NUMBERS) else f"{amount:,}"
+
+
 def joined(parts: Sequence[str]) -> str:
     """Return a, b and c."""
     if len(parts) < 2:

@@ -12,6 +12,7 @@ from smallmix.statistics.class_summary import write_all_class_tables
 from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write_metric_tables
 from smallmix.statistics.study_results import load_study_results, read_results
+from smallmix.statistics.subset_scatter import separate_scatter_of, write_subset_scatter
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.published import load_published
 from smallmix.tables.collect import collect
@@ -48,6 +49,7 @@ def write_all_tables(made: SyntheticStudy) -> None:
     write_subset_table(tabulate_subsets(made.layout), folder / "subset_table.csv")
     write_summary(summarize(study, read_results(folder / "metrics.csv")), folder / "summary.csv")
     write_comparison(compare_methods(study, read_results(folder / "metrics.csv")), folder / "comparison.csv")
+    write_subset_scatter(separate_scatter_of(made.layout, folder), folder / "subset_scatter.csv")
     current = [record.cell for record in collection.current]
     write_all_class_tables(made.layout, current, CLASSES, folder)
     write_metric_tables(study, compute_metrics(made.layout, current, find_metrics(study)), folder)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from smallmix.errors import SmallmixError
 from smallmix.figures.accuracy_by_size import describe_accuracy_by_size
 from smallmix.figures.calibration import describe_calibration, draw_calibration
@@ -214,8 +215,31 @@ def test_dots_and_bars_are_explained_by_the_seeds_that_there_are(tmp_path: Path)
     assert seeds_sentence(none, "best_test_accuracy", [50]) == ""
     missing = ["n100/non/seed1", "n100/non/seed2"]
     some = tables_of(build_study_with_tables(tmp_path / "b", sizes=[500, 100], seeds=[0, 1, 2], missing=missing))
-    assert "single seed have no bar" in seeds_sentence(some, "best_test_accuracy", [500, 100])
-    assert "single seed" not in seeds_sentence(some, "best_test_accuracy", [500])
+    assert "fewer than three seeds have no bar" in seeds_sentence(some, "best_test_accuracy", [500, 100])
+    three = seeds_sentence(some, "best_test_accuracy", [500])
+    assert "fewer than three" not in three
+    assert "three seeds is wide: it reaches 4.3 standard errors to either side, that of ten seeds 2.3" in three
+    two = tables_of(build_study_with_tables(tmp_path / "c", sizes=[100], seeds=[0, 1]))
+    said = seeds_sentence(two, "best_test_accuracy", [100])
+    assert "Two seeds have no interval here: it would reach 12.7 standard errors to either side" in said
+    assert "bar" not in said
+
+
+def test_two_seeds_are_dots_without_bars(tmp_path: Path) -> None:
+    """In the figure of accuracies and in that of differences; three seeds have bars in both."""
+    for seeds, bars in (([0, 1], False), ([0, 1, 2], True)):
+        tables = tables_of(build_study_with_tables(tmp_path / str(len(seeds)), sizes=[500, 100], seeds=seeds))
+        accuracies = TABLE_FIGURES["accuracy_by_size_log"].draw(tables).axes[0]
+        drawn = [one for one in accuracies.collections if isinstance(one, LineCollection)]
+        assert bool(drawn) == bars
+        differences = TABLE_FIGURES["paired_differences"]
+        lines = [line for axes in differences.draw(tables).axes for line in axes.lines]
+        assert any(str(line.get_gid()).endswith("-interval") for line in lines) == bars
+        assert any(str(line.get_gid()).endswith("-difference") for line in lines)
+        text = differences.describe(tables)
+        assert ("none" in {row[-1] for row in text.table.rows}) == (not bars)
+        assert ("Two seeds have no interval" in text.caption) == (not bars)
+        assert ("4.3 standard errors" in text.caption) == bars
 
 
 def test_published_values_are_hollow(ordinary: SyntheticStudy) -> None:

@@ -81,7 +81,7 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     configuration.write_text(json.dumps(values), encoding="utf-8")
     chosen = Namespace(studies=[str(configuration)], root=finished.root, output=folder, made_by=None, weights=[])
     assert COMMANDS["keep"].run(chosen) == 0
-    assert "wrote 22 files" in capsys.readouterr().out  # 3 lists of images among them
+    assert "wrote 24 files" in capsys.readouterr().out  # 3 lists of images among them
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert written == {*kept(finished), "whole.yaml"}
     assert "subsets/n100.csv" in written

@@ -62,8 +62,7 @@ def tables_with(
     )
 
 
-# Differences in points. label-mix: 5, 7 with 20 images and 4, 6 with 100. With two seeds the t quantile is 12.706, the
-# error half the distance of the two: mean 6, 6 +- 12.706 * 1.
+# Differences in points. label-mix: 5, 7 with 20 images and 4, 6 with 100.
 TWO_SEEDS = {
     (20, "non"): (0.50, 0.50),
     (20, "data-mix"): (0.49, 0.47),
@@ -77,11 +76,24 @@ TWO_SEEDS = {
 def test_the_answer_speaks_of_every_mixing_method_by_name(tmp_path: Path) -> None:
     sentence = compose_answer(tables_with(tmp_path, TWO_SEEDS)).sentence
     assert sentence == (
-        "label-mix came out ahead of non at both training-set sizes tried (+6.0 points with 20 images, +5.0 with 100; "
-        "no interval over seeds excludes zero). "
+        "label-mix came out ahead of non at both training-set sizes tried (+6.0 points with 20 images, +5.0 with 100). "
         f"data-mix came out ahead of non at 1 of the 2 training-set sizes tried ({MINUS}2.0 points with 20 images, "
-        "+1.5 with 100; no interval over seeds excludes zero)."
+        "+1.5 with 100). With two seeds at most, no difference can be told from luck: an interval takes three."
     )
+
+
+def test_two_seeds_have_no_interval_and_three_have(tmp_path: Path) -> None:
+    """Differences 3, 6, 9: the t quantile is 4.303, the error 3 / sqrt(3), so that the interval is 6 +- 7.45."""
+    answer = compose_answer(tables_with(tmp_path, TWO_SEEDS))
+    assert [gain.text for gain in answer.gains if gain.method == "label-mix"] == [
+        "+6.0 points (two seeds: no interval) with 20 images; +5.0 points (two seeds: no interval) with 100"
+    ]
+    assert any(one.startswith("Two seeds have no interval here: it would reach 12.7 ") for one in answer.warnings)
+    three = {(20, "non"): (0.5,) * 3, (20, "data-mix"): (0.5,) * 3, (20, "label-mix"): (0.53, 0.56, 0.59)}
+    answer = compose_answer(tables_with(tmp_path, three))
+    assert answer.gains[-1].text == f"+6.0 points (95 % interval {MINUS}1.5 to +13.5, 3 seeds) with 20 images"
+    assert "no interval over seeds excludes zero" in answer.sentence
+    assert not any("Two seeds" in one for one in answer.warnings)
 
 
 def test_the_answer_says_on_which_side_of_zero_intervals_lie(tmp_path: Path) -> None:
@@ -116,7 +128,7 @@ def test_many_methods_are_sorted_by_where_they_came_out_ahead(tmp_path: Path) ->
     methods = {"plain": PLAIN, **{f"mix-{n}": mixing("images", 1 + n / 10, n / 10) for n in range(1, 6)}}
     gains = {"plain": (0, 0), "mix-1": (1, 1), "mix-2": (1, -1), "mix-3": (-1, -1), "mix-4": (2, 1), "mix-5": (-1, 1)}
     accuracies = {
-        (size, name): ((50 + gain[place]) / 100,) * 2
+        (size, name): ((50 + gain[place]) / 100,) * 3
         for name, gain in gains.items()
         for place, size in enumerate((20, 100))
     }
@@ -126,16 +138,16 @@ def test_many_methods_are_sorted_by_where_they_came_out_ahead(tmp_path: Path) ->
 
 
 def test_a_bound_just_below_zero_is_not_shown_as_zero(tmp_path: Path) -> None:
-    """Differences 1 and 1.1715728 points: mean 1.0858, reach 12.706 * 0.0858 = 1.0900, so the bound is -0.004."""
+    """Differences 1 and 1 +- 0.40416 points: reach 4.30265 * 0.40416 / sqrt(3) = 1.0040, so the bound is -0.004."""
     near = {
-        (20, "non"): (0.5, 0.5),
-        (20, "label-mix"): (0.51, 0.511715728),
-        (20, "data-mix"): (0.5, 0.5),
+        (20, "non"): (0.5, 0.5, 0.5),
+        (20, "label-mix"): (0.51, 0.5140416, 0.5059584),
+        (20, "data-mix"): (0.5, 0.5, 0.5),
     }
     tables = tables_with(tmp_path, near)
     gain = next(one for one in compose_answer(tables).gains if one.method == "label-mix")
-    assert tables.differences("label-mix", "non")[0].low == pytest.approx(-0.000042, abs=2e-6)
-    assert gain.text == f"+1.1 points (95 % interval {MINUS}0.004 to +2.2, 2 seeds) with 20 images"
+    assert tables.differences("label-mix", "non")[0].low == pytest.approx(-0.00004, abs=2e-6)
+    assert gain.text == f"+1.0 points (95 % interval {MINUS}0.004 to +2.0, 3 seeds) with 20 images"
 
 
 def six_seeds(*points: float) -> dict[tuple[int, str], tuple[float, ...]]:
@@ -183,9 +195,10 @@ def test_all_p_values_that_were_computed_are_shown(tmp_path: Path) -> None:
     rows = [[entry.text for entry in row] for row in view.rows]
     best = next(row for row in rows if row[:3] == ["20", f"label-mix {MINUS} non", "best of the run"])
     # Three comparisons at the one size: Holm multiplies the smallest p-value by 3. non does not vary: ratio 1.
-    assert best[3:] == ["6", "+3.5", "+1.5 to +5.5", "0.0312", "0.0312", "0.0938 of 3", "0.00593", "1.00"]
-    declared = [row for row in rows if "(declared)" in row[6]]
-    assert [(row[0], row[1], row[8]) for row in declared] == [("all", f"label-mix {MINUS} non", "\N{EN DASH}")]
+    ahead = "6 of 6 (61 to 100\N{NO-BREAK SPACE}%)"
+    assert best[3:] == ["6", "+3.5", "+1.5 to +5.5", ahead, "0.0312", "0.0312", "0.0938 of 3", "0.00593", "1.00"]
+    declared = [row for row in rows if "(declared)" in row[7]]
+    assert [(row[0], row[1], row[9]) for row in declared] == [("all", f"label-mix {MINUS} non", "\N{EN DASH}")]
     assert len(rows) == 3 * len(selections_of(0)) * 2
 
 

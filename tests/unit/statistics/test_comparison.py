@@ -247,3 +247,80 @@ def test_results_come_back_from_the_file_that_collection_wrote(tmp_path: Path) -
     stored = made.metrics("n100/label-mix/seed1")
     assert results[-1].numbers["best_test_accuracy"] == stored["best_test_accuracy"]
     assert {row.interval.count for row in compare_methods(made.study, results) if row.interval} == {2}
+
+
+def test_each_row_says_what_its_seeds_say_of_further_ones(rows: list[Comparison]) -> None:
+    """Differences at 500 images are 10, 11, 9, 12, 8, 10 points: squares 0, 1, 1, 4, 4, 0 about 10, their sum 10.
+
+    The deviation is sqrt(10 / 5) = 1.414 points. t(9) x 1.414 / sqrt(10) = 2.262 x 0.447 = 1.01 points is too wide,
+    t(10) x 1.414 / sqrt(11) = 2.228 x 0.426 = 0.95 is not.
+    """
+    row = find(rows, 500)
+    assert row.standard_deviation == pytest.approx(0.01 * 2**0.5)
+    assert row.plan is not None
+    assert row.plan.deviation == row.standard_deviation
+    assert row.plan.interval.expected == 11
+    assert row.plan.test.expected == 18  # a standardised difference of 0.707 (Cohen 1988)
+    # The quantiles of chi-square with 5 degrees of freedom are 0.8312 and 12.8325.
+    assert (row.plan.low, row.plan.high) == pytest.approx(
+        (0.01 * (10 / 12.8325) ** 0.5, 0.01 * (10 / 0.8312) ** 0.5), rel=1e-4
+    )
+    assert row.ahead is not None
+    # z² = 3.8415: six of six have the lower end 1 / (1 + 3.8415 / 6) = 0.6097.
+    assert (row.ahead.share, row.ahead.low, row.ahead.high) == pytest.approx((1.0, 0.6097, 1.0), abs=1e-4)
+
+
+def test_what_the_best_accuracy_adds_is_paired_by_seed() -> None:
+    """By best label-mix is ahead by 4, 5, 6 points, by last by 3, 3, 3: that adds 1, 2, 3 points."""
+    study = make_study(sizes=(500, 100), seeds=range(3), methods=METHODS)
+    best = {"non": (0.40, 0.41, 0.42), "label-mix": (0.44, 0.46, 0.48)}
+    last = {"non": (0.38, 0.40, 0.39), "label-mix": (0.41, 0.43, 0.42)}
+    results = tuple(
+        Result(
+            size,
+            method,
+            seed,
+            {
+                "best_test_accuracy": best[method][seed] + (0.01 if (size, method) == (100, "non") else 0.0),
+                "final_test_accuracy": last[method][seed],
+                "last_tenth_test_accuracy": last[method][seed],
+            },
+        )
+        for size in (500, 100)
+        for method in METHODS
+        for seed in range(3)
+    )
+    rows = compare_methods(study, results)
+    row = find(rows, 500, "last")
+    assert row.best_adds is not None
+    assert row.best_adds.mean == pytest.approx(0.02)
+    assert row.best_adds.count == 3
+    assert row.best_adds.low == pytest.approx(0.02 - 4.3027 * 0.01 / 3**0.5, abs=1e-6)
+    # At 100 images it adds a point less: 0, 1, 2. Over both sizes 0.5, 1.5, 2.5.
+    over_all = find(rows, None, "last").best_adds
+    assert over_all is not None
+    assert over_all.mean == pytest.approx(0.015)
+    assert find(rows, 500, "best").best_adds is None
+
+
+def test_the_new_columns_are_written_where_they_are_declared(rows: list[Comparison], tmp_path: Path) -> None:
+    write_comparison(rows, tmp_path / "comparison.csv")
+    table = list(csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines()))
+    row = next(one for one in table if (one["size"], one["selection"]) == ("500", "last"))
+    assert (row["ahead"], row["ahead_high"], row["seeds_for_interval"], row["seeds_for_test"]) == ("1", "1", "11", "18")
+    assert float(row["ahead_low"]) == pytest.approx(0.6097, abs=1e-4)
+    assert float(row["standard_deviation"]) == pytest.approx(0.0141421, abs=1e-7)
+    low, high = float(row["standard_deviation_low"]), float(row["standard_deviation_high"])
+    assert low < float(row["standard_deviation"]) < high
+    assert int(row["seeds_for_interval_low"]) < 11 < int(row["seeds_for_interval_high"])
+    assert int(row["seeds_for_test_low"]) < 18 < int(row["seeds_for_test_high"])
+    assert float(row["best_adds"]) == float(row["best_adds_low"]) == float(row["best_adds_high"]) == 0
+    assert [one["best_adds"] for one in table if one["selection"] == "best"] == [""] * 3
+
+
+def test_one_seed_plans_nothing_and_has_no_interval_of_its_chance(tmp_path: Path) -> None:
+    study = make_study(sizes=(500,), seeds=(0,), methods=METHODS)
+    row = find(compare_methods(study, make_results({(500, "non"): (0.4,), (500, "label-mix"): (0.5,)})), 500)
+    assert (row.standard_deviation, row.plan) == (None, None)
+    assert row.ahead is not None
+    assert (row.ahead.share, row.ahead.low) == (1, None)

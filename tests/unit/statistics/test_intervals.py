@@ -69,6 +69,18 @@ def test_intervals_of_few_seeds_cover_what_they_claim(count: int) -> None:
     assert abs(covered - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 1500)
 
 
+@pytest.mark.parametrize(("count", "covers"), [(3, 0.81), (5, 0.88), (10, 0.92)])
+def test_the_normal_interval_would_not_cover_what_it_claims(count: int, covers: float) -> None:
+    """The test above can tell: 1.96 standard errors cover far less, by Student's distribution and in the samples."""
+    samples = np.random.default_rng(count).normal(0.03, 0.01, (1500, count))
+    intervals = [mean_interval(sample.tolist()) for sample in samples]
+    covered = np.mean([abs(one.mean - 0.03) <= 1.96 * (one.standard_error or 0.0) for one in intervals])
+    tolerance = 4 * math.sqrt(0.95 * 0.05 / 1500)
+    assert covered < 0.95 - tolerance
+    assert abs(covered - covers) < 0.03
+    assert 2 * stats.t.cdf(1.96, count - 1) - 1 == pytest.approx(covers, abs=0.006)
+
+
 @pytest.mark.parametrize("count", [3, 5])
 def test_one_more_run_falls_within_the_prediction_interval(count: int) -> None:
     samples = np.random.default_rng(count).normal(0.5, 0.02, (1500, count + 1))

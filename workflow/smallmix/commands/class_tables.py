@@ -51,7 +51,7 @@ def _compute(arguments: argparse.Namespace) -> int:
 
 COMMANDS = {
     "tabulate-classes": Command(
-        "write per_class.csv, class_summary.csv and confusion.csv: how well each class is recognised",
+        "write per_class.csv, class_summary.csv, class_balance.csv and confusion.csv: how each class is recognised",
         _add_cells,
         _tabulate,
     ),

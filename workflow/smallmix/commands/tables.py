@@ -13,7 +13,7 @@ from smallmix.commands.options import Command, add_published, add_study, load_la
 if TYPE_CHECKING:
     from smallmix.study.study import Study
 
-SUMMARY, COMPARISON = "summary.csv", "comparison.csv"
+SUMMARY, COMPARISON, SUBSET_SCATTER = "summary.csv", "comparison.csv", "subset_scatter.csv"
 
 
 def _declare_collect(parser: argparse.ArgumentParser) -> None:
@@ -83,21 +83,29 @@ def _declare_judge(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         metavar="STUDY",
-        help="study.json of collected studies that differ in budgets or subsets, which two of the claims need "
+        help="study.json of collected studies that differ in budgets or subsets, which two of the claims and the "
+        "scatter of the subset need "
         "(default: those under compare_with that have been collected)",
     )
-    parser.add_argument("--output", type=Path, help="the CSV to write (default: claims.csv beside the tables)")
+    parser.add_argument("--output", type=Path, help="the CSV of the claims (default: claims.csv beside the tables)")
 
 
 def _judge(arguments: argparse.Namespace) -> int:
-    """Judge and write; see `smallmix.statistics.claims`. A study that names nothing published gets an empty table."""
+    """Judge, separate the scatter and write; see `smallmix.statistics.claims` and `.subset_scatter`.
+
+    A study that names nothing published gets an empty table of claims.
+    """
     from smallmix.statistics.claims import judge_study, write_claims
+    from smallmix.statistics.subset_scatter import separate_scatter_of, write_subset_scatter
 
     layout = load_layout(arguments)
     tables = arguments.tables or layout.results
     path = arguments.output or tables / "claims.csv"
     rows = judge_study(layout, tables, arguments.published, arguments.compare_with)
     write_claims(rows or [], path)
+    scatter = separate_scatter_of(layout, tables, arguments.compare_with)
+    write_subset_scatter(scatter, path.parent / SUBSET_SCATTER)
+    print(f"scatter of the subset written to {path.parent / SUBSET_SCATTER}: {len(scatter)} rows")
     if rows is None:
         print(f"the study names no published numbers: {path} has no rows")
         return 0
@@ -125,7 +133,8 @@ COMMANDS = {
         _compare,
     ),
     "judge-claims": Command(
-        "write claims.csv: each published number and claim, what was found, and the verdict",
+        "write claims.csv: each published number and claim, what was found, and the verdict; beside it "
+        "subset_scatter.csv: how much of the scatter over seeds is the subset's",
         _declare_judge,
         _judge,
     ),

@@ -22,12 +22,11 @@ from smallmix.figures.style import (
 )
 from smallmix.study.study import asked_method, reference_method
 from smallmix.tables.class_means import EACH_WAY, ClassMeans
-from smallmix.tables.study_tables import StudyTables
-from smallmix.wording import count_of, percent, points, visible_text
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
+from smallmix.wording import count_of, percent, points, spelt_out, visible_text
 
 MOST_PANELS, PANELS_A_ROW = 6, 3
 MOST_METHODS = 3  # in one row of a class
-FEWEST_FOR_A_BAR = 3  # seeds; the t interval of two is wider than any difference
 LONGEST_NAME = 16  # letters beside a row
 
 
@@ -83,7 +82,7 @@ def _draw_panel(
         shift = 0.26 * (position - (len(methods) - 1) / 2)
         found = [(row + shift, means.find(size, method, label).mean) for row, label in enumerate(labels)]
         for height, mean in found:
-            if mean.has_interval and mean.seeds >= FEWEST_FOR_A_BAR:
+            if mean.has_interval:
                 ends = [min(max(100 * end, 0.0), 100.0) for end in (mean.low, mean.high)]
                 axes.plot(ends, [height, height], color=look.color, linewidth=1.1, gid=look.tag("interval"), zorder=2)
         known = [(100 * mean.mean, height) for height, mean in found if mean.seeds]
@@ -118,8 +117,8 @@ def describe_accuracy_by_class(tables: StudyTables) -> FigureText:
         caption="Accuracy on each class of the test images, by the network at the end of the budget. "
         + _order_sentence(asked, reference, means)
         + _left_out_sentence(tables, means, methods)
-        + f"Bars are 95 % t intervals of the mean over seeds, where there are {FEWEST_FOR_A_BAR} seeds or more, cut at "
-        "0 and 100 %.",
+        + f"Bars are 95 % t intervals of the mean over seeds, where there are {spelt_out(FEWEST_FOR_AN_INTERVAL)} "
+        "seeds or more, cut at 0 and 100 %.",
         table=FigureTable(("Training images", "Class", *methods, *gained), tuple(rows)),
     )
 

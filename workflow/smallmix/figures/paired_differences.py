@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,7 +21,8 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
-from smallmix.tables.study_tables import StudyTables
+from smallmix.statistics.few_seeds import interval_width, two_seeds_sentence
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
 from smallmix.wording import MINUS, count_of, points, selection_name, visible_text
 
 PANELS_A_ROW = 3
@@ -94,7 +96,7 @@ def _draw_panel(
         for row in chosen[chosen["selection"] == selection].to_dict("records"):
             height = sizes.index(int(row["size"])) + shift
             low, high = 100 * float(row["low"]), 100 * float(row["high"])
-            if math.isfinite(low) and math.isfinite(high):
+            if _has_bar(row):
                 axes.plot([low, high], [height, height], color=look.color, linewidth=1.3, gid=look.tag("interval"))
             axes.plot(
                 [100 * float(row['difference'])], [height], marker=look.marker, color=look.color, linestyle="none",
@@ -114,31 +116,44 @@ def describe_paired_differences(tables: StudyTables) -> FigureText:
     rows, sentences = [], []
     for row in table.to_dict("records"):
         low, high, seeds = float(row["low"]), float(row["high"]), int(row["seeds"])
-        interval = f"{points(low)} to {points(high)}" if math.isfinite(low) else "none"
+        interval = f"{points(low)} to {points(high)}" if _has_bar(row) else "none"
         difference = points(float(row["difference"]))
         name = f"{row['method']} {MINUS} {row['reference']}"
         rows.append((f"{row['size']:,}", name, selection_name(str(row["selection"])), str(seeds), difference, interval))
         if selections and row["selection"] == selections[0]:
             sentences.append(
                 f"{name} with {row['size']:,} images: {difference} points"
-                + (f" (interval {interval})." if math.isfinite(low) else f" ({count_of(seeds, 'seed')}).")
+                + (f" (interval {interval})." if _has_bar(row) else f" ({count_of(seeds, 'seed')}).")
             )
-    most = int(table["seeds"].max()) if len(table) else 0
-    meaning = (
-        "The bar is the 95 % t interval of the mean difference over seeds; where it crosses zero the sign is open."
-        if most > 1
-        else "One seed each: no interval, and a difference of a point or two may be luck."
-    )
     return FigureText(
         title="Paired differences between methods",
         description="Differences in test accuracy in percentage points, by number of training images. "
         + (" ".join(sentences) or "No pair of finished runs yet."),
         caption="Difference in test accuracy seed by seed; methods of one seed share subset, initial weights and order "
-        f"of batches. {meaning} Hollow marks use the accuracy {_hollow(selections)} of the run.",
+        f"of batches. {_meaning_of_bars(table)} Hollow marks use the accuracy {_hollow(selections)} of the run.",
         table=FigureTable(
             ("Training images", "Difference", "Accuracy", "Seeds", "Mean (points)", "95 % interval"), tuple(rows)
         ),
     )
+
+
+def _has_bar(row: Mapping[Any, Any]) -> bool:
+    return int(row["seeds"]) >= FEWEST_FOR_AN_INTERVAL and math.isfinite(row["low"]) and math.isfinite(row["high"])
+
+
+def _meaning_of_bars(table: pd.DataFrame) -> str:
+    """Say what a bar is, how wide that of few seeds is, and where there is none."""
+    seeds = [int(count) for count in table["seeds"]]
+    if max(seeds, default=0) < 2:
+        return "One seed each: no interval, and a difference of a point or two may be luck."
+    if max(seeds) < FEWEST_FOR_AN_INTERVAL:
+        return two_seeds_sentence()
+    sentences = (
+        "The bar is the 95 % t interval of the mean difference over seeds; where it crosses zero the sign is open.",
+        "Differences of fewer than three seeds have no bar." if min(seeds) < FEWEST_FOR_AN_INTERVAL else "",
+        interval_width(seeds),
+    )
+    return " ".join(filter(None, sentences))
 
 
 def _hollow(selections: Sequence[str]) -> str:

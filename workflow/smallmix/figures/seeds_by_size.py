@@ -15,8 +15,9 @@ from matplotlib.transforms import ScaledTranslation
 
 from smallmix.figures.figure_files import FigureTable
 from smallmix.figures.style import PAPER, SeriesLook, series_look
-from smallmix.tables.study_tables import SeedMean, StudyTables
-from smallmix.wording import NO_NUMBER, percent, points
+from smallmix.statistics.few_seeds import interval_width, two_seeds_sentence
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, SeedMean, StudyTables
+from smallmix.wording import NO_NUMBER, count_of, percent, points
 
 MANY_METHODS = 5  # so many intervals at one place cover each other
 SEEDS_BESIDE = 4.5  # typographic points to the right of the mean, whose bar would hide them
@@ -160,25 +161,30 @@ def seeds_sentence(tables: StudyTables, metric: str, sizes: Sequence[int]) -> st
         return ""
     if max(seeds) < 2:
         return "One seed each: there is no interval, and a difference of a point or two may be luck."
-    mixed = " Points with a single seed have no bar." if min(seeds) < 2 else ""
-    return (
+    if max(seeds) < FEWEST_FOR_AN_INTERVAL:
+        return f"Each small dot is one seed, the line goes through the means. {two_seeds_sentence()}"
+    mixed = " Points with fewer than three seeds have no bar." if min(seeds) < FEWEST_FOR_AN_INTERVAL else ""
+    sentences = (
         "Each small dot is one seed, the line goes through the means, the bar is the 95 % t interval of the mean over "
-        f"seeds.{mixed} It covers the seeds, not the choice of the test images."
+        f"seeds.{mixed}",
+        interval_width(seeds),
+        "It covers the seeds, not the choice of the test images.",
     )
+    return " ".join(filter(None, sentences))
 
 
 def accuracy_text(mean: SeedMean) -> str:
     """Return a mean and its interval, such as 57.8 % (3 seeds, 56.9 % to 58.7 %)."""
     if not mean.seeds:
         return "no result yet"
-    if mean.seeds < 2:
-        return f"{percent(mean.mean)} (1 seed)"
+    if not mean.has_interval:
+        return f"{percent(mean.mean)} ({count_of(mean.seeds, 'seed')})"
     return f"{percent(mean.mean)} ({mean.seeds} seeds, {percent(mean.low)} to {percent(mean.high)})"
 
 
 def points_text(mean: SeedMean) -> str:
     """Return a mean in points and its interval, such as +1.2 (+0.4 to +2.0); an en dash where there is no mean."""
-    if mean.seeds > 1:
+    if mean.has_interval:
         return f"{points(mean.mean)} ({points(mean.low)} to {points(mean.high)})"
     return points(mean.mean) if mean.seeds else NO_NUMBER
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from smallmix.own_code import names_own_code, own_name, without_folder
 from smallmix.report.tables_section import Entry, TableView, mean_text, number_entry
@@ -46,6 +47,66 @@ def class_view(tables: StudyTables) -> TableView | None:
         rows=tuple(rows),
         sortable=True,
     )
+
+
+def balance_view(tables: StudyTables) -> TableView | None:
+    """Return how the accuracy on a class goes with its training images, by size and method; None where all are even."""
+    table = tables.class_balance
+    if table.empty:
+        return None
+    rows = []
+    for row in table.to_dict("records"):
+        seeds = int(row["seeds"])
+        correlation, slope = (
+            SeedMean(seeds, float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
+            for name in ("correlation", "slope")
+        )
+        rows.append(
+            (
+                Entry(f"{int(row['size']):,}", float(row["size"])),
+                Entry(str(row["method"])),
+                Entry(str(seeds), float(seeds)),
+                Entry(str(int(row["draws"])), float(row["draws"])),
+                number_entry(_with_interval(correlation, _signed), correlation.mean),
+                number_entry(_with_interval(slope, _points), slope.mean),
+            )
+        )
+    return TableView(
+        name="table-balance",
+        caption="Do classes with more training images come out better? Rank correlation (Spearman) of the accuracy on "
+        "a class with its number of training images, and the slope in points for each further image. Both are "
+        "computed over the classes of each seed; here is the mean over seeds with its 95 % t interval. "
+        f"{_what_draws_cover(tables)}",
+        columns=("Training images", "Method", "Seeds", "Subsets", "Rank correlation", "Points an image"),
+        rows=tuple(rows),
+        sortable=True,
+    )
+
+
+def _what_draws_cover(tables: StudyTables) -> str:
+    """Say whether the interval covers which classes happen to have many images."""
+    if tables.study.redraws_subsets:
+        return (
+            "Each seed has a subset of its own, so that the interval covers which classes happen to have many images."
+        )
+    return (
+        "One subset serves all seeds. A class may be easy and have many images by chance, which no interval here "
+        "covers. Only subsets that are redrawn for each seed tell that apart."
+    )
+
+
+def _with_interval(mean: SeedMean, text: Callable[[float], str]) -> str:
+    return f"{text(mean.mean)} ({text(mean.low)} to {text(mean.high)})" if mean.has_interval else text(mean.mean)
+
+
+def _signed(value: float) -> str:
+    """Return a correlation with its sign and two decimals."""
+    return f"{value:+.2f}".replace("-", MINUS)
+
+
+def _points(value: float) -> str:
+    """Return a fraction in points, with two decimals."""
+    return points(value, 2)
 
 
 def metrics_view(tables: StudyTables) -> TableView | None:

@@ -16,8 +16,9 @@ from smallmix.statistics.sign_flip import smallest_p_value
 from smallmix.study.study import first_method
 from smallmix.tables.statistics_columns import ALL_SIZES
 from smallmix.tables.study_tables import PairedDifference, StudyTables
-from smallmix.wording import MINUS, NO_NUMBER, count_of, points, selection_name
+from smallmix.wording import MINUS, NO_NUMBER, count_of, percent, points, selection_name
 
+NO_INTERVAL = number_entry(NO_NUMBER, math.nan)
 MOST_ROWS = 500  # on the page; comparison.csv has them all
 LITTLE_SHARED = 0.8  # a ratio of variances between this and its inverse is next to none
 
@@ -79,7 +80,8 @@ def comparison_view(tables: StudyTables) -> TableView:
                 Entry(selection_name(str(row["selection"]))),
                 Entry(str(_count(row["seeds"])), float(row["seeds"])),
                 number_entry(points(float(row["difference"])), float(row["difference"])),
-                number_entry(f"{points(low)} to {points(high)}" if math.isfinite(low) else NO_NUMBER, low),
+                number_entry(f"{points(low)} to {points(high)}", low) if _has_interval(row) else NO_INTERVAL,
+                _ahead_entry(row),
                 _p_entry(row["p_value"], " (declared)" if row["role"] == "declared" else ""),
                 _p_entry(row["smallest_p_value"]),
                 _p_entry(row["holm_p_value"], f" of {holm_rows}" if holm_rows else ""),
@@ -93,7 +95,9 @@ def comparison_view(tables: StudyTables) -> TableView:
         "stands the smallest that this number of seeds can give. Holm's correction counts the comparisons of the same "
         "selection, single sizes and the mean over sizes apart; “of” says how many. The smallest possible corrected p "
         "is that number times the smallest possible p. Variance ratio: the variance over seeds of the difference, "
-        "divided by the sum of the two methods' variances; pairing helps where it is below 1.",
+        "divided by the sum of the two methods' variances; pairing helps where it is below 1. Ahead in: the seeds "
+        "where the first method came out ahead, equal ones half. In brackets stands Wilson's 95 % interval of how "
+        "probably it does in a further seed.",
         columns=(
             "Training images",
             "Difference",
@@ -101,6 +105,7 @@ def comparison_view(tables: StudyTables) -> TableView:
             "Seeds",
             "Mean",
             "95 % interval",
+            "Ahead in",
             "p, sign flip",
             "least possible",
             "p, Holm",
@@ -110,6 +115,20 @@ def comparison_view(tables: StudyTables) -> TableView:
         rows=tuple(rows),
         sortable=True,
     )
+
+
+def _has_interval(row: Mapping[Any, Any]) -> bool:
+    return PairedDifference(0, _count(row["seeds"]), row["difference"], row["low"], row["high"]).has_interval
+
+
+def _ahead_entry(row: Mapping[Any, Any]) -> Entry:
+    """Return the seeds where the method is ahead, and how probable that is for a further one."""
+    share, low, high = (float(row[name]) for name in ("ahead", "ahead_low", "ahead_high"))
+    if not math.isfinite(share):
+        return NO_INTERVAL  # a table of an older version
+    seeds = _count(row["seeds"])
+    text = f"{share * seeds:g} of {seeds}"
+    return number_entry(f"{text} ({100 * low:.0f} to {percent(high, 0)})" if math.isfinite(low) else text, share)
 
 
 def pairing_sentence(tables: StudyTables) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from smallmix.errors import SmallmixError
 from smallmix.report.citation import read_citation
-from smallmix.report.classes_section import class_view, metrics_view
+from smallmix.report.classes_section import balance_view, class_view, metrics_view
 from smallmix.report.data_package import ExportedTable, describe_package
 from smallmix.report.differences_section import comparison_view
+from smallmix.report.scatter_section import scatter_view
+from smallmix.report.seeds_section import seeds_view
 from smallmix.report.table_formats import as_csv, as_latex, as_markdown
 from smallmix.report.tables_section import TableView, accuracy_view, sensitivity_view, subset_view
 from smallmix.study.layout import Layout
@@ -48,7 +50,8 @@ def exported_files(tables: StudyTables, layout: Layout, *, predictions: bool) ->
 def _views(tables: StudyTables) -> list[TableView]:
     found = (
         *(accuracy_view(tables), sensitivity_view(tables), comparison_view(tables), subset_view(tables)),
-        *(class_view(tables), metrics_view(tables)),
+        *(class_view(tables), balance_view(tables), metrics_view(tables)),
+        *(seeds_view(tables), scatter_view(tables)),
     )
     return [view for view in found if view is not None]
 

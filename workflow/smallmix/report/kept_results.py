@@ -39,7 +39,10 @@ COPIED = (
     "provenance.json",
 )
 # What was kept before there were these lacks them. confusion.csv is not kept: of a hundred classes it takes megabytes.
-ALSO_COPIED = ("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv")
+ALSO_COPIED = (
+    *("per_class.csv", "class_summary.csv", "class_balance.csv", "subset_scatter.csv"),
+    *("own_metrics.csv", "own_metric_summary.csv"),
+)
 SHOWS_IMAGES = "methods_preview"
 # What the table of accuracies calls a selection, and what it is.
 RULES = {
@@ -157,9 +160,9 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0, own_code
         "",
         "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
-        "`comparison.csv` and `claims.csv` the statistics, `per_class.csv` and `class_summary.csv` the accuracy on "
-        "each class, `own_metrics.csv` and `own_metric_summary.csv` the metrics that the configuration adds, "
-        "`study.json` the configuration, `provenance.json` machines, "
+        "`comparison.csv`, `claims.csv` and `subset_scatter.csv` the statistics, `per_class.csv`, `class_summary.csv` "
+        "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the "
+        "metrics that the configuration adds, `study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
         f"images of the smaller sizes, which `croissant.json` describes{validation}. "
         f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file."

@@ -10,13 +10,14 @@ from smallmix.datasets.description import DatasetDescription
 from smallmix.own_code import names_own_code, own_file, own_name
 from smallmix.report.own_parameters import own_parameters
 from smallmix.science.early_loss import alarming_loss
+from smallmix.statistics.few_seeds import interval_width, two_seeds_sentence
 from smallmix.statistics.protocol import differences_of_cell, differences_of_study
 from smallmix.statistics.study_results import label_checksums
 from smallmix.study.cell import WEIGHTS_SHA256, Cell, ModelValue, RecipeValue
 from smallmix.study.network_forms import NETWORKS, is_of_torchvision
 from smallmix.study.published import SELECTION_OF, article_protocol
 from smallmix.study.study import Study
-from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
 from smallmix.wording import count_of, joined, selection_name, visible_text
 
 # Where no data set is at hand to count them.
@@ -67,9 +68,21 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         *_early_losses(tables),
         ("Budget", _budgets(tables)),
         ("Evaluation", _evaluations(tables)),
-        ("Intervals", "Student's t, 95 %, over seeds. They do not cover the choice of the test images. Differences are "
-         "paired by seed: methods share subset, initial weights, batch order, crops, flips and partners."),
+        ("Intervals", _intervals(tables)),
     ]  # fmt: skip
+
+
+def _intervals(tables: StudyTables) -> str:
+    """Say what the intervals are, what they cover, and how wide those of few seeds are."""
+    seeds = len(tables.study.seeds)
+    sentences = (
+        "Student's t, 95 %, over seeds.",
+        two_seeds_sentence() if 1 < seeds < FEWEST_FOR_AN_INTERVAL else interval_width([seeds]),
+        "They do not cover the choice of the test images.",
+        "Differences are paired by seed: methods share subset, initial weights, batch order, crops, flips and "
+        "partners.",
+    )
+    return " ".join(filter(None, sentences))
 
 
 def compose_deviations(tables: StudyTables) -> list[tuple[str, bool]]:

@@ -13,7 +13,7 @@ from smallmix.report.method_section import compose_protocol
 from smallmix.report.runs_section import hardware_sentences
 from smallmix.report.summary_section import missing_class_notes
 from smallmix.report.table_formats import escape_markdown
-from smallmix.tables.study_tables import SeedMean, StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, SeedMean, StudyTables
 from smallmix.training.network_costs import network_cost
 from smallmix.wording import NO_NUMBER, count_of, joined, number, percent_number
 
@@ -103,7 +103,7 @@ def _warnings(tables: StudyTables) -> list[str]:
 
 def _metrics(tables: StudyTables) -> str:
     seeds = len(tables.study.seeds)
-    intervals = "with its 95 % interval (Student's t)" if seeds > 1 else "without an interval"
+    intervals = "with its 95 % interval (Student's t)" if seeds >= FEWEST_FOR_AN_INTERVAL else "without an interval"
     lines = [
         f"{_test_images(tables)}mean over {count_of(seeds, 'seed')} {intervals}.",
         "",

@@ -10,10 +10,12 @@ from types import MappingProxyType
 from smallmix.figures.inline import InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
-from smallmix.report.classes_section import class_view, metric_meanings, metrics_view
+from smallmix.report.classes_section import balance_view, class_view, metric_meanings, metrics_view
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection
 from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
+from smallmix.report.scatter_section import scatter_sentence, scatter_view
+from smallmix.report.seeds_section import no_plan_sentence, optimism_sentence, seeds_view
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
 from smallmix.report.templates import TEMPLATE_FOLDER, render_template
@@ -72,12 +74,18 @@ def render_page(
         declared=declared_sentences(tables),
         pairing=pairing_sentence(tables),
         comparisons=comparison_view(tables),
+        seeds=seeds_view(tables),
+        no_plan=no_plan_sentence(tables),
+        scatter=scatter_view(tables),
+        scatter_sentence=scatter_sentence(tables),
+        optimism=optimism_sentence(tables),
         figures=views,
         accuracy=accuracy_view(tables),
         sensitivity=sensitivity_view(tables),
         declared_selection=declared_selection(tables),
         subsets=subset_view(tables),
         by_class=class_view(tables),
+        balance=balance_view(tables),
         metrics=metrics_view(tables),
         metric_meanings=metric_meanings(tables),
         claims=compose_claims(tables),

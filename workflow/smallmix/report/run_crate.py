@@ -32,7 +32,8 @@ CONFIGURATION = "study.json"
 PAGE = "report.html"
 RESULTS = (
     *("metrics.csv", "history.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv"),
-    *("per_class.csv", "class_summary.csv", "own_metrics.csv", "own_metric_summary.csv"),
+    *("subset_scatter.csv", "per_class.csv", "class_summary.csv", "class_balance.csv"),
+    *("own_metrics.csv", "own_metric_summary.csv"),
     *(PAGE, "provenance.json"),
 )
 DESCRIPTIONS = {
@@ -45,6 +46,8 @@ DESCRIPTIONS = {
     "claims.csv": "Published claims and numbers, what was found, and the verdict.",
     "per_class.csv": "The accuracy of every training on each class.",
     "class_summary.csv": "Means over seeds of the accuracy on each class, and differences from the reference method.",
+    "class_balance.csv": "How the accuracy on a class goes with its number of training images.",
+    "subset_scatter.csv": "How much of the scatter over seeds is the subset's, where a second study tells.",
     "own_metrics.csv": "Further metrics of every training.",
     "own_metric_summary.csv": "Means over seeds of these metrics, and differences from the reference method.",
     "subset_table.csv": "The smallest and the largest class of every subset.",

@@ -19,6 +19,7 @@ from smallmix.statistics.class_summary import write_all_class_tables
 from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write_metric_tables
 from smallmix.statistics.study_results import read_results
+from smallmix.statistics.subset_scatter import separate_scatter_of, write_subset_scatter
 from smallmix.statistics.summary import summarize, write_summary
 from smallmix.study.layout import Layout
 from smallmix.tables.cell_status import Collection
@@ -53,6 +54,9 @@ def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path
             compare_methods(study, read_results(tables / "metrics.csv")), tables / "comparison.csv"
         ),
         "the claims": lambda: write_claims(judge_study(layout, tables) or [], tables / "claims.csv"),
+        "the scatter of the subset": lambda: write_subset_scatter(
+            separate_scatter_of(layout, tables), tables / "subset_scatter.csv"
+        ),
         "the classes": lambda: write_all_class_tables(
             layout, finished, load_description(layout.dataset).classes, tables
         ),

@@ -59,7 +59,7 @@ def differences_view(comparison: StudyComparison, selection: str, *, gains: bool
     return TableView(
         name=f"table-{'gains' if gains else 'accuracies'}-{selection.replace('_', '-')}",
         caption=f"{what} ({selection_name(selection)}); the difference is {second.name} minus {first.name}, in points, "
-        "with its 95 % t interval.",
+        "with its 95 % t interval where there are three seeds or more.",
         columns=("Images", "Method", first.name, second.name, "Difference", "95 % interval", "Seeds", "Note"),
         rows=tuple(_fields(row, gains=gains) for row in chosen),
     )
@@ -140,7 +140,7 @@ def _fields(row: StudyDifference, *, gains: bool) -> tuple[Entry, ...]:
     size = Entry("all", 1e300) if row.size is None else Entry(f"{row.size:,}", float(row.size))
     method = f"{row.method} {MINUS} {row.reference}" if row.reference is not None else row.method
     show = points if gains else percent_number
-    low, high = row.difference.low, row.difference.high
+    low, high = (row.difference.low, row.difference.high) if row.has_interval else (None, None)
     interval = NO_NUMBER if low is None or high is None else f"{points(low, 2)} to {points(high, 2)}"
     seeds = f"{row.pairs} paired" if row.pairs is not None else f"{row.first_seeds} and {row.second_seeds}, unpaired"
     return (

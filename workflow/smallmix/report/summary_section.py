@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from smallmix.report.method_section import early_loss_warning
 from smallmix.statistics.answer import Gain, answer_gains, answer_sentence
+from smallmix.statistics.few_seeds import two_seeds_sentence
 from smallmix.study.study import first_method
-from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
 from smallmix.wording import joined
 
 
@@ -38,6 +39,8 @@ def _warnings(tables: StudyTables) -> list[str]:
         warnings.append(f"{finished:,} of {wanted:,} runs are finished; what follows uses those.")
     if len(tables.study.seeds) < 2:
         warnings.append("One seed: there are no intervals, and differences of a point or two may be luck.")
+    elif len(tables.study.seeds) < FEWEST_FOR_AN_INTERVAL:
+        warnings.append(f"{two_seeds_sentence()} Differences of a point or two may be luck.")
     warnings += [warning] if (warning := early_loss_warning(tables)) else []
     warnings += [str(note) for note in tables.provenance.get("notes", [])]
     warnings += missing_class_notes(tables)

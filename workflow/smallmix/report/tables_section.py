@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from smallmix.tables.columns import selections_of
-from smallmix.tables.study_tables import SELECTION_GAP, SeedMean, StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, SELECTION_GAP, SeedMean, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, percent, percent_number, points
 
 # How the declared accuracy of a run is called, by its selection; "of the run" follows.
@@ -92,11 +92,12 @@ def accuracy_view(tables: StudyTables) -> TableView:
         rows.append(tuple(row))
     if not compared:
         columns, groups = ["Training images", *tables.study.methods], []
-    several = len(tables.study.seeds) > 1
+    seeds = len(tables.study.seeds)
+    means = "mean over seeds ± half the 95 % t interval" if seeds >= FEWEST_FOR_AN_INTERVAL else "mean over two seeds"
     return TableView(
         name="table-accuracy",
         caption=f"{ACCURACY_NAMES[tables.study.selection]} of the run, percent"
-        + (": mean over seeds ± half the 95 % t interval" if several else ", one seed")
+        + (f": {means}" if seeds > 1 else ", one seed")
         + (f"; difference is ours {MINUS} published, in points." if compared else "."),
         columns=tuple(columns),
         rows=tuple(rows),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from smallmix.statistics.cells_alike import cells_by_method, find_alike
 from smallmix.statistics.comparison import paired_differences
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.study_results import SMALL_DATA_LIMIT, StudyResults
 from smallmix.statistics.verdicts import Judgement, Measure, all_above, both_signs, not_tested
-from smallmix.study.cell import Cell
-from smallmix.study.study import StudyCell
 from smallmix.tables.columns import SELECTIONS
 
 
@@ -122,8 +119,6 @@ def _list(sizes: list[int]) -> str:
 DIP_SIZE = 1000
 SMALLEST_SIZE = 100
 HALF = 0.5
-# Two cells that one rule compares may differ in this, beside what the rule is about.
-_HOW_IT_RUNS = ("executor", "cpu_threads", "precision")
 
 
 @dataclass(frozen=True)
@@ -292,8 +287,8 @@ def _gains(
 ) -> list[_Gain]:
     """Return other minus base in best accuracy, for methods whose cells differ only in the `varying` keys."""
     gains: list[_Gain] = []
-    for ours in _cells(base, size):
-        counterpart = next((one for one in _cells(other, size) if _same(base, ours, other, one, varying)), None)
+    for ours in cells_by_method(base, size):
+        counterpart = find_alike(base, ours, other, varying)
         if counterpart is None or (longer and counterpart.value.iterations <= ours.value.iterations):
             continue
         before = base.accuracies(size, ours.method)
@@ -302,28 +297,6 @@ def _gains(
         if by_seed:
             gains.append(_Gain(size, ours.method, by_seed))
     return gains
-
-
-def _cells(results: StudyResults, size: int) -> list[StudyCell]:
-    """Return the first cell of every method at a size."""
-    found: dict[str, StudyCell] = {}
-    for cell in results.study.cells:
-        if cell.size == size:
-            found.setdefault(cell.method, cell)
-    return list(found.values())
-
-
-def _same(one: StudyResults, a: StudyCell, other: StudyResults, b: StudyCell, varying: tuple[str, ...]) -> bool:
-    return one.study.dataset == other.study.dataset and _essence(a.value, varying) == _essence(b.value, varying)
-
-
-@functools.lru_cache(maxsize=1024)
-def _essence(cell: Cell, varying: tuple[str, ...]) -> dict[str, Any]:
-    value = {key: part for key, part in cell.to_dict().items() if key not in (*varying, "seed")}
-    value["recipe"] = {key: part for key, part in value["recipe"].items() if key not in _HOW_IT_RUNS}
-    if "subset" in value:
-        value["subset"] = {key: part for key, part in value["subset"].items() if key != "seed"}
-    return value
 
 
 def _mean(by_seed: dict[int, float]) -> float:

@@ -19,7 +19,7 @@ from smallmix.tables.columns import CELL_NUMBERS, VALIDATION_NUMBERS, selections
 from smallmix.tables.statistics_columns import COMPARISON, SUMMARY
 from smallmix.tables.study_tables import TABLES_READ, PairedDifference, StudyTables
 from smallmix.tables.table_files import empty_table, table_of
-from smallmix.wording import count_of, joined, percent, points
+from smallmix.wording import count_of, joined, percent, points, spelt_out
 
 MOST_SPELT_OUT = 4  # mixing methods with a sentence each; more are sorted into groups
 
@@ -82,7 +82,7 @@ def difference_text(difference: PairedDifference) -> str:
     """Return the difference with its interval, or with the reason why there is none."""
     mean = points(difference.mean)
     if not difference.has_interval:
-        return f"{mean} points (one seed: no interval)"
+        return f"{mean} points ({spelt_out(difference.seeds)} seed{'s' if difference.seeds > 1 else ''}: no interval)"
     interval = f"{points(difference.low)} to {points(difference.high)}"
     return f"{mean} points (95 % interval {interval}, {count_of(difference.seeds, 'seed')})"
 
@@ -130,6 +130,8 @@ def answer_sentence(tables: StudyTables) -> str:
         sentences.append(f"Of {joined(waiting)} no size has finished runs to compare yet.")
     if all(one.seeds < 2 for differences in finished.values() for one in differences):
         sentences.append("With one seed each, no difference can be told from luck.")
+    elif not any(one.has_interval for differences in finished.values() for one in differences):
+        sentences.append("With two seeds at most, no difference can be told from luck: an interval takes three.")
     return " ".join(sentences)
 
 

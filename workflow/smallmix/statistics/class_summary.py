@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from smallmix.statistics.against_reference import MeanAgainstReference, means_against_reference
+from smallmix.statistics.class_balance import relate_classes, write_class_balance
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.class_tables import CellCounts, count_cells, table_names, write_class_tables
-from smallmix.tables.statistics_columns import CLASS_SUMMARY
+from smallmix.tables.statistics_columns import CLASS_BALANCE, CLASS_SUMMARY
 from smallmix.tables.table_files import write_table
 
 
@@ -40,10 +41,11 @@ def write_class_summary(rows: Sequence[tuple[int, MeanAgainstReference]], classe
 
 
 def write_all_class_tables(layout: Layout, cells: Iterable[StudyCell], classes: Sequence[str], folder: Path) -> None:
-    """Count the predictions of trained cells, and write per_class.csv, confusion.csv and class_summary.csv.
+    """Count the predictions of trained cells; write per_class.csv, confusion.csv, class_summary.csv, class_balance.csv.
 
-    Raises SmallmixError where predictions are missing, damaged, or of another number of classes.
+    Raises SmallmixError where predictions are missing, damaged, or of another number of classes, and where subsets are.
     """
     counted = count_cells(layout, cells, classes)
     write_class_tables(counted, classes, folder)
     write_class_summary(summarize_classes(layout.study, counted, classes), classes, folder / CLASS_SUMMARY.file)
+    write_class_balance(relate_classes(layout, counted), folder / CLASS_BALANCE.file)

@@ -13,18 +13,21 @@ sizes are one family for each selection, those over all sizes another: they sum 
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from smallmix.statistics.chance_ahead import ChanceAhead, chance_ahead
 from smallmix.statistics.intervals import MeanInterval, mean_interval, t_test
+from smallmix.statistics.seeds_needed import SeedPlan, SeedsNeeded, plan_seeds
 from smallmix.statistics.sign_flip import LARGEST_COUNT, holm, sign_flip_test, smallest_p_value
 from smallmix.statistics.study_results import Result, by_seed
 from smallmix.study.cell import Mix
 from smallmix.study.published import article_protocol
 from smallmix.study.study import Study, beta_of, first_method, methods_with, reference_method
-from smallmix.tables.columns import selections_of
+from smallmix.tables.columns import SELECTIONS, selections_of
 from smallmix.tables.statistics_columns import ALL_SIZES, COMPARISON
 from smallmix.tables.table_files import write_table
 
@@ -40,7 +43,10 @@ class Comparison:
     p_value is that of the exact sign-flip test, smallest_p_value the smallest that it can give with this number of
     seeds. role is `declared` for the one hypothesis stated in advance, else `secondary`; holm_rows is how many rows
     holm_p_value is corrected for. variance_ratio is the variance over seeds of the difference, divided by the sum of
-    the two methods' variances: below 1 pairing helps, above 1 it does not. Unknown fields are None.
+    the two methods' variances: below 1 pairing helps, above 1 it does not. `plan` has the standard deviation over
+    seeds, and how many seeds resolve one point. `best_adds` is by how much the best accuracy, which is chosen on the
+    test images, makes the difference larger than this selection does (a fraction, seed by seed). Unknown fields are
+    None.
     """
 
     size: int | None
@@ -56,21 +62,36 @@ class Comparison:
     variance_ratio: float | None = None
     holm_p_value: float | None = None
     holm_rows: int | None = None
+    ahead: ChanceAhead | None = None
+    plan: SeedPlan | None = None
+    best_adds: MeanInterval | None = None
+
+    @property
+    def standard_deviation(self) -> float | None:
+        """Return the standard deviation over seeds of the difference, a fraction; None below two seeds."""
+        if self.interval is None or self.interval.standard_error is None:
+            return None
+        return self.interval.standard_error * math.sqrt(self.interval.count)
 
 
 def compare_methods(study: Study, results: Sequence[Result]) -> list[Comparison]:
     """Compare the pairs of methods by every selection, at every size and over all sizes together."""
+    results = tuple(results)
     rows: list[Comparison] = []
     for selection, column in selections_of(study.validation_images).items():
         rows_of_selection: list[Comparison] = []
         for method, reference in asked_pairs(study):
             values = {size: paired_values(results, size, method, reference, column) for size in study.sizes}
+            adds = _what_best_adds(results, method, reference, values) if selection != "best" else {}
             for size in study.sizes:
                 pairs = list(values[size].values())
-                rows_of_selection.append(_compare(size, method, reference, selection, pairs, "secondary", ""))
+                row = _compare(size, method, reference, selection, pairs, "secondary", "")
+                rows_of_selection.append(replace(row, best_adds=_mean_of(adds.get(size, {}).values())))
             averages, note = _average_pairs(values)
             role = "declared" if _is_declared(study, method, reference, selection) else "secondary"
-            rows_of_selection.append(_compare(None, method, reference, selection, averages, role, note))
+            row = _compare(None, method, reference, selection, averages, role, note)
+            added = average_over_sizes(adds)[0] if adds else []
+            rows_of_selection.append(replace(row, best_adds=_mean_of(added)))
         rows += _correct(rows_of_selection)
     return rows
 
@@ -122,6 +143,22 @@ def average_over_sizes(differences: dict[int, dict[int, float]]) -> tuple[list[f
     return averages, note
 
 
+def _what_best_adds(
+    results: Sequence[Result], method: str, reference: str, values: dict[int, dict[int, tuple[float, float]]]
+) -> dict[int, dict[int, float]]:
+    """Return by size and seed how much larger the difference is by the best accuracy than by `values`."""
+    found: dict[int, dict[int, float]] = {}
+    for size, of_size in values.items():
+        best = paired_differences(results, size, method, reference, SELECTIONS["best"])
+        found[size] = {seed: best[seed] - (of_size[seed][0] - of_size[seed][1]) for seed in of_size if seed in best}
+    return found
+
+
+def _mean_of(values: Iterable[float]) -> MeanInterval | None:
+    known = list(values)
+    return mean_interval(known) if known else None
+
+
 def write_comparison(rows: Iterable[Comparison], path: Path) -> None:
     """Write comparison.csv, atomically; differences are fractions, unknown fields empty."""
     write_table(path, COMPARISON, map(comparison_fields, rows))
@@ -169,7 +206,7 @@ def _compare(
     interval = mean_interval(differences) if differences else None
     if interval is not None and interval.standard_error == 0:
         notes.append("all seeds have the same difference: the interval has no width, and there is no t test")
-    return Comparison(
+    row = Comparison(
         size=size,
         method=method,
         reference=reference,
@@ -181,7 +218,9 @@ def _compare(
         note="; ".join(part for part in notes if part),
         smallest_p_value=smallest_p_value(count) if 2 <= count <= LARGEST_COUNT else None,
         variance_ratio=variance_ratio(pairs),
+        ahead=chance_ahead(differences) if differences else None,
     )
+    return replace(row, plan=plan_seeds(row.standard_deviation or 0.0, count))
 
 
 def _correct(rows: list[Comparison]) -> list[Comparison]:
@@ -218,7 +257,17 @@ def comparison_fields(row: Comparison) -> list[int | float | str | None]:
         row.smallest_p_value,
         row.holm_rows,
         row.variance_ratio,
+        *((row.ahead.share, row.ahead.low, row.ahead.high) if row.ahead else (None,) * 3),
+        row.standard_deviation,
+        *((row.plan.low, row.plan.high) if row.plan else (None,) * 2),
+        *_seeds_fields(row.plan.interval if row.plan else None),
+        *_seeds_fields(row.plan.test if row.plan else None),
+        *((row.best_adds.mean, row.best_adds.low, row.best_adds.high) if row.best_adds else (None,) * 3),
     ]
+
+
+def _seeds_fields(needed: SeedsNeeded | None) -> tuple[int | None, ...]:
+    return (needed.expected, needed.low, needed.high) if needed else (None,) * 3
 
 
 def asked_pairs(study: Study) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ from smallmix.tables.cell_status import Collection
 from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.origin_differences import images_by_place
 from smallmix.tables.statistics_columns import ALL_SIZES
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL
 from smallmix.wording import count_of, joined
 
 FEWEST_PAIRS = 2  # a paired interval needs two differences
@@ -78,6 +79,12 @@ class StudyDifference:
     def pairing(self) -> Literal["paired", "unpaired"]:
         """Return how the two sides were compared."""
         return "unpaired" if self.pairs is None else "paired"
+
+    @property
+    def has_interval(self) -> bool:
+        """Return whether there were seeds enough to show an interval: three pairs, or three seeds of each study."""
+        seeds = min(self.first_seeds, self.second_seeds) if self.pairs is None else self.pairs
+        return self.difference.low is not None and seeds >= FEWEST_FOR_AN_INTERVAL
 
 
 def compare_studies(first: StudySide, second: StudySide, selections: Sequence[str]) -> list[StudyDifference]:

@@ -111,8 +111,9 @@ class Configuration(Section):
     compare_with: Annotated[list[Name], *UNIQUE] = Field(
         [],
         max_length=100,
-        description="Other studies by name, whose collected results two of the claims use (longer training, balanced "
-        "subsets). Those that have no results yet are left out; the study itself, too.",
+        description="Other studies by name. Their collected results serve two of the claims (longer training, balanced "
+        "subsets), and tell the scatter of the subset from that of the training (subsets that are redrawn for each "
+        "seed, and one that is not). Those that have no results yet are left out; the study itself, too.",
     )
 
     @field_validator("study")

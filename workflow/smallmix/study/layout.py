@@ -22,11 +22,11 @@ DATASET_FILES = (
     "dataset.json",
 )
 COLLECTED_TABLES = ("metrics.csv", "history.csv")
-CLASS_TABLES = ("per_class.csv", "confusion.csv", "class_summary.csv")
+CLASS_TABLES = ("per_class.csv", "confusion.csv", "class_summary.csv", "class_balance.csv")
 METRIC_TABLES = ("own_metrics.csv", "own_metric_summary.csv")
 STUDY_TABLES = (
     *COLLECTED_TABLES,
-    *("cells.csv", "provenance.json", "summary.csv", "comparison.csv", "claims.csv"),
+    *("cells.csv", "provenance.json", "summary.csv", "comparison.csv", "claims.csv", "subset_scatter.csv"),
     *CLASS_TABLES,
     *METRIC_TABLES,
 )

@@ -162,9 +162,8 @@ class Study:
 
     @property
     def compared_studies(self) -> tuple[str, ...]:
-        """Return other studies whose results the claims may use; none where nothing published is judged."""
-        names = self.configuration["compare_with"] if self.configuration["published"] else ()
-        return tuple(name for name in names if name != self.name)
+        """Return other studies whose results the claims and the scatter of the subset may use."""
+        return tuple(name for name in self.configuration["compare_with"] if name != self.name)
 
     def with_files(self, files: Iterable[str]) -> Study:
         """Return the same study whose cells look for the user's files here, by their names without folders."""

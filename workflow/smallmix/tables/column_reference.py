@@ -15,11 +15,13 @@ from smallmix.tables.columns import (
 )
 from smallmix.tables.statistics_columns import (
     CLAIMS,
+    CLASS_BALANCE,
     CLASS_SUMMARY,
     COMPARISON,
     OWN_METRIC_SUMMARY,
     OWN_METRICS,
     STUDY_COMPARISON,
+    SUBSET_SCATTER,
     SUMMARY,
 )
 from smallmix.tables.table_form import Column
@@ -27,6 +29,7 @@ from smallmix.tables.table_form import Column
 TABLES = (
     *(SUBSET, VALIDATION, SUBSET_TABLE, CELL_HISTORY, METRICS, HISTORY, CELLS, SUMMARY, COMPARISON, CLAIMS),
     *(PER_CLASS, CONFUSION, CLASS_SUMMARY, OWN_METRICS, OWN_METRIC_SUMMARY),
+    *(SUBSET_SCATTER, CLASS_BALANCE),
     STUDY_COMPARISON,
 )
 

@@ -5,8 +5,10 @@ Accuracies and their differences are fractions, losses are in nats. This module 
 
 from __future__ import annotations
 
+import math
+
 from smallmix.tables.columns import CLASS, LABEL, METHOD, SEED, SIZE
-from smallmix.tables.table_form import Column, Table
+from smallmix.tables.table_form import Column, Dtype, Table
 
 # In place of a size and of a method. No method can have this name.
 ALL_SIZES = "all"
@@ -49,6 +51,41 @@ SUMMARY = Table(
     digits=9,
 )
 
+
+def _added(name: str, unit: str, meaning: str, dtype: Dtype = "float") -> Column:
+    """Declare a column that tables of older versions lack, and whose fields may be empty."""
+    return Column(name, dtype, unit, meaning, may_be_empty=True, if_absent=math.nan)
+
+
+def _seeds_needed(name: str, what: str) -> tuple[Column, ...]:
+    return (
+        _added(name, "seeds", f"{what}, if the standard deviation is as observed; from three seeds on"),
+        _added(f"{name}_low", "seeds", "the same for the lower end of the standard deviation's interval"),
+        _added(f"{name}_high", "seeds", "the same for the upper end"),
+    )
+
+
+# What the seeds of a paired difference say of further seeds.
+_EVIDENCE_OF_SEEDS = (
+    _added("ahead", "fraction", "share of the seeds where the method is ahead of the reference, equal ones half"),
+    _added("ahead_low", "fraction", "lower end of its 95 % interval (Wilson 1927), from two seeds on"),
+    _added("ahead_high", "fraction", "upper end of its 95 % interval"),
+    _added(
+        "standard_deviation", "fraction", "standard deviation over seeds of the difference (divisor: seeds minus 1)"
+    ),
+    _added("standard_deviation_low", "fraction", "lower end of its 95 % chi-square interval, from three seeds on"),
+    _added("standard_deviation_high", "fraction", "upper end of its 95 % chi-square interval"),
+    *_seeds_needed("seeds_for_interval", "fewest seeds whose 95 % t interval reaches one point to either side at most"),
+    *_seeds_needed("seeds_for_test", "fewest seeds with which the paired t test at 0.05 finds one point in 80 %"),
+    _added(
+        "best_adds",
+        "fraction",
+        "how much larger the difference is by the best accuracy than by this selection, mean over seeds",
+    ),
+    _added("best_adds_low", "fraction", "lower end of its 95 % t interval"),
+    _added("best_adds_high", "fraction", "upper end of its 95 % t interval"),
+)
+
 COMPARISON = Table(
     "comparison.csv",
     "a pair of methods at a training-set size, by one selection",
@@ -77,6 +114,7 @@ COMPARISON = Table(
             "variance of the difference over the sum of both methods' variances; below 1 pairing helps",
             may_be_empty=True,
         ),
+        *_EVIDENCE_OF_SEEDS,
     ),
     digits=9,
 )
@@ -143,6 +181,78 @@ OWN_METRIC_SUMMARY = Table(
     "a metric of the configuration at a training-set size by a method",
     "compute-metrics",
     (SIZE_OR_ALL, METHOD, _METRIC, *_AGAINST_REFERENCE),
+    digits=9,
+)
+
+SUBSET_SCATTER = Table(
+    "subset_scatter.csv",
+    "a method, or its gain, at a training-set size in two studies that differ in redrawing the subset for each seed "
+    "alone, one of them this study and the other one under compare_with; no rows where there is no such pair",
+    "judge-claims",
+    (
+        SIZE,
+        METHOD,
+        Column("reference", "text", "", "empty: the method's accuracy; else its gain over this method"),
+        SELECTION,
+        Column("redrawn_study", "text", "", "the study that draws a subset for each seed"),
+        Column("redrawn_seeds", "int", "seeds", "its seeds with a number"),
+        Column("redrawn_deviation", "float", "fraction", "its standard deviation over seeds: subset and training"),
+        Column("fixed_study", "text", "", "the study with one subset for all seeds"),
+        Column("fixed_seeds", "int", "seeds", "its seeds with a number"),
+        Column("fixed_deviation", "float", "fraction", "its standard deviation over seeds: training alone"),
+        Column(
+            "variance",
+            "float",
+            "fraction squared",
+            "variance of the redrawn study minus that of the fixed one: the subset's share; may be negative by chance",
+        ),
+        Column(
+            "variance_low",
+            "float",
+            "fraction squared",
+            "lower end of its 95 % modified large-sample interval (Ting et al. 1990)",
+            may_be_empty=True,
+        ),
+        Column("variance_high", "float", "fraction squared", "upper end of it", may_be_empty=True),
+        Column("subset_deviation", "float", "fraction", "root of the variance; 0 where that is negative"),
+        Column("subset_deviation_low", "float", "fraction", "root of variance_low; 0 where that is negative", True),
+        Column("subset_deviation_high", "float", "fraction", "root of variance_high; 0 where that is negative", True),
+        Column("note", "text", "", "what to know when reading the row", may_be_empty=True),
+    ),
+    digits=9,
+)
+
+CLASS_BALANCE = Table(
+    "class_balance.csv",
+    "a method at a training-set size whose classes differ by two training images or more",
+    "tabulate-classes",
+    (
+        SIZE,
+        METHOD,
+        Column("seeds", "int", "seeds", "seeds with a number; each has one, computed over the classes"),
+        Column("draws", "int", "subsets", "different subsets among these seeds"),
+        Column(
+            "correlation",
+            "float",
+            "",
+            "rank correlation (Spearman 1904) of the accuracy on a class with its number of training images, mean over "
+            "seeds",
+        ),
+        Column("correlation_low", "float", "", "lower end of its 95 % t interval, cut at -1; empty for one seed", True),
+        Column("correlation_high", "float", "", "upper end of its 95 % t interval, cut at 1; empty for one seed", True),
+        Column(
+            "slope",
+            "float",
+            "fraction per image",
+            "least-squares slope of the accuracy on a class over its number of training images, mean over seeds",
+        ),
+        Column(
+            "slope_low", "float", "fraction per image", "lower end of its 95 % t interval; empty for one seed", True
+        ),
+        Column(
+            "slope_high", "float", "fraction per image", "upper end of its 95 % t interval; empty for one seed", True
+        ),
+    ),
     digits=9,
 )
 

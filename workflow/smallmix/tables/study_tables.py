@@ -24,16 +24,20 @@ from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLAS
 from smallmix.tables.statistics_columns import (
     ALL_METHODS,
     CLAIMS,
+    CLASS_BALANCE,
     CLASS_SUMMARY,
     COMPARISON,
     OWN_METRIC_SUMMARY,
     OWN_METRICS,
+    SUBSET_SCATTER,
     SUMMARY,
 )
 from smallmix.tables.table_files import empty_table, read_table
 
 SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test accuracy, a fraction
 LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
+# Seeds. The t interval of two reaches 12.7 standard errors to either side: it covers what it claims, and shows nothing.
+FEWEST_FOR_AN_INTERVAL = 3
 # The tables that figures and report read, by their names in StudyTables.
 TABLES_READ = {
     "metrics": METRICS,
@@ -46,21 +50,27 @@ TABLES_READ = {
     "per_class": PER_CLASS,
     "confusion": CONFUSION,
     "class_summary": CLASS_SUMMARY,
+    "class_balance": CLASS_BALANCE,
+    "subset_scatter": SUBSET_SCATTER,
     "own_metrics": OWN_METRICS,
     "own_metric_summary": OWN_METRIC_SUMMARY,
 }
 
 
 class _WithInterval:
-    """A mean with the ends of its 95 % t interval; both are NaN where there is none."""
+    """A mean over seeds with the ends of its 95 % t interval; both are NaN where there is none.
 
+    Tables have the interval from two seeds on. It is shown from three on.
+    """
+
+    seeds: int
     low: float
     high: float
 
     @property
     def has_interval(self) -> bool:
-        """Return whether there were seeds enough for an interval."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
+        """Return whether there were seeds enough to show an interval."""
+        return self.seeds >= FEWEST_FOR_AN_INTERVAL and math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,8 @@ class StudyTables:
     per_class: pd.DataFrame = field(default_factory=partial(empty_table, PER_CLASS))
     confusion: pd.DataFrame = field(default_factory=partial(empty_table, CONFUSION))
     class_summary: pd.DataFrame = field(default_factory=partial(empty_table, CLASS_SUMMARY))
+    class_balance: pd.DataFrame = field(default_factory=partial(empty_table, CLASS_BALANCE))
+    subset_scatter: pd.DataFrame = field(default_factory=partial(empty_table, SUBSET_SCATTER))
     own_metrics: pd.DataFrame = field(default_factory=partial(empty_table, OWN_METRICS))
     own_metric_summary: pd.DataFrame = field(default_factory=partial(empty_table, OWN_METRIC_SUMMARY))
     dataset: DatasetDescription | None = None
