@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import smallmix
 from smallmix import api
 from smallmix.errors import SmallmixError
 
@@ -67,11 +69,18 @@ def test_names_and_files_lead_to_the_same_study(tmp_path: Path) -> None:
     assert api.load("config.yaml", PROJECT).name == "article"
 
 
-def test_importing_it_loads_no_large_library() -> None:
-    code = (
-        "import sys; import smallmix.api; print([name for name in ('pandas', 'numpy', 'torch') if name in sys.modules])"
-    )
+@pytest.mark.parametrize(("imported", "loaded"), [("smallmix", {"smallmix", "__future__"}), ("smallmix.api", None)])
+def test_importing_it_loads_no_large_library(imported: str, loaded: set[str] | None) -> None:
+    """Importing the package loads nothing but itself; importing the frames loads none of the libraries behind them."""
+    code = f"import sys; before = set(sys.modules); import {imported}; print(sorted(set(sys.modules) - before))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT / "workflow", capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "[]"
+    modules = set(ast.literal_eval(found.stdout))
+    assert not {"pandas", "numpy", "torch", "matplotlib", "pydantic"} & modules
+    if loaded is not None:
+        assert modules == loaded
+
+
+def test_the_package_hands_it_on(made: SyntheticStudy) -> None:
+    assert smallmix.load("synthetic", made.root).metrics.equals(api.load("synthetic", made.root).metrics)
