@@ -20,13 +20,11 @@ from smallmix.statistics.comparison import compare_methods, write_comparison
 from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write_metric_tables
 from smallmix.statistics.study_results import read_results
 from smallmix.statistics.summary import summarize, write_summary
-from smallmix.study.layout import Layout
+from smallmix.study.layout import SO_FAR, Layout
 from smallmix.tables.cell_status import Collection
 from smallmix.tables.collect import collect_into
 from smallmix.tables.study_tables import load_tables
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
-
-FOLDER = "so-far"
 
 
 def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path, list[str]]:
@@ -35,7 +33,7 @@ def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path
     `made_by` is the call that runs the study. Return the status of every cell, the page, and the parts left out.
     """
     study, root = layout.study, layout.root
-    tables, pages = layout.results / FOLDER, layout.report / FOLDER
+    tables, pages = layout.results / SO_FAR, layout.report / SO_FAR
     write_text(tables / "study.json", study.to_json() + "\n")
     collection = collect_into(layout, tables)
     finished = [record.cell for record in collection.current]
