@@ -252,7 +252,7 @@ def test_a_study_against_the_published_numbers(
     assert main(["compare", "synthetic", "published", *root]) == 0
     text = capsys.readouterr().out
     assert text.startswith("synthetic against published\n")
-    assert text.index("What differs from the published protocol.") < text.index("Test accuracy in percent")
+    assert text.index("What differs from the published protocol") < text.index("Test accuracy in percent")
     assert "Without results here: 50,000, 20,000, 10,000, 5,000, 1,000 and 250 images." in text
     rows = rows_of(text)
     assert rows["500", "non"] == [

@@ -139,10 +139,12 @@ def test_the_scale_in_a_line() -> None:
         build_configuration(sizes=[500, 100], seeds=[0, 1], budgets={"default": {"epochs": 20}})
     )
     assert re.fullmatch(
-        r".+: 100 to 500 images, 2 sizes; non, data-mix and label-mix; 2 seeds; "
+        r".+: 100 and 500 images; non, data-mix and label-mix; 2 seeds; "
         r"preact-resnet18 of width \d+, 20 to 80 iterations",
         scale_sentence(study),
     )
+    whole = Study.from_configuration(build_configuration(sizes=[50_000, 5_000, 1_000, 500, 100], seeds=[0]))
+    assert ": 5 sizes, 100 to 50,000 images; non, data-mix and label-mix; 1 seed; " in scale_sentence(whole)
 
 
 def test_the_kept_studies_of_this_project_are_readable() -> None:

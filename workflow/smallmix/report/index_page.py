@@ -31,6 +31,7 @@ UNFINISHED: dict[Status, str] = {
     "stale": "outdated",
     "missing": "not begun",
 }
+MOST_SPELT_OUT = 4  # sizes
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,12 @@ def render_index(run: Sequence[StudyEntry], kept: Sequence[StudyEntry], template
 def scale_sentence(study: Study) -> str:
     """Say how large a study is: images, sizes, methods, seeds, network, budget."""
     sizes, budgets = sorted(study.sizes), sorted({cell.value.iterations for cell in study.cells})
-    images = f"{sizes[0]:,} images" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} images, {len(sizes)} sizes"
+    spelt = joined([f"{size:,}" for size in sizes])
+    images = (
+        f"{spelt} images"
+        if len(sizes) <= MOST_SPELT_OUT
+        else f"{len(sizes)} sizes, {sizes[0]:,} to {sizes[-1]:,} images"
+    )
     budget = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
     model = study.cells[0].value.model
     width = f" of width {model.width}" if model.width else ""

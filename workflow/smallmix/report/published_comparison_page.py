@@ -75,7 +75,7 @@ def protocol_view(differences: Sequence[ProtocolDifference]) -> TableView:
     """Return a table of what differs from the published protocol, and what follows from it."""
     return TableView(
         name="table-protocol",
-        caption="What differs from the published protocol.",
+        caption="What differs from the published protocol, and whether numbers can be compared in spite of it.",
         columns=("The study has", "What follows"),
         rows=tuple(
             (Entry(one.text), Entry("numbers are not comparable" if one.decisive else "noted", mark="quiet"))
