@@ -1,10 +1,12 @@
-"""What the site needs beyond the pages of docs/: two pages from the top folder, and links that lead to them.
+"""What the site needs beyond the Markdown files of docs/: pages of other files, and links that lead to them.
 
-In a checkout these files lie beside docs/, and relative links find them there. MkDocs knows files of docs/ alone.
+Two files of the top folder are pages. In a checkout relative links find them there. MkDocs knows files of docs/ alone.
+Each notebook of docs/ is a page as well, and a file to download.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,19 @@ def on_files(files: Files, config: Any) -> Files:
         if page != "index.md":
             text = (PROJECT / file).read_text(encoding="utf-8")
             files.append(File.generated(config, page, content=re.sub(r"\]\(docs/", "](", text)))
+    for notebook in sorted((PROJECT / "docs").glob("*.ipynb")):
+        files.append(File.generated(config, f"{notebook.stem}.md", content=notebook_page(notebook)))
     return files
+
+
+def notebook_page(notebook: Path) -> str:
+    """Return a notebook as Markdown: its text, its code in blocks, and a link to the file itself."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    parts = [
+        "".join(cell["source"]) if cell["cell_type"] == "markdown" else f"```python\n{''.join(cell['source'])}\n```"
+        for cell in cells
+    ]
+    return "\n\n".join([*parts, f"[This page as a notebook]({notebook.name})"]) + "\n"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -30,4 +44,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     up = "../" * page.file.src_uri.count("/")
     for file, target in FROM_THE_TOP.items():
         markdown = markdown.replace(f"]({up}../{file}", f"]({up}{target}")
+    # A notebook's own page has the one link to the file.
+    if not (PROJECT / "docs" / page.file.src_uri).with_suffix(".ipynb").exists():
+        markdown = re.sub(r"\]\(([\w/.-]+)\.ipynb\)", r"](\1.md)", markdown)
     return markdown

@@ -81,6 +81,9 @@ def show(path: Path) -> str:
 
 @pytest.mark.parametrize("path", MODULES, ids=show)
 def test_imports_only_from_below(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        assert {name for name, _ in imports_of(path)} == {"smallmix.api"}, "it hands on what people import"
+        return
     if path.name == "__init__.py":
         assert imports_of(path) == [], "packages hold a docstring only"
         return
@@ -89,6 +92,15 @@ def test_imports_only_from_below(path: Path) -> None:
         other = room_of(name)
         allowed = other == room or height_of(other) < height_of(room) or {room, other} <= BASE_MODULES
         assert allowed, f"{path}:{line}: {room} imports {other}, which does not stand below it"
+
+
+def test_nothing_is_taken_from_the_package_itself() -> None:
+    """Its `__init__` is no part of any fingerprint, so that what it hands to people must be used by people alone."""
+    for path in MODULES:
+        for name, line in imports_of(path):
+            file = PACKAGE.parent.joinpath(*name.split("."))
+            assert name != "smallmix", f"{path}:{line}"
+            assert file.with_suffix(".py").exists() or (file / "__init__.py").exists(), f"{path}:{line}: {name}"
 
 
 def test_training_knows_nothing_of_snakemake() -> None:

@@ -1,8 +1,9 @@
 """A study's results in Python, as data frames.
 
-    from smallmix import api
-    study = api.load("demo")
+    import smallmix
+    study = smallmix.load("demo")
     study.summary
+    study.explain("summary")
 
 Nothing is trained or written. Libraries are imported when a table is asked for.
 """
@@ -12,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from smallmix.errors import SmallmixError
 from smallmix.study.layout import Layout
-from smallmix.study.named_study import named_study
+from smallmix.study.named_study import find_results
 from smallmix.study.study import Study
 from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLASS, SUBSET, SUBSET_TABLE
 from smallmix.tables.statistics_columns import (
@@ -35,25 +36,62 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+TableName = Literal[
+    "metrics",
+    "history",
+    "cells",
+    "summary",
+    "comparison",
+    "claims",
+    "subset_table",
+    "per_class",
+    "class_summary",
+    "confusion",
+    "own_metrics",
+    "own_metric_summary",
+]
+_TABLES: dict[str, Table] = {
+    "metrics": METRICS,
+    "history": HISTORY,
+    "cells": CELLS,
+    "summary": SUMMARY,
+    "comparison": COMPARISON,
+    "claims": CLAIMS,
+    "subset_table": SUBSET_TABLE,
+    "per_class": PER_CLASS,
+    "class_summary": CLASS_SUMMARY,
+    "confusion": CONFUSION,
+    "own_metrics": OWN_METRICS,
+    "own_metric_summary": OWN_METRIC_SUMMARY,
+}
+
+
 def load(study: str | Path, root: str | Path = ".") -> StudyFrames:
     """Return the results of a study: a name (`demo`), a YAML file, or a folder with study.json. `root` is the project.
 
+    A folder of kept results, such as reports/reference/small-end, is a study as well. A name that has no results here
+    means the kept study of that name.
     Raises SmallmixError where there is no such study, and where its configuration has errors.
     """
     place = Path(root)
-    found = named_study(study, place)
-    return StudyFrames(found, Layout(found, place))
+    found = find_results(study, place)
+    return StudyFrames(found.study, Layout(found.study, place), found.tables, found.kept)
 
 
 @dataclass(frozen=True)
 class StudyFrames:
-    """The tables of one study. docs/columns.md explains every column; accuracies are fractions, losses are in nats.
+    """The tables of one study. Accuracies are fractions, losses are in nats. `explain` has a row for every column.
 
-    Every table raises SmallmixError where it has not been written yet: run the study to its report first.
+    Columns of type int are int64 (float64 where fields may be empty), those of type float are float64, texts are str.
+    `tables` is the folder that they are read from. `kept` says that it has kept results: there, columns that an older
+    version did not write are empty.
+    Every table raises SmallmixError where it has not been written yet, or was not kept.
     """
 
     study: Study
     layout: Layout
+    tables: Path
+    kept: bool = False
 
     @property
     def name(self) -> str:
@@ -130,27 +168,54 @@ class StudyFrames:
         """Return means over seeds of these metrics, and differences from the reference method."""
         return self._read(OWN_METRIC_SUMMARY)
 
+    def explain(self, table: TableName) -> pd.DataFrame:
+        """Return the columns of a table, each with its type, its unit and its meaning: column, type, unit, meaning.
+
+        Raises SmallmixError for a name that is no table.
+        """
+        import pandas as pd
+
+        if table not in _TABLES:
+            raise SmallmixError(f"there is no table {table}. The tables are: {', '.join(get_args(TableName))}.")
+        columns = _TABLES[table].of_study(self.study.validation_images).columns
+        rows = [(column.name, column.dtype, column.unit, column.meaning) for column in columns]
+        return pd.DataFrame(rows, columns=["column", "type", "unit", "meaning"])
+
     def subset(self, size: int, seed: int = 0) -> pd.DataFrame:
-        """Return the training images of a size and seed: row in train_images.npy, label, class."""
+        """Return the training images of a size and seed: row in train_images.npy, label, class.
+
+        Raises SmallmixError where the subset is not there. Of kept results, those of the largest sizes are not.
+        """
         from smallmix.tables.table_files import read_table
 
-        return read_table(self.layout.subset_of(size, seed), SUBSET)
+        path = self.tables / "subsets" / self.layout.subset_of(size, seed).name
+        if self.kept and not path.exists():
+            raise SmallmixError(
+                f"the images of size {size} and seed {seed} are not kept in {self.tables}. Run the study to have them."
+            )
+        return read_table(path if self.kept else self.layout.subset_of(size, seed), SUBSET)
 
     def predictions(self, cell: str) -> pd.DataFrame:
         """Return image, label, predicted class and logits of every test image. `cell` is n500/label-mix/seed0.
 
-        Raises SmallmixError where the study has no such cell, and where it is not trained.
+        Raises SmallmixError where the study has no such cell, where it is not trained, and of kept results.
         """
         from smallmix.tables.predictions import predictions_table
 
-        return predictions_table(self.layout.cell(self.study.cell(cell)) / "predictions.npz")
+        place = self.study.cell(cell)
+        if self.kept:
+            raise SmallmixError(f"predictions are not kept in {self.tables}. Run the study to have them.")
+        return predictions_table(self.layout.cell(place) / "predictions.npz")
 
     def _read(self, table: Table) -> pd.DataFrame:
-        from smallmix.tables.table_files import read_table
+        from smallmix.tables.table_files import read_kept_table, read_table
 
-        table, path = table.of_study(self.study.validation_images), self.layout.results / table.file
-        if not path.exists():
-            raise SmallmixError(
-                f"study {self.name} has no {table.file} yet (looked for {path}). Run the study to its report first."
-            )
-        return read_table(path, table)
+        table = table.of_study(self.study.validation_images)
+        path = self.tables / table.file
+        if path.exists():
+            return read_kept_table(path, table) if self.kept else read_table(path, table)
+        if self.kept:
+            raise SmallmixError(f"{table.file} is not kept in {self.tables}. Run the study to have it.")
+        raise SmallmixError(
+            f"study {self.name} has no {table.file} yet (looked for {path}). Run the study to its report first."
+        )

@@ -1,7 +1,8 @@
 """Fingerprints of code: of what a module's source means, together with everything of this package that it imports.
 
 Comments, docstrings, layout and the arguments of raised errors do not count, so that only a change of meaning reruns
-anything. Nor do the modules of FOR_PEOPLE, which decide no content. The fingerprint of a cell's training covers
+anything. Nor do the modules of FOR_PEOPLE, which decide no content. The package's own `__init__` counts as empty: it
+hands `smallmix.load` to people, and no module takes anything from it. The fingerprint of a cell's training covers
 `science/`, without the methods and networks of other cells, and what these modules import.
 
 Parsing all modules takes a third of a second, at every start of Snakemake and of every job. So the answers are kept in
@@ -79,7 +80,7 @@ def fingerprint_code(*modules: str) -> str:
     """Return the fingerprint of some modules (`smallmix.x.y`) and of all modules of this package that they import."""
     digest = hashlib.sha256()
     for name in sorted(import_closure(modules)):
-        digest.update(f"{name} {_meanings().meaning_of(_module_file(name)).sha256}\n".encode())
+        digest.update(f"{name} {_meaning_of(name).sha256}\n".encode())
     _meanings().keep()
     return digest.hexdigest()[:CODE_FINGERPRINT_LENGTH]
 
@@ -178,10 +179,15 @@ def _module_file(name: str) -> Path:
     return as_package if as_package.exists() else as_module
 
 
+def _meaning_of(name: str) -> ModuleMeaning:
+    """Return what counts of a module of this package: of the package's own `__init__` nothing."""
+    return read_meaning(b"") if name == PACKAGE else _meanings().meaning_of(_module_file(name))
+
+
 @functools.cache
 def _imports_of(name: str) -> list[str]:
     """Return the modules of this package that a module imports, wherever in its file the import stands."""
-    found = map(_module_of_import, _meanings().meaning_of(_module_file(name)).imports)
+    found = map(_module_of_import, _meaning_of(name).imports)
     return [module for module in found if module is not None]
 
 

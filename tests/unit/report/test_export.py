@@ -14,10 +14,12 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from smallmix.commands.export import TABLE_FORMS
 from smallmix.commands.main import main
 from smallmix.figures.catalogue import draw_figure
 from smallmix.figures.figure_files import pdf_bytes
 from smallmix.figures.names import FIGURE_NAMES
+from smallmix.report.export import FORMS
 from smallmix.tables.columns import CELLS, METRICS
 from smallmix.tables.statistics_columns import COMPARISON, SUMMARY
 
@@ -123,6 +125,43 @@ def test_figures_in_three_forms(made: SyntheticStudy, tmp_path: Path, capsys: py
     for name in FIGURE_NAMES:
         assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     assert not (tmp_path / "predictions").exists()
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_forms_that_are_asked_for_and_no_others(
+    made: SyntheticStudy, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data with their dictionary are always there: they are what the forms are made from."""
+    monkeypatch.setattr("smallmix.commands.export.FIGURE_NAMES", ("calibration", "selection_gap"))
+    options = ["--root", str(made.root), "--tables", "latex", "csv", "latex", "--figures", "pdf"]
+    assert main(["export", "synthetic", "--output", str(tmp_path), *options]) == 0
+    found, whole = files_below(tmp_path), files_below(folder)
+    tables = {name for name in found if name.startswith("tables/")}
+    assert tables == {name for name in whole if name.startswith("tables/") and not name.endswith(".md")}
+    assert {Path(name).suffix for name in tables} == {".tex", ".csv"}
+    assert {name for name in found if name.startswith("figures/")} == {
+        "figures/calibration.pdf",
+        "figures/selection_gap.pdf",
+    }
+    data = {name for name in whole if name.startswith("data/")} | {"datapackage.json"}
+    assert found - tables == data | {"figures/calibration.pdf", "figures/selection_gap.pdf"}
+    for name in tables | data:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes() or name == "datapackage.json"
+
+
+def test_an_unknown_form_is_named_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "demo", "--output", "out", "--figures", "bmp"])
+    error = capsys.readouterr().err
+    assert "bmp" in error
+    assert all(form in error for form in ("pdf", "svg", "png", "json"))
+
+
+def test_every_form_of_the_command_has_a_writer() -> None:
+    assert set(TABLE_FORMS) == set(FORMS)
 
 
 def test_equal_figures_give_equal_pdf(made: SyntheticStudy) -> None:

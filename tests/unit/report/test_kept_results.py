@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from argparse import Namespace
 from dataclasses import replace
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import smallmix
+from smallmix.commands.main import main
 from smallmix.commands.report import COMMANDS
 from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import plot_figure
@@ -18,8 +21,9 @@ from smallmix.report.kept_results import kept_files, thin_history
 from smallmix.report.page import render_page
 from smallmix.study.cell import DatasetValue
 from smallmix.study.configuration import load_study
+from smallmix.study.named_study import KEPT
 
-from tests.synthetic_study import SyntheticStudy
+from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, mean_best_percent, tables_of
 
 REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference"
@@ -55,6 +59,29 @@ def test_everything_but_images_is_kept(finished: SyntheticStudy) -> None:
     whole = render_page(tables_of(finished), finished.layout.report / "figures")
     assert page.count("<svg") == whole.count("<svg") - 1
     assert files["metrics.csv"] == (finished.layout.results / "metrics.csv").read_bytes()
+
+
+def test_what_is_kept_reads_back_as_what_it_was(
+    finished: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As data frames in another project; and beside the study itself, where nothing may differ."""
+    for name, content in kept(finished).items():
+        for root in (tmp_path, finished.root):
+            path = root / KEPT / "synthetic" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    now, then = smallmix.load("synthetic", finished.root), smallmix.load("synthetic", tmp_path)
+    assert (now.kept, then.kept) == (False, True)
+    for table in ("metrics", "summary", "comparison", "claims", "subset_table", "per_class", "class_summary"):
+        pd.testing.assert_frame_equal(getattr(now, table), getattr(then, table))
+    pd.testing.assert_frame_equal(now.subset(100), then.subset(100))
+    monkeypatch.setattr("smallmix.tables.collect.training_code", lambda _: CODE_FINGERPRINT)
+    words = ["compare", "synthetic", "--past", "--root", str(finished.root), "--format", "csv", "--selection", "all"]
+    assert main(words) == 0
+    rows = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert (rows["difference"] == 0).all()
+    assert set(rows["pairing"]) == {"paired"}
+    assert set(rows["selection"]) == {"best", "last", "last_tenth"}
 
 
 def test_the_first_page_says_what_was_run_on_what(finished: SyntheticStudy) -> None:

@@ -26,6 +26,7 @@ MADE = (
     "logs/tiny/cells/n10/label-mix/seed0.log",
     "logs/tiny/cells/n10/label-mix/seed0.tsv",
     "logs/datasets/birds.log",
+    "reports/index.html",
     "reports/tiny/report.html",
     "reports/tiny/figures/loss_curves.png",
     "reports/tiny/so-far/figures/loss_curves.json",

@@ -184,6 +184,13 @@ def test_rewording_what_tables_and_pages_show_runs_their_jobs_again(package: Pac
     assert {"smallmix.statistics.claims", "smallmix.figures.catalogue", "smallmix.report.page"} <= outdated
 
 
+def test_what_the_package_hands_to_people_runs_nothing_again(package: PackageCopy) -> None:
+    before = package.fingerprints(), package.fingerprints_of_jobs()
+    file = package.folder / "__init__.py"
+    file.write_text(file.read_text(encoding="utf-8") + "\nfrom smallmix.report import page\n\nADDED = 1\n")
+    assert (package.fingerprints(), package.fingerprints_of_jobs()) == before
+
+
 def _file_of(package: Path, module: str) -> Path:
     path = package.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -27,6 +27,7 @@ FOR_PEOPLE = {
     "plan": "study",
     "status": "status",
     "report": "report",
+    "index": "index",
     "check-own-code": "own_code",
     "compare": "compare",
     "export": "export",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from smallmix.atomic_files import write_bytes
 from smallmix.errors import SmallmixError
 from smallmix.figures.accuracy_by_class import describe_accuracy_by_class, draw_accuracy_by_class
 from smallmix.figures.accuracy_by_size import (
@@ -21,7 +20,7 @@ from smallmix.figures.accuracy_by_size import (
 )
 from smallmix.figures.calibration import describe_calibration, draw_calibration
 from smallmix.figures.confusion_matrices import describe_confusion_matrices, draw_confusion_matrices
-from smallmix.figures.figure_files import FigureText, pdf_bytes, save_figure
+from smallmix.figures.figure_files import FOR_PAGES, FigureText, save_figure
 from smallmix.figures.learning_curves import (
     describe_accuracy_curves,
     describe_loss_curves,
@@ -73,15 +72,9 @@ def draw_figure(name: str, tables: StudyTables, root: Path) -> tuple[Figure, Fig
     return maker.draw(tables), maker.describe(tables)
 
 
-def plot_figure(name: str, tables: StudyTables, root: Path, folder: Path) -> list[Path]:
-    """Draw figure `name` and write `<name>.svg`, `.png` and `.json` to `folder`; return their paths."""
+def plot_figure(
+    name: str, tables: StudyTables, root: Path, folder: Path, forms: Sequence[str] = FOR_PAGES
+) -> list[Path]:
+    """Draw figure `name` and write `<name>.<form>` to `folder` for some of FIGURE_FORMS; return their paths."""
     figure, text = draw_figure(name, tables, root)
-    return save_figure(figure, folder, name, text)
-
-
-def plot_figure_for_print(name: str, tables: StudyTables, root: Path, folder: Path) -> list[Path]:
-    """Do as `plot_figure`, and write `<name>.pdf` as well."""
-    figure, text = draw_figure(name, tables, root)
-    path = folder / f"{name}.pdf"
-    write_bytes(path, pdf_bytes(figure))
-    return [*save_figure(figure, folder, name, text), path]
+    return save_figure(figure, folder, name, text, forms)

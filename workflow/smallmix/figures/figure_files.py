@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from smallmix.atomic_files import write_bytes, write_text
+from smallmix.atomic_files import write_bytes
 from smallmix.figures.style import publication_style
 
 PIXELS_PER_INCH = 160
@@ -54,13 +55,23 @@ class FigureText:
         )
 
 
-def save_figure(figure: Figure, folder: Path, name: str, text: FigureText) -> list[Path]:
-    """Write `<name>.svg`, `<name>.png` and `<name>.json` to `folder`; return their paths."""
-    written = [folder / f"{name}.{kind}" for kind in ("svg", "png", "json")]
-    write_text(written[0], svg_text(figure, name))
-    write_bytes(written[1], _png_bytes(figure))
-    write_text(written[2], text.to_json())
-    return written
+FOR_PAGES = ("svg", "png", "json")
+
+
+def save_figure(
+    figure: Figure, folder: Path, name: str, text: FigureText, forms: Sequence[str] = FOR_PAGES
+) -> list[Path]:
+    """Write `<name>.<form>` to `folder` for some of FIGURE_FORMS, each once; return their paths."""
+    makers: dict[str, Callable[[], bytes]] = {
+        "svg": lambda: svg_text(figure, name).encode(),
+        "png": lambda: _png_bytes(figure),
+        "pdf": lambda: pdf_bytes(figure),
+        "json": lambda: text.to_json().encode(),
+    }
+    written = {folder / f"{name}.{form}": makers[form] for form in forms}
+    for path, make in written.items():
+        write_bytes(path, make())
+    return list(written)
 
 
 def svg_text(figure: Figure, name: str) -> str:

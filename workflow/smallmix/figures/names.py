@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The files that a figure can be written as. JSON has its title, description, caption and numbers.
+FIGURE_FORMS: tuple[str, ...] = ("svg", "png", "pdf", "json")
+
 # In the order of the page, which gives them their numbers.
 FIGURE_NAMES: tuple[str, ...] = (
     "accuracy_by_size_log",

@@ -11,10 +11,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from smallmix.study.layout import Layout
+from smallmix.study.layout import SO_FAR, Layout
 from smallmix.tables.columns import SELECTIONS
 
-SO_FAR = "so-far"
 _VERDICT = re.compile(r'<p class="verdict">(.*?)</p>', re.DOTALL)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from smallmix.errors import SmallmixError
 from smallmix.report.citation import read_citation
@@ -17,13 +17,16 @@ from smallmix.study.layout import Layout
 from smallmix.tables.predictions import prediction_columns, predictions_table
 from smallmix.tables.study_tables import TABLES_READ, StudyTables
 
-FORMS = {".csv": as_csv, ".md": as_markdown, ".tex": as_latex}
+FORMS = {"csv": (".csv", as_csv), "markdown": (".md", as_markdown), "latex": (".tex", as_latex)}
 
 
-def exported_files(tables: StudyTables, layout: Layout, *, predictions: bool) -> Iterator[tuple[str, bytes]]:
+def exported_files(
+    tables: StudyTables, layout: Layout, *, predictions: bool, forms: Iterable[str] = tuple(FORMS)
+) -> Iterator[tuple[str, bytes]]:
     """Return the files of the export by their names in its folder, all but the figures.
 
-    `predictions` adds those of every finished cell. Raises SmallmixError where the study has no collected result.
+    `forms` are the forms of the report's tables, of FORMS. `predictions` adds those of every finished cell.
+    Raises SmallmixError where the study has no collected result.
     """
     if tables.metrics.empty:
         raise SmallmixError(
@@ -43,8 +46,8 @@ def exported_files(tables: StudyTables, layout: Layout, *, predictions: bool) ->
     yield "datapackage.json", describe_package(tables.study, described, read_citation()).encode()
     for view in _views(tables):
         name = view.name.removeprefix("table-")
-        for suffix, form in FORMS.items():
-            yield f"tables/{name}{suffix}", form(view).encode()
+        for suffix, write in dict.fromkeys(FORMS[form] for form in forms):
+            yield f"tables/{name}{suffix}", write(view).encode()
 
 
 def _views(tables: StudyTables) -> list[TableView]:

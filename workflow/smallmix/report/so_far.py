@@ -21,13 +21,11 @@ from smallmix.statistics.own_metrics import compute_metrics, find_metrics, write
 from smallmix.statistics.study_results import read_results
 from smallmix.statistics.subset_scatter import separate_scatter_of, write_subset_scatter
 from smallmix.statistics.summary import summarize, write_summary
-from smallmix.study.layout import Layout
+from smallmix.study.layout import SO_FAR, Layout
 from smallmix.tables.cell_status import Collection
 from smallmix.tables.collect import collect_into
 from smallmix.tables.study_tables import load_tables
 from smallmix.tables.subset_table import tabulate_subsets, write_subset_table
-
-FOLDER = "so-far"
 
 
 def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path, list[str]]:
@@ -36,7 +34,7 @@ def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path
     `made_by` is the call that runs the study. Return the status of every cell, the page, and the parts left out.
     """
     study, root = layout.study, layout.root
-    tables, pages = layout.results / FOLDER, layout.report / FOLDER
+    tables, pages = layout.results / SO_FAR, layout.report / SO_FAR
     write_text(tables / "study.json", study.to_json() + "\n")
     collection = collect_into(layout, tables)
     finished = [record.cell for record in collection.current]

@@ -5,23 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from smallmix.report.table_formats import as_text
+from smallmix.report.comparison_page import ComparisonPage, PageSection, missing_cells
 from smallmix.report.tables_section import Entry, TableView, number_entry
-from smallmix.report.templates import TEMPLATE_FOLDER, render_template
 from smallmix.statistics.study_comparison import StudyDifference, refused_methods
 from smallmix.study.study import Study
-from smallmix.tables.cell_status import STATUS_WORDS, Collection
+from smallmix.tables.cell_status import Collection
 from smallmix.tables.origin_differences import OriginDifference
-from smallmix.wording import MINUS, NO_NUMBER, count_of, percent_number, points, selection_name
+from smallmix.wording import MINUS, NO_NUMBER, percent_number, points, selection_name
 
-MISSING_SHOWN = 5  # cells
+EXPLANATION = (
+    "Seeds are paired where both studies trained on the same images. The interval is then that of the mean of the "
+    "differences, seed by seed (Student). Elsewhere it is that of the difference of the means (Welch). No hypothesis "
+    "was declared in advance, and nothing is corrected for the number of rows."
+)
 
 
 @dataclass(frozen=True)
 class StudyComparison:
-    """All that is said of two studies. `equal` counts the trainings that are one and the same in both."""
+    """All that is said of two studies. `equal` counts the trainings that are one and the same in both.
+
+    `remarks` are further sentences on what to know before the tables are believed.
+    """
 
     first: Collection
     second: Collection
@@ -31,6 +36,7 @@ class StudyComparison:
     subsets: Sequence[str]
     training: Sequence[OriginDifference]
     equal: int
+    remarks: Sequence[str] = ()
 
     @property
     def studies(self) -> tuple[Study, Study]:
@@ -40,10 +46,11 @@ class StudyComparison:
     @property
     def notes(self) -> list[str]:
         """Return what to know before the tables are believed, as sentences."""
-        notes = [sentence for side in (self.first, self.second) for sentence in _missing(side)]
+        notes = [sentence for side in (self.first, self.second) for sentence in missing_cells(side)]
         notes += refused_methods(*self.studies)
         if self.data:
             notes.append("The studies use other images. Accuracies on other test images have no common scale.")
+        notes += self.remarks
         notes += self.subsets
         if self.equal:
             were = "training is" if self.equal == 1 else "trainings are"
@@ -85,55 +92,44 @@ def comparison_views(comparison: StudyComparison) -> list[TableView]:
     return [view for view in views if view.rows]
 
 
-def origin_views(comparison: StudyComparison) -> list[TableView]:
-    """Return the tables of what differs: configuration, images, trainings. Empty ones are left out."""
-    named = (
-        ("table-configuration", "What differs in the configuration, key by key.", comparison.configuration),
-        ("table-data", "What differs in the images.", comparison.data),
-        ("table-training", "What differs in code, versions and hardware.", comparison.training),
-    )
-    return [origins_view(name, caption, rows, comparison.studies) for name, caption, rows in named if rows]
-
-
-def comparison_text(comparison: StudyComparison) -> str:
-    """Return the whole comparison as plain text."""
+def compose_comparison(comparison: StudyComparison) -> ComparisonPage:
+    """Return the comparison in the order of reading: what was asked, then the accuracies, then code and machines."""
     first, second = comparison.studies
-    parts = [f"{second.name} against {first.name}\n"]
-    if comparison.notes:
-        parts.append("".join(f"{note}\n" for note in comparison.notes))
-    parts += [f"{view.caption}\n\n{as_text(view)}" for view in comparison_views(comparison)]
-    found = origin_views(comparison)
-    parts += [f"{view.caption}\n\n{as_text(view)}" for view in found]
-    if not found:
-        parts.append("Nothing differs in configuration, images, code, versions or hardware.\n")
-    return "\n".join(parts)
-
-
-def render_comparison(comparison: StudyComparison, templates: Path = TEMPLATE_FOLDER) -> str:
-    """Return the comparison as one HTML page: no network, no script."""
-    first, second = comparison.studies
-    return render_template(
-        templates,
-        "comparison.html.j2",
-        first=first,
-        second=second,
+    return ComparisonPage(
+        kicker="two studies",
+        subject=second.name,
+        against=first.name,
+        titles=(second.title, first.title),
         notes=comparison.notes,
-        views=comparison_views(comparison),
-        origins=origin_views(comparison),
+        sections=(
+            PageSection(
+                "origins",
+                "What differs in configuration and images",
+                _origin_views(
+                    comparison,
+                    ("table-configuration", "What differs in the configuration, key by key.", comparison.configuration),
+                    ("table-data", "What differs in the images.", comparison.data),
+                ),
+                empty="Nothing differs in configuration and images.",
+            ),
+            PageSection("differences", "Differences in accuracy", comparison_views(comparison), note=EXPLANATION),
+            PageSection(
+                "training",
+                "What differs in code and machines",
+                _origin_views(
+                    comparison,
+                    ("table-training", "What differs in code, versions and hardware.", comparison.training),
+                ),
+                empty="Nothing differs in code, versions and hardware.",
+            ),
+        ),
+        made_from="the current results of both studies",
     )
 
 
-def _missing(side: Collection) -> list[str]:
-    """Return a sentence on the cells that do not count; none where all do."""
-    missing = side.not_current
-    if not missing:
-        return []
-    named = ", ".join(f"{one.cell.id} ({STATUS_WORDS[one.status]})" for one in missing[:MISSING_SHOWN])
-    more = f" and {len(missing) - MISSING_SHOWN:,} more" if len(missing) > MISSING_SHOWN else ""
-    return [
-        f"{side.study.name}: {len(missing):,} of {count_of(len(side.records), 'cell')} left out, without a current "
-        f"result: {named}{more}."
-    ]
+def _origin_views(comparison: StudyComparison, *named: tuple[str, str, Sequence[OriginDifference]]) -> list[TableView]:
+    """Return the tables that have rows."""
+    return [origins_view(name, caption, rows, comparison.studies) for name, caption, rows in named if rows]
 
 
 def _fields(row: StudyDifference, *, gains: bool) -> tuple[Entry, ...]:

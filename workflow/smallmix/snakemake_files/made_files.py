@@ -27,7 +27,7 @@ MADE = {
     ),
     "logs": re.compile(rf"{NAME}/.+\.log|{NAME}/cells/n\d+/{NAME}/seed\d+\.tsv"),
     "reports": re.compile(
-        rf"{NAME}/(so-far/)?(report\.html|figures/[a-z0-9_]+\.(svg|png|json))|{NAME}/.*/?{TEMPORARY}"
+        rf"index\.html|{NAME}/(so-far/)?(report\.html|figures/[a-z0-9_]+\.(svg|png|json))|{NAME}/.*/?{TEMPORARY}"
     ),
     ".snakemake": re.compile(r".+"),
 }

@@ -133,7 +133,7 @@ OF_A_DIFFERENCE = math.sqrt(2)
 
 
 @dataclass(frozen=True)
-class _PublishedGain:
+class PublishedGain:
     """A published method minus the published plain training at one size, in percentage points."""
 
     size: int
@@ -144,9 +144,9 @@ class _PublishedGain:
 
 def judge_gains(published: Published, results: StudyResults) -> list[JudgedNumber]:
     """Judge every published gain: sixteen for the article."""
-    wanted = _published_gains(published, results)
+    wanted = published_gains(published, results)
     # All gains with results are looked at, so that their signs are held against intervals that cover together.
-    found = [_our_gains(published, results, gain) for gain in wanted]
+    found = [our_gains(published, results, gain) for gain in wanted]
     together = sum(len(values) > 1 for values in found)
     return [_judge(published, results, gain, values, together) for gain, values in zip(wanted, found, strict=True)]
 
@@ -175,13 +175,14 @@ def decide_gain(values: list[float], published: float, tolerance: float, togethe
     return outcome, why
 
 
-def _published_gains(published: Published, results: StudyResults) -> list[_PublishedGain]:
-    gains: list[_PublishedGain] = []
+def published_gains(published: Published, results: StudyResults) -> list[PublishedGain]:
+    """Return the gain of every published mixing method over the published plain training, size by size."""
+    gains: list[PublishedGain] = []
     for row in published.accuracies:
         plain = next((name for name in row.percent if _mix(published, results, name) == "none"), None)
         if plain is not None:
             gains += [
-                _PublishedGain(row.size, name, plain, percent - row.percent[plain])
+                PublishedGain(row.size, name, plain, percent - row.percent[plain])
                 for name, percent in row.percent.items()
                 if _mix(published, results, name) not in ("none", None)
             ]
@@ -197,7 +198,7 @@ def _mix(published: Published, results: StudyResults, name: str) -> str | None:
     return None if method is None else str(results.study.configuration["methods"][method]["mix"])
 
 
-def _our_gains(published: Published, results: StudyResults, gain: _PublishedGain) -> list[float]:
+def our_gains(published: Published, results: StudyResults, gain: PublishedGain) -> list[float]:
     """Return our paired gains in percentage points, by seed."""
     method, plain = (method_for(results.study, name, published) for name in (gain.name, gain.reference))
     if method is None or plain is None:
@@ -207,7 +208,7 @@ def _our_gains(published: Published, results: StudyResults, gain: _PublishedGain
 
 
 def _judge(
-    published: Published, results: StudyResults, gain: _PublishedGain, values: list[float], together: int
+    published: Published, results: StudyResults, gain: PublishedGain, values: list[float], together: int
 ) -> JudgedNumber:
     study = results.study
     methods = [method_for(study, name, published) for name in (gain.name, gain.reference)]

@@ -102,7 +102,11 @@ def compare_studies(first: StudySide, second: StudySide, selections: Sequence[st
         for method, reference in asked:
             rows += _compare(first, second, sizes, method, reference, selection)
     if not rows:
-        raise SmallmixError(explain_no_validation(first, second, selections) or explain_nothing_common(first, second))
+        raise SmallmixError(
+            explain_no_validation(first, second, selections)
+            or explain_older_tables(first, second, selections)
+            or explain_nothing_common(first, second)
+        )
     return rows
 
 
@@ -127,6 +131,20 @@ def explain_no_validation(first: StudySide, second: StudySide, selections: Seque
     if "validation" not in selections or not lacking:
         return None
     return f"no validation images in {joined(lacking)}, so nothing is chosen on them. Compare by another --selection."
+
+
+def explain_older_tables(first: StudySide, second: StudySide, selections: Sequence[str]) -> str | None:
+    """Say that a kept study of an older version has no accuracies by the selections asked for; None where not so."""
+    columns = [SELECTIONS[name] for name in selections]
+    lacking = [
+        side.study.name
+        for side in (first, second)
+        if side.results and all(math.isnan(run.number(column)) for run in side.results for column in columns)
+    ]
+    if not lacking:
+        return None
+    asked = joined([name.replace("_", "-") for name in selections])
+    return f"no accuracies by {asked} in {joined(lacking)}: an older version kept them. Compare by another --selection."
 
 
 def explain_nothing_common(first: StudySide, second: StudySide) -> str:

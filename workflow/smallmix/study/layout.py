@@ -31,6 +31,7 @@ STUDY_TABLES = (
     *METRIC_TABLES,
 )
 CELL_FILES = ("history.csv", "metrics.json", "predictions.npz")
+SO_FAR = "so-far"  # below a study's results and reports: what there is of an unfinished study
 WEIGHTS_FILE = "model.safetensors"  # the trained network, beside them where the study keeps it
 
 # results/store, results/slots, reports/reference, reports/bench and logs/datasets lie beside the folders of studies.

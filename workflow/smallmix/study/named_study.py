@@ -1,11 +1,63 @@
-"""One study by the word that people type: a name, a configuration file, or a folder of results."""
+"""One study by the word that people type: a name, a configuration file, or a folder of results or of kept tables."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from smallmix.errors import ConfigurationError
+from smallmix.study.layout import Layout
 from smallmix.study.study import Study
 from smallmix.study.study_names import UnknownStudy, study_files
+
+KEPT = Path("reports/reference")  # where `keep` puts the tables of finished studies, each in a folder of its name
+
+
+@dataclass(frozen=True)
+class StudyResultsPlace:
+    """A study, and the folder of its tables. `kept` says that the tables are all there is: no cells, no images."""
+
+    study: Study
+    tables: Path
+    kept: bool
+
+
+def find_results(word: str | Path, root: Path = Path()) -> StudyResultsPlace:
+    """Return the study that a word names, with the tables to read. `root` is the folder where runs were started.
+
+    A folder with study.json and metrics.csv that is no folder of results below `root` is a kept study. A name means the
+    study's results here. Where there are none, it means the kept study of that name, if there is one.
+    Raises as `named_study`.
+    """
+    file = _study_file(Path(word), root)
+    if file is not None:
+        study = Study.load(file)
+        results = Layout(study, root).results
+        if not (file.parent / "metrics.csv").is_file():
+            return StudyResultsPlace(study, results, kept=False)
+        here = file.parent.resolve().is_relative_to(results.resolve())
+        return StudyResultsPlace(study, file.parent, kept=not here)
+    try:
+        study = named_study(word, root)
+    except UnknownStudy:
+        if not (root / KEPT / word / "study.json").is_file():
+            raise
+        return find_kept(str(word), root)
+    layout = Layout(study, root)
+    if not layout.study_file.is_file() and (root / KEPT / study.name / "study.json").is_file():
+        return find_kept(study.name, root)
+    return StudyResultsPlace(study, layout.results, kept=False)
+
+
+def find_kept(name: str, root: Path = Path()) -> StudyResultsPlace:
+    """Return the kept study of a name. Raises ConfigurationError where none was kept."""
+    folder = root / KEPT / name
+    if not (folder / "study.json").is_file():
+        raise ConfigurationError(
+            f"no results of {name} are kept: there is no {folder / 'study.json'}. `smallmix keep {name}` keeps those "
+            "of a finished study."
+        )
+    return StudyResultsPlace(Study.load(folder / "study.json"), folder, kept=True)
 
 
 def named_study(word: str | Path, root: Path = Path()) -> Study:
@@ -16,9 +68,9 @@ def named_study(word: str | Path, root: Path = Path()) -> Study:
     Raises ConfigurationError where the word names nothing, and where the configuration has errors.
     """
     path = Path(word)
-    for file in (path, path / "study.json", root / path, root / path / "study.json"):
-        if file.name == "study.json" and file.is_file():
-            return Study.load(file)
+    file = _study_file(path, root)
+    if file is not None:
+        return Study.load(file)
     try:
         files = study_files([str(word)], root)
     except UnknownStudy:
@@ -28,3 +80,11 @@ def named_study(word: str | Path, root: Path = Path()) -> Study:
     from smallmix.study.configuration import load_study  # loads the models, which jobs do without
 
     return load_study(files)
+
+
+def _study_file(path: Path, root: Path) -> Path | None:
+    """Return the study.json that a path names, itself or by its folder; None where it names none."""
+    for file in (path, path / "study.json", root / path, root / path / "study.json"):
+        if file.name == "study.json" and file.is_file():
+            return file
+    return None

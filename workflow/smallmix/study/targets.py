@@ -25,6 +25,7 @@ MAKING_FILES = tuple(name for name in TARGETS if name != "plan")
 COMMANDS = (
     "run",
     "status",
+    "index",
     "compare",
     "export",
     "keep",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,13 @@ def data_differences(first: DatasetDescription | None, second: DatasetDescriptio
     return found
 
 
+def declared_data_differences(first: Study, second: Study) -> list[OriginDifference]:
+    """Return in what the images differ by the configurations alone, where checksums are not on record."""
+    if first.dataset == second.dataset:
+        return []
+    return [OriginDifference("data set", first.dataset, second.dataset)]
+
+
 def subset_differences(first: Collection, second: Collection) -> list[str]:
     """Return a sentence for each size of which the studies chose other training images for a common seed."""
     one, other = images_by_place(first), images_by_place(second)
@@ -103,8 +110,20 @@ def training_differences(first: Collection, second: Collection) -> list[OriginDi
     return [
         OriginDifference(what, ", ".join(one.get(what, ())) or ABSENT, ", ".join(other.get(what, ())) or ABSENT)
         for what in dict.fromkeys([*one, *other])
-        if one.get(what) != other.get(what) and not (what.startswith(CODE) and not (what in one and what in other))
+        if one.get(what) != other.get(what) and not (what.startswith(CODE) and _may_be_equal(one, other, what))
     ]
+
+
+def _may_be_equal(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]], what: str) -> bool:
+    """Return whether two different records of code tell no difference.
+
+    A study lacks the way of mixing. Or a kept study, which records the code of all its cells together, has the
+    other's among it.
+    """
+    if what not in one or what not in other:
+        return True
+    first, second = set(one[what]), set(other[what])
+    return (len(first) > 1 and second <= first) or (len(second) > 1 and first <= second)
 
 
 def _recorded(collection: Collection) -> dict[str, list[str]]:
@@ -113,7 +132,8 @@ def _recorded(collection: Collection) -> dict[str, list[str]]:
         metrics = record.metrics or {}
         mix = record.cell.value.method.mix
         # The code of a method is its own: all methods together would differ as soon as one is missing.
-        found.setdefault(f"{CODE} (mix {mix})", set()).add(str(metrics.get("code_fingerprint")))
+        codes = metrics.get("code_fingerprints") or [str(metrics.get("code_fingerprint"))]
+        found.setdefault(f"{CODE} (mix {mix})", set()).update(codes)
         environment = metrics.get("environment", {})
         for key in (*VERSION_KEYS, *HARDWARE_KEYS):
             if key in environment:

@@ -281,3 +281,25 @@ STUDY_COMPARISON = Table(
     ),
     digits=9,
 )
+
+PUBLISHED_COMPARISON = Table(
+    "of a study and published numbers, where you say",
+    "one accuracy, or one gain over plain training, of the study and of the source, at a training-set size",
+    "compare STUDY published --format csv",
+    (
+        SIZE,
+        METHOD,
+        Column("published_method", "text", "", "what the source calls the method"),
+        Column("reference", "text", "", "empty: the method's accuracy; else its gain over this method"),
+        SELECTION,
+        Column("published", "float", "fraction", "the published accuracy or gain, of one run"),
+        Column("seeds", "int", "seeds", "seeds of the study"),
+        Column("mean", "float", "fraction", "mean over these seeds"),
+        Column("low", "float", "fraction", "lower end of the 95 % t interval of the mean", True),
+        Column("high", "float", "fraction", "upper end of the 95 % t interval of the mean", True),
+        Column("difference", "float", "fraction", "mean minus published"),
+        Column("verdict", "text", "", "as in claims.csv, or not comparable: the study was not trained as published"),
+        Column("reason", "text", "", "why, as a sentence"),
+    ),
+    digits=9,
+)

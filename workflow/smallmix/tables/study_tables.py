@@ -32,7 +32,7 @@ from smallmix.tables.statistics_columns import (
     SUBSET_SCATTER,
     SUMMARY,
 )
-from smallmix.tables.table_files import empty_table, read_table
+from smallmix.tables.table_files import empty_table, read_kept_table, read_table
 
 SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test accuracy, a fraction
 LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
@@ -252,18 +252,22 @@ class StudyTables:
         return self.curves_of(size, method)[columns].groupby("iteration").mean()
 
 
-def load_tables(study: Study, root: Path, tables: Path | None = None, published: Path | None = None) -> StudyTables:
+def load_tables(
+    study: Study, root: Path, tables: Path | None = None, published: Path | None = None, *, kept: bool = False
+) -> StudyTables:
     """Read the tables of `study` below `root` (its results folder, unless the folder `tables` is named).
 
-    `published` is the file of published numbers, by default the one that the study names.
+    `published` is the file of published numbers, by default the one that the study names. Of `kept` tables, columns
+    that an older version did not write are empty.
     """
+    read = read_kept_table if kept else read_table
     layout = Layout(study, root)
     folder = tables or layout.results
     named = study.configuration["published"]
     if named and published is None:
         published = find_published(named, root)
     frames = {
-        name: read_table(folder / table.file, table) if (folder / table.file).exists() else empty_table(table)
+        name: read(folder / table.file, table) if (folder / table.file).exists() else empty_table(table)
         for name, table in ((name, table.of_study(study.validation_images)) for name, table in TABLES_READ.items())
     }
     return StudyTables(

@@ -101,23 +101,52 @@ def read_columns(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.
 
 def read_table(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.bool_]] | None = None) -> pd.DataFrame:
     """Return the table as a data frame; see `read_columns`. Text columns have the type str."""
+    return _as_frame(read_columns(path, table, keep), table)
+
+
+def read_kept_columns(path: Path, table: Table) -> Columns:
+    """Return the declared columns of a kept table, which an older version may have written: see `read_columns`.
+
+    Columns that the file lacks are empty: NaN, or an empty text. Raises SmallmixError as `read_columns`, with another
+    remedy.
+    """
+    try:
+        return read_columns(path, table.as_written_before(_header(path)))
+    except TableError as error:
+        raise SmallmixError(
+            f"{path}: {error.problem}. Restore the file from version control, or keep the study again with "
+            "`smallmix keep`."
+        ) from error
+
+
+def read_kept_table(path: Path, table: Table) -> pd.DataFrame:
+    """Return `read_kept_columns` as a data frame. Text columns have the type str."""
+    return _as_frame(read_kept_columns(path, table), table)
+
+
+def _header(path: Path) -> list[str]:
+    """Return the first row of a CSV file; nothing where it cannot be read, which the reader says."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return next(csv.reader(stream, strict=True), [])
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _as_frame(columns: Columns, table: Table) -> pd.DataFrame:
     import pandas as pd
 
-    columns = read_columns(path, table, keep)
     text = {column.name: str for column in table.columns if column.dtype == "text"}
     return pd.DataFrame(columns).astype(text)
 
 
 def table_of(table: Table, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     """Return the rows as `read_table` would give them back after `write_table`, digits included; no file is written."""
-    import pandas as pd
-
     written = [[str(_text(value, table.digits)) for value in row] for row in rows]
     fields = [list(values) for values in zip(*written, strict=True)] or [[] for _ in table.columns]
     positions = {name: position for position, name in enumerate(table.names)}
-    columns = _convert(Path(table.file), table, positions, fields, list(range(2, len(written) + 2)), None)
-    text = {column.name: str for column in table.columns if column.dtype == "text"}
-    return pd.DataFrame(columns).astype(text)
+    lines = list(range(2, len(written) + 2))
+    return _as_frame(_convert(Path(table.file), table, positions, fields, lines, None), table)
 
 
 def empty_table(table: Table) -> pd.DataFrame:

@@ -6,6 +6,8 @@ This module needs the standard library alone.
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -58,3 +60,19 @@ class Table:
         """
         kept = tuple(column for column in self.columns if validation_images or not column.of_validation)
         return dataclasses.replace(self, columns=kept)
+
+    def as_written_before(self, present: Collection[str]) -> Table:
+        """Return the table as an older version wrote it, with the columns `present`: the others read as empty.
+
+        Size, method and seed, and the columns that have a value for this case, stay as they are.
+        """
+        return dataclasses.replace(self, columns=tuple(_or_empty(column, present) for column in self.columns))
+
+
+_ALWAYS_THERE = ("size", "method", "seed")
+
+
+def _or_empty(column: Column, present: Collection[str]) -> Column:
+    if column.name in present or column.name in _ALWAYS_THERE or column.if_absent is not None:
+        return column
+    return dataclasses.replace(column, may_be_empty=True, if_absent="" if column.dtype == "text" else math.nan)
