@@ -38,15 +38,23 @@ _NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
 
 @dataclass(frozen=True)
 class InlineFigure:
-    """A drawn figure for a page: its text, its markup, and whether it is wider than the page's column."""
+    """A drawn figure for a page: its text, its markup, and whether it is wider than the page's column.
+
+    `narrow` is the markup for phones, None where there is no such drawing. `has_values` says whether marks have values.
+    """
 
     text: FigureText
     markup: Markup
     wide: bool
+    narrow: Markup | None = None
+    has_values: bool = False
 
 
 def load_figure(folder: Path, name: str) -> InlineFigure | None:
-    """Read `<name>.svg` and `<name>.json`; None where either is not there. Raises SmallmixError for damaged files."""
+    """Read `<name>.svg` and `<name>.json`; None where either is not there. `<name>_narrow.svg` may be there as well.
+
+    Raises SmallmixError for damaged files.
+    """
     drawing, text_file = folder / f"{name}.svg", folder / f"{name}.json"
     if not drawing.exists() or not text_file.exists():
         return None
@@ -54,34 +62,53 @@ def load_figure(folder: Path, name: str) -> InlineFigure | None:
         text = FigureText.from_json(text_file.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SmallmixError(f"cannot read {text_file}: {error}. Delete it and draw the figures again.") from error
-    try:
-        root = ElementTree.fromstring(drawing.read_bytes())
-        width = float(root.get("viewBox", "").split()[2])
-    except (OSError, ElementTree.ParseError, IndexError, ValueError) as error:
-        raise SmallmixError(
-            f"cannot read the figure {drawing}: {error}. Delete it and draw the figures again."
-        ) from error
+    root, width = _read_drawing(drawing)
     wide = width > WIDEST_WITHOUT_SCROLLING
-    return InlineFigure(text, _markup(root, name, text, 1.1 * width if wide else None), wide)
+    has_values = any(element.get("class") == "values" for element in root.iter(f"{_SVG}g"))
+    beside = folder / f"{name}_narrow.svg"
+    narrow = None
+    if beside.exists():
+        # Screen readers meet one of the two: both are named by the same texts.
+        narrow = _narrow_markup(_read_drawing(beside)[0], name)
+    return InlineFigure(text, _markup(root, name, text, 1.1 * width if wide else None), wide, narrow, has_values)
+
+
+def _read_drawing(path: Path) -> tuple[ElementTree.Element, float]:
+    """Return the drawing and its width, in units of the SVG."""
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+        return root, float(root.get("viewBox", "").split()[2])
+    except (OSError, ElementTree.ParseError, IndexError, ValueError) as error:
+        raise SmallmixError(f"cannot read the figure {path}: {error}. Delete it and draw the figures again.") from error
+
+
+def _narrow_markup(root: ElementTree.Element, name: str) -> Markup:
+    _recolour(root, f"{name}-narrow")
+    return _finish(root, name)
 
 
 def _markup(root: ElementTree.Element, name: str, text: FigureText, least_width: float | None) -> Markup:
     """Return the drawing as markup with title and description; parts of a method have the class `series-<position>`."""
     _recolour(root, name)
-    for key in ("width", "height", "version"):
-        root.attrib.pop(key, None)
     if least_width is not None:
         # Shrunk to the page's column its text could not be read: it scrolls in its own box instead.
         root.set("style", f"min-width: {least_width:.0f}px")
-    root.set("class", "plot")
-    root.set("role", "img")
-    root.set("aria-labelledby", f"{name}-title {name}-description")
     for position, (tag, part, content) in enumerate(
         (("title", "title", text.title), ("desc", "description", text.description))
     ):
         element = ElementTree.Element(f"{_SVG}{tag}", {"id": f"{name}-{part}"})
         element.text = visible_text(content, LONGEST_TEXT)
         root.insert(position, element)
+    return _finish(root, name)
+
+
+def _finish(root: ElementTree.Element, name: str) -> Markup:
+    """Return a recoloured drawing as markup that is named by the title and the description of figure `name`."""
+    for key in ("width", "height", "version"):
+        root.attrib.pop(key, None)
+    root.set("class", "plot")
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{name}-title {name}-description")
     ElementTree.register_namespace("", _SVG[1:-1])
     markup = ElementTree.tostring(root, encoding="unicode")
     # Between lines of an SVG there is nothing to see; in HTML no namespace needs declaring.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.transforms import ScaledTranslation
 
 from smallmix.figures.figure_files import FigureTable
+from smallmix.figures.marked_values import mark_value
 from smallmix.figures.style import PAPER, SeriesLook, series_look
 from smallmix.tables.study_tables import SeedMean, StudyTables
-from smallmix.wording import NO_NUMBER, percent, points
+from smallmix.wording import NO_NUMBER, count_of, percent, points
 
+FEWEST_FOR_A_BAR = 3  # seeds; the t interval of two is wider than nearly any difference
 MANY_METHODS = 5  # so many intervals at one place cover each other
 SEEDS_BESIDE = 4.5  # typographic points to the right of the mean, whose bar would hide them
 
@@ -63,10 +65,12 @@ def draw_seeds_by_size(
     sizes: Sequence[int],
     spread: float = 1.0,
     distance: float = 0.0,
+    say: Callable[[SeedMean], str] | None = None,
 ) -> None:
     """Draw a metric (a fraction) in percent for all methods at `sizes`.
 
-    For `spread` see `method_spread`, for `distance` `method_distance`.
+    `say` writes a mean for people, by default as an accuracy. For `spread` see `method_spread`, for `distance`
+    `method_distance`.
     """
     methods = tables.methods_present()
     for position, method in enumerate(methods):
@@ -80,6 +84,9 @@ def draw_seeds_by_size(
         if max(mean.seeds for mean in means.values()) > 1:
             _draw_dots(axes, tables, metric, method, list(means), shift)
         _draw_means(axes, means, look, shift)
+        for size, mean in means.items():
+            text = f"{method}, {count_of(size, 'image')}: {(say or accuracy_text)(mean)}"
+            mark_value(axes, shift.of(np.float64(size)), 100 * mean.mean, text, look.tag("values"))
 
 
 def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes: Sequence[int], shift: Shift) -> None:
@@ -89,12 +96,17 @@ def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes:
     x, y = shift.of(chosen["size"].to_numpy(dtype=float)), 100 * chosen["value"].to_numpy(dtype=float)
     beside = ScaledTranslation(SEEDS_BESIDE / 72, 0, axes.figure.dpi_scale_trans)
     axes.scatter(
-        x, y, s=11, color=look.color, alpha=0.55, linewidths=0, gid=look.tag("seeds"),
+        x, y, s=11, color=look.color, alpha=0.55, linewidths=0, gid=look.tag("seeds"), clip_on=False,
         transform=axes.transData + beside, zorder=2,
     )  # fmt: skip
     # Matplotlib leaves artists with a transformation of their own out of the limits: the outermost dots would be cut.
     axes.update_datalim(np.column_stack([x, y]))
     axes.autoscale_view()
+
+
+def has_bar(mean: SeedMean) -> bool:
+    """Return whether an interval is shown: of fewer seeds than FEWEST_FOR_A_BAR it says nothing."""
+    return mean.has_interval and mean.seeds >= FEWEST_FOR_A_BAR
 
 
 def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift: Shift) -> None:
@@ -106,11 +118,12 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
     sns.lineplot(
         x=sizes, y=heights, ax=axes, estimator=None, errorbar=None, color=look.color, marker=look.marker,
         markeredgecolor=PAPER, markeredgewidth=0.8, linestyle=look.dash, legend=False, zorder=3,
+        clip_on=False,  # a mark at 100 % is drawn whole
     )  # fmt: skip
     for line in axes.lines[drawn:]:
         line.set_gid(look.tag("mean"))
     ranges = [(x, 100 * mean.low, 100 * mean.mean, 100 * mean.high)
-              for x, mean in zip(sizes, means.values(), strict=True) if mean.has_interval]  # fmt: skip
+              for x, mean in zip(sizes, means.values(), strict=True) if has_bar(mean)]  # fmt: skip
     if not ranges:
         return
     x, low, middle, high = np.array(ranges).T
@@ -160,7 +173,12 @@ def seeds_sentence(tables: StudyTables, metric: str, sizes: Sequence[int]) -> st
         return ""
     if max(seeds) < 2:
         return "One seed each: there is no interval, and a difference of a point or two may be luck."
-    mixed = " Points with a single seed have no bar." if min(seeds) < 2 else ""
+    if max(seeds) < FEWEST_FOR_A_BAR:
+        return (
+            "Each small dot is one seed, and the line goes through the means. There are no bars: two seeds do not tell "
+            "how far a mean can be trusted."
+        )
+    mixed = " Points with fewer than three seeds have no bar." if min(seeds) < FEWEST_FOR_A_BAR else ""
     return (
         "Each small dot is one seed, the line goes through the means, the bar is the 95 % t interval of the mean over "
         f"seeds.{mixed} It covers the seeds, not the choice of the test images."
@@ -171,14 +189,14 @@ def accuracy_text(mean: SeedMean) -> str:
     """Return a mean and its interval, such as 57.8 % (3 seeds, 56.9 % to 58.7 %)."""
     if not mean.seeds:
         return "no result yet"
-    if mean.seeds < 2:
-        return f"{percent(mean.mean)} (1 seed)"
+    if not has_bar(mean):
+        return f"{percent(mean.mean)} ({count_of(mean.seeds, 'seed')})"
     return f"{percent(mean.mean)} ({mean.seeds} seeds, {percent(mean.low)} to {percent(mean.high)})"
 
 
 def points_text(mean: SeedMean) -> str:
     """Return a mean in points and its interval, such as +1.2 (+0.4 to +2.0); an en dash where there is no mean."""
-    if mean.seeds > 1:
+    if has_bar(mean):
         return f"{points(mean.mean)} ({points(mean.low)} to {points(mean.high)})"
     return points(mean.mean) if mean.seeds else NO_NUMBER
 

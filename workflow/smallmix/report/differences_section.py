@@ -68,7 +68,7 @@ def comparison_view(tables: StudyTables) -> TableView:
     """Return every comparison with its interval and all p-values that were computed."""
     rows = []
     known = tables.comparison[tables.comparison["difference"].notna()]
-    for row in known.head(MOST_ROWS).to_dict("records"):
+    for row in sorted(known.head(MOST_ROWS).to_dict("records"), key=_place_of_size):
         every = row["size"] == ALL_SIZES
         low, high = float(row["low"]), float(row["high"])
         holm_rows = _count(row["holm_rows"])
@@ -110,6 +110,11 @@ def comparison_view(tables: StudyTables) -> TableView:
         rows=tuple(rows),
         sortable=True,
     )
+
+
+def _place_of_size(row: Mapping[Any, Any]) -> float:
+    """Return what rows are sorted by: the size, and all sizes after the single ones."""
+    return math.inf if row["size"] == ALL_SIZES else float(row["size"])
 
 
 def pairing_sentence(tables: StudyTables) -> str:

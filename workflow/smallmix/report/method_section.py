@@ -50,7 +50,6 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, how) for everything that decides a number."""
     study, cell = tables.study, tables.study.cells[0].value
     dataset = tables.dataset
-    recipe = cell.recipe
     return [
         ("Selection", _selection(tables)),
         ("Seeds", _seeds(tables)),
@@ -60,12 +59,10 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Methods", "; ".join(f"{name}: {method_meaning(meaning)}" for name, meaning
                               in study.configuration["methods"].items()) + "."),
         ("Network", describe_network(cell.model)),
-        ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
-         f"{_schedule(recipe)}, {_momentum(recipe)}, {_weight_decay(recipe)}; {_augmentation(cell)}."
-         f"{_mirrored(study)}"),
+        ("Training", f"Stochastic gradient descent, {describe_training(cell)}.{_mirrored(study)}"),
         ("Last batch", _last_batch(study)),
         *_early_losses(tables),
-        ("Budget", _budgets(tables)),
+        ("Budget", describe_budgets(tables)),
         ("Evaluation", _evaluations(tables)),
         ("Intervals", "Student's t, 95 %, over seeds. They do not cover the choice of the test images. Differences are "
          "paired by seed: methods share subset, initial weights, batch order, crops, flips and partners."),
@@ -205,7 +202,8 @@ def _decoding(dataset: DatasetDescription | None) -> str:
     return f" Brought to one form: {decoding}." + (f" Division: {split}." if split else "")
 
 
-def _rule(cell: Cell) -> str:
+def describe_rule(cell: Cell) -> str:
+    """Say how the training images are chosen."""
     return {
         "head": "the first images of the training list",
         "balanced": "equally many images of each class, drawn at random",
@@ -215,7 +213,7 @@ def _rule(cell: Cell) -> str:
 
 def _subsets(cell: Cell, redrawn: bool) -> str:
     drawn = "" if cell.subset.rule == "head" else ", anew for each seed" if redrawn else ", one draw for all seeds"
-    return f"Training images: {_rule(cell)}{drawn}."
+    return f"Training images: {describe_rule(cell)}{drawn}."
 
 
 def describe_network(model: ModelValue) -> str:
@@ -237,6 +235,15 @@ def describe_network(model: ModelValue) -> str:
 
 def _plain(value: Any) -> str:
     return ", ".join(map(_plain, value)) if isinstance(value, tuple) else str(value)
+
+
+def describe_training(cell: Cell) -> str:
+    """Say how a network is optimised, and what is done to the images before a method does its part."""
+    recipe = cell.recipe
+    return (
+        f"batches of {recipe.batch_size}, learning rate {_schedule(recipe)}, {_momentum(recipe)}, "
+        f"{_weight_decay(recipe)}; {_augmentation(cell)}"
+    )
 
 
 def _schedule(recipe: RecipeValue) -> str:
@@ -318,7 +325,8 @@ def early_loss_warning(tables: StudyTables) -> str | None:
     )
 
 
-def _budgets(tables: StudyTables) -> str:
+def describe_budgets(tables: StudyTables) -> str:
+    """Say how long trainings of each size are."""
     by_budget: dict[str, list[int]] = {}
     for cell in tables.study.cells:
         budget = cell.value.budget
