@@ -108,6 +108,7 @@ class Browser:
 
     def pdf(self) -> bytes:
         """Return the page as printed on A4 paper."""
+        self.emulate_media("print")
         paper = {"paperWidth": 8.27, "paperHeight": 11.69}
         return base64.b64decode(self.call("Page.printToPDF", printBackground=True, **paper)["data"])
 

@@ -202,8 +202,7 @@ def _decoding(dataset: DatasetDescription | None) -> str:
     return f" Brought to one form: {decoding}." + (f" Division: {split}." if split else "")
 
 
-def describe_rule(cell: Cell) -> str:
-    """Say how the training images are chosen."""
+def _rule(cell: Cell) -> str:
     return {
         "head": "the first images of the training list",
         "balanced": "equally many images of each class, drawn at random",
@@ -213,7 +212,7 @@ def describe_rule(cell: Cell) -> str:
 
 def _subsets(cell: Cell, redrawn: bool) -> str:
     drawn = "" if cell.subset.rule == "head" else ", anew for each seed" if redrawn else ", one draw for all seeds"
-    return f"Training images: {describe_rule(cell)}{drawn}."
+    return f"Training images: {_rule(cell)}{drawn}."
 
 
 def describe_network(model: ModelValue) -> str:
@@ -251,7 +250,7 @@ def _schedule(recipe: RecipeValue) -> str:
     if recipe.schedule == "cosine":
         rate += " falling to 0 along half a cosine (Loshchilov and Hutter 2017)"
     else:
-        rate += f" times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget"
+        rate += f", multiplied by {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget"
     if recipe.warm_up:
         rate += f" after a linear warm-up of {100 * recipe.warm_up:g} % of the budget (Goyal et al. 2017)"
     return rate
@@ -273,7 +272,11 @@ def _fractions(fractions: tuple[float, ...]) -> str:
 
 
 def _augmentation(cell: Cell) -> str:
-    crop = f"crops after a border of {cell.recipe.crop_padding} pixels" if cell.recipe.crop_padding else "no crops"
+    crop = (
+        f"crops after a border of {count_of(cell.recipe.crop_padding, 'pixel')}"
+        if cell.recipe.crop_padding
+        else "no crops"
+    )
     return f"{crop}, {'horizontal flips' if cell.recipe.flip else 'no flips'}"
 
 

@@ -10,7 +10,6 @@ from smallmix.own_code import names_own_code
 from smallmix.report.method_section import (
     describe_budgets,
     describe_network,
-    describe_rule,
     describe_training,
     method_meaning,
 )
@@ -148,6 +147,12 @@ REPORTED: Mapping[str, str] = {
     "last_tenth": "the median test accuracy of the evaluations in the last tenth of its budget",
     "validation": "the test accuracy at the evaluation with the best validation accuracy",
 }
+# How a subset is made, by its rule.
+SUBSETS: Mapping[str, str] = {
+    "head": "Each subset holds the first images of the training list",
+    "balanced": "Each subset holds equally many images of each class, drawn at random",
+    "random": "Each subset was drawn at random",
+}
 
 
 def methods_paragraph(tables: StudyTables) -> MethodsParagraph:
@@ -171,7 +176,7 @@ def methods_paragraph(tables: StudyTables) -> MethodsParagraph:
 def _data(tables: StudyTables) -> str:
     study, dataset = tables.study, tables.dataset
     source = _data_source(study)
-    named = f"{tables.dataset_title} ({source.short})" if source else tables.dataset_title
+    named = f"{tables.dataset_title.partition(' (')[0]} ({source.short})" if source else tables.dataset_title
     sizes = joined([f"{size:,}" for size in tables.sizes])
     drawn = "subsets" if len(tables.sizes) > 1 else "a subset"
     counted = ""
@@ -190,8 +195,8 @@ def _data(tables: StudyTables) -> str:
         else ""
     )
     return (
-        f"We trained on {drawn} of {sizes} training images of {named}{counted}. The subsets are "
-        f"{describe_rule(study.cells[0].value)}{often}.{held}"
+        f"We trained on {drawn} of {sizes} training images of {named}{counted}. "
+        f"{SUBSETS[study.cells[0].value.subset.rule]}{often}.{held}"
     )
 
 

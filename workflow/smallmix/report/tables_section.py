@@ -6,6 +6,7 @@ That section has accuracies and subsets beside the published ones, and accuracie
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smallmix.figures.seeds_by_size import FEWEST_FOR_A_BAR, has_bar
@@ -26,6 +27,9 @@ SELECTION_HEADS = {
     "last_tenth": "Median of last tenth",
     "validation": "At best validation",
 }
+
+
+WIDEST = 6  # columns of means that the page has room for
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ def accuracy_view(tables: StudyTables) -> TableView:
         rows.append(tuple(row))
     if not compared:
         columns, groups = ["Training images", *tables.study.methods], []
+        if len(columns) > WIDEST and len(rows) < len(columns) - 1:
+            columns, rows = _turned("Method", columns, rows)
     seeds = len(tables.study.seeds)
     spread = "one seed" if seeds == 1 else "mean over two seeds"
     if seeds >= FEWEST_FOR_A_BAR:
@@ -129,6 +135,15 @@ def accuracy_view(tables: StudyTables) -> TableView:
         sortable=True,
         stacks=True,
     )
+
+
+def _turned(
+    head: str, columns: Sequence[str], rows: Sequence[tuple[Entry, ...]]
+) -> tuple[list[str], list[tuple[Entry, ...]]]:
+    """Return the table with its columns as rows: many methods below each other, few sizes side by side."""
+    sizes = [f"{row[0].text} images" for row in rows]
+    turned = [(Entry(name), *(row[place] for row in rows)) for place, name in enumerate(columns) if place]
+    return [head, *sizes], turned
 
 
 def sensitivity_view(tables: StudyTables) -> TableView:
