@@ -18,11 +18,11 @@ from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of, write_all_tables
-from tests.unit.report.rendered_page import COMMAND, Page, render, section
+from tests.unit.report.rendered_page import COMMAND, Page, render, section, spaced
 
 
 def test_the_answer_comes_first_and_says_the_numbers(html: str, troubled: SyntheticStudy) -> None:
-    answer = html[html.index('<section id="answer"') : html.index('<section id="accuracy"')]
+    answer = spaced(html[html.index('<section id="answer"') : html.index('<section id="accuracy"')])
     assert html.index('<section id="answer"') < html.index("<svg")
     assert "label-mix came out ahead of non at all 3 training-set sizes tried" in answer
     assert "data-mix came out ahead of non at all 3 training-set sizes tried" in answer
@@ -88,7 +88,7 @@ def test_claims_interpretations_and_sources_are_shown(html: str) -> None:
     assert "pre-activation" in html or "batch normalisation" in html
     assert "What the source leaves open" in html
     assert "mixup: Beyond Empirical Risk Minimization" in html
-    assert "3 seeds instead of one" in html
+    assert "3 seeds instead of one" in spaced(html)
 
 
 def test_claims_under_another_protocol_reproduce_nothing(html: str) -> None:
@@ -109,7 +109,7 @@ def test_claims_under_another_protocol_reproduce_nothing(html: str) -> None:
 
 def test_gains_stand_among_the_numbers_as_judged(html: str) -> None:
     table = html[html.index('<table id="table-numbers"') :]
-    table = table[: table.index("</table>")]
+    table = spaced(table[: table.index("</table>")])
     assert "gain of label-mix over non in best test accuracy with 500 images, points" in table
     assert "+13.24" in table
 
@@ -274,7 +274,7 @@ def test_the_largest_memory_of_a_process_is_said_where_records_have_it(troubled:
     (group,) = tables.provenance["environments"]
     provenance = {**tables.provenance, "environments": [{**group, "peak_memory_bytes": 1_230_000_000}]}
     html = render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing")
-    assert "at most 1.2 GB of memory a process." in html
+    assert "at most 1.2 GB of memory a process." in spaced(html)
     older = {**provenance, "environments": [{**group, "peak_memory_bytes": 0}]}
     html = render_page(dataclasses.replace(tables, provenance=older), troubled.root / "nothing")
     assert "of memory a process" not in html
@@ -316,7 +316,7 @@ def test_the_article_is_named_only_by_studies_that_name_it(html: str, tmp_path: 
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
-        ({}, "learning rate 0.1 times 0.1 at 33 % and 66 % of the budget, momentum 0.9, weight decay 0.0001;"),
+        ({}, "learning rate 0.1, multiplied by 0.1 at 33 % and 66 % of the budget, momentum 0.9, weight decay 0.0001;"),
         (
             {"schedule": "cosine", "warm_up": 0.05},
             "learning rate 0.1 falling to 0 along half a cosine (Loshchilov and Hutter 2017) after a linear warm-up of "

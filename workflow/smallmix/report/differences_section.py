@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -68,7 +68,7 @@ def comparison_view(tables: StudyTables) -> TableView:
     """Return every comparison with its interval and all p-values that were computed."""
     rows = []
     known = tables.comparison[tables.comparison["difference"].notna()]
-    for row in sorted(known.head(MOST_ROWS).to_dict("records"), key=_place_of_size):
+    for row in _by_size(known.head(MOST_ROWS).to_dict("records")):
         every = row["size"] == ALL_SIZES
         low, high = float(row["low"]), float(row["high"])
         holm_rows = _count(row["holm_rows"])
@@ -112,9 +112,16 @@ def comparison_view(tables: StudyTables) -> TableView:
     )
 
 
-def _place_of_size(row: Mapping[Any, Any]) -> float:
-    """Return what rows are sorted by: the size, and all sizes after the single ones."""
-    return math.inf if row["size"] == ALL_SIZES else float(row["size"])
+def _by_size(rows: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
+    """Return the rows with the sizes of each pair and selection ascending, all sizes together last."""
+    groups = [(row["selection"], row["method"], row["reference"]) for row in rows]
+    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+
+    def place_of(position: int) -> tuple[int, float]:
+        size = rows[position]["size"]
+        return places[groups[position]], math.inf if size == ALL_SIZES else float(size)
+
+    return [rows[position] for position in sorted(range(len(rows)), key=place_of)]
 
 
 def pairing_sentence(tables: StudyTables) -> str:

@@ -27,7 +27,7 @@ def render_template(folder: Path, name: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=shown,
     )
     try:
         style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("report.css", "report.js"))
@@ -42,7 +42,7 @@ class Verbatim(str):
     __slots__ = ()
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     """Return what the template writes: markup as it is, all other text with hidden characters spelt out.
 
     Numbers stay with their units.
