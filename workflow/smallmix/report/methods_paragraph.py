@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -127,6 +128,7 @@ DATA_SOURCES: Mapping[str, Reference] = {
         "E. Alpaydin and C. Kaynak. Optical Recognition of Handwritten Digits. UCI Machine Learning Repository, 1998.",
     ),
 }
+_FIRST_AUTHOR = re.compile(r"(?:\w\. )+(\w+)")  # initials, then the family name
 COSINE = Reference(
     "Loshchilov and Hutter 2017",
     "I. Loshchilov and F. Hutter. SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR 2017.",
@@ -268,5 +270,5 @@ def _data_source(study: Study) -> Reference | None:
 
 def _family_name(entry: str) -> str:
     """Return what a list of references is sorted by: the first author's family name."""
-    first = entry.replace(" et al.", ",").replace(" and ", ", ").split(",")[0]
-    return first.rstrip(".").rpartition(". ")[2] if ". " in first else first
+    found = _FIRST_AUTHOR.match(entry)
+    return found[1] if found else entry
