@@ -10,14 +10,21 @@ from typing import Any, get_args
 import pytest
 from smallmix.report.method_section import compose_protocol
 from smallmix.report.page import render_page
-from smallmix.report.runs_section import compose_runs
+from smallmix.report.runs_section import compose_runs, find_logs
+from smallmix.report.tables_section import accuracy_view
 from smallmix.statistics.verdicts import Verdict
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Status
 from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_study import SyntheticStudy
-from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of, write_all_tables
+from tests.unit.figures.study_with_tables import (
+    PUBLISHED,
+    build_study_with_tables,
+    mean_best_percent,
+    tables_of,
+    write_all_tables,
+)
 from tests.unit.report.rendered_page import COMMAND, Page, render, section, spaced
 
 
@@ -333,3 +340,40 @@ def test_the_recipe_is_said_with_its_sources(recipe: dict[str, Any], sentence: s
     study = Study.from_configuration({**configuration, "recipe": {**configuration["recipe"], **recipe}})
     protocol = dict(compose_protocol(dataclasses.replace(load_tables(troubled.study, troubled.root), study=study)))
     assert sentence in protocol["Training"]
+
+
+def test_runs_link_to_the_logs_that_are_there(troubled: SyntheticStudy) -> None:
+    tables, layout = tables_of(troubled), troubled.layout
+    page = layout.report / "report.html"
+    assert find_logs(layout, page) == {}
+    assert "Log" not in compose_runs(tables, COMMAND).every.columns
+    folder = troubled.root / "logs" / tables.study.name / "cells"
+    for cell in ("n100/non/seed0", "n1000/label-mix/seed2"):
+        (folder / cell).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{cell}.log").write_text("a line\n", encoding="utf-8")
+    logs = find_logs(layout, page)
+    assert set(logs) == {"n100/non/seed0", "n1000/label-mix/seed2"}
+    for cell, address in logs.items():
+        assert (page.parent / address).resolve() == (folder / f"{cell}.log").resolve()
+    runs = compose_runs(tables, COMMAND, logs)
+    links = {(row[0].text, row[1].text, row[2].text): row[-1].link for row in runs.every.rows}
+    assert links["100", "non", "0"] == logs["n100/non/seed0"]
+    assert sum(bool(link) for link in links.values()) == 2
+    (failed,) = [trouble for trouble in runs.troubles if trouble.status == "failed"]
+    html = render_page(tables, troubled.root / "nothing", logs=logs)
+    assert f'<a href="{failed.log}">The whole log of n1000/label-mix/seed2</a>' in html
+    for file in folder.rglob("*.log"):
+        file.unlink()
+
+
+def test_many_methods_stand_below_each_other(tmp_path: Path) -> None:
+    methods = {f"mix-{place}": {"mix": "images", "beta": [1.0 + place, 1.0]} for place in range(7)}
+    made = build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0, 1], methods=methods)
+    view = accuracy_view(tables_of(made))
+    assert view.columns == ("Method", "100 images", "500 images")
+    assert [row[0].text for row in view.rows] == list(methods)
+    means = tables_of(made)
+    for row in view.rows:
+        for size, entry in zip((100, 500), row[1:], strict=True):
+            assert entry.text == f"{mean_best_percent(means, size, row[0].text):.2f}"  # two seeds: no interval
+    assert "mean over two seeds" in view.caption

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from smallmix.figures.figure_files import FigureTable, FigureText
 from smallmix.figures.marked_values import mark_value
-from smallmix.figures.seeds_by_size import FEWEST_FOR_A_BAR, accuracy_text, has_bar, points_text
+from smallmix.figures.seeds_by_size import accuracy_text, points_text
 from smallmix.figures.style import (
     WIDE,
     Page,
@@ -25,7 +25,7 @@ from smallmix.figures.style import (
 )
 from smallmix.study.study import asked_method, reference_method
 from smallmix.tables.class_means import EACH_WAY, ClassMeans
-from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_A_BAR, StudyTables
 from smallmix.wording import count_of, percent, points, visible_text
 
 MOST_PANELS, PANELS_A_ROW = 6, 3
@@ -93,7 +93,7 @@ def _draw_panel(
             if mean.seeds:
                 text = f"{method}, {class_name(tables, label)}, {count_of(size, 'image')}: {accuracy_text(mean)}"
                 mark_value(axes, 100 * mean.mean, height, text, look.tag("values"))
-            if has_bar(mean):
+            if mean.has_bar:
                 ends = [min(max(100 * end, 0.0), 100.0) for end in (mean.low, mean.high)]
                 axes.plot(ends, [height, height], color=look.color, linewidth=1.1, gid=look.tag("interval"), zorder=2)
         known = [(100 * mean.mean, height) for height, mean in found if mean.seeds]

@@ -16,7 +16,6 @@ from smallmix.figures.seeds_by_size import (
     accuracy_text,
     draw_published,
     draw_seeds_by_size,
-    has_bar,
     method_distance,
     method_spread,
     seeds_sentence,
@@ -130,7 +129,7 @@ def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureTex
 def _reaches_beyond(tables: StudyTables, sizes: Sequence[int]) -> bool:
     """Return whether a drawn interval leaves 0 to 100 %."""
     means = [tables.mean_of(tables.declared_metric, size, method) for size in sizes for method in tables.study.methods]
-    return any(has_bar(mean) and (mean.low < 0 or mean.high > 1) for mean in means)
+    return any(mean.has_bar and (mean.low < 0 or mean.high > 1) for mean in means)
 
 
 def _selected(tables: StudyTables) -> str:

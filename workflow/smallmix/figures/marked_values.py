@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smallmix.figures.style import ValueFigure
-from smallmix.wording import visible_text
+from smallmix.wording import unbroken, visible_text
 
 RADIUS = 6  # typographic points
 POINTS_AN_INCH = 72
@@ -65,5 +65,5 @@ def _disc(value: MarkedValue) -> str:
         return ""
     scale = POINTS_AN_INCH / figure.dpi
     across, down = x * scale, figure.get_figheight() * POINTS_AN_INCH - y * scale
-    title = escape(visible_text(value.text, LONGEST_VALUE))
+    title = escape(unbroken(visible_text(value.text, LONGEST_VALUE)))
     return f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{RADIUS}"><title>{title}</title></circle>'

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 
 from smallmix.figures.figure_files import FigureTable, FigureText
 from smallmix.figures.marked_values import mark_value
-from smallmix.figures.seeds_by_size import FEWEST_FOR_A_BAR
 from smallmix.figures.style import (
     MUTED,
     WIDE,
@@ -24,7 +23,7 @@ from smallmix.figures.style import (
     series_look,
     write_nothing_yet,
 )
-from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_A_BAR, StudyTables
 from smallmix.wording import MINUS, count_of, points, selection_name, visible_text
 
 PANELS_A_ROW = 3

@@ -16,10 +16,9 @@ from matplotlib.transforms import ScaledTranslation
 from smallmix.figures.figure_files import FigureTable
 from smallmix.figures.marked_values import mark_value
 from smallmix.figures.style import PAPER, SeriesLook, series_look
-from smallmix.tables.study_tables import SeedMean, StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_A_BAR, SeedMean, StudyTables
 from smallmix.wording import NO_NUMBER, count_of, percent, points
 
-FEWEST_FOR_A_BAR = 3  # seeds; the t interval of two is wider than nearly any difference
 MANY_METHODS = 5  # so many intervals at one place cover each other
 SEEDS_BESIDE = 4.5  # typographic points to the right of the mean, whose bar would hide them
 
@@ -104,11 +103,6 @@ def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes:
     axes.autoscale_view()
 
 
-def has_bar(mean: SeedMean) -> bool:
-    """Return whether an interval is shown: of fewer seeds than FEWEST_FOR_A_BAR it says nothing."""
-    return mean.has_interval and mean.seeds >= FEWEST_FOR_A_BAR
-
-
 def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift: Shift) -> None:
     """Draw the line through the means, and a bar with caps where there is an interval."""
     sizes = [float(shift.of(np.float64(size))) for size in means]
@@ -123,7 +117,7 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
     for line in axes.lines[drawn:]:
         line.set_gid(look.tag("mean"))
     ranges = [(x, 100 * mean.low, 100 * mean.mean, 100 * mean.high)
-              for x, mean in zip(sizes, means.values(), strict=True) if has_bar(mean)]  # fmt: skip
+              for x, mean in zip(sizes, means.values(), strict=True) if mean.has_bar]  # fmt: skip
     if not ranges:
         return
     x, low, middle, high = np.array(ranges).T
@@ -189,14 +183,14 @@ def accuracy_text(mean: SeedMean) -> str:
     """Return a mean and its interval, such as 57.8 % (3 seeds, 56.9 % to 58.7 %)."""
     if not mean.seeds:
         return "no result yet"
-    if not has_bar(mean):
+    if not mean.has_bar:
         return f"{percent(mean.mean)} ({count_of(mean.seeds, 'seed')})"
     return f"{percent(mean.mean)} ({mean.seeds} seeds, {percent(mean.low)} to {percent(mean.high)})"
 
 
 def points_text(mean: SeedMean) -> str:
     """Return a mean in points and its interval, such as +1.2 (+0.4 to +2.0); an en dash where there is no mean."""
-    if has_bar(mean):
+    if mean.has_bar:
         return f"{points(mean.mean)} ({points(mean.low)} to {points(mean.high)})"
     return points(mean.mean) if mean.seeds else NO_NUMBER
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from smallmix.figures.seeds_by_size import has_bar
 from smallmix.own_code import names_own_code, own_name, without_folder
 from smallmix.report.tables_section import WIDEST, Entry, TableView, mean_text, number_entry
 from smallmix.study.metric_forms import READY_METRICS
@@ -91,7 +90,7 @@ def metric_meanings(tables: StudyTables) -> list[tuple[str, str]]:
 
 
 def _interval_entry(gain: SeedMean) -> Entry:
-    text = f"{points(gain.low)} to {points(gain.high)}" if has_bar(gain) else NO_NUMBER
+    text = f"{points(gain.low)} to {points(gain.high)}" if gain.has_bar else NO_NUMBER
     return number_entry(text, gain.low)
 
 
@@ -100,7 +99,7 @@ def _value_entry(mean: SeedMean, *, sign: bool = False) -> Entry:
     if not mean.seeds:
         return number_entry(NO_NUMBER, math.nan)
     text = _number(mean.mean, sign=sign)
-    if has_bar(mean):
+    if mean.has_bar:
         text += f" ({_number(mean.low, sign=sign)} to {_number(mean.high, sign=sign)})"
     return number_entry(text, mean.mean)
 

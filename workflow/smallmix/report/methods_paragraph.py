@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smallmix.figures.seeds_by_size import FEWEST_FOR_A_BAR
 from smallmix.own_code import names_own_code
 from smallmix.report.method_section import (
     describe_budgets,
@@ -15,7 +14,7 @@ from smallmix.report.method_section import (
     method_meaning,
 )
 from smallmix.study.study import Study
-from smallmix.tables.study_tables import StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_A_BAR, StudyTables
 from smallmix.wording import count_of, joined
 
 

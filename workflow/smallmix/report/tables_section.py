@@ -9,9 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smallmix.figures.seeds_by_size import FEWEST_FOR_A_BAR, has_bar
 from smallmix.tables.columns import selections_of
-from smallmix.tables.study_tables import SELECTION_GAP, SeedMean, StudyTables
+from smallmix.tables.study_tables import FEWEST_FOR_A_BAR, SELECTION_GAP, SeedMean, StudyTables
 from smallmix.wording import MINUS, NO_NUMBER, percent, percent_number, points
 
 # How the declared accuracy of a run is called, by its selection; "of the run" follows.
@@ -218,6 +217,6 @@ def _agreement(same: bool, verdict: str | None) -> Entry:
 
 def mean_text(mean: SeedMean) -> str:
     """Return a mean in percent, with half its interval where there is one."""
-    if has_bar(mean):
+    if mean.has_bar:
         return f"{percent_number(mean.mean)} ± {100 * (mean.high - mean.low) / 2:.1f}"
     return percent_number(mean.mean)

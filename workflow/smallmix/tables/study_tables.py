@@ -39,6 +39,7 @@ from smallmix.tables.columns import (
 from smallmix.tables.table_files import empty_table, read_table
 
 SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test accuracy, a fraction
+FEWEST_FOR_A_BAR = 3  # seeds; the t interval of two is wider than nearly any difference
 LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
 # The tables that figures and report read, by their names in StudyTables.
 TABLES_READ = {
@@ -70,6 +71,11 @@ class SeedMean:
     def has_interval(self) -> bool:
         """Return whether there were seeds enough for an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def has_bar(self) -> bool:
+        """Return whether the interval is shown: that of fewer seeds than FEWEST_FOR_A_BAR says nothing."""
+        return self.has_interval and self.seeds >= FEWEST_FOR_A_BAR
 
 
 NO_MEAN = SeedMean(0, math.nan, math.nan, math.nan)
