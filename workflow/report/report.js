@@ -119,7 +119,7 @@
     const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     for (const [key, value] of Object.entries({ width: "100%", height: "100%", fill: "var(--paper)" })) paper.setAttribute(key, value);
     copied.querySelector("desc").after(paper);
-    for (const [key, value] of Object.entries({ width, height })) copied.setAttribute(key, value);
+    for (const [key, value] of Object.entries({ width, height, "font-family": "sans-serif" })) copied.setAttribute(key, value);
     for (const part of all(".shown", copied)) part.removeAttribute("class");
     const text = new XMLSerializer().serializeToString(copied).replaceAll("var(--sans)", "sans-serif");
     return { width, height, text: text.replace(/var\((--[\w-]+)\)/g, (_, name) => style.getPropertyValue(name).trim()) };

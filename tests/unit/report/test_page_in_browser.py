@@ -212,7 +212,7 @@ def test_a_mark_says_its_value_to_pointer_and_keyboard(browser: Browser, file: P
     )
     browser.move_mouse(*place[:2])
     said = "document.querySelector('.tip').textContent"
-    assert re.fullmatch(r"(non|data-mix|label-mix), [\d,]+ images: [\d.]+\s% \(.*seeds?.*\)", browser.value(said))
+    assert re.fullmatch(r"(non|data-mix|label-mix), [\d,]+\simages: [\d.]+\s% \(.*seeds?.*\)", browser.value(said))
     browser.move_mouse(2, 2)
     assert browser.value(said) == ""
     browser.value("document.querySelector('#figure-accuracy_by_size_log .with-values').focus()")

@@ -28,6 +28,7 @@ MADE = (
     "logs/datasets/birds.log",
     "reports/tiny/report.html",
     "reports/tiny/figures/loss_curves.png",
+    "reports/tiny/figures/loss_curves_narrow.svg",
     "reports/tiny/so-far/figures/loss_curves.json",
     ".snakemake/metadata/abc",
 )

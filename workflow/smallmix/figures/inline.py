@@ -33,6 +33,8 @@ _ROLE = re.compile("|".join(map(re.escape, _ROLES)))
 _FONT = re.compile(r"'DejaVu Sans'(, sans-serif)?")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _SERIES = re.compile(r"series-(\d+)-")
+_LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
+_EMPTY_GROUP = re.compile(r"<g ?/>|<g></g>")
 _NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
 
 
@@ -112,7 +114,11 @@ def _finish(root: ElementTree.Element, name: str) -> Markup:
     ElementTree.register_namespace("", _SVG[1:-1])
     markup = ElementTree.tostring(root, encoding="unicode")
     # Between lines of an SVG there is nothing to see; in HTML no namespace needs declaring.
-    return Markup(_NAMESPACES.sub("", re.sub(r">\s+<", "><", markup)))
+    markup = _NAMESPACES.sub("", re.sub(r">\s+<", "><", markup))
+    count = 1
+    while count:
+        markup, count = _EMPTY_GROUP.subn("", markup)
+    return Markup(markup)
 
 
 def _recolour(root: ElementTree.Element, name: str) -> None:
@@ -120,29 +126,35 @@ def _recolour(root: ElementTree.Element, name: str) -> None:
     for parent in root.iter():
         for child in [one for one in parent if one.tag in _DROPPED]:
             parent.remove(child)
-    wanted = _referenced(root)
+    # Short ids keep the page small.
+    short = {one: f"{name}-{place}" for place, one in enumerate(_referenced(root))}
     for element in root.iter():
         link = element.attrib.pop(_LINK, "")
         if link:
-            element.set("href", f"#{name}-{link[1:]}" if link.startswith("#") else link)
+            element.set("href", f"#{short[link[1:]]}" if link.startswith("#") else link)
         identifier = element.attrib.pop("id", "")
         series = _SERIES.match(identifier)
         if series:
             element.set("class", f"series series-{series[1]}")
-        if identifier in wanted:
-            element.set("id", f"{name}-{identifier}")
+        if identifier in short:
+            element.set("id", short[identifier])
         for key in ("style", "clip-path", "fill", "stroke"):
             if value := element.get(key):
-                value = _REFERENCE.sub(lambda match: f"url(#{name}-{match[1]})", value)
+                value = _REFERENCE.sub(lambda match: f"url(#{short[match[1]]})", value)
                 value = _ROLE.sub(lambda match: _ROLES[match[0]], value)
-                element.set(key, _FONT.sub("var(--sans)", value))
+                value = _FONT.sub("var(--sans)", value).replace(": ", ":").replace("; ", ";")
+                element.set(key, value.replace("font-family:var(--sans);", ""))
+        for key in ("x", "y", "transform", "d"):
+            if value := element.get(key):
+                element.set(key, " ".join(_LONG_NUMBER.sub(r"\1", value).split()))
 
 
-def _referenced(root: ElementTree.Element) -> set[str]:
-    found: set[str] = set()
+def _referenced(root: ElementTree.Element) -> list[str]:
+    """Return the ids that something refers to, in the order of the drawing."""
+    found: dict[str, None] = {}
     for element in root.iter():
         for value in element.attrib.values():
-            found.update(_REFERENCE.findall(value))
+            found.update(dict.fromkeys(_REFERENCE.findall(value)))
         if element.get(_LINK, "").startswith("#"):
-            found.add(element.get(_LINK, "")[1:])
-    return found
+            found[element.get(_LINK, "")[1:]] = None
+    return list(found)
