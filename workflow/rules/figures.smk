@@ -2,7 +2,7 @@
 
 
 rule plot_figures:
-    """Draw every figure (SVG for the report, PNG for slides) and put it into words (JSON).
+    """Draw every figure (SVG for the report, also for phones, PNG for slides) and put it into words (JSON).
 
     One job for all: they are drawn by the same code from the same tables, and starting costs more than drawing.
     """
@@ -31,6 +31,7 @@ rule plot_figures:
             for name in FIGURE_NAMES
         ],
         png=expand("{folder}/figures/{name}.png", folder=REPORTS, name=FIGURE_NAMES),
+        narrow=expand("{folder}/figures/{name}_narrow.svg", folder=REPORTS, name=NARROW_FIGURES),
         words=expand("{folder}/figures/{name}.json", folder=REPORTS, name=FIGURE_NAMES),
     log:
         f"{LOGS}/plot_figures.log",

@@ -36,7 +36,7 @@ if not any(
 from smallmix.code_fingerprint import fingerprint_code, fingerprint_own, fingerprint_training
 from smallmix.datasets.kept_division import VARIABLE as DIVISION
 from smallmix.errors import ConfigurationError, SmallmixError
-from smallmix.figures.names import FIGURE_NAMES
+from smallmix.figures.names import FIGURE_NAMES, NARROW_FIGURES
 from smallmix.fingerprints import canonical_json, fingerprint_file, fingerprint_value
 from smallmix.snakemake_files.interpreter import explain_encoding, explain_project_folder, rule_command, shield_commands
 from smallmix.planning.capacity import Capacity, plan_options
@@ -148,6 +148,7 @@ CELL_OUTPUTS = [f"{PATHS.cell(cell)}/{name}" for cell in STUDY.cells for name in
 KEPT_NETWORKS = [f"{PATHS.cell(cell)}/{WEIGHTS_FILE}" for cell in STUDY.cells if STUDY.keeps_weights]
 TABLES = [f"{RESULTS}/{name}" for name in STUDY_TABLES]
 FIGURES = [f"{REPORTS}/figures/{name}.{kind}" for name in FIGURE_NAMES for kind in ("svg", "png", "json")]
+FIGURES += [f"{REPORTS}/figures/{name}_narrow.svg" for name in NARROW_FIGURES]
 PUBLISHED = [str(find_published(STUDY.configuration["published"]))] if STUDY.configuration["published"] else []
 REPORT = f"{REPORTS}/report.html"
 # Steps that hold a study against the article's protocol follow its file, whatever published numbers the study names.

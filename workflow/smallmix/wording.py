@@ -7,6 +7,7 @@ escaping lets through: control characters, which no XML file may hold, and marks
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -20,6 +21,10 @@ _SELECTIONS = {
     "last_tenth": "median of the last tenth",
     "validation": "moment of best validation",
 }
+_BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|(?:points?|images?|seeds?|pixels?|classes|methods|runs?|cells?|iterations?|steps?|epochs?|nats"
+    r"|[kMG]B|min|[sh]|days?)\b))"
+)
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset({"\u200d", "\u200c"})  # several scripts and emoji cannot be written without them
 
@@ -87,6 +92,11 @@ def duration(seconds: float, space: str = "\N{NO-BREAK SPACE}") -> str:
     if seconds < 2 * DAY:
         return f"{seconds / 3600:,.1f}{space}h"
     return f"{seconds / DAY:,.0f}{space}days"
+
+
+def unbroken(text: str) -> str:
+    """Return the text with no-break spaces between numbers and their units, so that no line ends between them."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def selection_name(selection: str) -> str:

@@ -14,6 +14,7 @@ from smallmix.wording import (
     percent_number,
     points,
     selection_name,
+    unbroken,
     visible_text,
 )
 
@@ -88,3 +89,13 @@ def test_durations_are_given_in_one_unit(seconds: float, expected: str) -> None:
 def test_selections_have_names_for_people() -> None:
     assert selection_name("last_tenth") == "median of the last tenth"
     assert selection_name("every_other\u202e") == "every other[U+202E]"
+
+
+def test_numbers_stay_with_their_units() -> None:
+    hard = "\N{NO-BREAK SPACE}"
+    assert unbroken("95 % interval, 3 seeds, 1,000 images") == f"95{hard}% interval, 3{hard}seeds, 1,000{hard}images"
+    assert unbroken("1.2 GB in 5 min of 3 h") == f"1.2{hard}GB in 5{hard}min of 3{hard}h"
+    assert (
+        unbroken("8 x 8 digits, 2 moments, 3 seedlings, and 4 more")
+        == "8 x 8 digits, 2 moments, 3 seedlings, and 4 more"
+    )

@@ -58,6 +58,11 @@ def render(made: SyntheticStudy, tables: StudyTables | None = None, names: tuple
     return render_page(tables, folder, command=COMMAND)
 
 
+def spaced(text: str) -> str:
+    """The text with plain spaces in the places where no line may end."""
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def section(html: str, name: str) -> str:
     """The text of a section, without tags and with single spaces."""
     start = html.index(f'<section id="{name}"')

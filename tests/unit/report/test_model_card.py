@@ -71,7 +71,7 @@ def test_it_says_what_the_networks_are_and_were_trained_on(finished: SyntheticSt
         assert words in first, words
     assert "Synthetic images: 500 training and 200 test images" in section(card, "Data")
     training = section(card, "Training")
-    assert "learning rate 0.1 times 0.1 at 33 % and 66 %" in training
+    assert "learning rate 0.1, multiplied by 0.1 at 33 % and 66 %" in training
     assert "Beta(2, 1)" in training
     assert "torch 2.14.1" in training
 

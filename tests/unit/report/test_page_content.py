@@ -10,19 +10,26 @@ from typing import Any, get_args
 import pytest
 from smallmix.report.method_section import compose_protocol
 from smallmix.report.page import render_page
-from smallmix.report.runs_section import compose_runs
+from smallmix.report.runs_section import compose_runs, find_logs
+from smallmix.report.tables_section import accuracy_view
 from smallmix.statistics.verdicts import Verdict
 from smallmix.study.study import Study
 from smallmix.tables.cell_status import Status
 from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_study import SyntheticStudy
-from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables, tables_of, write_all_tables
-from tests.unit.report.rendered_page import COMMAND, Page, render, section
+from tests.unit.figures.study_with_tables import (
+    PUBLISHED,
+    build_study_with_tables,
+    mean_best_percent,
+    tables_of,
+    write_all_tables,
+)
+from tests.unit.report.rendered_page import COMMAND, Page, render, section, spaced
 
 
 def test_the_answer_comes_first_and_says_the_numbers(html: str, troubled: SyntheticStudy) -> None:
-    answer = html[html.index('<section id="answer"') : html.index('<section id="accuracy"')]
+    answer = spaced(html[html.index('<section id="answer"') : html.index('<section id="accuracy"')])
     assert html.index('<section id="answer"') < html.index("<svg")
     assert "label-mix came out ahead of non at all 3 training-set sizes tried" in answer
     assert "data-mix came out ahead of non at all 3 training-set sizes tried" in answer
@@ -88,7 +95,7 @@ def test_claims_interpretations_and_sources_are_shown(html: str) -> None:
     assert "pre-activation" in html or "batch normalisation" in html
     assert "What the source leaves open" in html
     assert "mixup: Beyond Empirical Risk Minimization" in html
-    assert "3 seeds instead of one" in html
+    assert "3 seeds instead of one" in spaced(html)
 
 
 def test_claims_under_another_protocol_reproduce_nothing(html: str) -> None:
@@ -109,7 +116,7 @@ def test_claims_under_another_protocol_reproduce_nothing(html: str) -> None:
 
 def test_gains_stand_among_the_numbers_as_judged(html: str) -> None:
     table = html[html.index('<table id="table-numbers"') :]
-    table = table[: table.index("</table>")]
+    table = spaced(table[: table.index("</table>")])
     assert "gain of label-mix over non in best test accuracy with 500 images, points" in table
     assert "+13.24" in table
 
@@ -274,7 +281,7 @@ def test_the_largest_memory_of_a_process_is_said_where_records_have_it(troubled:
     (group,) = tables.provenance["environments"]
     provenance = {**tables.provenance, "environments": [{**group, "peak_memory_bytes": 1_230_000_000}]}
     html = render_page(dataclasses.replace(tables, provenance=provenance), troubled.root / "nothing")
-    assert "at most 1.2 GB of memory a process." in html
+    assert "at most 1.2 GB of memory a process." in spaced(html)
     older = {**provenance, "environments": [{**group, "peak_memory_bytes": 0}]}
     html = render_page(dataclasses.replace(tables, provenance=older), troubled.root / "nothing")
     assert "of memory a process" not in html
@@ -316,7 +323,7 @@ def test_the_article_is_named_only_by_studies_that_name_it(html: str, tmp_path: 
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
-        ({}, "learning rate 0.1 times 0.1 at 33 % and 66 % of the budget, momentum 0.9, weight decay 0.0001;"),
+        ({}, "learning rate 0.1, multiplied by 0.1 at 33 % and 66 % of the budget, momentum 0.9, weight decay 0.0001;"),
         (
             {"schedule": "cosine", "warm_up": 0.05},
             "learning rate 0.1 falling to 0 along half a cosine (Loshchilov and Hutter 2017) after a linear warm-up of "
@@ -333,3 +340,40 @@ def test_the_recipe_is_said_with_its_sources(recipe: dict[str, Any], sentence: s
     study = Study.from_configuration({**configuration, "recipe": {**configuration["recipe"], **recipe}})
     protocol = dict(compose_protocol(dataclasses.replace(load_tables(troubled.study, troubled.root), study=study)))
     assert sentence in protocol["Training"]
+
+
+def test_runs_link_to_the_logs_that_are_there(troubled: SyntheticStudy) -> None:
+    tables, layout = tables_of(troubled), troubled.layout
+    page = layout.report / "report.html"
+    assert find_logs(layout, page) == {}
+    assert "Log" not in compose_runs(tables, COMMAND).every.columns
+    folder = troubled.root / "logs" / tables.study.name / "cells"
+    for cell in ("n100/non/seed0", "n1000/label-mix/seed2"):
+        (folder / cell).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{cell}.log").write_text("a line\n", encoding="utf-8")
+    logs = find_logs(layout, page)
+    assert set(logs) == {"n100/non/seed0", "n1000/label-mix/seed2"}
+    for cell, address in logs.items():
+        assert (page.parent / address).resolve() == (folder / f"{cell}.log").resolve()
+    runs = compose_runs(tables, COMMAND, logs)
+    links = {(row[0].text, row[1].text, row[2].text): row[-1].link for row in runs.every.rows}
+    assert links["100", "non", "0"] == logs["n100/non/seed0"]
+    assert sum(bool(link) for link in links.values()) == 2
+    (failed,) = [trouble for trouble in runs.troubles if trouble.status == "failed"]
+    html = render_page(tables, troubled.root / "nothing", logs=logs)
+    assert f'<a href="{failed.log}">The whole log of n1000/label-mix/seed2</a>' in html
+    for file in folder.rglob("*.log"):
+        file.unlink()
+
+
+def test_many_methods_stand_below_each_other(tmp_path: Path) -> None:
+    methods = {f"mix-{place}": {"mix": "images", "beta": [1.0 + place, 1.0]} for place in range(7)}
+    made = build_study_with_tables(tmp_path, sizes=[500, 100], seeds=[0, 1], methods=methods)
+    view = accuracy_view(tables_of(made))
+    assert view.columns == ("Method", "100 images", "500 images")
+    assert [row[0].text for row in view.rows] == list(methods)
+    means = tables_of(made)
+    for row in view.rows:
+        for size, entry in zip((100, 500), row[1:], strict=True):
+            assert entry.text == f"{mean_best_percent(means, size, row[0].text):.2f}"  # two seeds: no interval
+    assert "mean over two seeds" in view.caption

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from smallmix.errors import SmallmixError
-from smallmix.figures.names import FIGURE_NAMES
-from smallmix.report.page import render_page
-from smallmix.report.templates import TEMPLATE_FOLDER
+from smallmix.figures.catalogue import TABLE_FIGURES
+from smallmix.figures.names import FIGURE_NAMES, NARROW_FIGURES
+from smallmix.report.page import figure_numbers, render_page
+from smallmix.report.templates import TEMPLATE_FOLDER, Verbatim, shown
 from smallmix.tables.study_tables import load_tables
 
 from tests.synthetic_study import SyntheticStudy
@@ -70,8 +71,9 @@ def test_tables_have_captions_and_scopes(page: Page) -> None:
 
 def test_figures_are_images_with_title_and_description(page: Page, html: str) -> None:
     drawings = page.named("svg")
-    assert len(drawings) == len(page.named("figure")) == len(FIGURE_NAMES) - 1  # all sizes are small: one says the same
-    assert len(page.named("figcaption")) == len(drawings)
+    shown = len(FIGURE_NAMES) - 1  # all sizes are small: one says the same
+    assert len(page.named("figure")) == len(page.named("figcaption")) == shown
+    assert len(drawings) == shown + len(NARROW_FIGURES) - 1
     for attributes in drawings:
         assert attributes["role"] == "img"
         title, description = attributes["aria-labelledby"].split()
@@ -108,7 +110,35 @@ def test_same_inputs_give_the_same_bytes(troubled: SyntheticStudy, html: str) ->
 
 def test_the_page_is_small(html: str) -> None:
     assert len(html.encode()) < 1_500_000
-    assert len((TEMPLATE_FOLDER / "report.js").read_bytes()) < 6_000
+    assert len((TEMPLATE_FOLDER / "report.js").read_bytes()) < 14_000
+    assert len((TEMPLATE_FOLDER / "report.css").read_bytes()) < 16_000
+
+
+def test_figures_are_numbered_without_gaps(html: str, page: Page) -> None:
+    """Of the first ones a page shows one at a time: they share their number."""
+    numbers = re.findall(r"<figcaption><strong>Figure (\w+)\.", html)
+    assert numbers == ["1a", "1b", *map(str, range(2, len(numbers)))]
+    all_sizes = figure_numbers(FIGURE_NAMES)
+    assert list(all_sizes.values()) == ["1a", "1b", "1c", *map(str, range(2, len(FIGURE_NAMES) - 1))]
+    labels = [attributes["aria-label"] for attributes in page.named("div") if "drawing" in attributes.get("class", "")]
+    assert {label.removeprefix("Figure ") for label in labels} == set(numbers)
+
+
+def test_a_study_without_published_numbers_speaks_of_no_article(tmp_path: Path) -> None:
+    for place, choices in enumerate(({}, {"selection": "last"}, {"selection": "validation", "validation_images": 50})):
+        made = build_study_with_tables(tmp_path / str(place), sizes=[500, 100], seeds=[0, 1], **choices)  # type: ignore[arg-type]
+        text = render(made, names=tuple(TABLE_FIGURES))
+        text = re.sub(r"<script>.*?</script>|<style>.*?</style>", "", text, flags=re.DOTALL)
+        assert not re.search(r"[^.]{0,40}\barticle", text, flags=re.IGNORECASE)
+
+
+def test_no_line_ends_between_a_number_and_its_unit(html: str) -> None:
+    """Drawings aside, which have lines of their own, and the configuration, which people copy."""
+    outside = "".join(Page(re.sub(r"<svg.*?</svg>|<pre.*?</pre>|<script>.*?</script>", "", html, flags=re.DOTALL)).text)
+    assert re.findall(r"\d (?:%|points\b|images\b|seeds\b|GB\b|iterations\b).{20}", outside) == []
+    assert len(re.findall("\\d\N{NO-BREAK SPACE}(?:%|points|images|seeds)", outside)) > 50
+    assert shown("4 images") == "4\N{NO-BREAK SPACE}images"
+    assert shown(Verbatim("--cores 4 images")) == "--cores 4 images"
 
 
 def test_a_thousand_runs_stay_compact(tmp_path: Path) -> None:

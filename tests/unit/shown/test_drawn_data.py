@@ -186,7 +186,7 @@ def test_paired_differences_are_drawn(hand_study: SyntheticStudy, pair: str) -> 
     assert len(marks) == len(bars) == 4
     for size, (best, last) in DIFFERENCES[pair].items():
         of_row = sorted(height for height in marks if abs(height - rows[size]) < 0.5)
-        for height, (mean, low, high), hollow in zip(of_row, (last, best), (True, False), strict=True):
+        for height, (mean, low, high), hollow in zip(of_row, (best, last), (False, True), strict=True):
             assert marks[height][0] == pytest.approx(mean, abs=1e-4)
             assert marks[height][1] == hollow
             assert bars[height] == pytest.approx([low, high], abs=1e-3)
@@ -260,7 +260,7 @@ LOSSES = {
 @pytest.mark.parametrize(("method", "size"), LOSSES)
 def test_the_mean_loss_curves_are_drawn(hand_study: SyntheticStudy, method: str, size: int) -> None:
     figure = drawn_figure(hand_study, "loss_curves")
-    axes = figure.axes[(3 if size == 100 else 0) + METHODS.index(method)]
+    axes = figure.axes[(0 if size == 100 else 3) + METHODS.index(method)]
     assert panel(figure, method) is figure.axes[METHODS.index(method)]
     train, clean, lowest, end = LOSSES[method, size]
     last, tenth = {500: 117_000, 100: 40_000}[size], {500: 11_700, 100: 4_000}[size]
@@ -278,9 +278,9 @@ def test_the_mean_loss_curves_are_drawn(hand_study: SyntheticStudy, method: str,
 def test_rows_of_loss_panels_are_high_enough(hand_study: SyntheticStudy) -> None:
     """Zero to above the highest loss that lasts: 3.2 at 500 images, 4.2 at 100."""
     figure = drawn_figure(hand_study, "loss_curves")
-    assert figure.axes[0].get_ylabel().startswith("500 images")
-    assert figure.axes[3].get_ylabel().startswith("100 images")
-    for axes, highest in ((figure.axes[0], 3.2), (figure.axes[3], 4.2)):
+    assert figure.axes[0].get_ylabel().startswith("100 images")
+    assert figure.axes[3].get_ylabel().startswith("500 images")
+    for axes, highest in ((figure.axes[3], 3.2), (figure.axes[0], 4.2)):
         low, high = axes.get_ylim()
         assert low == 0
         assert highest < high < 1.5 * highest

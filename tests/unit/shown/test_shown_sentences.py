@@ -131,7 +131,7 @@ def test_how_the_numbers_were_obtained(page: PageText) -> None:
     assert "500 training and 1,000 test images in 10 classes" in protocol["Images"]
     assert protocol["Budget"] == "117,000 iterations at 500; 40,000 iterations at 100 images."
     assert "2.6 at iteration 1 of n500/non/seed0" in protocol["First steps"]
-    assert "learning rate 0.1 times 0.1 at 33 % and 66 % of the budget, momentum 0.9" in protocol["Training"]
+    assert "learning rate 0.1, multiplied by 0.1 at 33 % and 66 % of the budget, momentum 0.9" in protocol["Training"]
     assert (
         "λ drawn from Beta(2, 1) once per batch; label-mix: images and labels are mixed, λ drawn from Beta(1, 1)"
         in (protocol["Methods"])

@@ -29,6 +29,7 @@ MADE = (
     "reports/index.html",
     "reports/tiny/report.html",
     "reports/tiny/figures/loss_curves.png",
+    "reports/tiny/figures/loss_curves_narrow.svg",
     "reports/tiny/so-far/figures/loss_curves.json",
     ".snakemake/metadata/abc",
 )

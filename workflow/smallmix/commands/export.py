@@ -48,7 +48,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
         folder = arguments.output / "figures"
         for name in FIGURE_NAMES:
-            count += len(plot_figure(name, tables, arguments.root, folder, arguments.figures))
+            count += len(plot_figure(name, tables, arguments.root, folder, arguments.figures, for_phones=False))
     unfinished = int((tables.cells["status"] != "current").sum())
     if unfinished:
         print(f"{unfinished} of {len(tables.cells)} cells have no current result and are not in the tables")

@@ -58,13 +58,14 @@ def _render(arguments: argparse.Namespace) -> int:
     """Render the page; print where it is."""
     from smallmix.atomic_files import write_text
     from smallmix.report.page import render_page
+    from smallmix.report.runs_section import find_logs
     from smallmix.tables.study_tables import load_tables
 
     layout = load_layout(arguments)
     tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
     output = arguments.output or layout.report / "report.html"
     figures = arguments.figures or layout.report / "figures"
-    write_text(output, render_page(tables, figures, command=arguments.made_by))
+    write_text(output, render_page(tables, figures, command=arguments.made_by, logs=find_logs(layout, output)))
     print(f"wrote {output}")
     return 0
 

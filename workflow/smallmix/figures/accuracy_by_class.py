@@ -10,9 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.marked_values import mark_value
 from smallmix.figures.seeds_by_size import accuracy_text, points_text
 from smallmix.figures.style import (
-    PAGE_WIDTH,
+    WIDE,
+    Page,
+    height_beyond,
     legend_above,
     new_figure,
     publication_style,
@@ -31,16 +34,19 @@ LONGEST_NAME = 16  # letters beside a row
 
 
 @publication_style()
-def draw_accuracy_by_class(tables: StudyTables) -> Figure:
+def draw_accuracy_by_class(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw one panel per size: a dot per class and method, with a bar where there are three seeds or more."""
     means = ClassMeans(tables)
     sizes = drawn_sizes(means.sizes)
     if not sizes:
-        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No finished run yet.")
+        return write_nothing_yet(new_figure(page.width, 2.4), "No finished run yet.")
     methods, labels = drawn_methods(tables, MOST_METHODS), means.shown()
     columns = 2 if len(sizes) == 4 else min(PANELS_A_ROW, len(sizes))
+    columns = min(columns, page.panels)
+    handles = [series_handle(series_look(tables.study.methods, method)) for method in methods]
     rows = -(-len(sizes) // columns)
-    figure = new_figure(PAGE_WIDTH, 0.7 + rows * (0.5 + (0.08 + 0.09 * len(methods)) * len(labels)))
+    height = 0.7 + rows * (0.5 + (0.08 + 0.09 * len(methods)) * len(labels))
+    figure = new_figure(page.width, height + height_beyond(handles, page.width))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for position, axes in enumerate(grid.ravel()):
         if position >= len(sizes):
@@ -50,7 +56,9 @@ def draw_accuracy_by_class(tables: StudyTables) -> Figure:
         if position + columns >= len(sizes):
             axes.set_xlabel("Accuracy (%)")
             axes.tick_params(labelbottom=True)
-    legend_above(figure, [series_handle(series_look(tables.study.methods, method)) for method in methods])
+    low, high = grid[0][0].get_xlim()
+    grid[0][0].set_xlim(max(0.0, low), min(100.0, high))  # all panels share it
+    legend_above(figure, handles)
     return figure
 
 
@@ -81,14 +89,17 @@ def _draw_panel(
         look = series_look(tables.study.methods, method)
         shift = 0.26 * (position - (len(methods) - 1) / 2)
         found = [(row + shift, means.find(size, method, label).mean) for row, label in enumerate(labels)]
-        for height, mean in found:
+        for (height, mean), label in zip(found, labels, strict=True):
+            if mean.seeds:
+                text = f"{method}, {class_name(tables, label)}, {count_of(size, 'image')}: {accuracy_text(mean)}"
+                mark_value(axes, 100 * mean.mean, height, text, look.tag("values"))
             if mean.has_interval:
                 ends = [min(max(100 * end, 0.0), 100.0) for end in (mean.low, mean.high)]
                 axes.plot(ends, [height, height], color=look.color, linewidth=1.1, gid=look.tag("interval"), zorder=2)
         known = [(100 * mean.mean, height) for height, mean in found if mean.seeds]
         axes.plot(
             [x for x, _ in known], [y for _, y in known], linestyle="none", marker=look.marker, markersize=4,
-            color=look.color, gid=look.tag("class-means"), zorder=3,
+            color=look.color, gid=look.tag("class-means"), zorder=3, clip_on=False,
         )  # fmt: skip
     axes.set_title(count_of(size, "image"))
     axes.set_yticks(range(len(labels)), [class_name(tables, label) for label in labels])

@@ -22,7 +22,9 @@ from smallmix.figures.seeds_by_size import (
 )
 from smallmix.figures.style import (
     MUTED,
-    PAGE_WIDTH,
+    WIDE,
+    Page,
+    height_beyond,
     legend_above,
     new_figure,
     percent_axis,
@@ -31,6 +33,7 @@ from smallmix.figures.style import (
     series_look,
     size_axis_linear,
     size_axis_log,
+    within_percent,
     write_nothing_yet,
 )
 from smallmix.tables.study_tables import LARGEST_SMALL_SIZE, StudyTables
@@ -43,19 +46,19 @@ SELECTED = {
 }
 
 
-def draw_accuracy_by_size(tables: StudyTables) -> Figure:
+def draw_accuracy_by_size(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw all sizes on a linear axis."""
-    return _draw(tables, tables.sizes, logarithmic=False)
+    return _draw(tables, tables.sizes, page, logarithmic=False)
 
 
-def draw_accuracy_by_size_log(tables: StudyTables) -> Figure:
+def draw_accuracy_by_size_log(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw all sizes on a logarithmic axis."""
-    return _draw(tables, tables.sizes, logarithmic=True)
+    return _draw(tables, tables.sizes, page, logarithmic=True)
 
 
-def draw_accuracy_by_size_small(tables: StudyTables) -> Figure:
+def draw_accuracy_by_size_small(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw the sizes up to 10,000 on a linear axis."""
-    return _draw(tables, tables.small_sizes, logarithmic=False)
+    return _draw(tables, tables.small_sizes, page, logarithmic=False)
 
 
 def describe_accuracy_by_size(tables: StudyTables) -> FigureText:
@@ -74,8 +77,9 @@ def describe_accuracy_by_size_small(tables: StudyTables) -> FigureText:
 
 
 @publication_style()
-def _draw(tables: StudyTables, sizes: Sequence[int], logarithmic: bool) -> Figure:
-    figure = new_figure(PAGE_WIDTH, 4.2)
+def _draw(tables: StudyTables, sizes: Sequence[int], page: Page, logarithmic: bool) -> Figure:
+    handles = [series_handle(series_look(tables.study.methods, method)) for method in tables.methods_present()]
+    figure = new_figure(page.width, (4.2 if page == WIDE else 3.6) + height_beyond(handles, page.width))
     if tables.metrics[tables.metrics["size"].isin(list(sizes))].empty:
         return write_nothing_yet(figure, "No finished run at these sizes yet.")
     axes = figure.subplots()
@@ -83,9 +87,12 @@ def _draw(tables: StudyTables, sizes: Sequence[int], logarithmic: bool) -> Figur
     distance = 0.0 if logarithmic else method_distance(tables, sizes)
     draw_seeds_by_size(axes, tables, tables.declared_metric, sizes, spread, distance)
     published = draw_published(axes, tables, sizes, spread, distance)
-    (size_axis_log if logarithmic else size_axis_linear)(axes, sizes)
+    if logarithmic:
+        size_axis_log(axes, sizes, label_share=0.075 * WIDE.width / page.width)
+    else:
+        size_axis_linear(axes, sizes)
     percent_axis(axes)
-    handles = [series_handle(series_look(tables.study.methods, method)) for method in tables.methods_present()]
+    within_percent(axes)
     if published:
         handles.append(
             Line2D([], [], linestyle="none", marker="o", markersize=8.5, markerfacecolor="none", color=MUTED,
@@ -109,12 +116,20 @@ def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureTex
     caption = f"{_selected(tables)} {seeds_sentence(tables, metric, sizes)}"
     if any((size, method) in tables.published_accuracy for size in sizes for method in tables.study.methods):
         caption += " Hollow markers are the published values, under the source's own protocol."
+    if _reaches_beyond(tables, sizes):
+        caption += " Bars that reach the frame are longer: no accuracy lies below 0 or above 100\N{NO-BREAK SPACE}%."
     return FigureText(
         title=f"Test accuracy by number of training images ({axis})",
         description=description,
         caption=caption,
         table=accuracy_table(tables, metric, sizes),
     )
+
+
+def _reaches_beyond(tables: StudyTables, sizes: Sequence[int]) -> bool:
+    """Return whether a drawn interval leaves 0 to 100 %."""
+    means = [tables.mean_of(tables.declared_metric, size, method) for size in sizes for method in tables.study.methods]
+    return any(mean.has_interval and (mean.low < 0 or mean.high > 1) for mean in means)
 
 
 def _selected(tables: StudyTables) -> str:

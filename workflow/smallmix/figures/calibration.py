@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from smallmix.figures.figure_files import FigureTable, FigureText
-from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, seeds_sentence
+from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, points_text, seeds_sentence
 from smallmix.figures.style import (
     MUTED,
-    PAGE_WIDTH,
+    WIDE,
+    Page,
+    height_beyond,
     legend_above,
     new_figure,
     percent_axis,
@@ -20,36 +22,42 @@ from smallmix.figures.style import (
     size_axis_log,
     write_nothing_yet,
 )
-from smallmix.tables.study_tables import StudyTables
-from smallmix.wording import MINUS, percent, points
+from smallmix.tables.study_tables import SeedMean, StudyTables
+from smallmix.wording import MINUS, count_of, percent, points
 
 CHANCE_DASH = (0, (4, 3))
 ERROR, GAP, BY_CHANCE = "expected_calibration_error", "calibration_gap", "calibration_error_by_chance"
 
 
 @publication_style()
-def draw_calibration(tables: StudyTables) -> Figure:
+def draw_calibration(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw two panels: the calibration error (how far off), and the signed gap (in which direction)."""
-    figure = new_figure(PAGE_WIDTH, 3.5)
+    handles = [series_handle(series_look(tables.study.methods, method)) for method in tables.methods_present()]
+    handles.append(Line2D([], [], color=MUTED, linestyle=CHANCE_DASH, label="by chance alone"))
+    stacked = page.panels < 2
+    figure = new_figure(page.width, (5.8 if stacked else 3.5) + height_beyond(handles, page.width))
     if tables.metrics[ERROR].dropna().empty:
         return write_nothing_yet(figure, "No finished run yet.")
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(2, 1) if stacked else figure.subplots(1, 2)
     sizes = tables.study.sizes
     spread = method_spread(tables, sizes)
     _draw_chance(left, tables)
-    draw_seeds_by_size(left, tables, ERROR, sizes, spread)
+    draw_seeds_by_size(left, tables, ERROR, sizes, spread, say=_points_said)
     left.set_ylim(bottom=0)
     left.set_title("Expected calibration error")
     percent_axis(left, "Points")
     right.axhline(0, color=MUTED, linewidth=0.8)
-    draw_seeds_by_size(right, tables, GAP, sizes, spread)
+    draw_seeds_by_size(right, tables, GAP, sizes, spread, say=_points_said)
     right.set_title(f"Mean confidence {MINUS} accuracy")
-    percent_axis(right, "")
+    percent_axis(right, "Points" if stacked else "")
     for axes in (left, right):
         size_axis_log(axes, sizes, "Training images (log axis)", label_share=0.16)
-    handles = [series_handle(series_look(tables.study.methods, m)) for m in tables.methods_present()]
-    legend_above(figure, [*handles, Line2D([], [], color=MUTED, linestyle=CHANCE_DASH, label="by chance alone")])
+    legend_above(figure, handles)
     return figure
+
+
+def _points_said(mean: SeedMean) -> str:
+    return f"{points_text(mean)} points ({count_of(mean.seeds, 'seed')})"
 
 
 def _draw_chance(axes: Axes, tables: StudyTables) -> None:
@@ -94,9 +102,9 @@ def describe_calibration(tables: StudyTables) -> FigureText:
         title="Calibration of the final network",
         description="Expected calibration error and signed calibration gap on the test images, means over seeds. "
         + (" ".join(sentences) if methods else "No run is finished yet."),
-        caption="Left: expected calibration error (15 bins) of the final network on the test images; lower is better. "
+        caption="First: expected calibration error (15 bins) of the final network on the test images; lower is better. "
         + _chance_sentence(tables, chance)
-        + "Right: mean confidence minus accuracy; above zero is over-confident, below zero under-confident. "
+        + "Second: mean confidence minus accuracy; above zero is over-confident, below zero under-confident. "
         + seeds_sentence(tables, ERROR, tables.sizes),
         table=FigureTable(tuple(columns), tuple(rows)),
     )

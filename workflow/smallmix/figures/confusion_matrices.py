@@ -21,6 +21,8 @@ from smallmix.figures.style import (
     MUTED,
     PAGE_WIDTH,
     SERIES_COLORS,
+    WIDE,
+    Page,
     legend_above,
     new_figure,
     publication_style,
@@ -44,8 +46,12 @@ Shares = Mapping[int, Mapping[int, float]]
 
 
 @publication_style()
-def draw_confusion_matrices(tables: StudyTables) -> Figure:
-    """Draw a matrix per size and method: rows are classes, columns what their images were predicted as."""
+def draw_confusion_matrices(tables: StudyTables, page: Page = WIDE) -> Figure:
+    """Draw a matrix per size and method: rows are classes, columns what their images were predicted as.
+
+    The matrices need their width: on a narrow `page` they would be no smaller.
+    """
+    del page
     sizes, methods, labels = _drawn(tables)
     if not sizes:
         return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No finished run yet.")

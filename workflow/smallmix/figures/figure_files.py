@@ -14,6 +14,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from smallmix.atomic_files import write_bytes
+from smallmix.figures.marked_values import with_values
 from smallmix.figures.style import publication_style
 
 PIXELS_PER_INCH = 160
@@ -80,8 +81,9 @@ def svg_text(figure: Figure, name: str) -> str:
     # Ticks are made while saving, by the settings of that moment: hence the style here too.
     with publication_style(), matplotlib.rc_context({"svg.hashsalt": f"smallmix {name}", "svg.fonttype": "none"}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        drawing = with_values(stream.getvalue(), figure)
     # Hundredths of a point are finer than any screen; the digits beyond are two thirds of the file.
-    return _PATH.sub(lambda match: match[1] + _LONG_NUMBER.sub(r"\1", match[2]) + match[3], stream.getvalue())
+    return _PATH.sub(lambda match: match[1] + _LONG_NUMBER.sub(r"\1", match[2]) + match[3], drawing)
 
 
 def pdf_bytes(figure: Figure) -> bytes:

@@ -9,6 +9,8 @@ images has a floor above zero. It can be compared only between methods with the 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.marked_values import mark_value
 from smallmix.figures.style import (
     INK,
     MUTED,
-    PAGE_WIDTH,
     PAPER,
+    WIDE,
+    Page,
     SeriesLook,
     height_beyond,
     iteration_axis,
@@ -32,19 +37,23 @@ from smallmix.figures.style import (
     publication_style,
     series_handle,
     series_look,
+    within_percent,
     write_nothing_yet,
 )
 from smallmix.statistics.loss_floor import comparison_sentences
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import points_per_line, thin_curve
-from smallmix.wording import number, percent, visible_text
+from smallmix.wording import count_of, number, percent, visible_text
 
-ARTICLE_SIZES = (500, 250, 100)
+ARTICLE_SIZES = (100, 250, 500)
 ROWS = 3
 SETTLED_AFTER = 0.2  # of the budget
+HIGHEST_SHARE = 0.98  # of the settled losses, which the panels are made for: a spike is rarer
+ROOM_ABOVE = 1.12
+MOMENTS_WITH_VALUES = 8  # of each curve, the last one among them
+DEFAULT_CLASSES = 10  # where no data set is at hand to count them
 LONGEST_TITLE = 20  # letters above a panel
 COLUMNS = 3  # panels of accuracy side by side
-METHODS_BESIDE = 4  # panels of loss side by side: five would be wider than a page is on most screens
 
 
 def grid_sizes(tables: StudyTables) -> list[int]:
@@ -52,22 +61,24 @@ def grid_sizes(tables: StudyTables) -> list[int]:
     present = tables.sizes_with_history
     if set(ARTICLE_SIZES) <= set(present):
         return list(ARTICLE_SIZES)
-    return sorted(present[:ROWS], reverse=True)
+    return present[:ROWS]
 
 
 @publication_style()
-def draw_loss_curves(tables: StudyTables) -> Figure:
+def draw_loss_curves(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw one row of panels per size and one column per method; the panels of a row share their axes.
 
     Many methods stand in several bands of such rows, one below the other.
     """
     sizes, methods = grid_sizes(tables), list(tables.study.methods)
     if not sizes:
-        return write_nothing_yet(new_figure(7.2, 2.4), "No learning curve yet.")
-    bands = -(-len(methods) // METHODS_BESIDE)
+        return write_nothing_yet(new_figure(page.width, 2.4), "No learning curve yet.")
+    bands = -(-len(methods) // page.small_panels)
     columns = -(-len(methods) // bands)
     rows = bands * len(sizes)
-    figure = new_figure(max(5.0, 0.6 + 2.2 * columns), 0.7 + 1.75 * rows)
+    # Five panels beside each other would be wider than a page is on most screens.
+    width = page.width if page != WIDE else max(5.0, 0.6 + 2.2 * columns)
+    figure = new_figure(width, 0.7 + 1.75 * rows + (0.2 if page != WIDE else 0.0))
     seeds = max(1, tables.history["seed"].nunique())
     limit = points_per_line(len(sizes) * len(methods) * (3 + (seeds if seeds > 1 else 0)))
     grid = figure.subplots(rows, columns, squeeze=False, sharex="row", sharey="row")
@@ -106,25 +117,74 @@ def _draw_panel(axes: Axes, tables: StudyTables, size: int, method: str, limit: 
     draw_mean_curve(axes, mean, "train_loss", look, "training", limit, linewidth=1.3)
     draw_mean_curve(axes, mean, "clean_train_loss", look, "clean", limit, linewidth=1.5, linestyle=(0, (1, 1.3)))
     draw_mean_curve(axes, mean, "test_loss", look, "test", limit, linewidth=1.4, color=INK)
+    _mark_moments(axes, mean, "test_loss", f"{method}, {size:,} images, test loss", look, number)
+
+
+def _mark_moments(
+    axes: Axes,
+    mean: pd.DataFrame,
+    column: str,
+    what: str,
+    look: SeriesLook,
+    say: Callable[[float], str],
+    scale: float = 1.0,
+) -> None:
+    """Say the values of a mean curve at a few moments, the last one among them."""
+    curve = mean[column].dropna()
+    places = np.unique(np.linspace(0, len(curve) - 1, MOMENTS_WITH_VALUES + 1).round().astype(int)[1:])
+    for place in places if len(curve) else ():
+        iteration, value = int(curve.index[place]), float(curve.iloc[place])
+        mark_value(axes, iteration, scale * value, f"{what}, iteration {iteration:,}: {say(value)}", look.tag("values"))
 
 
 def _common_loss_axis(axes: Axes, tables: StudyTables, size: int) -> None:
-    """Set the row's limits: from zero to its highest losses, single spikes and the early test loss aside.
+    """Set the row's limits: from zero to `highest_loss`."""
+    limit = highest_loss(tables, size)
+    if limit is not None:
+        axes.set_ylim(0, limit)
 
-    Before batch normalisation's running statistics have settled, an evaluation can be off by a factor of
-    a hundred; on its scale all that follows would lie on the axis.
+
+def highest_loss(tables: StudyTables, size: int) -> float | None:
+    """Return up to where the panels of a size reach, in nats; None where there is no loss.
+
+    They are made for the losses after the first fifth of the budget, single spikes aside, and show the loss of guessing
+    if a curve begins there. Before batch normalisation's running statistics have settled, an evaluation can be off by a
+    factor of a hundred, and the first steps of a training can be as bad. On that scale all that follows would lie on
+    the axis.
     """
     history = tables.history[tables.history["size"] == size]
-    settled = history[history["iteration"] > SETTLED_AFTER * history["iteration"].max()]
-    losses = np.concatenate(
-        [
-            history["train_loss"].to_numpy(dtype=float),
-            settled[["test_loss", "clean_train_loss"]].to_numpy(dtype=float).ravel(),
-        ]
-    )
-    losses = losses[np.isfinite(losses)]
-    if len(losses):
-        axes.set_ylim(0, 1.12 * float(np.quantile(losses, 0.998)) or 1.0)
+    columns = ["train_loss", "clean_train_loss", "test_loss"]
+    settled = _finite(history[history["iteration"] > SETTLED_AFTER * history["iteration"].max()][columns])
+    every = _finite(history[columns])
+    if not len(every):
+        return None
+    guessing = math.log(max(2, len(tables.classes) or DEFAULT_CLASSES))
+    usual = float(np.quantile(settled, HIGHEST_SHARE)) if len(settled) else 0.0
+    return ROOM_ABOVE * max(usual, min(float(every.max()), guessing)) or 1.0
+
+
+def _finite(losses: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the known losses in one row."""
+    values: NDArray[np.float64] = losses.to_numpy(dtype=float).ravel()
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _cut_sentence(tables: StudyTables) -> str:
+    """Say how many mean curves leave the panels at the top, and how high the highest is; empty where none does."""
+    highest: list[tuple[float, str, int]] = []
+    for size in grid_sizes(tables):
+        limit = highest_loss(tables, size)
+        for method in tables.study.methods:
+            mean = tables.mean_curve(size, method)
+            for column in ("train_loss", "clean_train_loss", "test_loss"):
+                values = _finite(mean[[column]])
+                if limit is not None and len(values) and max(values) > limit:
+                    highest.append((float(max(values)), method, size))
+    if not highest:
+        return "No mean curve leaves its panel."
+    value, method, size = max(highest)
+    curves = "One curve leaves its panel" if len(highest) == 1 else f"{len(highest)} curves leave their panels"
+    return f"{curves} at the top: the highest loss is {value:,.3g}, of {method} with {count_of(size, 'image')}."
 
 
 def describe_loss_curves(tables: StudyTables) -> FigureText:
@@ -153,7 +213,7 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
         f"above zero. {' '.join(comparison_sentences(tables.study))} The dotted line is the loss of the same network "
         "on the unmixed training images: that one can be compared between all. "
         f"{curve_seeds_sentence(tables)} The panels are as high as the losses after the first fifth of "
-        "the budget: before that, the clean and test loss may leave at the top. "
+        f"the budget, single spikes aside. {_cut_sentence(tables)} "
         "Thinned so that every peak remains.",
         table=FigureTable(
             ("Training images", "Method", "Training, as optimised", "Training, clean", "Test, end", "Test, lowest"),
@@ -163,15 +223,15 @@ def describe_loss_curves(tables: StudyTables) -> FigureText:
 
 
 @publication_style()
-def draw_accuracy_curves(tables: StudyTables) -> Figure:
-    """Draw small panels, largest size first; all share the percent axis."""
-    sizes = tables.sizes_with_history[::-1]
+def draw_accuracy_curves(tables: StudyTables, page: Page = WIDE) -> Figure:
+    """Draw small panels, smallest size first; all share the percent axis."""
+    sizes = tables.sizes_with_history
     if not sizes:
-        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No learning curve yet.")
-    columns = min(COLUMNS, len(sizes))
+        return write_nothing_yet(new_figure(page.width, 2.4), "No learning curve yet.")
+    columns = min(COLUMNS, page.panels, len(sizes))
     rows = -(-len(sizes) // columns)
     marks = _curve_marks(tables)
-    figure = new_figure(PAGE_WIDTH, 0.9 + 2.0 * rows + height_beyond(marks, PAGE_WIDTH))
+    figure = new_figure(page.width, 0.9 + 2.0 * rows + height_beyond(marks, page.width))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     seeds = max(1, tables.history["seed"].nunique())
     limit = points_per_line(len(sizes) * len(tables.study.methods) * (2 + (seeds if seeds > 1 else 0)))
@@ -187,6 +247,9 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
             dotted = {"linewidth": 1.2, "linestyle": (0, (1, 1.3))}
             draw_mean_curve(axes, mean, "clean_train_accuracy", look, "clean", limit, 100, **dotted)
             draw_mean_curve(axes, mean, "test_accuracy", look, "test", limit, 100, linewidth=1.5)
+            _mark_moments(
+                axes, mean, "test_accuracy", f"{method}, {sizes[position]:,} images, test", look, percent, 100
+            )
             end = mean["test_accuracy"]
             axes.plot(
                 [float(end.index[-1])], [100 * float(end.iloc[-1])], marker=look.marker, color=look.color,
@@ -196,6 +259,7 @@ def draw_accuracy_curves(tables: StudyTables) -> Figure:
         percent_axis(axes, "Accuracy (%)" if position % columns == 0 else "")
         below = position + columns >= len(sizes)
         iteration_axis(axes, "Iteration" if below else None)
+    within_percent(grid[0][0])
     legend_above(figure, marks)
     return figure
 
@@ -218,7 +282,7 @@ def _curve_marks(tables: StudyTables) -> list[Line2D]:
 def describe_accuracy_curves(tables: StudyTables) -> FigureText:
     """Describe where the accuracies ended."""
     rows, sentences = [], []
-    for size in tables.sizes_with_history[::-1]:
+    for size in tables.sizes_with_history:
         parts = []
         for method in tables.study.methods:
             mean = tables.mean_curve(size, method)

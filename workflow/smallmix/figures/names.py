@@ -19,3 +19,8 @@ FIGURE_NAMES: tuple[str, ...] = (
     "accuracy_by_class",
     "confusion_matrices",
 )
+# Drawn a second time for phones, as `<name>_narrow.svg`: panels below each other, letters that can be read. The others
+# hold pictures or matrices, which scroll.
+NARROW_FIGURES: tuple[str, ...] = tuple(
+    name for name in FIGURE_NAMES if name not in ("methods_preview", "confusion_matrices")
+)

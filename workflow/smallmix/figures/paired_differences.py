@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from smallmix.figures.figure_files import FigureTable, FigureText
+from smallmix.figures.marked_values import mark_value
 from smallmix.figures.style import (
     MUTED,
-    PAGE_WIDTH,
+    WIDE,
+    Page,
     legend_above,
     new_figure,
     publication_style,
@@ -26,8 +28,10 @@ from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
 from smallmix.wording import MINUS, count_of, points, selection_name, visible_text
 
 PANELS_A_ROW = 3
+PANELS_ON_A_PHONE = 2
 MOST_PANELS = 9
 LONGEST_NAME = 22  # letters above a panel
+LONGEST_ON_A_PHONE = 15
 
 
 def pairs_compared(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -37,7 +41,7 @@ def pairs_compared(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 @publication_style()
-def draw_paired_differences(tables: StudyTables) -> Figure:
+def draw_paired_differences(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw one panel per pair of methods and one row per size: filled marks for the declared accuracy, hollow for last.
 
     Where the last accuracy is the declared one, hollow marks are for the median of the last tenth.
@@ -45,11 +49,11 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
     table = tables.size_comparison
     pairs = pairs_compared(table)
     if not pairs:
-        return write_nothing_yet(new_figure(PAGE_WIDTH, 2.4), "No pair of finished runs to compare yet.")
+        return write_nothing_yet(new_figure(page.width, 2.4), "No pair of finished runs to compare yet.")
     sizes = sorted(set(table["size"]))
-    columns = min(PANELS_A_ROW, len(pairs))
+    columns = min(PANELS_A_ROW if page == WIDE else PANELS_ON_A_PHONE, len(pairs))
     rows = -(-len(pairs) // columns)
-    figure = new_figure(PAGE_WIDTH, 0.6 + rows * (0.85 + 0.36 * len(sizes)))
+    figure = new_figure(page.width, 0.6 + rows * (0.85 + 0.36 * len(sizes)))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     selections = drawn_selections(tables)
     for position, axes in enumerate(grid.ravel()):
@@ -57,6 +61,7 @@ def draw_paired_differences(tables: StudyTables) -> Figure:
             axes.set_axis_off()
             continue
         _draw_panel(axes, tables, table, pairs[position], sizes, selections)
+        axes.set_title(_title(pairs[position], LONGEST_NAME if page == WIDE else LONGEST_ON_A_PHONE))
         if position % columns == 0:
             axes.set_ylabel("Training images")
         if position + columns >= len(pairs):
@@ -92,21 +97,44 @@ def _draw_panel(
     axes.axvline(0, color=MUTED, linewidth=0.8)
     chosen = table[(table["method"] == method) & (table["reference"] == reference)]
     for position, selection in enumerate(selections):
-        shift = 0.0 if len(selections) == 1 else (0.14 if position == 0 else -0.14)
+        shift = 0.0 if len(selections) == 1 else (-0.14 if position == 0 else 0.14)
         for row in chosen[chosen["selection"] == selection].to_dict("records"):
             height = sizes.index(int(row["size"])) + shift
             low, high = 100 * float(row["low"]), 100 * float(row["high"])
             if _has_bar(row):
                 axes.plot([low, high], [height, height], color=look.color, linewidth=1.3, gid=look.tag("interval"))
+            mark_value(axes, 100 * float(row["difference"]), height, _value(row), look.tag("values"))
             axes.plot(
                 [100 * float(row['difference'])], [height], marker=look.marker, color=look.color, linestyle="none",
                 markerfacecolor=look.color if position == 0 else "none", gid=look.tag("difference"),
             )  # fmt: skip
-    title = f"{visible_text(method, LONGEST_NAME)} {MINUS} {visible_text(reference, LONGEST_NAME)}"
-    axes.set_title(title if len(title) <= LONGEST_NAME else title.replace(f" {MINUS} ", f"\n{MINUS} "))
     axes.set_yticks(range(len(sizes)), [f"{size:,}" for size in sizes])
-    axes.set_ylim(-0.6, len(sizes) - 0.4)
+    axes.set_ylim(len(sizes) - 0.4, -0.6)  # the smallest size first, as in the tables
     axes.grid(axis="x")
+
+
+def _value(row: dict[Any, Any]) -> str:
+    """Return a difference in words."""
+    return (
+        f"{row['method']} {MINUS} {row['reference']}, {count_of(int(row['size']), 'image')}, "
+        f"{selection_name(str(row['selection']))}: {points(float(row['difference']))} points ({_seeds(row)})"
+    )
+
+
+def _seeds(row: dict[Any, Any]) -> str:
+    """Return the seeds of a difference, and its interval where there are seeds enough for one."""
+    seeds, low, high = int(row["seeds"]), float(row["low"]), float(row["high"])
+    text = count_of(seeds, "seed")
+    if not math.isfinite(low) or seeds < FEWEST_FOR_AN_INTERVAL:
+        return text
+    return f"{text}, 95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}"
+
+
+def _title(pair: tuple[str, str], longest: int) -> str:
+    """Return what a panel shows, in two lines where one is too long."""
+    method, reference = (visible_text(name, LONGEST_NAME) for name in pair)
+    one_line = f"{method} {MINUS} {reference}"
+    return one_line if len(one_line) <= longest else f"{method}\n{MINUS} {reference}"
 
 
 def describe_paired_differences(tables: StudyTables) -> FigureText:

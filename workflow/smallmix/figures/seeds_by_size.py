@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.transforms import ScaledTranslation
 
 from smallmix.figures.figure_files import FigureTable
+from smallmix.figures.marked_values import mark_value
 from smallmix.figures.style import PAPER, SeriesLook, series_look
 from smallmix.statistics.few_seeds import interval_width, two_seeds_sentence
 from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, SeedMean, StudyTables
@@ -64,10 +65,12 @@ def draw_seeds_by_size(
     sizes: Sequence[int],
     spread: float = 1.0,
     distance: float = 0.0,
+    say: Callable[[SeedMean], str] | None = None,
 ) -> None:
     """Draw a metric (a fraction) in percent for all methods at `sizes`.
 
-    For `spread` see `method_spread`, for `distance` `method_distance`.
+    `say` writes a mean for people, by default as an accuracy. For `spread` see `method_spread`, for `distance`
+    `method_distance`.
     """
     methods = tables.methods_present()
     for position, method in enumerate(methods):
@@ -81,6 +84,9 @@ def draw_seeds_by_size(
         if max(mean.seeds for mean in means.values()) > 1:
             _draw_dots(axes, tables, metric, method, list(means), shift)
         _draw_means(axes, means, look, shift)
+        for size, mean in means.items():
+            text = f"{method}, {count_of(size, 'image')}: {(say or accuracy_text)(mean)}"
+            mark_value(axes, shift.of(np.float64(size)), 100 * mean.mean, text, look.tag("values"))
 
 
 def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes: Sequence[int], shift: Shift) -> None:
@@ -90,7 +96,7 @@ def _draw_dots(axes: Axes, tables: StudyTables, metric: str, method: str, sizes:
     x, y = shift.of(chosen["size"].to_numpy(dtype=float)), 100 * chosen["value"].to_numpy(dtype=float)
     beside = ScaledTranslation(SEEDS_BESIDE / 72, 0, axes.figure.dpi_scale_trans)
     axes.scatter(
-        x, y, s=11, color=look.color, alpha=0.55, linewidths=0, gid=look.tag("seeds"),
+        x, y, s=11, color=look.color, alpha=0.55, linewidths=0, gid=look.tag("seeds"), clip_on=False,
         transform=axes.transData + beside, zorder=2,
     )  # fmt: skip
     # Matplotlib leaves artists with a transformation of their own out of the limits: the outermost dots would be cut.
@@ -107,6 +113,7 @@ def _draw_means(axes: Axes, means: dict[int, SeedMean], look: SeriesLook, shift:
     sns.lineplot(
         x=sizes, y=heights, ax=axes, estimator=None, errorbar=None, color=look.color, marker=look.marker,
         markeredgecolor=PAPER, markeredgewidth=0.8, linestyle=look.dash, legend=False, zorder=3,
+        clip_on=False,  # a mark at 100 % is drawn whole
     )  # fmt: skip
     for line in axes.lines[drawn:]:
         line.set_gid(look.tag("mean"))

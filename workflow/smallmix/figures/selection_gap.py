@@ -8,7 +8,9 @@ from smallmix.figures.figure_files import FigureTable, FigureText
 from smallmix.figures.seeds_by_size import draw_seeds_by_size, method_spread, points_text, seeds_sentence
 from smallmix.figures.style import (
     MUTED,
-    PAGE_WIDTH,
+    WIDE,
+    Page,
+    height_beyond,
     legend_above,
     new_figure,
     percent_axis,
@@ -18,23 +20,29 @@ from smallmix.figures.style import (
     size_axis_log,
     write_nothing_yet,
 )
-from smallmix.tables.study_tables import SELECTION_GAP, StudyTables
-from smallmix.wording import MINUS, points
+from smallmix.tables.study_tables import SELECTION_GAP, SeedMean, StudyTables
+from smallmix.wording import MINUS, count_of, points
 
 
 @publication_style()
-def draw_selection_gap(tables: StudyTables) -> Figure:
+def draw_selection_gap(tables: StudyTables, page: Page = WIDE) -> Figure:
     """Draw one panel: the gap in percentage points against the number of training images."""
-    figure = new_figure(PAGE_WIDTH, 3.4)
+    handles = [series_handle(series_look(tables.study.methods, method)) for method in tables.methods_present()]
+    figure = new_figure(page.width, 3.4 + height_beyond(handles, page.width))
     if tables.metrics.empty:
         return write_nothing_yet(figure, "No finished run yet.")
     axes = figure.subplots()
     axes.axhline(0, color=MUTED, linewidth=0.8)
-    draw_seeds_by_size(axes, tables, SELECTION_GAP, tables.sizes, method_spread(tables, tables.sizes))
-    size_axis_log(axes, tables.study.sizes)
+    spread = method_spread(tables, tables.sizes)
+    draw_seeds_by_size(axes, tables, SELECTION_GAP, tables.sizes, spread, say=_points_said)
+    size_axis_log(axes, tables.study.sizes, label_share=0.075 * WIDE.width / page.width)
     percent_axis(axes, f"Best {MINUS} last accuracy (points)")
-    legend_above(figure, [series_handle(series_look(tables.study.methods, m)) for m in tables.methods_present()])
+    legend_above(figure, handles)
     return figure
+
+
+def _points_said(mean: SeedMean) -> str:
+    return f"{points_text(mean)} points ({count_of(mean.seeds, 'seed')})"
 
 
 def describe_selection_gap(tables: StudyTables) -> FigureText:

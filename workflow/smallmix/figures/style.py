@@ -45,6 +45,20 @@ LEGEND_ROW = 0.2  # inches
 
 
 @dataclass(frozen=True)
+class Page:
+    """The page that a figure is drawn for: its width in inches, and the most panels side by side."""
+
+    width: float
+    panels: int
+    small_panels: int
+
+
+WIDE = Page(PAGE_WIDTH, panels=3, small_panels=4)
+# A phone shows it at nearly this size. Small panels are those without names beside their rows.
+NARROW = Page(4.0, panels=1, small_panels=2)
+
+
+@dataclass(frozen=True)
 class SeriesLook:
     """How one method looks in every figure; `index` is its position in the study."""
 
@@ -120,10 +134,18 @@ def publication_style() -> Iterator[None]:
         yield
 
 
+class ValueFigure(Figure):
+    """A figure that knows what its marks stand for (`marked_values.MarkedValue`)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.values: list[Any] = []
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure (inches) whose parts keep out of each other's way."""
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, hspace=0.04, wspace=0.04)
-    return Figure(figsize=(width, height), layout=layout)
+    return ValueFigure(figsize=(width, height), layout=layout)
 
 
 def series_handle(look: SeriesLook) -> Line2D:
@@ -167,6 +189,16 @@ def percent_axis(axes: Axes, label: str = "Test accuracy (%)") -> None:
     axes.set_ylabel(label)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "\N{MINUS SIGN}")))
+
+
+def within_percent(axes: Axes) -> bool:
+    """Keep the y axis within 0 and 100: an accuracy lies nowhere else. Return whether something drawn is cut.
+
+    Intervals can reach beyond. Marks at the frame are drawn whole.
+    """
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0.0, low), min(100.0, high))
+    return bool(low < 0.0 or high > 100.0)
 
 
 def size_axis_log(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from smallmix.own_code import names_own_code, own_name, without_folder
-from smallmix.report.tables_section import Entry, TableView, mean_text, number_entry
+from smallmix.report.tables_section import WIDEST, Entry, TableView, mean_text, number_entry
 from smallmix.study.metric_forms import READY_METRICS
 from smallmix.study.study import asked_method, reference_method
 from smallmix.tables.class_means import ClassMeans, read_mean_and_gain
@@ -46,6 +46,7 @@ def class_view(tables: StudyTables) -> TableView | None:
         columns=("Class", *methods, *gained),
         rows=tuple(rows),
         sortable=True,
+        stacks=len(methods) < WIDEST,
     )
 
 

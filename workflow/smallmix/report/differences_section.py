@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -69,7 +69,7 @@ def comparison_view(tables: StudyTables) -> TableView:
     """Return every comparison with its interval and all p-values that were computed."""
     rows = []
     known = tables.comparison[tables.comparison["difference"].notna()]
-    for row in known.head(MOST_ROWS).to_dict("records"):
+    for row in _by_size(known.head(MOST_ROWS).to_dict("records")):
         every = row["size"] == ALL_SIZES
         low, high = float(row["low"]), float(row["high"])
         holm_rows = _count(row["holm_rows"])
@@ -129,6 +129,18 @@ def _ahead_entry(row: Mapping[Any, Any]) -> Entry:
     seeds = _count(row["seeds"])
     text = f"{share * seeds:g} of {seeds}"
     return number_entry(f"{text} ({100 * low:.0f} to {percent(high, 0)})" if math.isfinite(low) else text, share)
+
+
+def _by_size(rows: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
+    """Return the rows with the sizes of each pair and selection ascending, all sizes together last."""
+    groups = [(row["selection"], row["method"], row["reference"]) for row in rows]
+    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+
+    def place_of(position: int) -> tuple[int, float]:
+        size = rows[position]["size"]
+        return places[groups[position]], math.inf if size == ALL_SIZES else float(size)
+
+    return [rows[position] for position in sorted(range(len(rows)), key=place_of)]
 
 
 def pairing_sentence(tables: StudyTables) -> str:

@@ -52,7 +52,6 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
     """Return (what, how) for everything that decides a number."""
     study, cell = tables.study, tables.study.cells[0].value
     dataset = tables.dataset
-    recipe = cell.recipe
     return [
         ("Selection", _selection(tables)),
         ("Seeds", _seeds(tables)),
@@ -61,12 +60,10 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         *_validation_images(study),
         ("Methods", _methods(study)),
         ("Network", describe_network(cell.model)),
-        ("Training", f"Stochastic gradient descent, batches of {recipe.batch_size}, learning rate "
-         f"{_schedule(recipe)}, {_momentum(recipe)}, {_weight_decay(recipe)}; {_augmentation(cell)}."
-         f"{_mirrored(study)}"),
+        ("Training", f"Stochastic gradient descent, {describe_training(cell)}.{_mirrored(study)}"),
         ("Last batch", _last_batch(study)),
         *_early_losses(tables),
-        ("Budget", _budgets(tables)),
+        ("Budget", describe_budgets(tables)),
         ("Evaluation", _evaluations(tables)),
         ("Intervals", _intervals(tables)),
     ]  # fmt: skip
@@ -270,12 +267,21 @@ def _plain(value: Any) -> str:
     return ", ".join(map(_plain, value)) if isinstance(value, tuple) else str(value)
 
 
+def describe_training(cell: Cell) -> str:
+    """Say how a network is optimised, and what is done to the images before a method does its part."""
+    recipe = cell.recipe
+    return (
+        f"batches of {recipe.batch_size}, learning rate {_schedule(recipe)}, {_momentum(recipe)}, "
+        f"{_weight_decay(recipe)}; {_augmentation(cell)}"
+    )
+
+
 def _schedule(recipe: RecipeValue) -> str:
     rate = f"{recipe.learning_rate:g}"
     if recipe.schedule == "cosine":
         rate += " falling to 0 along half a cosine (Loshchilov and Hutter 2017)"
     else:
-        rate += f" times {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget"
+        rate += f", multiplied by {recipe.decay_factor:g} at {_fractions(recipe.decay_at)} of the budget"
     if recipe.warm_up:
         rate += f" after a linear warm-up of {100 * recipe.warm_up:g} % of the budget (Goyal et al. 2017)"
     return rate
@@ -297,7 +303,11 @@ def _fractions(fractions: tuple[float, ...]) -> str:
 
 
 def _augmentation(cell: Cell) -> str:
-    crop = f"crops after a border of {cell.recipe.crop_padding} pixels" if cell.recipe.crop_padding else "no crops"
+    crop = (
+        f"crops after a border of {count_of(cell.recipe.crop_padding, 'pixel')}"
+        if cell.recipe.crop_padding
+        else "no crops"
+    )
     return f"{crop}, {'horizontal flips' if cell.recipe.flip else 'no flips'}"
 
 
@@ -349,7 +359,8 @@ def early_loss_warning(tables: StudyTables) -> str | None:
     )
 
 
-def _budgets(tables: StudyTables) -> str:
+def describe_budgets(tables: StudyTables) -> str:
+    """Say how long trainings of each size are."""
     by_budget: dict[str, list[int]] = {}
     for cell in tables.study.cells:
         budget = cell.value.budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,16 +13,19 @@ from smallmix.report.claims_section import compose_claims, numbers_view, verdict
 from smallmix.report.classes_section import balance_view, class_view, metric_meanings, metrics_view
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection
-from smallmix.report.runs_section import compose_runs, executor_sentences, hardware_sentences, provenance_rows
+from smallmix.report.methods_paragraph import methods_paragraph
+from smallmix.report.runs_section import NO_LOGS, compose_runs, executor_sentences, hardware_sentences, provenance_rows
 from smallmix.report.scatter_section import scatter_sentence, scatter_view
 from smallmix.report.seeds_section import no_plan_sentence, optimism_sentence, seeds_view
 from smallmix.report.summary_section import compose_answer
 from smallmix.report.tables_section import Entry, TableView, accuracy_view, sensitivity_view, subset_view
-from smallmix.report.templates import TEMPLATE_FOLDER, render_template
+from smallmix.report.templates import TEMPLATE_FOLDER, Verbatim, render_template
 from smallmix.statistics.loss_floor import comparison_sentences, floor_sentences
 from smallmix.tables.study_tables import StudyTables
 
 SMALL_FIGURE = "accuracy_by_size_small"
+# The same accuracies on different axes, first on the page. Readers switch between them.
+ONE_AT_A_TIME = ("accuracy_by_size_log", "accuracy_by_size", SMALL_FIGURE)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class FigureView:
     """A figure on the page with its number; `drawn` is None where `absence` says why it is not shown."""
 
     name: str
-    number: int
+    number: str
     drawn: InlineFigure | None
     absence: str = "not drawn yet"
 
@@ -44,6 +47,7 @@ class FigureView:
             caption=f"The numbers of figure {self.number}.",
             columns=self.drawn.text.table.columns,
             rows=tuple(tuple(map(Entry, row)) for row in self.drawn.text.table.rows),
+            stacks=True,
         )
 
 
@@ -53,17 +57,19 @@ def render_page(
     templates: Path = TEMPLATE_FOLDER,
     left_out: Mapping[str, str] = MappingProxyType({}),
     command: str | None = None,
+    logs: Mapping[str, str] = NO_LOGS,
 ) -> str:
     """Return the page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named.
 
     `left_out` maps figures that must not be shown to the reason. `command` is the call that runs the study.
+    `logs` are the addresses of the runs' logs (`runs_section.find_logs`).
     """
     shown = [name for name in FIGURE_NAMES if name != SMALL_FIGURE or _has_large_sizes(tables)]
     views = {
         name: FigureView(name, number, None, left_out[name])
         if name in left_out
         else FigureView(name, number, load_figure(figures, name))
-        for number, name in enumerate(shown, start=1)
+        for name, number in figure_numbers(shown).items()
     }
     return render_template(
         templates,
@@ -95,7 +101,7 @@ def render_page(
         loss_floors=floor_sentences(tables.study, len(tables.classes)),
         loss_comparisons=comparison_sentences(tables.study),
         numbers=numbers_view(tables),
-        runs=compose_runs(tables, command),
+        runs=compose_runs(tables, command, logs),
         protocol=compose_protocol(tables),
         hardware=[*hardware_sentences(tables), *executor_sentences(tables)],
         deviations=compose_deviations(tables),
@@ -103,9 +109,25 @@ def render_page(
         classes=tables.classes,
         dataset_title=tables.dataset_title,
         provenance=provenance_rows(tables),
-        configuration=tables.study.to_json(),
+        configuration=Verbatim(tables.study.to_json()),
+        methods_paragraph=methods_paragraph(tables),
         version=", ".join(tables.versions_of("smallmix")),
     )
+
+
+def figure_numbers(names: Sequence[str]) -> dict[str, str]:
+    """Return the numbers of figures, in their order: 1a, 1b, 1c for those of which a page shows one at a time."""
+    numbers: dict[str, str] = {}
+    count = 0
+    for name in names:
+        if name in ONE_AT_A_TIME:
+            letter = "abc"[sum(other in ONE_AT_A_TIME for other in numbers)]
+            count = max(count, 1)
+            numbers[name] = f"1{letter}"
+        else:
+            count += 1
+            numbers[name] = str(count)
+    return numbers
 
 
 def _has_large_sizes(tables: StudyTables) -> bool:

@@ -7,13 +7,18 @@ times behind the numbers, and what identifies code and data.
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from smallmix.report.tables_section import Entry, TableView, number_entry, size_entry
-from smallmix.study.layout import Folders
+from smallmix.study.layout import Folders, Layout
 from smallmix.tables.columns import selections_of
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import NO_NUMBER, count_of, duration, percent_number
@@ -46,16 +51,18 @@ FALLBACKS = {
     "evaluation_fallback": "evaluations started kernel by kernel",
 }
 CELLS_NAMED = 20
+NO_LOGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """A run that failed or is outdated, with the reason and the last lines of its log."""
+    """A run that failed or is outdated, with the reason, the last lines of its log, and the address of the log."""
 
     cell_id: str
     status: str
     reason: str
     log_tail: tuple[str, ...]
+    log: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,15 +76,26 @@ class Runs:
     command: str | None
 
 
-def compose_runs(tables: StudyTables, command: str | None = None) -> Runs:
-    """Compose the section. `command` is the call that runs the study."""
+def find_logs(layout: Layout, page: Path) -> dict[str, str]:
+    """Return the addresses of the logs that are there, as seen from the file `page`, by the ids of their cells."""
+    folder = layout.root / layout.folders.logs / layout.study.name / "cells"
+    found = {}
+    for cell in layout.study.cells:
+        log = folder / f"{cell.id}.log"
+        if log.exists():
+            found[cell.id] = quote(os.path.relpath(log, page.parent).replace(os.sep, "/"))
+    return found
+
+
+def compose_runs(tables: StudyTables, command: str | None = None, logs: Mapping[str, str] = NO_LOGS) -> Runs:
+    """Compose the section. `command` is the call that runs the study, `logs` what `find_logs` found."""
     statuses = _statuses(tables)
     counts = Counter(status for status, _ in statuses.values())
     return Runs(
         counts=tuple((STATUS_NAMES[one], STATUS_MARKS[one], counts[one]) for one in STATUSES if counts[one]),
         matrix=_matrix(tables, statuses),
-        troubles=tuple(_troubles(tables, statuses)),
-        every=_every(tables, statuses),
+        troubles=tuple(_troubles(tables, statuses, logs)),
+        every=_every(tables, statuses, logs),
         command=finish_command(tables, statuses, command),
     )
 
@@ -92,7 +110,7 @@ def _statuses(tables: StudyTables) -> dict[CellKey, tuple[str, str]]:
         for row in tables.cells.to_dict("records")
     }
     found = {}
-    for cell in tables.study.cells:
+    for cell in sorted(tables.study.cells, key=lambda one: one.size):
         status, reason = known.get((cell.size, cell.method, cell.seed), ("missing", "not collected yet"))
         found[cell.size, cell.method, cell.seed] = (status if status in STATUS_NAMES else "missing", reason)
     return found
@@ -123,7 +141,7 @@ def finish_command(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]
 def _matrix(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> TableView:
     seeds = tables.study.seeds
     rows = []
-    for size in tables.study.sizes:
+    for size in tables.sizes:
         row = [size_entry(size)]
         for method in tables.study.methods:
             counts = Counter(statuses[size, method, seed][0] for seed in seeds)
@@ -139,10 +157,11 @@ def _matrix(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Ta
         caption="Finished runs by size and method.",
         columns=("Training images", *tables.study.methods),
         rows=tuple(rows),
+        stacks=True,
     )
 
 
-def _troubles(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> list[Trouble]:
+def _troubles(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], logs: Mapping[str, str]) -> list[Trouble]:
     failures: dict[str, dict[str, Any]] = {
         str(one.get("cell")): one for one in tables.provenance.get("failures", []) if isinstance(one, dict)
     }
@@ -150,11 +169,12 @@ def _troubles(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> 
     for key, (status, reason) in statuses.items():
         if status in ("failed", "stale"):
             lines = failures.get(_cell_id(key), {}).get("log_tail", [])
-            found.append(Trouble(_cell_id(key), STATUS_NAMES[status], reason, tuple(map(str, lines))))
+            log = logs.get(_cell_id(key), "")
+            found.append(Trouble(_cell_id(key), STATUS_NAMES[status], reason, tuple(map(str, lines)), log))
     return found
 
 
-def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> TableView:
+def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], logs: Mapping[str, str]) -> TableView:
     numbers = {
         (int(row["size"]), str(row["method"]), int(row["seed"])): row for row in tables.metrics.to_dict("records")
     }
@@ -175,6 +195,11 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Tab
                 number_entry(f"{best_at:,.0f}" if math.isfinite(best_at) else NO_NUMBER, best_at),
                 _percent(row, "final_clean_train_accuracy"),
                 number_entry(duration(taken), taken),
+                *(
+                    [Entry("log" if _cell_id(key) in logs else NO_NUMBER, link=logs.get(_cell_id(key), ""))]
+                    if logs
+                    else []
+                ),
             )
         )
     return TableView(
@@ -183,11 +208,16 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]) -> Tab
         f"{Folders.of_this_process().results}/{tables.study.name}/cells/n<size>/<method>/seed<seed>/.",
         columns=(
             "Images", "Method", "Seed", "Status", *(HEADS[name] for name in selections), "Best at iteration",
-            "Clean training, last", "Time",
+            "Clean training, last", "Time", *(["Log"] if logs else []),
         ),
         rows=tuple(rows),
         sortable=True,
+        filter_by="Status",
     )  # fmt: skip
+
+
+def _log_entry(address: str) -> Entry:
+    return Entry("log", link=address) if address else Entry(NO_NUMBER)
 
 
 def _percent(row: dict[Any, Any], key: str) -> Entry:

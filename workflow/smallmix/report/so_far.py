@@ -14,6 +14,7 @@ from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.page import render_page
+from smallmix.report.runs_section import find_logs
 from smallmix.statistics.claims import judge_study, write_claims
 from smallmix.statistics.class_summary import write_all_class_tables
 from smallmix.statistics.comparison import compare_methods, write_comparison
@@ -71,5 +72,8 @@ def report_so_far(layout: Layout, made_by: str | None) -> tuple[Collection, Path
         except SmallmixError:
             left_out.append(part)
     page = pages / "report.html"
-    write_text(page, render_page(load_tables(study, root, tables), pages / "figures", command=made_by))
+    write_text(
+        page,
+        render_page(load_tables(study, root, tables), pages / "figures", command=made_by, logs=find_logs(layout, page)),
+    )
     return collection, page, left_out

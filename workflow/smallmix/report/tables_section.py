@@ -6,6 +6,7 @@ That section has accuracies and subsets beside the published ones, and accuracie
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smallmix.tables.columns import selections_of
@@ -27,13 +28,20 @@ SELECTION_HEADS = {
 }
 
 
+WIDEST = 6  # columns of means that the page has room for
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One field. `sort` is the number to sort by (the text itself where None); `mark` a class of the style sheet."""
+    """One field. `sort` is the number to sort by (the text itself where None); `mark` a class of the style sheet.
+
+    `link` is an address relative to the page, empty for none.
+    """
 
     text: str
     sort: float | None = None
     mark: str = ""
+    link: str = ""
 
     @property
     def numeric(self) -> bool:
@@ -43,7 +51,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table with one head row (and, above it, groups of columns: label and span). First fields head their rows."""
+    """A table with one head row (and, above it, groups of columns: label and span). First fields head their rows.
+
+    On a phone the columns of a table that `stacks` stand below each other. `filter_by` is a column by whose texts
+    readers can choose rows; empty for none.
+    """
 
     name: str
     caption: str
@@ -51,6 +63,19 @@ class TableView:
     rows: tuple[tuple[Entry, ...], ...]
     groups: tuple[tuple[str, int], ...] = ()
     sortable: bool = False
+    stacks: bool = False
+    filter_by: str = ""
+
+    @property
+    def filter_column(self) -> int | None:
+        """Return the position of the column to filter by; None for none."""
+        return self.columns.index(self.filter_by) if self.filter_by else None
+
+    def label(self, position: int) -> str:
+        """Return the head of a column with that of its group, for fields that stand apart from their heads."""
+        above = [name for name, span in self.groups for _ in range(span)]
+        group = above[position] if above else ""
+        return f"{group}, {self.columns[position]}" if group else self.columns[position]
 
     def numeric_column(self, position: int) -> bool:
         """Return whether any field of a column is a number, so that its head stands right-aligned too."""
@@ -80,7 +105,7 @@ def accuracy_view(tables: StudyTables) -> TableView:
         columns += ["ours", "published", "difference"] if method in compared else ["ours"]
         groups.append((method, 3 if method in compared else 1))
     rows = []
-    for size in tables.study.sizes:
+    for size in tables.sizes:
         row = [size_entry(size)]
         for method in tables.study.methods:
             ours = tables.mean_of(tables.declared_metric, size, method)
@@ -92,25 +117,39 @@ def accuracy_view(tables: StudyTables) -> TableView:
         rows.append(tuple(row))
     if not compared:
         columns, groups = ["Training images", *tables.study.methods], []
+        if len(columns) > WIDEST and len(rows) < len(columns) - 1:
+            columns, rows = _turned("Method", columns, rows)
     seeds = len(tables.study.seeds)
-    means = "mean over seeds ± half the 95 % t interval" if seeds >= FEWEST_FOR_AN_INTERVAL else "mean over two seeds"
+    spread = "one seed" if seeds == 1 else "mean over two seeds"
+    if seeds >= FEWEST_FOR_AN_INTERVAL:
+        spread = f"mean over seeds ± half the 95 % t interval, from {FEWEST_FOR_AN_INTERVAL} finished seeds on"
     return TableView(
         name="table-accuracy",
         caption=f"{ACCURACY_NAMES[tables.study.selection]} of the run, percent"
-        + (f": {means}" if seeds > 1 else ", one seed")
+        + f", {spread}"
         + (f"; difference is ours {MINUS} published, in points." if compared else "."),
         columns=tuple(columns),
         rows=tuple(rows),
         groups=tuple(groups),
         sortable=True,
+        stacks=True,
     )
+
+
+def _turned(
+    head: str, columns: Sequence[str], rows: Sequence[tuple[Entry, ...]]
+) -> tuple[list[str], list[tuple[Entry, ...]]]:
+    """Return the table with its columns as rows: many methods below each other, few sizes side by side."""
+    sizes = [f"{row[0].text} images" for row in rows]
+    turned = [(Entry(name), *(row[place] for row in rows)) for place, name in enumerate(columns) if place]
+    return [head, *sizes], turned
 
 
 def sensitivity_view(tables: StudyTables) -> TableView:
     """Return the same runs by every selection that the study has, and what the best adds over the last."""
     selections = selections_of(tables.study.validation_images)
     rows = []
-    for size in tables.study.sizes:
+    for size in tables.sizes:
         for method in tables.study.methods:
             means = [tables.mean_of(metric, size, method) for metric in selections.values()]
             if not means[0].seeds:
@@ -148,7 +187,7 @@ def subset_view(tables: StudyTables) -> TableView | None:
         groups = [("", 1), ("ours", 2), ("published", 2), ("", 1)]
     verdicts = dict(zip(tables.claims["id"], tables.claims["verdict"], strict=True))
     rows = []
-    for record in tables.subset_table.to_dict("records"):
+    for record in tables.subset_table.sort_values("size").to_dict("records"):
         size, smallest, largest = (int(record[key]) for key in ("size", "smallest_class", "largest_class"))
         row = [size_entry(size), Entry(f"{smallest:,}", smallest), Entry(f"{largest:,}", largest)]
         if published:
@@ -166,6 +205,7 @@ def subset_view(tables: StudyTables) -> TableView | None:
         columns=tuple(columns),
         rows=tuple(rows),
         groups=tuple(groups),
+        stacks=True,
     )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from smallmix.errors import SmallmixError
 from smallmix.figures.inline import LONGEST_TEXT
 from smallmix.project_files import WORKFLOW
-from smallmix.wording import visible_text
+from smallmix.wording import unbroken, visible_text
 
 TEMPLATE_FOLDER = WORKFLOW / "report"
 
@@ -27,7 +27,7 @@ def render_template(folder: Path, name: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=shown,
     )
     try:
         style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("report.css", "report.js"))
@@ -36,6 +36,18 @@ def render_template(folder: Path, name: str, **values: Any) -> str:
         raise SmallmixError(f"cannot read the page's template in {folder}: {error}. Restore that folder.") from error
 
 
-def _shown(value: Any) -> Any:
-    """Return what the template writes: markup as it is, all other text with hidden characters spelt out."""
-    return value if isinstance(value, Markup) else visible_text(value, LONGEST_TEXT)
+class Verbatim(str):
+    """Text that people copy into programs: its spaces stay as they are."""
+
+    __slots__ = ()
+
+
+def shown(value: Any) -> Any:
+    """Return what the template writes: markup as it is, all other text with hidden characters spelt out.
+
+    Numbers stay with their units.
+    """
+    if isinstance(value, Markup):
+        return value
+    text = visible_text(value, LONGEST_TEXT)
+    return text if isinstance(value, Verbatim) else unbroken(text)

@@ -219,10 +219,15 @@ class StudyTables:
 
     @functools.cached_property
     def size_comparison(self) -> pd.DataFrame:
-        """Return the rows of `comparison` that belong to one size and have a difference; sizes as whole numbers."""
+        """Return the rows of `comparison` that belong to one size and have a difference; sizes as whole numbers.
+
+        The sizes of a pair and a selection ascend.
+        """
         sizes = pd.to_numeric(self.comparison["size"], errors="coerce")
         chosen = self.comparison[sizes.notna() & self.comparison["difference"].notna()]
-        return chosen.assign(size=sizes[chosen.index].astype(int))
+        chosen = chosen.assign(size=sizes[chosen.index].astype(int))
+        group = chosen.groupby(["selection", "method", "reference"], sort=False).ngroup()
+        return chosen.assign(group=group).sort_values(["group", "size"]).drop(columns="group")
 
     def differences(self, method: str, reference: str, selection: str | None = None) -> list[PairedDifference]:
         """Return method minus reference at every size that has both, ascending; a pair stored reversed is turned.
