@@ -48,7 +48,7 @@ def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
         reason.append(f"Below zero: {', '.join(below)}.")
     reason += _what_lacks(len(found), len(wanted), "comparisons", measures)
     reason.append("That the Beta distribution needs tuning is not judged here.")
-    return Judgement(outcome, text, " ".join(reason))
+    return Judgement(outcome, text, " ".join(reason), measures=tuple(measures))
 
 
 def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
@@ -74,7 +74,7 @@ def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
         "Else undecided: where neither is ahead for certain, chance alone puts each ahead at some size.",
     ]
     reason += _what_lacks(len(found), len(study.sizes), "sizes", measures)
-    return Judgement(outcome, text, " ".join(reason))
+    return Judgement(outcome, text, " ".join(reason), measures=tuple(measures))
 
 
 def points(interval: MeanInterval) -> str:
@@ -173,7 +173,7 @@ def dip_at_1000_from_few_iterations(results: StudyResults, others: Sequence[Stud
         reason.append("100 images were not trained longer, so that the claim cannot agree as a whole.")
     elif not complete:
         reason.append("Not every method has results of both studies, so that the claim cannot agree as a whole.")
-    return Judgement(outcome, text, " ".join(reason), about=base)
+    return Judgement(outcome, text, " ".join(reason), about=base, measures=tuple(measures))
 
 
 def uneven_classes_matter(results: StudyResults, others: Sequence[StudyResults]) -> Judgement:
@@ -206,7 +206,8 @@ def uneven_classes_matter(results: StudyResults, others: Sequence[StudyResults])
     ]
     if len(seeds) < 2:
         reason.append("One seed: no interval, any difference may be chance.")
-    return Judgement(outcome, "; ".join(part for part in (text, found_text) if part), " ".join(reason), about=base)
+    found_text = "; ".join(part for part in (text, found_text) if part)
+    return Judgement(outcome, found_text, " ".join(reason), about=base, measures=(measure,))
 
 
 def _measures_of_dip(
@@ -313,6 +314,14 @@ def _cells(results: StudyResults, size: int) -> list[StudyCell]:
     return list(found.values())
 
 
+def same_but_for(one: StudyResults, other: StudyResults, size: int, method: str, varying: tuple[str, ...]) -> bool:
+    """Return whether both studies train the method at this size alike, but for the `varying` parts of a cell."""
+    ours, theirs = (
+        next((cell for cell in _cells(study, size) if cell.method == method), None) for study in (one, other)
+    )
+    return ours is not None and theirs is not None and _same(one, ours, other, theirs, varying)
+
+
 def _same(one: StudyResults, a: StudyCell, other: StudyResults, b: StudyCell, varying: tuple[str, ...]) -> bool:
     return one.study.dataset == other.study.dataset and _essence(a.value, varying) == _essence(b.value, varying)
 
@@ -320,7 +329,8 @@ def _same(one: StudyResults, a: StudyCell, other: StudyResults, b: StudyCell, va
 @functools.lru_cache(maxsize=1024)
 def _essence(cell: Cell, varying: tuple[str, ...]) -> dict[str, Any]:
     value = {key: part for key, part in cell.to_dict().items() if key not in (*varying, "seed")}
-    value["recipe"] = {key: part for key, part in value["recipe"].items() if key not in _HOW_IT_RUNS}
+    if "recipe" in value:
+        value["recipe"] = {key: part for key, part in value["recipe"].items() if key not in _HOW_IT_RUNS}
     if "subset" in value:
         value["subset"] = {key: part for key, part in value["subset"].items() if key != "seed"}
     return value

@@ -79,7 +79,8 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         f"Else undecided, as it is where the clean training images tell otherwise ({FITTED:.0%} right is fitted).",
     ]
-    return Judgement(outcome, text, " ".join([*reason, *_note_single_seed(measures), lacking]).strip())
+    reason += [*_note_single_seed(measures), lacking]
+    return Judgement(outcome, text, " ".join(reason).strip(), measures=tuple(measures))
 
 
 def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
@@ -128,7 +129,8 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
             f"{images} and {labels} have the same expected training loss at the same weights, so that neither task is "
             "the harder one. What differs between their training losses is how the training went."
         )
-    return Judgement(outcome, text, " ".join([*reason, *_note_single_seed(measures), lacking]).strip())
+    reason += [*_note_single_seed(measures), lacking]
+    return Judgement(outcome, text, " ".join(reason).strip(), measures=tuple(measures))
 
 
 def end_level(values: Sequence[float]) -> float:
