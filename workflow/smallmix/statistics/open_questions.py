@@ -123,7 +123,9 @@ def does_the_best_of_a_run_mislead(results: StudyResults) -> Answer:
 
 def does_longer_training_help(base: StudyResults, longer: StudyResults) -> Answer:
     """Say whether more iterations raise the best accuracy of every method at the sizes that the article doubts."""
-    judged, others, budgets = [], [], []
+    judged: list[Measure] = []
+    others: list[Measure] = []
+    budgets: list[tuple[int, tuple[int, int]]] = []
     wanted = 0
     for size in base.study.sizes:
         for method in base.study.methods:
