@@ -36,6 +36,8 @@ Verdict = Literal[
     "disagrees with the published number",
     "not tested",
 ]
+# Of the protocol itself.
+ProtocolVerdict = Literal["as published", "differs"]
 _UNDER_THE_ARTICLES_PROTOCOL: dict[Outcome, Verdict] = {
     "agrees": "reproduced",
     "disagrees": "not reproduced",
