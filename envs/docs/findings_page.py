@@ -253,8 +253,8 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                 "\n".join(
                     [
                         *(f"- Scale: {describe_scale(one.results.study)}" for one in studies),
-                        f"- What it does not show: {finding.silent}",
-                        f"- What would change it: {finding.change}",
+                        f"- What it does not show: {_after_colon(finding.silent)}",
+                        f"- What would change it: {_after_colon(finding.change)}",
                     ]
                 ),
             ]
@@ -306,6 +306,10 @@ def _draw(tables: StudyTables, figure: str, name: str) -> tuple[str, str, str]:
     """Return a figure of the catalogue as a drawing, with its title and its caption."""
     drawn, text = draw_figure(figure, tables, Path())
     return adapt_to_scheme(svg_text(drawn, name)), text.title, " ".join(text.caption.split())
+
+
+def _after_colon(text: str) -> str:
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def _quantities(answer: Answer) -> list[str]:

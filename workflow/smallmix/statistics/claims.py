@@ -110,9 +110,11 @@ def _judge_claim(
     if judgement.outcome != "not tested":
         about = judgement.about or results
         differences, told = told_once(about.study, published.protocol, about.label_checksums)
-        told = {*told, *differences} if about is results else set()
+        told = {*told, *differences}
         differences += _differences_of_claim(claim, published, judgement, about)
         verdict = claim_verdict(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
+        if differences and about is not results:
+            reason += f" The protocol of the study {about.study.name} counts here, as its own claims.csv tells it."
         reason = f"{reason} {_sentence(refer(differences, told))}".strip()
     return JudgedClaim(
         kind="claim",
