@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from smallmix.study.cell import Cell
@@ -43,7 +44,7 @@ def pairs(one: Study, other: Study) -> Iterator[tuple[Cell, Cell]]:
 
 @pytest.mark.parametrize(("base", "calmer"), [(base, name) for base, names in CALMER.items() for name in names])
 def test_a_calmer_study_changes_one_thing_of_the_recipe(base: str, calmer: str) -> None:
-    expected = {
+    expected: dict[str, dict[str, Any]] = {
         "cosine": {"schedule": "cosine", "decay_at": (), "decay_factor": 1.0},
         "5e-4": {"weight_decay": 5e-4},
         "1e-3": {"weight_decay": 1e-3},

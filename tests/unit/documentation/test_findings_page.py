@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from smallmix.figures.style import INK, SERIES_COLORS
@@ -31,7 +32,7 @@ MINUS = "\N{MINUS SIGN}"
 TABLES = ("study.json", "metrics.csv", "history.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv")
 
 
-def keep(root: Path, name: str, **choices: object) -> Path:
+def keep(root: Path, name: str, **choices: Any) -> Path:
     """Make up a finished study and put its tables where kept ones lie; return that folder."""
     made = build_study_with_tables(
         root / "made" / name, name=name, test_images=200, published="workflow/published/article.yaml", **choices
