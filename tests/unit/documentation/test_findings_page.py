@@ -92,7 +92,17 @@ def test_what_an_older_version_kept_counts_as_not_run(tmp_path: Path) -> None:
     (folder / "metrics.csv").write_text("study,size\nsmall-end,500\n", encoding="utf-8")
     kept, unreadable = find_kept(tmp_path)
     assert (kept, list(unreadable)) == ({}, ["small-end"])
-    assert "What is kept of `small-end` comes from an older version." in build_page(tmp_path)[0]
+    assert "What is kept of `small-end` comes from an older version or is damaged." in build_page(tmp_path)[0]
+
+
+@pytest.mark.parametrize("table", ["metrics.csv", "history.csv", "summary.csv", "comparison.csv"])
+def test_a_study_that_lacks_a_table_counts_as_not_run(reference: Path, tmp_path: Path, table: str) -> None:
+    """A figure without its summary would show the published numbers alone."""
+    shutil.copytree(reference / "curve-small", tmp_path / "curve-small")
+    assert list(find_kept(tmp_path)[0]) == ["curve-small"]
+    (tmp_path / "curve-small" / table).unlink()
+    assert [*find_kept(tmp_path)[0]] == []
+    assert [*find_kept(tmp_path)[1]] == ["curve-small"]
 
 
 def read(path: Path) -> list[dict[str, str]]:

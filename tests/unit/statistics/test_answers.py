@@ -7,6 +7,7 @@ from smallmix.statistics.answers import (
     CLAIM_WORDS,
     ONE_SEED,
     answer_claim,
+    answer_published,
     describe_points,
     extremes_sentence,
     show_value,
@@ -15,6 +16,8 @@ from smallmix.statistics.answers import (
 from smallmix.statistics.claims import RULES
 from smallmix.statistics.intervals import mean_interval
 from smallmix.statistics.verdicts import Judgement, Measure, Outcome, not_tested
+
+from tests.unit.statistics.made_up_results import make_study_results
 
 # Means of 2, 0 and -2 points, each with a standard deviation of 0.1 (or 1) over three seeds. The quantile of Student's
 # t with two degrees of freedom is 4.3027, so the half width is 4.3027 x 0.1 / sqrt(3) = 0.248 (or 2.484) points.
@@ -96,3 +99,73 @@ def test_values_are_shown_by_their_unit() -> None:
     assert show_value(None, "points") == "none"
     assert show_value(0.25, "nats") == "+0.250"
     assert show_value(-0.25, "nats") == "\N{MINUS SIGN}0.250"
+
+
+def row(published: str, found: str, verdict: str) -> dict[str, str]:
+    return {"published": published, "found": found, "verdict": verdict}
+
+
+# Best accuracies of three seeds at 1,000 images; published are 47.83, 57.43 and 53.25.
+ROW = make_study_results(
+    {(1000, "non"): (0.478, 0.479, 0.480), (1000, "data-mix"): (0.57, 0.58, 0.59), (1000, "label-mix"): (0.4,) * 3}
+)
+
+
+def published(first: str, second: str, third: str) -> dict[str, dict[str, str]]:
+    """The rows of claims.csv for ROW, and two that do not count."""
+    return {
+        "1": row("", "", "reproduced"),
+        "accuracy-n1000-non": row("47.83", "47.90", first),
+        "accuracy-n1000-data-mix": row("57.43", "58.00", second),
+        "accuracy-n1000-label-mix": row("53.25", "40.00", third),
+        "accuracy-n500-non": row("44.60", "", "not tested"),
+        "gain-n1000-data-mix": row("+9.60", "+10.10", "reproduced"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word", "first"),
+    [
+        (
+            ("reproduced", "reproduced", "agrees with the published number"),
+            "yes",
+            "Of 3 published accuracies, 3 agree.",
+        ),
+        (
+            ("reproduced", "undecided", "reproduced"),
+            "undecided",
+            "Of 3 published accuracies, 2 agree and 1 is undecided.",
+        ),
+        (
+            ("undecided", "undecided", "not reproduced"),
+            "no",
+            "Of 3 published accuracies, 1 disagrees and 2 are undecided.",
+        ),
+        (
+            ("disagrees with the published number", "not tested", "not tested"),
+            "no",
+            "Of 1 published accuracy, 1 disagrees.",
+        ),
+    ],
+)
+def test_the_published_row_is_counted_by_its_verdicts(verdicts: tuple[str, str, str], word: str, first: str) -> None:
+    answer = answer_published(ROW, published(*verdicts))
+    assert (answer.word, answer.sentences[0]) == (word, first)
+
+
+def test_the_published_row_is_said_with_both_numbers() -> None:
+    """Ours minus published: 47.9 - 47.83 = 0.07, and 4.3027 x 0.1 / sqrt(3) = 0.248 to each side."""
+    answer = answer_published(ROW, published("reproduced", "reproduced", "not reproduced"))
+    assert answer.sentences[1] == (
+        "Best test accuracy in percent: non 47.90 instead of 47.83, data-mix 58.00 instead of 57.43 and label-mix 40.00 "
+        "instead of 53.25."
+    )
+    assert [one.name for one in answer.quantities] == ["non at 1,000", "data-mix at 1,000", "label-mix at 1,000"]
+    first = answer.quantities[0]
+    assert first.low is not None
+    assert (100 * first.mean, 100 * first.low) == (pytest.approx(0.07), pytest.approx(0.07 - 0.2484, abs=1e-4))
+
+
+def test_a_row_under_another_protocol_is_no_answer() -> None:
+    answer = answer_published(ROW, published("not tested", "not tested", "not tested"))
+    assert answer.word == "not answered"

@@ -6,11 +6,13 @@ rules of the questions that the article leaves open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from smallmix.statistics.intervals import MeanInterval
+from smallmix.statistics.study_results import StudyResults
 from smallmix.statistics.verdicts import Judgement, Measure, Outcome
 from smallmix.wording import count_of, joined, number, points
 
@@ -22,6 +24,15 @@ WORD_OF_OUTCOME: dict[Outcome, Word] = {
     "not tested": "not answered",
 }
 IN_POINTS = "points"
+_ACCURACY = re.compile(r"accuracy-n(\d+)-(.+)")
+# What a verdict on a published number says, as a verb.
+_KIND = {
+    "reproduced": "agree",
+    "agrees with the published number": "agree",
+    "not reproduced": "disagree",
+    "disagrees with the published number": "disagree",
+    "undecided": "are undecided",
+}
 ONE_SEED = "One seed: nothing has an interval, so nothing is decided."
 
 
@@ -127,6 +138,38 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
         tuple(map(quantity_of, measures)),
         words.unit,
     )
+
+
+def answer_published(results: StudyResults, claims: Mapping[str, Mapping[str, str]]) -> Answer:
+    """Return whether the published accuracies of the study's sizes come out, by the rows of its claims.csv by id.
+
+    The quantities are ours minus the published, with the interval of our mean.
+    """
+    found: list[tuple[Quantity, str, str]] = []
+    for identifier, row in claims.items():
+        match = _ACCURACY.fullmatch(identifier)
+        if match is None or row["verdict"] == "not tested":
+            continue
+        size, method, published = int(match[1]), match[2], float(row["published"])
+        values = [value - published / 100 for value in results.accuracies(size, method).values()]
+        if values:
+            text = f"{method} {row['found']} instead of {row['published']}"
+            found.append((quantity_of(Measure(f"{method} at {size:,}", values)), row["verdict"], text))
+    if not found:
+        return Answer("not answered", ("No published number was trained by the article's protocol.",))
+    kinds = [_KIND[verdict] for _, verdict, _ in found]
+    counts = {word: kinds.count(word) for word in ("agree", "disagree", "are undecided")}
+    parts = [f"{count} {_singular(word) if count == 1 else word}" for word, count in counts.items() if count]
+    word: Word = "yes" if counts["agree"] == len(found) else "no" if counts["disagree"] else "undecided"
+    first = f"Of {count_of(len(found), 'published accuracy', 'published accuracies')}, {joined(parts)}."
+    second = f"Best test accuracy in percent: {joined([text for _, _, text in found])}."
+    return Answer(
+        word, (first, second), "Ours minus the published best test accuracy", tuple(one for one, _, _ in found)
+    )
+
+
+def _singular(word: str) -> str:
+    return {"agree": "agrees", "disagree": "disagrees", "are undecided": "is undecided"}[word]
 
 
 def undecided_sentence(measures: Sequence[Measure]) -> str:
