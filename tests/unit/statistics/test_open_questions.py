@@ -155,7 +155,7 @@ CLEAR, NOTHING, LOSS = (1.9, 2.0, 2.1), (-1.0, 0.0, 1.0), (-2.1, -2.0, -1.9)
 @pytest.mark.parametrize(
     ("gains", "word", "first"),
     [
-        ((CLEAR, CLEAR, CLEAR), "yes", "Every method gains from longer training at each of these sizes"),
+        ((CLEAR, CLEAR, CLEAR), "yes", "Every method gains from longer training at 1,000 and 100 images, each by"),
         ((CLEAR, CLEAR, NOTHING), "undecided", "Undecided: of 6 quantities, 4 above zero for certain"),
         (
             (CLEAR, CLEAR, LOSS),

@@ -62,8 +62,8 @@ def is_one_seed_enough(results: StudyResults) -> Answer:
         word = "in part"
         first = (
             f"In {len(steady)} of {total}, 95 % of single runs lie on one side of zero; in the others, a single run "
+            "may show the wrong sign."
         )
-        first += "may show the wrong sign."
     widest = max(ranges, key=lambda one: (one.high or 0.0) - one.mean)
     reach = (widest.high or 0.0) - widest.mean
     second = f"A single run lies up to {100 * reach:.1f} points from the mean of the seeds ({widest.name})."
@@ -99,11 +99,6 @@ def does_the_best_of_a_run_mislead(results: StudyResults) -> Answer:
         f"Averaged over the sizes, the best of a run lies {100 * min(means):.1f} to {100 * max(means):.1f} points "
         "above the median of its last tenth."
     )
-    if any(values < 0 for values in means):
-        first = (
-            f"Averaged over the sizes, the best of a run lies {points(min(means))} to {points(max(means))} points "
-            "above the median of its last tenth."
-        )
     clear = {method: one for method, one in changes.items() if one.sign(len(changes))}
     word: Word = "yes" if clear else "undecided"
     if clear:
@@ -147,7 +142,8 @@ def does_longer_training_help(base: StudyResults, longer: StudyResults) -> Answe
     outcome = all_above(judged, complete=len(judged) == wanted)
     word: Word
     if outcome == "agrees":
-        word, first = "yes", "Every method gains from longer training at each of these sizes, each by its own interval."
+        sizes = joined([f"{size:,}" for size in SIZES_IN_DOUBT])
+        word, first = "yes", f"Every method gains from longer training at {sizes} images, each by its own interval."
     elif outcome == "disagrees":
         below = joined([one.name for one in judged if one.sign(len(judged)) < 0])
         word, first = "no", f"Longer training does not help every method: {below} loses accuracy for certain."
