@@ -85,7 +85,11 @@ def _by_results(answer: Callable[[Sequence[StudyResults]], Answer]) -> Callable[
 
 def _published_row(studies: Sequence[KeptStudy]) -> Answer:
     claims = studies[0].tables.claims
-    return answer_published(studies[0].results, {row["id"]: row for row in claims.to_dict("records")})
+    rows = {
+        str(row["id"]): {key: str(row[key]) for key in ("published", "found", "verdict")}
+        for row in claims.to_dict("records")
+    }
+    return answer_published(studies[0].results, rows)
 
 
 FINDINGS = (

@@ -24,7 +24,7 @@ from envs.docs.findings_page import (
     write_findings,
 )
 from tests.documentation_pages import DOCS, PROJECT
-from tests.synthetic_configuration import build_configuration
+from tests.synthetic_configuration import ARTICLE_BUDGETS, build_configuration
 from tests.synthetic_study import CODE_FINGERPRINT
 from tests.unit.figures.study_with_tables import build_study_with_tables
 
@@ -53,6 +53,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("smallmix.tables.collect.training_code", lambda cell: CODE_FINGERPRINT)
         keep(root, "small-end", sizes=(500, 100), seeds=(0, 1, 2))
         keep(root, "curve-small", sizes=(500, 100), seeds=(0, 1, 2))
+        keep(root, "row-1000-each-epoch", sizes=(1000,), seeds=(0,), budgets=ARTICLE_BUDGETS)
     return root / "reference"
 
 
@@ -137,6 +138,17 @@ def test_the_range_of_single_runs_is_that_of_the_kept_table(page: str, reference
     line = f"| label-mix minus non at 500 | {shown(mean)} | {shown(mean - reach)} to {shown(mean + reach)} | 3 |"
     assert line in section
     assert "| quantity | mean | range of 95 % of single runs | seeds |" in section
+
+
+def test_the_published_row_stands_beside_ours(page: str, reference: Path) -> None:
+    """The article has 47.83, 57.43 and 53.25 %. One seed has no interval."""
+    rows = {row["method"]: row for row in read(reference / "row-1000-each-epoch" / "metrics.csv")}
+    section = page.partition("## 12. ")[2]
+    assert "Of 3 published accuracies, " in section
+    for method, published in (("non", 47.83), ("data-mix", 57.43), ("label-mix", 53.25)):
+        ours = 100 * float(rows[method]["best_test_accuracy"])
+        assert f"{method} {ours:.2f} instead of {published:.2f}" in section
+        assert f"| {method} at 1,000 | {shown(ours - published)} | none | 1 |" in section
 
 
 def test_every_section_that_is_answered_has_all_its_parts(page: str) -> None:
