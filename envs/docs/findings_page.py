@@ -191,7 +191,7 @@ FINDINGS = (
         "An open question, and the second half of the article's first claim.",
         ("beta-small",),
         _by_results(lambda studies: open_questions.does_the_beta_distribution_need_tuning(studies[0])),
-        "accuracy_by_size_log",
+        "paired_differences",
         "Distributions between and beyond those tried, and other sizes.",
         "More seeds, more values of a, and the study `beta` at the article's scale, on a GPU.",
     ),

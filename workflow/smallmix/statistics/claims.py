@@ -111,11 +111,16 @@ def _judge_claim(
         about = judgement.about or results
         differences, told = told_once(about.study, published.protocol, about.label_checksums)
         told = {*told, *differences}
-        differences += _differences_of_claim(claim, published, judgement, about)
-        verdict = claim_verdict(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
+        of_claim = _differences_of_claim(claim, published, judgement, about)
+        same_protocol = not any(one.decisive for one in (*differences, *of_claim))
+        verdict = claim_verdict(judgement.outcome, same_protocol=same_protocol)
         if differences and about is not results:
-            reason += f" The protocol of the study {about.study.name} counts here, as its own claims.csv tells it."
-        reason = f"{reason} {_sentence(refer(differences, told))}".strip()
+            reason += (
+                f" The protocol of the study {about.study.name} counts here. It differs from the article's, as the "
+                "claims.csv of that study says."
+            )
+            differences = []
+        reason = f"{reason} {_sentence(refer([*differences, *of_claim], told))}".strip()
     return JudgedClaim(
         kind="claim",
         identifier=str(claim.id),
