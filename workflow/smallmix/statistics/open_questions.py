@@ -107,7 +107,7 @@ def does_the_best_of_a_run_mislead(results: StudyResults) -> Answer:
     elif all(len(one.values) < 2 for one in changes.values()):
         second = ONE_SEED
     else:
-        second = "Whether that changes the gains of mixing is undecided: every interval of the change includes zero."
+        second = f"Whether that changes the gains of mixing is undecided: {_none_together(list(changes.values()))}."
     return Answer(
         word,
         (first, second),
@@ -207,7 +207,9 @@ def does_the_beta_distribution_need_tuning(results: StudyResults) -> Answer:
         first = f"{lost[0].upper()}{lost[1:]}."
     else:
         word = "undecided"
-        first = f"The choice on validation images gains {_described(measures)}, which may be nothing."
+        first = (
+            f"The choice on validation images may gain nothing ({_described(measures)}): {_none_together(measures)}."
+        )
         if all(len(one.values) < 2 for one in measures):
             first = ONE_SEED
     alike = _both_ways(results)
@@ -255,7 +257,12 @@ def does_a_calmer_recipe_help(base: StudyResults, others: Sequence[StudyResults]
     elif len(lost) == len(mixing):
         word, first = "no", "Every calmer recipe lowers the accuracy of mixing for certain."
     else:
-        word, first = "undecided", undecided_sentence(mixing)
+        word, first = "undecided", f"Undecided: {_none_together(mixing)}."
+        if all(len(one.values) < 2 for one in mixing):
+            first = ONE_SEED
+        elif lost:
+            first = "Undecided: no calmer recipe raises the accuracy of mixing for certain, and some lower it: "
+            first += f"{_described(lost)}."
     second = "Under these recipes mixing stays ahead of plain training for certain in "
     second += f"{ahead} of {count_of(compared, 'comparison')}."
     return Answer(
@@ -322,9 +329,16 @@ def _alike_sentence(alike: Sequence[Measure]) -> str:
         return (
             f"Both ways of mixing with one a differ for certain for {len(apart)} of {total} of a: {_described(apart)}."
         )
-    return (
-        f"No difference between both ways of mixing with one a is seen for {total} of a: each interval includes zero."
-    )
+    return f"No difference between both ways of mixing with one a is seen for {total} of a: {_none_together(alike)}."
+
+
+def _none_together(measures: Sequence[Measure]) -> str:
+    """Say that no quantity differs from zero for certain, and by which intervals, where none of several does."""
+    if len(measures) == 1:
+        return "the interval includes zero"
+    alone = sum(bool(one.sign()) for one in measures)
+    text = "every interval includes zero, if all are to cover together in 95 %"
+    return f"{text} ({alone} by itself does not)" if alone else "every interval includes zero"
 
 
 def _described(measures: Sequence[Measure]) -> str:
