@@ -40,7 +40,8 @@ HEAD = """\
 
 What the kept studies say to the article's six claims and to the questions that it leaves open. Each answer is computed
 from the tables under `reports/reference/` by a fixed rule. A *yes* or a *no* needs intervals that exclude zero. Where
-an interval includes zero, the answer is *undecided*. [From images to conclusions](numbers.md) explains both.
+an interval includes zero, the answer is *undecided*. Where several intervals could contradict, they must cover together
+in 95 %. [From images to conclusions](numbers.md) explains the rules.
 
 Most studies here are small: a narrow network and a short budget, as two processor cores can train. Their scale stands
 below each answer. Such a study can contradict a claim at its own scale. It cannot settle what the article's network
