@@ -247,7 +247,7 @@ def test_what_one_row_tells_the_others_leave_to_it() -> None:
     assert refer([], {told}) == ""
     assert refer([told], {told}) == reference
     assert refer([untold], {told}) == "differs from the article: mix cutmix"
-    assert refer([told, untold], {told}) == f"{reference}; differs from the article: mix cutmix"
+    assert refer([told, untold], {told}) == f"{reference}; besides, mix cutmix"
 
 
 def test_the_row_of_the_protocol_tells_what_every_cell_differs_in() -> None:

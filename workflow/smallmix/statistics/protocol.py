@@ -176,8 +176,10 @@ def refer(differences: Iterable[ProtocolDifference], told: set[ProtocolDifferenc
     """Return the differences as one clause that leaves those that are `told` to the row that tells them."""
     listed = list(differences)
     untold = [one for one in listed if one not in told]
-    reference = f"differs from the article's protocol {SEE_PROTOCOL}" if len(untold) < len(listed) else ""
-    return "; ".join(part for part in (reference, explain(untold)) if part)
+    if len(untold) == len(listed):
+        return explain(untold)
+    besides = "".join(f", {one.text}" for one in untold)
+    return f"differs from the article's protocol {SEE_PROTOCOL}{'; besides' + besides if besides else ''}"
 
 
 def _standing_for_published(study: Study, protocol: Protocol) -> list[str]:
