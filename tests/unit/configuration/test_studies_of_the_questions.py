@@ -100,3 +100,17 @@ def test_the_three_methods_of_many_are_trained_once_for_both_studies() -> None:
     known = {cell.value for cell in study("replicated").cells}
     own = [cell for cell in study("methods-article").cells if cell.value not in known]
     assert {cell.method for cell in own} == {"label-mix-each", "cutmix", "manifold-mixup", "label-smoothing", "cutout"}
+
+
+def test_make_studies_runs_every_study_on_digits_and_no_other() -> None:
+    text = (PROJECT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    line = next(line for line in text.splitlines() if line.startswith("DIGITS :="))
+    named = line.partition(":=")[2].split()
+    on_digits = {
+        path.stem for path in (PROJECT / "workflow" / "studies").glob("*.yaml") if study(path.stem).dataset == "digits"
+    }
+    assert set(named) == on_digits
+    # A study that claims compare with another one comes again once that one is there.
+    for name in named:
+        for other in study(name).compared_studies:
+            assert named.index(other) < len(named) - 1 - named[::-1].index(name), (name, other)
