@@ -79,13 +79,13 @@ def test_a_claim_that_was_not_tested_says_what_lacks() -> None:
 
 def test_what_is_undecided_says_how_many_are_certain() -> None:
     assert undecided_sentence([ALONE, ALONE]) == ONE_SEED
-    assert undecided_sentence([OPEN]) == "Undecided: the interval includes zero."
-    assert undecided_sentence([OPEN, OPEN]) == "Undecided: of 2 quantities, every interval includes zero."
+    assert undecided_sentence([OPEN]) == "The interval includes zero."
+    assert undecided_sentence([OPEN, OPEN]) == "Every interval includes zero."
     assert undecided_sentence([ABOVE, OPEN, OPEN]) == (
-        "Undecided: of 3 quantities, 1 above zero for certain, each by its own interval; the others may be zero."
+        "Of 3 quantities, 1 lies above zero, each by its own interval; the others may be zero."
     )
     assert undecided_sentence([ABOVE, BELOW, OPEN]).startswith(
-        "Undecided: of 3 quantities, 1 above zero and 1 below zero for certain"
+        "Of 3 quantities, 1 lies above zero and 1 lies below zero, each"
     )
 
 

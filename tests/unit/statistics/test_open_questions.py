@@ -156,7 +156,7 @@ CLEAR, NOTHING, LOSS = (1.9, 2.0, 2.1), (-1.0, 0.0, 1.0), (-2.1, -2.0, -1.9)
     ("gains", "word", "first"),
     [
         ((CLEAR, CLEAR, CLEAR), "yes", "Every method gains from longer training at 1,000 and 100 images, each by"),
-        ((CLEAR, CLEAR, NOTHING), "undecided", "Undecided: of 6 quantities, 4 above zero for certain"),
+        ((CLEAR, CLEAR, NOTHING), "undecided", "Of 6 quantities, 4 lie above zero, each by its own interval"),
         (
             (CLEAR, CLEAR, LOSS),
             "no",
@@ -293,7 +293,7 @@ def calm(gains: Mapping[str, Sequence[float]]) -> list[StudyResults]:
             "yes",
             "raises the accuracy of mixing for certain: label-mix at 250 in calmer, +2.0 points",
         ),
-        ((CLEAR, NOTHING, NOTHING), "undecided", "Undecided: every interval includes zero."),
+        ((CLEAR, NOTHING, NOTHING), "undecided", "Every interval includes zero."),
         ((CLEAR, LOSS, LOSS), "no", "Every calmer recipe lowers the accuracy of mixing for certain."),
         (
             (CLEAR, NOTHING, LOSS),

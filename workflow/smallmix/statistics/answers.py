@@ -176,18 +176,18 @@ def undecided_sentence(measures: Sequence[Measure]) -> str:
     """Say how many of the quantities lie on which side of zero for certain, where they decide nothing together."""
     if all(len(one.values) < 2 for one in measures):
         return ONE_SEED
-    above = sum(one.sign() > 0 for one in measures)
-    below = sum(one.sign() < 0 for one in measures)
-    total = count_of(len(measures), "quantity", "quantities")
-    if not above and not below:
-        intervals = "the interval includes" if len(measures) == 1 else "every interval includes"
-        return (
-            f"Undecided: of {total}, {intervals} zero."
-            if len(measures) > 1
-            else "Undecided: the interval includes zero."
+    if not any(one.sign() for one in measures):
+        return "The interval includes zero." if len(measures) == 1 else "Every interval includes zero."
+    sides = [
+        f"{count} {'lies' if count == 1 else 'lie'} {side} zero"
+        for side, count in (
+            ("above", sum(one.sign() > 0 for one in measures)),
+            ("below", sum(one.sign() < 0 for one in measures)),
         )
-    sides = [f"{count} {side} zero" for side, count in (("above", above), ("below", below)) if count]
-    return f"Undecided: of {total}, {joined(sides)} for certain, each by its own interval; the others may be zero."
+        if count
+    ]
+    total = count_of(len(measures), "quantity", "quantities")
+    return f"Of {total}, {joined(sides)}, each by its own interval; the others may be zero."
 
 
 def extremes_sentence(measures: Sequence[Measure]) -> str:

@@ -204,7 +204,7 @@ def does_the_beta_distribution_need_tuning(results: StudyResults) -> Answer:
         lost = (
             f"the choice on validation images loses accuracy for certain: {_described(below)}" if below else chosen_text
         )
-        first = f"{lost[0].upper()}{lost[1:]}."
+        first = f"{_begun(lost)}."
     else:
         word = "undecided"
         first = (
@@ -215,7 +215,7 @@ def does_the_beta_distribution_need_tuning(results: StudyResults) -> Answer:
     alike = _both_ways(results)
     second = _alike_sentence(alike)
     if kept and measures:
-        second = f"{chosen_text[0].upper()}{chosen_text[1:]}. {second}"
+        second = f"{_begun(chosen_text)}. {second}"
     return Answer(
         word,
         (first, second),
@@ -257,11 +257,11 @@ def does_a_calmer_recipe_help(base: StudyResults, others: Sequence[StudyResults]
     elif len(lost) == len(mixing):
         word, first = "no", "Every calmer recipe lowers the accuracy of mixing for certain."
     else:
-        word, first = "undecided", f"Undecided: {_none_together(mixing)}."
+        word, first = "undecided", f"{_begun(_none_together(mixing))}."
         if all(len(one.values) < 2 for one in mixing):
             first = ONE_SEED
         elif lost:
-            first = "Undecided: no calmer recipe raises the accuracy of mixing for certain, and some lower it: "
+            first = "No calmer recipe raises the accuracy of mixing for certain, and some lower it: "
             first += f"{_described(lost)}."
     second = "Under these recipes mixing stays ahead of plain training for certain in "
     second += f"{ahead} of {count_of(compared, 'comparison')}."
@@ -339,6 +339,10 @@ def _none_together(measures: Sequence[Measure]) -> str:
     alone = sum(bool(one.sign()) for one in measures)
     text = "every interval includes zero, if all are to cover together in 95 %"
     return f"{text} ({alone} by itself does not)" if alone else "every interval includes zero"
+
+
+def _begun(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _described(measures: Sequence[Measure]) -> str:
