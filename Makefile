@@ -5,7 +5,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all
 # A machine with a GPU may have PyTorch and no package index: the python that is named, or else .venv where it is there.
 GPU_PYTHON = $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)/python) $(PYTHON)),$(PYTHON))
 
-.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema keys commands extending docs clean
+.PHONY: help install demo reproduce test long mutants chaos cluster gpu bench audit lock columns schema keys commands extending findings studies docs clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -63,6 +63,16 @@ commands: install  ## write docs/commands.md, the reference of the commands, fro
 
 extending: install  ## write the lists of methods and networks in docs/extending.md from the code
 	PYTHONPATH=workflow $(BIN)/python envs/docs/extending_page.py docs/extending.md
+
+findings: install  ## write docs/findings.md and its figures from the kept tables under reports/reference
+	PYTHONPATH=workflow $(BIN)/python envs/docs/findings_page.py reports/reference docs
+
+# The second pass judges the claims of studies that are compared with one that was run after them. It trains nothing.
+DIGITS := demo methods curve-digits random-digits balance-digits dip-digits dip-digits-longer beta-digits \
+  calmer-digits-decay-5e-4 calmer-digits-decay-1e-3 calmer-digits-cosine random-digits dip-digits
+studies: install  ## the questions of docs/findings.md on handwritten digits: an hour of one core, no download
+	set -e; for study in $(DIGITS); do $(SNAKEMAKE) --configfile workflow/studies/$$study.yaml; done
+	@echo "The reports: $(CURDIR)/reports/<study>/report.html"
 
 docs: install  ## build the documentation as a site, without network, into build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file envs/docs/mkdocs.yml

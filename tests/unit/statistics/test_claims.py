@@ -24,6 +24,7 @@ from tests.synthetic_configuration import ARTICLE_BUDGETS, ARTICLE_SIZES, METHOD
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
 from tests.unit.statistics.made_up_results import make_study_results
 
+REFERENCE = "Differs from the article's protocol (see protocol)"
 ARTICLE = Path(__file__).resolve().parents[3] / "workflow" / "published" / "article.yaml"
 
 
@@ -63,8 +64,12 @@ def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:
     claims = {row["id"]: row for row in table if row["kind"] == "claim"}
     for identifier in ("1", "2", "4"):
         assert claims[identifier]["verdict"] in ("agrees here", "disagrees here", "undecided here")
-        assert "Differs from the article: 2 seeds instead of one" in claims[identifier]["reason"]
-        assert "instead of 40,000 iterations at 100 images" in claims[identifier]["reason"]
+        assert claims[identifier]["reason"].endswith(f"{REFERENCE}.")
+        assert "instead of" not in claims[identifier]["reason"]
+    assert (table[0]["kind"], table[0]["id"], table[0]["verdict"]) == ("protocol", "protocol", "differs")
+    assert table[0]["reason"].startswith("Differs from the article: 2 seeds instead of one, ")
+    assert "instead of 40,000 iterations at 100 images" in table[0]["reason"]
+    assert sum("2 seeds instead of one" in row["reason"] for row in table) == 1
     before = (base.layout.results / "claims.csv").read_bytes()
     run("judge-claims", base, "--compare-with", str(longer.layout.study_file))
     assert (base.layout.results / "claims.csv").read_bytes() == before
@@ -107,10 +112,11 @@ def test_a_study_of_other_images_learns_what_it_lacks(tmp_path: Path) -> None:
     made = build(tmp_path, name="demo", dataset="digits", sizes=(100, 20), seeds=(0,), width=8)
     assert run("judge-claims", made) == 0
     table = rows(made.layout.results / "claims.csv")
-    assert {row["verdict"] for row in table if row["kind"] != "claim"} == {"not tested"}
+    assert {row["verdict"] for row in table if row["kind"] in ("number", "gain")} == {"not tested"}
     claims = {row["id"]: row for row in table if row["kind"] == "claim"}
     assert claims["2"]["verdict"] == claims["3"]["verdict"] == "not tested"
-    assert "the images of digits instead of CIFAR-10" in claims["1"]["reason"]
+    assert "the images of digits instead of CIFAR-10" in table[0]["reason"]
+    assert claims["1"]["reason"].endswith(f"{REFERENCE}.")
 
 
 def test_partial_tables_are_judged_where_they_lie(tmp_path: Path) -> None:
@@ -145,7 +151,7 @@ def claims_of(gains: Mapping[str, Callable[[int], float]], seeds: int = 5, **cho
         for name, gain in {"non": lambda size: 0.0, **gains}.items()
     }
     results = make_study_results(accuracies, **{"budgets": ARTICLE_BUDGETS, **choices})
-    return {row.identifier: row for row in judge(load_published(ARTICLE), results) if row.kind == "claim"}
+    return {row.identifier: row for row in judge(load_published(ARTICLE), results) if row.kind in ("claim", "protocol")}
 
 
 HELPS = {"data-mix": lambda size: 5.0, "label-mix": lambda size: 8.0 if size > 1000 else 3.0}
@@ -187,9 +193,9 @@ def test_the_verdict_of_a_claim_follows_outcome_and_protocol(
 
 def test_another_distribution_is_another_protocol() -> None:
     methods = {**METHODS, "label-mix": {"mix": "images-and-labels", "beta": [0.2, 0.2]}}
-    row = claims_of(LABELS_LEAD, methods=methods)["1"]
-    assert row.verdict == "agrees here"
-    assert "Beta(0.2, 0.2) instead of Beta(1, 1) (label-mix)" in row.reason
+    found = claims_of(LABELS_LEAD, methods=methods)
+    assert found["1"].verdict == "agrees here"
+    assert "Beta(0.2, 0.2) instead of Beta(1, 1) (label-mix)" in found["protocol"].reason
 
 
 def test_untried_sizes_are_named() -> None:
@@ -207,8 +213,8 @@ def test_what_a_reader_sees_of_a_claim() -> None:
     assert row.reason == (
         "Agrees if the 95 % interval of every way of mixing minus plain training, in best accuracy, lies above zero at "
         "every size. Disagrees if one lies below zero, by intervals that cover together in 95 % (16 comparisons). Else "
-        "undecided. That the Beta distribution needs tuning is not judged here. Differs from the article: 5 seeds "
-        "instead of one."
+        "undecided. That the Beta distribution needs tuning is not judged here. Differs from the article's "
+        "protocol (see protocol)."
     )
 
 
@@ -262,11 +268,11 @@ def test_a_source_with_a_protocol_of_its_own_is_compared_under_that() -> None:
     accuracies = {(size, name): (0.5 + 0.1 * index,) * 3 for size in (500, 100) for index, name in enumerate(NOISE)}
     results = make_study_results(accuracies, budgets=ARTICLE_BUDGETS, width=16)
     found = {row.identifier: row for row in judge(other, results)}
-    assert "width" not in found["1"].reason
+    assert "width" not in found["protocol"].reason
     assert "width" not in found["accuracy-n500-non"].reason
     assert found["accuracy-n500-non"].verdict != "not tested"
     under_the_article = {row.identifier: row for row in judge(article, results)}
-    assert "width 16 instead of 64" in under_the_article["1"].reason
+    assert "width 16 instead of 64" in under_the_article["protocol"].reason
     assert under_the_article["accuracy-n500-non"].verdict == "not tested"
 
 
@@ -274,7 +280,7 @@ def test_an_unknown_rule_is_reported(tmp_path: Path) -> None:
     published = load_published(ARTICLE)
     claim = published.claims[0].model_copy(update={"judged_by": "guess"})
     published = published.model_copy(update={"claims": (claim,)})
-    row = judge(published, make_study_results())[0]
+    row = judge(published, make_study_results())[1]
     assert row.verdict == "not tested"
     assert "no rule is called guess" in row.reason
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from smallmix.datasets.description import DatasetDescription
 from smallmix.statistics.protocol import (
+    ProtocolDifference,
     differences_of_cell,
     differences_of_cells,
     differences_of_study,
     explain,
+    refer,
     sizes_with_the_whole_budget,
+    told_once,
 )
 from smallmix.statistics.study_results import StudyResults, label_checksums
 from smallmix.study.cell import Cell
@@ -236,3 +239,25 @@ def texts_with(study: Study, part: str, field: str | None) -> set[str]:
     for cell in other_study.cells:
         found += differences_of_cell(other_study, ARTICLE, cell.size, cell.method)
     return {one.text for one in found}
+
+
+def test_what_one_row_tells_the_others_leave_to_it() -> None:
+    told, untold = ProtocolDifference("width 16 instead of 64", True), ProtocolDifference("mix cutmix", True)
+    reference = "differs from the article's protocol (see protocol)"
+    assert refer([], {told}) == ""
+    assert refer([told], {told}) == reference
+    assert refer([untold], {told}) == "differs from the article: mix cutmix"
+    assert refer([told, untold], {told}) == f"{reference}; besides, mix cutmix"
+
+
+def test_the_row_of_the_protocol_tells_what_every_cell_differs_in() -> None:
+    """Its list says where each difference holds; the set has each as a single cell names it."""
+    study = make_study(sizes=(500, 100), seeds=(0,), budgets={"default": {"iterations": 40000}}, width=16)
+    listed, told = told_once(study, ARTICLE)
+    assert [one.text for one in listed] == [
+        "width 16 instead of 64",
+        "40,000 iterations instead of 117,000 iterations at 500 images",
+    ]
+    for cell in study.cells:
+        assert set(differences_of_cell(study, ARTICLE, cell.size, cell.method)) <= told
+    assert refer(differences_of_cell(study, ARTICLE, 500, "non"), told).endswith("(see protocol)")

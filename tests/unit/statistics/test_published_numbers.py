@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from smallmix.statistics.claims import judge_claims
 from smallmix.statistics.protocol import CIFAR10_LABELS
 from smallmix.statistics.published_numbers import (
     JudgedNumber,
@@ -24,6 +25,7 @@ from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
 from tests.unit.statistics.made_up_results import Accuracies, make_study, make_study_results
 
 ARTICLE = Path(__file__).resolve().parents[3] / "workflow" / "published" / "article.yaml"
+REFERENCE = "differs from the article's protocol (see protocol)"
 ACCURACIES = {(50000, "non"): (0.951,), (500, "non"): (0.50,), (500, "label-mix"): (0.5784,), (100, "non"): (0.40,)}
 TABLE_1 = [SubsetRow(500, 40, 65), SubsetRow(100, 4, 15)]
 
@@ -39,6 +41,13 @@ def make(accuracies: Any = None, **choices: Any) -> StudyResults:
 
 def judge(published: Published, results: StudyResults) -> dict[str, JudgedNumber]:
     return {one.identifier: one for one in judge_numbers(published, results)}
+
+
+def is_told(row: JudgedNumber, published: Published, results: StudyResults, difference: str) -> bool:
+    """Return whether the row refers to the row of the protocol, and that one tells the difference, once."""
+    told = judge_claims(published, results)[0]
+    assert (told.kind, told.verdict) == ("protocol", "differs")
+    return row.reason.endswith(REFERENCE) and "instead of" not in row.reason and told.reason.count(difference) == 1
 
 
 def test_every_published_number_has_a_row(published: Published) -> None:
@@ -80,9 +89,11 @@ def test_numbers_under_the_articles_protocol(
 def test_under_another_protocol_numbers_are_shown_but_not_judged(
     published: Published, choices: dict[str, Any], reason: str
 ) -> None:
-    row = judge(published, make(**choices))["accuracy-n50000-non"]
+    results = make(**choices)
+    row = judge(published, results)["accuracy-n50000-non"]
     assert (row.verdict, row.found, row.difference) == ("not tested", "95.10", "+0.10")
-    assert reason in row.reason
+    assert row.reason == f"not comparable: {REFERENCE}"
+    assert is_told(row, published, results, reason)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +110,9 @@ def test_class_counts_depend_on_the_images_alone(published: Published, choices: 
 
 def test_only_a_changed_distribution_of_its_own_method_makes_a_number_incomparable(published: Published) -> None:
     methods = {**METHODS, "label-mix": {"mix": "images-and-labels", "beta": [0.4, 0.4]}}
-    rows = judge(published, make(methods=methods))
-    assert "Beta(0.4, 0.4) instead of Beta(1, 1)" in rows["accuracy-n500-label-mix"].reason
+    results = make(methods=methods)
+    rows = judge(published, results)
+    assert is_told(rows["accuracy-n500-label-mix"], published, results, "Beta(0.4, 0.4) instead of Beta(1, 1)")
     assert rows["accuracy-n500-label-mix"].verdict == "not tested"
     assert rows["accuracy-n500-non"].verdict == "undecided"
 
@@ -115,7 +127,7 @@ def copy_of_cifar10(labels: tuple[str, ...] = CIFAR10_LABELS, **choices: Any) ->
 def test_a_copy_of_the_images_is_compared_with_a_note_where_the_study_asks(published: Published) -> None:
     row = judge(published, copy_of_cifar10())["accuracy-n50000-non"]
     assert row.verdict == "agrees with the published number"
-    assert "the images of Own images instead of the original CIFAR-10" in row.reason
+    assert is_told(row, published, copy_of_cifar10(), "the images of Own images instead of the original CIFAR-10")
     unasked = replace(make(dataset="image-list"), label_checksums=CIFAR10_LABELS)
     assert judge(published, unasked)["accuracy-n50000-non"].verdict == "not tested"
 
@@ -146,14 +158,16 @@ def test_a_copy_of_another_shape_is_not_compared(published: Published, key: str,
     copy.study.configuration["dataset"]["image-list"][key] = value
     row = judge(published, copy)["accuracy-n50000-non"]
     assert row.verdict == "not tested"
-    assert said in row.reason
+    assert is_told(row, published, copy, said)
 
 
 def test_a_draw_for_each_seed_is_compared_but_its_class_counts_are_not(published: Published) -> None:
     """The head is one draw of many: the scatter over seeds covers which one."""
-    rows = judge(published, make(rule="random", redraw_per_seed=True))
-    assert rows["accuracy-n50000-non"].verdict == "agrees with the published number"
-    assert "subsets drawn at random for each seed instead of the head" in rows["accuracy-n50000-non"].reason
+    results = make(rule="random", redraw_per_seed=True)
+    rows = judge(published, results)
+    row = rows["accuracy-n50000-non"]
+    assert row.verdict == "agrees with the published number"
+    assert is_told(row, published, results, "subsets drawn at random for each seed instead of the head")
     assert rows["class-counts-n500"].verdict == "not tested"
     balanced = judge(published, make(rule="balanced", redraw_per_seed=True))
     assert balanced["accuracy-n50000-non"].verdict == "not tested"
@@ -265,7 +279,7 @@ def test_a_gain_is_reproduced_near_the_published_one_and_clear_of_zero(published
     row = rows["gain-n500-data-mix"]
     assert (row.found, row.difference, row.tolerance, row.verdict) == ("+13.00", "-0.99", "4.24", "reproduced")
     assert "covers together with those of all 2 gains in 95 %" in row.reason
-    assert "5 seeds instead of one" in row.reason
+    assert is_told(row, published, make_accuracies(accuracies), "5 seeds instead of one")
     row = rows["gain-n500-label-mix"]
     assert row.verdict == "not reproduced"
     assert row.reason.startswith("our gain has the other sign")
@@ -286,12 +300,10 @@ def test_a_gain_is_reproduced_near_the_published_one_and_clear_of_zero(published
 def test_under_another_protocol_gains_are_shown_but_not_judged(
     published: Published, choices: dict[str, Any], reason: str
 ) -> None:
-    row = judge_all_gains(published, make_accuracies({(500, "non"): (0.44,), (500, "data-mix"): (0.58,)}, **choices))[
-        "gain-n500-data-mix"
-    ]
+    results = make_accuracies({(500, "non"): (0.44,), (500, "data-mix"): (0.58,)}, **choices)
+    row = judge_all_gains(published, results)["gain-n500-data-mix"]
     assert (row.verdict, row.found) == ("not tested", "+14.00")
-    assert reason in row.reason
-    assert row.reason.count("instead of") == 1
+    assert is_told(row, published, results, reason)
 
 
 def test_a_missing_method_is_named(published: Published) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smallmix.report.tables_section import Entry, TableView
+from smallmix.statistics.protocol import SEE_PROTOCOL
 from smallmix.tables.study_tables import StudyTables
 
 VERDICT_MARKS = {
@@ -40,10 +41,15 @@ def compose_claims(tables: StudyTables) -> list[ClaimView]:
             found=row["found"],
             verdict=row["verdict"],
             mark=VERDICT_MARKS.get(row["verdict"], "quiet"),
-            reason=row["reason"],
+            reason=_on_the_page(row["reason"]),
         )
         for row in chosen.to_dict("records")
     ]
+
+
+def _on_the_page(reason: str) -> str:
+    """Refer to the section of deviations, which says how the study differs, and not to a row of claims.csv."""
+    return reason.replace(SEE_PROTOCOL, "(see Deviations and interpretations)")
 
 
 def verdict_counts(tables: StudyTables, kind: str) -> list[tuple[str, str, int]]:
@@ -54,7 +60,7 @@ def verdict_counts(tables: StudyTables, kind: str) -> list[tuple[str, str, int]]
 
 def numbers_view(tables: StudyTables) -> TableView | None:
     """Return each published number and gain, what was found, the difference, the tolerance and the verdict."""
-    chosen = tables.claims[tables.claims["kind"] != "claim"]
+    chosen = tables.claims[tables.claims["kind"].isin(["number", "gain"])]
     if chosen.empty:
         return None
     return TableView(
@@ -66,7 +72,7 @@ def numbers_view(tables: StudyTables) -> TableView | None:
                 Entry(row["statement"] or row["id"]),
                 *(Entry(row[key]) for key in ("published", "found", "difference", "tolerance")),
                 Entry(row["verdict"], mark=VERDICT_MARKS.get(row["verdict"], "quiet")),
-                Entry(row["reason"]),
+                Entry(_on_the_page(row["reason"])),
             )
             for row in chosen.to_dict("records")
         ),

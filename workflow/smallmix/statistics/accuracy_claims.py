@@ -45,7 +45,7 @@ def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
         reason.append(f"Below zero: {', '.join(below)}.")
     reason += _what_lacks(len(found), len(wanted), "comparisons", measures)
     reason.append("That the Beta distribution needs tuning is not judged here.")
-    return Judgement(outcome, text, " ".join(reason))
+    return Judgement(outcome, text, " ".join(reason), measures=tuple(measures))
 
 
 def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
@@ -71,7 +71,7 @@ def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
         "Else undecided: where neither is ahead for certain, chance alone puts each ahead at some size.",
     ]
     reason += _what_lacks(len(found), len(study.sizes), "sizes", measures)
-    return Judgement(outcome, text, " ".join(reason))
+    return Judgement(outcome, text, " ".join(reason), measures=tuple(measures))
 
 
 def points(interval: MeanInterval) -> str:
@@ -168,7 +168,7 @@ def dip_at_1000_from_few_iterations(results: StudyResults, others: Sequence[Stud
         reason.append("100 images were not trained longer, so that the claim cannot agree as a whole.")
     elif not complete:
         reason.append("Not every method has results of both studies, so that the claim cannot agree as a whole.")
-    return Judgement(outcome, text, " ".join(reason), about=base)
+    return Judgement(outcome, text, " ".join(reason), about=base, measures=tuple(measures))
 
 
 def uneven_classes_matter(results: StudyResults, others: Sequence[StudyResults]) -> Judgement:
@@ -201,7 +201,8 @@ def uneven_classes_matter(results: StudyResults, others: Sequence[StudyResults])
     ]
     if len(seeds) < 2:
         reason.append("One seed: no interval, any difference may be chance.")
-    return Judgement(outcome, "; ".join(part for part in (text, found_text) if part), " ".join(reason), about=base)
+    found_text = "; ".join(part for part in (text, found_text) if part)
+    return Judgement(outcome, found_text, " ".join(reason), about=base, measures=(measure,))
 
 
 def _measures_of_dip(

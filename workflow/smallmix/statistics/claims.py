@@ -7,15 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smallmix.statistics import accuracy_claims, loss_claims
-from smallmix.statistics.protocol import (
-    ProtocolDifference,
-    differences_of_cells,
-    differences_of_study,
-    explain,
-)
+from smallmix.statistics.protocol import ProtocolDifference, explain, refer, told_once
 from smallmix.statistics.published_numbers import judge_gains, judge_numbers
 from smallmix.statistics.study_results import StudyResults, load_study_results
-from smallmix.statistics.verdicts import Judgement, Outcome, Verdict, claim_verdict, not_tested
+from smallmix.statistics.verdicts import Judgement, Outcome, ProtocolVerdict, Verdict, claim_verdict, not_tested
 from smallmix.study.layout import Layout
 from smallmix.study.published import Published, PublishedClaim, find_published, load_published
 from smallmix.study.study import Study
@@ -52,7 +47,10 @@ NOT_TRIED = {"uneven_classes_matter": "balanced subsets, which the article did n
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One row of claims.csv; kind is `claim`, `number` or `gain`; a claim has no published value and no tolerance."""
+    """One row of claims.csv. kind is `protocol`, `claim`, `number` or `gain`.
+
+    The protocol and the claims have no published value and no tolerance.
+    """
 
     kind: str
     identifier: str
@@ -61,17 +59,20 @@ class JudgedClaim:
     found: str
     difference: str
     tolerance: str
-    verdict: Verdict
+    verdict: Verdict | ProtocolVerdict
     reason: str
 
 
 def judge_claims(published: Published, results: StudyResults, others: Sequence[StudyResults] = ()) -> list[JudgedClaim]:
-    """Judge the claims, the numbers, then the gains. `others` are studies that some claims need beside this one."""
+    """Say how the protocol differs, then judge the claims, the numbers and the gains.
+
+    `others` are studies that some claims need beside this one.
+    """
     results, *others = (replace(study, protocol=published.protocol) for study in (results, *others))
     claims = [_judge_claim(claim, published, results, others) for claim in published.claims]
     numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, results)]
     gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, results)]
-    return claims + numbers + gains
+    return [_compare_protocol(published, results), *claims, *numbers, *gains]
 
 
 def judge_study(
@@ -107,9 +108,19 @@ def _judge_claim(
         judgement = rule(results, others)
     verdict, reason = claim_verdict(judgement.outcome, same_protocol=True), judgement.reason
     if judgement.outcome != "not tested":
-        differences = _differences(claim, published, judgement, judgement.about or results)
-        verdict = claim_verdict(judgement.outcome, same_protocol=not any(one.decisive for one in differences))
-        reason = f"{reason} {_sentence(explain(differences))}".strip()
+        about = judgement.about or results
+        differences, told = told_once(about.study, published.protocol, about.label_checksums)
+        told = {*told, *differences}
+        of_claim = _differences_of_claim(claim, published, judgement, about)
+        same_protocol = not any(one.decisive for one in (*differences, *of_claim))
+        verdict = claim_verdict(judgement.outcome, same_protocol=same_protocol)
+        if differences and about is not results:
+            reason += (
+                f" The protocol of the study {about.study.name} counts here. It differs from the article's, as the "
+                "claims.csv of that study says."
+            )
+            differences = []
+        reason = f"{reason} {_sentence(refer([*differences, *of_claim], told))}".strip()
     return JudgedClaim(
         kind="claim",
         identifier=str(claim.id),
@@ -123,15 +134,28 @@ def _judge_claim(
     )
 
 
-def _differences(
+def _compare_protocol(published: Published, results: StudyResults) -> JudgedClaim:
+    """Return the row that says once how the study differs from the source. The other rows refer to it."""
+    differences, _ = told_once(results.study, published.protocol, results.label_checksums)
+    return JudgedClaim(
+        kind="protocol",
+        identifier="protocol",
+        statement="how the study's protocol differs from the source's",
+        published="",
+        found="",
+        difference="",
+        tolerance="",
+        verdict="differs" if differences else "as published",
+        reason=_sentence(explain(differences)) or "Follows the article's protocol as it is interpreted here.",
+    )
+
+
+def _differences_of_claim(
     claim: PublishedClaim, published: Published, judgement: Judgement, results: StudyResults
 ) -> list[ProtocolDifference]:
-    """Return how the study differs from the article. A decisive difference allows no verdict on the article."""
+    """Return in what the study differs as far as this claim goes. All of it allows no verdict on the article."""
     study = results.study
-    differences = [
-        *differences_of_study(study, published.protocol, results.label_checksums),
-        *differences_of_cells(study, published.protocol),
-    ]
+    differences: list[ProtocolDifference] = []
     if claim.judged_by in NOT_TRIED:
         differences.append(ProtocolDifference(NOT_TRIED[claim.judged_by], True))
     untried = [row.size for row in published.accuracies if row.size not in study.sizes]

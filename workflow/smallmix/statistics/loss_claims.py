@@ -12,11 +12,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from smallmix.statistics.loss_floor import loss_floor, methods_of_equal_loss
-from smallmix.statistics.protocol import (
-    differences_of_budgets,
-    explain,
-    sizes_with_the_whole_budget,
-)
+from smallmix.statistics.protocol import SEE_PROTOCOL, sizes_with_the_whole_budget
 from smallmix.statistics.study_results import SMALL_DATA_LIMIT, History, StudyResults
 from smallmix.statistics.verdicts import Judgement, Measure, all_above, not_tested
 
@@ -79,7 +75,8 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         f"Else undecided, as it is where the clean training images tell otherwise ({FITTED:.0%} right is fitted).",
     ]
-    return Judgement(outcome, text, " ".join([*reason, *_note_single_seed(measures), lacking]).strip())
+    reason += [*_note_single_seed(measures), lacking]
+    return Judgement(outcome, text, " ".join(reason).strip(), measures=tuple(measures))
 
 
 def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
@@ -128,7 +125,8 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
             f"{images} and {labels} have the same expected training loss at the same weights, so that neither task is "
             "the harder one. What differs between their training losses is how the training went."
         )
-    return Judgement(outcome, text, " ".join([*reason, *_note_single_seed(measures), lacking]).strip())
+    reason += [*_note_single_seed(measures), lacking]
+    return Judgement(outcome, text, " ".join(reason).strip(), measures=tuple(measures))
 
 
 def end_level(values: Sequence[float]) -> float:
@@ -165,7 +163,7 @@ def _sizes_to_judge(results: StudyResults, methods: Sequence[str]) -> tuple[list
         size for size in sizes_with_the_whole_budget(results.study, results.protocol, SMALL_DATA_LIMIT) if size in small
     ]
     if not whole:
-        return [], f"needs the article's budgets: {explain(differences_of_budgets(results.study, results.protocol))}"
+        return [], f"needs the article's budgets at a size of {SMALL_DATA_LIMIT:,} images or fewer {SEE_PROTOCOL}"
     sentences = []
     cut = [size for size in small if size not in whole]
     if cut:

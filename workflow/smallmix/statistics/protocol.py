@@ -6,6 +6,7 @@ it, stands in workflow/published/article.yaml.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ DECISIVE_RECIPE = (
     "crop_padding",
     "flip",
 )
+# How a row of claims.csv refers to the row of kind `protocol`, which says once how the study differs.
+SEE_PROTOCOL = "(see protocol)"
 # What another schedule than this one does not read.
 READ_BY_STEPS = ("decay_at", "decay_factor")
 
@@ -131,8 +134,7 @@ def sizes_with_the_whole_budget(study: Study, protocol: Protocol, largest_size: 
 
 def differences_of_cells(study: Study, protocol: Protocol) -> list[ProtocolDifference]:
     """Return what differs for any size, of the methods that stand for the published ones; each says where it holds."""
-    mixes = dict.fromkeys(method.mix for method in protocol.methods.values())
-    methods = [name for mix in mixes if (name := method_as_published(study, mix, protocol)) is not None]
+    methods = _standing_for_published(study, protocol)
     places: dict[ProtocolDifference, list[tuple[int, str]]] = {}
     for size in study.sizes:
         for method in methods:
@@ -151,9 +153,39 @@ def differences_of_cells(study: Study, protocol: Protocol) -> list[ProtocolDiffe
     return found
 
 
-def explain(differences: list[ProtocolDifference]) -> str:
+def told_once(
+    study: Study, protocol: Protocol, label_checksums: tuple[str, ...] = ()
+) -> tuple[list[ProtocolDifference], set[ProtocolDifference]]:
+    """Return how the study differs, for one row of claims.csv, and all that this row tells; see `refer`."""
+    of_study = differences_of_study(study, protocol, label_checksums)
+    cells = {
+        one
+        for size in study.sizes
+        for method in _standing_for_published(study, protocol)
+        for one in differences_of_cell(study, protocol, size, method)
+    }
+    return [*of_study, *differences_of_cells(study, protocol)], {*of_study, *cells}
+
+
+def explain(differences: Sequence[ProtocolDifference]) -> str:
     """Return the differences as one clause; empty where there are none."""
     return "differs from the article: " + ", ".join(one.text for one in differences) if differences else ""
+
+
+def refer(differences: Iterable[ProtocolDifference], told: set[ProtocolDifference]) -> str:
+    """Return the differences as one clause that leaves those that are `told` to the row that tells them."""
+    listed = list(differences)
+    untold = [one for one in listed if one not in told]
+    if len(untold) == len(listed):
+        return explain(untold)
+    besides = "".join(f", {one.text}" for one in untold)
+    return f"differs from the article's protocol {SEE_PROTOCOL}{'; besides' + besides if besides else ''}"
+
+
+def _standing_for_published(study: Study, protocol: Protocol) -> list[str]:
+    """Return the methods of the study that stand for published ones."""
+    mixes = dict.fromkeys(method.mix for method in protocol.methods.values())
+    return [name for mix in mixes if (name := method_as_published(study, mix, protocol)) is not None]
 
 
 def _differences_of_images(study: Study, label_checksums: tuple[str, ...]) -> list[ProtocolDifference]:

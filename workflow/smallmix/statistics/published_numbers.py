@@ -22,7 +22,8 @@ from smallmix.statistics.protocol import (
     differences_of_cell,
     differences_of_class_counts,
     differences_of_study,
-    explain,
+    refer,
+    told_once,
 )
 from smallmix.statistics.study_results import StudyResults
 from smallmix.statistics.verdicts import Measure, Outcome, Verdict, number_verdict, simultaneous
@@ -51,6 +52,7 @@ def judge_numbers(published: Published, results: StudyResults) -> list[JudgedNum
 
 def _judge_class_counts(published: Published, results: StudyResults) -> list[JudgedNumber]:
     found = {row.size: row for row in results.subset_rows}
+    _, told = told_once(results.study, published.protocol, results.label_checksums)
     decisive = [one for one in differences_of_class_counts(results.study, results.label_checksums) if one.decisive]
     judged: list[JudgedNumber] = []
     for wanted in published.class_counts:
@@ -60,7 +62,7 @@ def _judge_class_counts(published: Published, results: StudyResults) -> list[Jud
         if row is None:
             verdict, reason = "not tested", f"the study has no subset of {wanted.size:,} images"
         elif decisive:
-            verdict, reason = "not tested", explain(decisive)
+            verdict, reason = "not tested", f"not comparable: {refer(decisive, told)}"
         else:
             same = (row.smallest_class, row.largest_class) == (wanted.smallest_class, wanted.largest_class)
             verdict = "reproduced" if same else "not reproduced"
@@ -84,15 +86,22 @@ def _judge_class_counts(published: Published, results: StudyResults) -> list[Jud
 
 def _judge_accuracies(published: Published, results: StudyResults) -> list[JudgedNumber]:
     general = differences_of_study(results.study, published.protocol, results.label_checksums)
+    _, told = told_once(results.study, published.protocol, results.label_checksums)
     return [
-        _judge_accuracy(published, results, general, row.size, name, percent)
+        _judge_accuracy(published, results, general, told, row.size, name, percent)
         for row in published.accuracies
         for name, percent in row.percent.items()
     ]
 
 
 def _judge_accuracy(
-    published: Published, results: StudyResults, general: list[ProtocolDifference], size: int, name: str, percent: float
+    published: Published,
+    results: StudyResults,
+    general: list[ProtocolDifference],
+    told: set[ProtocolDifference],
+    size: int,
+    name: str,
+    percent: float,
 ) -> JudgedNumber:
     study, selection = results.study, SELECTION_OF[published.selection]
     method = method_for(study, name, published)
@@ -111,11 +120,11 @@ def _judge_accuracy(
         found, difference, allowed = f"{mean:.2f}", f"{mean - percent:+.2f}", f"{fixed.points:.2f}"
         differences = [*general, *differences_of_cell(study, published.protocol, size, method)]
         if any(one.decisive for one in differences):
-            reason = f"not comparable: {explain(differences)}"
+            reason = f"not comparable: {refer(differences, told)}"
         else:
             outcome, why = agreement(ours, percent, fixed.points)
             verdict = number_verdict(outcome, enough_seeds=enough_seeds(ours))
-            reason = "; ".join(part for part in (why, fixed.reason, explain(differences)) if part)
+            reason = "; ".join(part for part in (why, fixed.reason, refer(differences, told)) if part)
     return JudgedNumber(
         identifier=f"accuracy-n{size}-{name}",
         statement=f"{selection} test accuracy of {name} with {size:,} images, percent",
@@ -148,7 +157,10 @@ def judge_gains(published: Published, results: StudyResults) -> list[JudgedNumbe
     # All gains with results are looked at, so that their signs are held against intervals that cover together.
     found = [our_gains(published, results, gain) for gain in wanted]
     together = sum(len(values) > 1 for values in found)
-    return [_judge(published, results, gain, values, together) for gain, values in zip(wanted, found, strict=True)]
+    _, told = told_once(results.study, published.protocol, results.label_checksums)
+    return [
+        _judge(published, results, gain, values, together, told) for gain, values in zip(wanted, found, strict=True)
+    ]
 
 
 def decide_gain(values: list[float], published: float, tolerance: float, together: int = 1) -> tuple[Outcome, str]:
@@ -208,7 +220,12 @@ def our_gains(published: Published, results: StudyResults, gain: PublishedGain) 
 
 
 def _judge(
-    published: Published, results: StudyResults, gain: PublishedGain, values: list[float], together: int
+    published: Published,
+    results: StudyResults,
+    gain: PublishedGain,
+    values: list[float],
+    together: int,
+    told: set[ProtocolDifference],
 ) -> JudgedNumber:
     study = results.study
     methods = [method_for(study, name, published) for name in (gain.name, gain.reference)]
@@ -232,11 +249,11 @@ def _judge(
             of_cell = differences_of_cell(study, published.protocol, gain.size, method)
             differences += [one for one in of_cell if one not in differences]
         if any(one.decisive for one in differences):
-            reason = f"not comparable: {explain(differences)}"
+            reason = f"not comparable: {refer(differences, told)}"
         else:
             outcome, why = decide_gain(values, gain.points, tolerance, together)
             verdict = number_verdict(outcome, enough_seeds=enough_seeds(values))
-            reason = "; ".join(part for part in (why, fixed.reason, explain(differences)) if part)
+            reason = "; ".join(part for part in (why, fixed.reason, refer(differences, told)) if part)
     return JudgedNumber(
         identifier=f"gain-n{gain.size}-{gain.name}",
         statement=f"gain of {gain.name} over {gain.reference} in {published.selection} test accuracy with "

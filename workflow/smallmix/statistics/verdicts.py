@@ -36,6 +36,8 @@ Verdict = Literal[
     "disagrees with the published number",
     "not tested",
 ]
+# Of the protocol itself.
+ProtocolVerdict = Literal["as published", "differs"]
 _UNDER_THE_ARTICLES_PROTOCOL: dict[Outcome, Verdict] = {
     "agrees": "reproduced",
     "disagrees": "not reproduced",
@@ -54,34 +56,6 @@ _OF_A_SINGLE_RUN: dict[Outcome, Verdict] = {
     "undecided": "undecided",
     "not tested": "not tested",
 }
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """An outcome, what was found (a short text), and the rule with its outcome (sentences).
-
-    `about` is the study whose protocol counts, where that is not the judged one.
-    """
-
-    outcome: Outcome
-    found: str
-    reason: str
-    about: StudyResults | None = None
-
-
-def not_tested(reason: str, found: str = "") -> Judgement:
-    """Return the judgement where a study lacks what a rule needs. The reason states what it would need."""
-    return Judgement("not tested", found, reason)
-
-
-def claim_verdict(outcome: Outcome, *, same_protocol: bool) -> Verdict:
-    """Return the verdict on a claim."""
-    return (_UNDER_THE_ARTICLES_PROTOCOL if same_protocol else _UNDER_ANOTHER_PROTOCOL)[outcome]
-
-
-def number_verdict(outcome: Outcome, *, enough_seeds: bool) -> Verdict:
-    """Return the verdict on a published number. Too few seeds for an interval allow no more than agreement."""
-    return (_UNDER_THE_ARTICLES_PROTOCOL if enough_seeds else _OF_A_SINGLE_RUN)[outcome]
 
 
 @dataclass(frozen=True)
@@ -111,6 +85,35 @@ class Measure:
             return 0
         reach = t_quantile(interval.count - 1, simultaneous(count)) * interval.standard_error
         return 0 if abs(interval.mean) <= reach else 1 if interval.mean > 0 else -1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An outcome, what was found (a short text), and the rule with its outcome (sentences).
+
+    `about` is the study whose protocol counts, where that is not the judged one. `measures` are what was decided by.
+    """
+
+    outcome: Outcome
+    found: str
+    reason: str
+    about: StudyResults | None = None
+    measures: tuple[Measure, ...] = ()
+
+
+def not_tested(reason: str, found: str = "") -> Judgement:
+    """Return the judgement where a study lacks what a rule needs. The reason states what it would need."""
+    return Judgement("not tested", found, reason)
+
+
+def claim_verdict(outcome: Outcome, *, same_protocol: bool) -> Verdict:
+    """Return the verdict on a claim."""
+    return (_UNDER_THE_ARTICLES_PROTOCOL if same_protocol else _UNDER_ANOTHER_PROTOCOL)[outcome]
+
+
+def number_verdict(outcome: Outcome, *, enough_seeds: bool) -> Verdict:
+    """Return the verdict on a published number. Too few seeds for an interval allow no more than agreement."""
+    return (_UNDER_THE_ARTICLES_PROTOCOL if enough_seeds else _OF_A_SINGLE_RUN)[outcome]
 
 
 def simultaneous(count: int) -> float:

@@ -1,0 +1,116 @@
+"""The studies that answer a question together differ in what the question is about, and in nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from smallmix.study.cell import Cell
+from smallmix.study.configuration import load_study
+from smallmix.study.study import Study
+
+PROJECT = Path(__file__).resolve().parents[3]
+CALMER = {
+    "small-end": ("calmer-small-cosine", "calmer-small-decay-5e-4", "calmer-small-decay-1e-3"),
+    "demo": ("calmer-digits-cosine", "calmer-digits-decay-5e-4", "calmer-digits-decay-1e-3"),
+    "replicated": ("calmer-cosine", "calmer-decay-5e-4", "calmer-decay-1e-3"),
+}
+LONGER = {"dip-small": "dip-small-longer", "dip-digits": "dip-digits-longer", "budget-middle": "budget-long"}
+BALANCED = {"random-small": "balance-small", "random-digits": "balance-digits", "replicated": "balanced"}
+TWINS = ("curve-digits", "random-digits", "balance-digits", "dip-digits", "dip-digits-longer", "beta-digits")
+
+
+@pytest.fixture(autouse=True)
+def project_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+
+
+def study(name: str) -> Study:
+    return load_study([PROJECT / "config.yaml", PROJECT / "workflow" / "studies" / f"{name}.yaml"])
+
+
+def pairs(one: Study, other: Study) -> Iterator[tuple[Cell, Cell]]:
+    """Return both studies' cells of the same size, method and seed."""
+    values = {(cell.size, cell.method, cell.seed): cell.value for cell in one.cells}
+    found = [
+        (values[place], cell.value) for cell in other.cells if (place := (cell.size, cell.method, cell.seed)) in values
+    ]
+    assert found
+    return iter(found)
+
+
+@pytest.mark.parametrize(("base", "calmer"), [(base, name) for base, names in CALMER.items() for name in names])
+def test_a_calmer_study_changes_one_thing_of_the_recipe(base: str, calmer: str) -> None:
+    expected: dict[str, dict[str, Any]] = {
+        "cosine": {"schedule": "cosine", "decay_at": (), "decay_factor": 1.0},
+        "5e-4": {"weight_decay": 5e-4},
+        "1e-3": {"weight_decay": 1e-3},
+    }
+    changes = next(values for ending, values in expected.items() if calmer.endswith(ending))
+    for before, after in pairs(study(base), study(calmer)):
+        assert after.recipe != before.recipe
+        assert after == replace(before, recipe=replace(before.recipe, **changes))
+    assert {cell.method for cell in study(calmer).cells} == {"non", "data-mix", "label-mix"}
+
+
+@pytest.mark.parametrize(("short", "long"), LONGER.items())
+def test_a_longer_study_changes_iterations_alone(short: str, long: str) -> None:
+    longer = set()
+    for before, after in pairs(study(short), study(long)):
+        assert replace(after, budget=before.budget) == before
+        assert after.iterations >= before.iterations
+        if after.iterations > before.iterations:
+            longer.add(before.size)
+    assert longer >= {1000, 100}
+    if short.startswith("dip"):
+        assert longer == {1000, 100}
+
+
+@pytest.mark.parametrize(("random", "balanced"), BALANCED.items())
+def test_balanced_studies_change_the_rule_of_their_subsets_alone(random: str, balanced: str) -> None:
+    for before, after in pairs(study(random), study(balanced)):
+        assert after == replace(before, subset=replace(before.subset, rule="balanced"))
+    assert len(study(balanced).seeds) == len(study(random).seeds) == 10
+
+
+@pytest.mark.parametrize("name", ["beta-small", "beta-digits"])
+def test_every_distribution_has_its_equal_in_expectation_and_validation_images(name: str) -> None:
+    methods = study(name).configuration["methods"]
+    mixed = {tuple(one["beta"]) for one in methods.values() if one["mix"] == "images-and-labels"}
+    alone = {tuple(one["beta"]) for one in methods.values() if one["mix"] == "images"}
+    assert alone == {(first + 1, second) for first, second in mixed}
+    assert {first for first, _ in mixed} == {0.2, 1, 4}
+    assert study(name).validation_images > 0
+    assert study(name).selection == "validation"
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_the_last_tenth_of_a_twin_is_read_often_enough(name: str) -> None:
+    """Ten readings; five of the shortest training, which has 50 iterations."""
+    for cell in study(name).cells:
+        moments = cell.value.evaluation_moments
+        assert moments.count_in_last_tenth >= (3 if cell.value.iterations < 100 else 5)
+        assert moments.count_in_last_tenth <= 20
+
+
+def test_the_three_methods_of_many_are_trained_once_for_both_studies() -> None:
+    known = {cell.value for cell in study("replicated").cells}
+    own = [cell for cell in study("methods-article").cells if cell.value not in known]
+    assert {cell.method for cell in own} == {"label-mix-each", "cutmix", "manifold-mixup", "label-smoothing", "cutout"}
+
+
+def test_make_studies_runs_every_study_on_digits_and_no_other() -> None:
+    text = (PROJECT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    line = next(line for line in text.splitlines() if line.startswith("DIGITS :="))
+    named = line.partition(":=")[2].split()
+    on_digits = {
+        path.stem for path in (PROJECT / "workflow" / "studies").glob("*.yaml") if study(path.stem).dataset == "digits"
+    }
+    assert set(named) == on_digits
+    # A study that claims compare with another one comes again once that one is there.
+    for name in named:
+        for other in study(name).compared_studies:
+            assert named.index(other) < len(named) - 1 - named[::-1].index(name), (name, other)

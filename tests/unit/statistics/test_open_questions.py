@@ -1,0 +1,327 @@
+"""Protects the rules of the questions that the article leaves open: every branch, with numbers computed by hand.
+
+The quantile of Student's t with two degrees of freedom is 4.3027. Three seeds with a standard deviation of 1 point have
+an interval of 4.3027 / sqrt(3) = 2.484 points to each side. One further run falls within 4.3027 x sqrt(4/3) = 4.968.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from smallmix.statistics.answers import ONE_SEED
+from smallmix.statistics.open_questions import (
+    does_a_calmer_recipe_help,
+    does_longer_training_help,
+    does_the_best_of_a_run_mislead,
+    does_the_beta_distribution_need_tuning,
+    is_one_seed_enough,
+)
+from smallmix.statistics.study_results import History, Result, StudyResults
+from smallmix.study.study import Study
+from smallmix.tables.columns import SELECTIONS
+
+from tests.synthetic_configuration import METHODS, build_configuration
+from tests.unit.statistics.made_up_results import make_study_results
+
+MINUS = "\N{MINUS SIGN}"
+By = Mapping[tuple[int, str], Sequence[float]]
+
+
+def results_of(selections: Mapping[str, By], **choices: Any) -> StudyResults:
+    """Results of a study from percent by selection, then by size and method, one a seed."""
+    first = next(iter(selections.values()))
+    seeds = range(len(next(iter(first.values()))))
+    choices.setdefault("sizes", sorted({size for size, _ in first}, reverse=True))
+    runs = [
+        Result(
+            size,
+            method,
+            seed,
+            {SELECTIONS[name]: by[size, method][seed] / 100 for name, by in selections.items()},
+        )
+        for size, method in first
+        for seed in seeds
+    ]
+    return StudyResults(Study.from_configuration(build_configuration(seeds=seeds, **choices)), tuple(runs))
+
+
+def of_best(by: By, **choices: Any) -> StudyResults:
+    return results_of({"best": by}, **choices)
+
+
+PLAIN = (40.0, 40.0, 40.0)
+
+
+def test_one_seed_is_enough_where_single_runs_lie_on_one_side() -> None:
+    """Label-mix gains 5, 6 and 7 points, data-mix -2, 0 and 2: the ranges are 6 +- 4.97 and 0 +- 9.94."""
+    labels, images = (45.0, 46.0, 47.0), (38.0, 40.0, 42.0)
+    answer = is_one_seed_enough(of_best({(500, "non"): PLAIN, (500, "data-mix"): images, (500, "label-mix"): labels}))
+    assert answer.word == "in part"
+    assert answer.sentences == (
+        "In 2 of 3 comparisons, 95 % of single runs lie on one side of zero; in the others, a single run may show the "
+        "wrong sign.",
+        "A single run lies up to 9.9 points from the mean of the seeds (data-mix minus non at 500).",
+    )
+    found = {one.name: one for one in answer.quantities}
+    assert found["label-mix minus non at 500"].low == pytest.approx(0.06 - 0.04968, abs=1e-5)
+    assert found["data-mix minus non at 500"].high == pytest.approx(0.09937, abs=1e-5)
+    assert answer.range_is == "range of 95 % of single runs"
+
+
+@pytest.mark.parametrize(
+    ("labels", "word", "first"),
+    [
+        ((45.0, 46.0, 47.0), "yes", "In all of 1 comparison, 95 % of single runs lie on one side of zero."),
+        ((38.0, 40.0, 42.0), "no", "In none of 1 comparison do 95 % of single runs lie on one side of zero."),
+    ],
+)
+def test_one_seed_is_enough_or_is_not(labels: Sequence[float], word: str, first: str) -> None:
+    methods = {name: METHODS[name] for name in ("non", "label-mix")}
+    answer = is_one_seed_enough(of_best({(500, "non"): PLAIN, (500, "label-mix"): labels}, methods=methods))
+    assert (answer.word, answer.sentences[0]) == (word, first)
+
+
+def test_two_seeds_say_nothing_of_a_third() -> None:
+    accuracies = {(500, name): (40.0, 41.0) for name in METHODS}
+    assert is_one_seed_enough(of_best(accuracies)).word == "not answered"
+
+
+# best minus median of the last tenth: 1 point for non; 1, 2 and 3 for data-mix; 3.9, 4 and 4.1 for label-mix.
+END = {(500, name): PLAIN for name in METHODS}
+EXCESS = {(500, "non"): (41.0,) * 3, (500, "data-mix"): (41.0, 42.0, 43.0), (500, "label-mix"): (43.9, 44.0, 44.1)}
+
+
+def test_the_best_of_a_run_changes_a_gain_where_its_interval_excludes_zero() -> None:
+    """The change is 3 +- 0.248 for label-mix; 1 +- 2.48 for data-mix."""
+    answer = does_the_best_of_a_run_mislead(results_of({"best": EXCESS, "last_tenth": END}))
+    assert answer.word == "yes"
+    assert answer.sentences == (
+        "Averaged over the sizes, the best of a run lies 1.0 to 4.0 points above the median of its last tenth.",
+        "Choosing it changes the gain over non for certain: of label-mix by +3.0 points (+2.8 to +3.2).",
+    )
+    assert [one.name for one in answer.quantities][-2:] == [
+        "data-mix: change of its gain over non",
+        "label-mix: change of its gain over non",
+    ]
+
+
+def test_the_best_of_a_run_may_change_nothing() -> None:
+    excess = {**EXCESS, (500, "label-mix"): (40.0, 41.0, 42.0)}
+    answer = does_the_best_of_a_run_mislead(results_of({"best": excess, "last_tenth": END}))
+    assert answer.word == "undecided"
+    assert answer.sentences[1].endswith("is undecided: every interval includes zero.")
+
+
+def test_one_seed_does_not_decide_what_the_best_changes() -> None:
+    one = {place: values[:1] for place, values in EXCESS.items()}
+    end = {place: values[:1] for place, values in END.items()}
+    answer = does_the_best_of_a_run_mislead(results_of({"best": one, "last_tenth": end}))
+    assert (answer.word, answer.sentences[1]) == ("undecided", ONE_SEED)
+
+
+def test_the_excess_is_averaged_over_the_sizes_within_each_seed() -> None:
+    """1 point at 500 and 3 at 100 make 2."""
+    methods = {name: METHODS[name] for name in ("non", "label-mix")}
+    end = {(size, name): PLAIN for size in (500, 100) for name in methods}
+    best = {(500, "non"): (41.0,) * 3, (100, "non"): (43.0,) * 3, (500, "label-mix"): PLAIN, (100, "label-mix"): PLAIN}
+    answer = does_the_best_of_a_run_mislead(results_of({"best": best, "last_tenth": end}, methods=methods))
+    assert answer.quantities[0].mean == pytest.approx(0.02)
+
+
+def test_the_best_of_a_run_needs_plain_training() -> None:
+    methods = {"label-mix": METHODS["label-mix"]}
+    only = {(500, "label-mix"): PLAIN}
+    assert does_the_best_of_a_run_mislead(results_of({"best": only, "last_tenth": only}, methods=methods)).word == (
+        "not answered"
+    )
+
+
+SHORT, LONG = {"default": {"iterations": 800}}, {"default": {"iterations": 3200}}
+SIZES = (1000, 100)
+
+
+def longer(gains: Mapping[str, Sequence[float]], **choices: Any) -> tuple[StudyResults, StudyResults]:
+    base = {(size, name): PLAIN for size in SIZES for name in METHODS}
+    after = {(size, name): [40 + gain for gain in gains[name]] for size in SIZES for name in METHODS}
+    return of_best(base, budgets=SHORT), of_best(after, **{"budgets": LONG, **choices})
+
+
+CLEAR, NOTHING, LOSS = (1.9, 2.0, 2.1), (-1.0, 0.0, 1.0), (-2.1, -2.0, -1.9)
+
+
+@pytest.mark.parametrize(
+    ("gains", "word", "first"),
+    [
+        ((CLEAR, CLEAR, CLEAR), "yes", "Every method gains from longer training at 1,000 and 100 images, each by"),
+        ((CLEAR, CLEAR, NOTHING), "undecided", "Of 6 quantities, 4 lie above zero, each by its own interval"),
+        (
+            (CLEAR, CLEAR, LOSS),
+            "no",
+            "Longer training does not help every method: label-mix at 1,000 and label-mix at 100",
+        ),
+    ],
+)
+def test_longer_training_helps_where_every_gain_is_certain(
+    gains: Sequence[Sequence[float]], word: str, first: str
+) -> None:
+    answer = does_longer_training_help(*longer(dict(zip(METHODS, gains, strict=True))))
+    assert answer.word == word
+    assert answer.sentences[0].startswith(first)
+
+
+def test_what_longer_training_adds_is_said_with_its_iterations() -> None:
+    gains = {"non": CLEAR, "data-mix": CLEAR, "label-mix": (2.9, 3.0, 3.1)}
+    assert does_longer_training_help(*longer(gains)).sentences[1] == (
+        "By method, 3,200 instead of 800 iterations add +2.0 to +3.0 points at 1,000 images and 3,200 instead of 800 "
+        "iterations add +2.0 to +3.0 points at 100 images."
+    )
+
+
+def test_studies_that_differ_in_more_than_their_iterations_are_no_answer() -> None:
+    gains = dict.fromkeys(METHODS, CLEAR)
+    assert does_longer_training_help(*longer(gains, width=16)).word == "not answered"
+    short, long = longer(gains)
+    assert does_longer_training_help(long, short).word == "not answered"
+
+
+BETAS = {
+    "non": METHODS["non"],
+    "data-mix": METHODS["data-mix"],
+    "data-mix-4": {"mix": "images", "beta": [5.0, 4.0]},
+    "label-mix": METHODS["label-mix"],
+    "label-mix-4": {"mix": "images-and-labels", "beta": [4.0, 4.0]},
+}
+
+
+def tuned(validation: Mapping[str, float], test: Mapping[str, Sequence[float]]) -> StudyResults:
+    """A study of 250 images: the best validation accuracy by method (percent), and test accuracies by seed."""
+    at_best = {(250, name): test.get(name, PLAIN) for name in BETAS}
+    found = results_of(
+        {"best": at_best, "validation": at_best}, methods=BETAS, validation_images=200, selection="validation"
+    )
+    histories = [
+        History(250, name, seed, {"validation_accuracy": [10 / 100, validation[name] / 100, 20 / 100]})
+        for name in validation
+        for seed in found.study.seeds
+    ]
+    return replace(found, histories=tuple(histories))
+
+
+FOUR_IS_BEST = {"non": 30.0, "data-mix": 40.0, "data-mix-4": 41.0, "label-mix": 40.0, "label-mix-4": 41.0}
+
+
+def test_tuning_pays_where_the_chosen_distribution_is_ahead_for_certain() -> None:
+    answer = does_the_beta_distribution_need_tuning(tuned(FOUR_IS_BEST, {"label-mix-4": (44.9, 45.0, 45.1)}))
+    assert answer.word == "yes"
+    assert answer.sentences[0] == (
+        "Choosing on validation images gains accuracy for certain: label-mix-4 minus label-mix, +5.0 points "
+        "(+4.8 to +5.2)."
+    )
+    assert answer.sentences[1].startswith("Both ways of mixing with one a differ for certain for 1 of 2 values of a: ")
+
+
+def test_tuning_is_undecided_within_the_scatter() -> None:
+    answer = does_the_beta_distribution_need_tuning(
+        tuned(FOUR_IS_BEST, {"label-mix-4": (39.5, 40.5, 41.5), "data-mix-4": (39.0, 40.0, 41.0)})
+    )
+    assert answer.word == "undecided"
+    assert answer.sentences[0].startswith("The choice on validation images may gain nothing (data-mix-4 minus ")
+    assert answer.sentences[0].endswith("): every interval includes zero.")
+    assert answer.sentences[1] == (
+        "No difference between both ways of mixing with one a is seen for 2 values of a: every interval includes zero."
+    )
+
+
+def test_an_interval_that_excludes_zero_only_by_itself_decides_nothing() -> None:
+    """Means of 1 +- 0.93 points (deviation 0.375). Two that cover together reach 6.2053 x 0.2165 = 1.34 points."""
+    narrow = (40.625, 41.0, 41.375)
+    answer = does_the_beta_distribution_need_tuning(
+        tuned(FOUR_IS_BEST, {"label-mix-4": narrow, "data-mix-4": (39.0, 40.0, 41.0)})
+    )
+    assert answer.word == "undecided"
+    assert answer.sentences[0].endswith(
+        "): every interval includes zero, if all are to cover together in 95 % (1 by itself does not)."
+    )
+
+
+def test_nothing_is_to_be_tuned_where_the_articles_distribution_is_the_best() -> None:
+    best = {**FOUR_IS_BEST, "data-mix": 50.0, "label-mix": 50.0}
+    answer = does_the_beta_distribution_need_tuning(tuned(best, {}))
+    assert answer.word == "no"
+    assert answer.sentences[0] == (
+        "The article's own distribution is the best on validation images for data-mix and label-mix."
+    )
+
+
+def test_the_choice_goes_by_validation_images_and_never_by_test_images() -> None:
+    best = {**FOUR_IS_BEST, "data-mix": 50.0}
+    answer = does_the_beta_distribution_need_tuning(
+        tuned(best, {"label-mix-4": LOSS_OF_TEN, "data-mix-4": (90.0,) * 3})
+    )
+    assert answer.word == "no"
+    assert "loses accuracy for certain: label-mix-4 minus label-mix" in answer.sentences[0]
+    assert "best on validation images for data-mix." in answer.sentences[1]
+
+
+LOSS_OF_TEN = (29.9, 30.0, 30.1)
+
+
+def test_tuning_needs_validation_images() -> None:
+    accuracies = {(250, name): PLAIN for name in METHODS}
+    assert does_the_beta_distribution_need_tuning(of_best(accuracies)).word == "not answered"
+
+
+def calm(gains: Mapping[str, Sequence[float]]) -> list[StudyResults]:
+    """A study, and one with more weight decay in which each method's last tenth lies this many points higher."""
+    base = {(250, name): PLAIN for name in METHODS}
+    after = {(250, name): [40 + gain for gain in gains[name]] for name in METHODS}
+    found = [results_of({"best": by, "last_tenth": by}) for by in (base, after)]
+    configuration = build_configuration(name="calmer", sizes=[250], seeds=range(3))
+    configuration["recipe"] = {**configuration["recipe"], "weight_decay": 5e-4}
+    found[1] = replace(found[1], study=Study.from_configuration(configuration))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gains", "word", "first"),
+    [
+        (
+            (NOTHING, NOTHING, CLEAR),
+            "yes",
+            "raises the accuracy of mixing for certain: label-mix at 250 in calmer, +2.0 points",
+        ),
+        ((CLEAR, NOTHING, NOTHING), "undecided", "Every interval includes zero."),
+        ((CLEAR, LOSS, LOSS), "no", "Every calmer recipe lowers the accuracy of mixing for certain."),
+        (
+            (CLEAR, NOTHING, LOSS),
+            "undecided",
+            f"and some lower it: label-mix at 250 in calmer, {MINUS}2.0 points",
+        ),
+    ],
+)
+def test_a_calmer_recipe_helps_where_mixing_gains_for_certain(
+    gains: Sequence[Sequence[float]], word: str, first: str
+) -> None:
+    base, other = calm(dict(zip(METHODS, gains, strict=True)))
+    answer = does_a_calmer_recipe_help(base, [other])
+    assert answer.word == word
+    assert first in answer.sentences[0]
+
+
+def test_a_calmer_recipe_says_whether_mixing_stays_ahead() -> None:
+    """Label-mix lies 2.9, 2.0 and 1.1 above plain: 2 +- 2.24. Data-mix lies 4.9, 5 and 5.1 above it."""
+    base, other = calm({"non": (0.0, 0.0, 0.0), "data-mix": (4.9, 5.0, 5.1), "label-mix": (2.9, 2.0, 1.1)})
+    answer = does_a_calmer_recipe_help(base, [other])
+    assert answer.sentences[1] == (
+        "Under these recipes mixing stays ahead of plain training for certain in 1 of 2 comparisons."
+    )
+    assert [one.name for one in answer.quantities][-1] == "non at 250 in calmer"
+
+
+def test_a_study_of_another_width_is_no_calmer_recipe() -> None:
+    base = make_study_results({(250, name): (0.4, 0.4) for name in METHODS})
+    other = make_study_results({(250, name): (0.5, 0.5) for name in METHODS}, width=16)
+    assert does_a_calmer_recipe_help(base, [other]).word == "not answered"

@@ -1,0 +1,229 @@
+"""An answer to a question about studies: a word, two sentences, and the quantities behind them with their intervals.
+
+The article's six claims become answers here, by the rules that judge them. `statistics/open_questions.py` has the
+rules of the questions that the article leaves open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from smallmix.statistics.intervals import MeanInterval
+from smallmix.statistics.study_results import StudyResults
+from smallmix.statistics.verdicts import Judgement, Measure, Outcome
+from smallmix.wording import count_of, joined, number, points
+
+Word = Literal["yes", "no", "in part", "undecided", "not answered"]
+WORD_OF_OUTCOME: dict[Outcome, Word] = {
+    "agrees": "yes",
+    "disagrees": "no",
+    "undecided": "undecided",
+    "not tested": "not answered",
+}
+IN_POINTS = "points"
+_ACCURACY = re.compile(r"accuracy-n(\d+)-(.+)")
+# What a verdict on a published number says, as a verb.
+_KIND = {
+    "reproduced": "agree",
+    "agrees with the published number": "agree",
+    "not reproduced": "disagree",
+    "disagrees with the published number": "disagree",
+    "undecided": "are undecided",
+}
+ONE_SEED = "One seed: nothing has an interval, so nothing is decided."
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of an answer: its name, its mean and the ends of its range (fractions, or nats), over `seeds` seeds.
+
+    low and high are None where one seed gives no range.
+    """
+
+    name: str
+    seeds: int
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What studies say to a question.
+
+    `measured` says what the quantities are. `unit` is points where they are fractions of accuracy. `range_is` says what
+    low and high are the ends of.
+    """
+
+    word: Word
+    sentences: tuple[str, ...]
+    measured: str = ""
+    quantities: tuple[Quantity, ...] = ()
+    unit: str = IN_POINTS
+    range_is: str = "95 % interval"
+
+
+@dataclass(frozen=True)
+class ClaimWords:
+    """How the outcome of a claim's rule is said. {below} are the names of the quantities below zero for certain."""
+
+    yes: str
+    no: str
+    measured: str
+    unit: str = IN_POINTS
+
+
+# By the rule that judges the claim.
+CLAIM_WORDS = {
+    "mixup_helps_at_every_size": ClaimWords(
+        "Every way of mixing is ahead of plain training at every size tried, each by its own interval.",
+        "Mixing does not help at every size: below plain training for certain is {below}.",
+        "Method minus plain training in best test accuracy, by size",
+    ),
+    "dip_at_1000_from_few_iterations": ClaimWords(
+        "Accuracy at 1,000 images lies below the line between its neighbours, and longer training lifts it there and "
+        "at 100 images.",
+        "The claim fails in at least one part: below zero for certain is {below}.",
+        "Depth below the line at 1,000 images; what longer training adds there beyond half of that depth; what it adds "
+        "at 100 images; all in best test accuracy",
+    ),
+    "uneven_classes_matter": ClaimWords(
+        "Balanced subsets give the higher accuracy, averaged over sizes and methods.",
+        "Balanced subsets give the lower accuracy, averaged over sizes and methods.",
+        "Balanced minus random subsets in best test accuracy, averaged over sizes and methods within each seed",
+    ),
+    "neither_mix_is_better_throughout": ClaimWords(
+        "Neither way of mixing is better throughout: each is ahead for certain at some size.",
+        "One way of mixing is ahead at every size tried, each time by its own interval.",
+        "Mixing images and labels minus mixing images alone in best test accuracy, by size",
+    ),
+    "non_converges_mixup_does_not": ClaimWords(
+        "Plain training has converged after a tenth of its budget, and mixing has not converged at the end.",
+        "The claim fails in at least one part: below zero for certain is {below}.",
+        "Plain training: how far its training loss stays within the limit of convergence. Mixing: how far its training "
+        "loss ends beyond that limit",
+        "nats",
+    ),
+    "mixup_overfits_label_mix_falls_least": ClaimWords(
+        "The test loss of both ways of mixing rises towards the end, and the training loss of mixing images and labels "
+        "ends furthest above its floor.",
+        "The claim fails in at least one part: below zero for certain is {below}.",
+        "Rise of the test loss beyond the least that counts (logarithm of a ratio); training loss above its floor "
+        "minus that of the other method (nats)",
+        "nats",
+    ),
+}
+
+
+def answer_claim(rule: str, judgement: Judgement) -> Answer:
+    """Return the answer to a claim of the article, by the rule of that name and its judgement."""
+    words, measures = CLAIM_WORDS[rule], judgement.measures
+    if judgement.outcome == "not tested":
+        return Answer("not answered", (f"The kept studies cannot answer it: {judgement.reason}.".replace("..", "."),))
+    below = [one.name for one in measures if one.sign(len(measures)) < 0]
+    if judgement.outcome == "agrees":
+        first = words.yes
+    elif judgement.outcome == "disagrees":
+        first = words.no.format(below=joined(below) or "none")
+    else:
+        first = undecided_sentence(measures)
+    second = extremes_sentence(measures) if words.unit == IN_POINTS else f"{_capital(judgement.found)}."
+    return Answer(
+        WORD_OF_OUTCOME[judgement.outcome],
+        (first, second),
+        words.measured,
+        tuple(map(quantity_of, measures)),
+        words.unit,
+    )
+
+
+def answer_published(results: StudyResults, claims: Mapping[str, Mapping[str, str]]) -> Answer:
+    """Return whether the published accuracies of the study's sizes come out, by the rows of its claims.csv by id.
+
+    The quantities are ours minus the published, with the interval of our mean.
+    """
+    found: list[tuple[Quantity, str, str]] = []
+    for identifier, row in claims.items():
+        match = _ACCURACY.fullmatch(identifier)
+        if match is None or row["verdict"] == "not tested":
+            continue
+        size, method, published = int(match[1]), match[2], float(row["published"])
+        values = [value - published / 100 for value in results.accuracies(size, method).values()]
+        if values:
+            text = f"{method} {row['found']} instead of {row['published']}"
+            found.append((quantity_of(Measure(f"{method} at {size:,}", values)), row["verdict"], text))
+    if not found:
+        return Answer("not answered", ("No published number was trained by the article's protocol.",))
+    kinds = [_KIND[verdict] for _, verdict, _ in found]
+    counts = {word: kinds.count(word) for word in ("agree", "disagree", "are undecided")}
+    parts = [f"{count} {_singular(word) if count == 1 else word}" for word, count in counts.items() if count]
+    word: Word = "yes" if counts["agree"] == len(found) else "no" if counts["disagree"] else "undecided"
+    first = f"Of {count_of(len(found), 'published accuracy', 'published accuracies')}, {joined(parts)}."
+    second = f"Best test accuracy in percent: {joined([text for _, _, text in found])}."
+    return Answer(
+        word, (first, second), "Ours minus the published best test accuracy", tuple(one for one, _, _ in found)
+    )
+
+
+def _singular(word: str) -> str:
+    return {"agree": "agrees", "disagree": "disagrees", "are undecided": "is undecided"}[word]
+
+
+def undecided_sentence(measures: Sequence[Measure]) -> str:
+    """Say how many of the quantities lie on which side of zero for certain, where they decide nothing together."""
+    if all(len(one.values) < 2 for one in measures):
+        return ONE_SEED
+    if not any(one.sign() for one in measures):
+        return "The interval includes zero." if len(measures) == 1 else "Every interval includes zero."
+    sides = [
+        f"{count} {'lies' if count == 1 else 'lie'} {side} zero"
+        for side, count in (
+            ("above", sum(one.sign() > 0 for one in measures)),
+            ("below", sum(one.sign() < 0 for one in measures)),
+        )
+        if count
+    ]
+    total = count_of(len(measures), "quantity", "quantities")
+    return f"Of {total}, {joined(sides)}, each by its own interval; the others may be zero."
+
+
+def extremes_sentence(measures: Sequence[Measure]) -> str:
+    """Name the smallest and the largest quantity (fractions) in points, with their intervals."""
+    ordered = sorted(measures, key=lambda one: one.interval.mean)
+    least, most = ordered[0], ordered[-1]
+    if len(ordered) == 1:
+        return f"The mean is {describe_points(least.interval)}."
+    return (
+        f"The smallest is {least.name}, {describe_points(least.interval)}; the largest is {most.name}, "
+        f"{describe_points(most.interval)}."
+    )
+
+
+def describe_points(interval: MeanInterval) -> str:
+    """Write a mean (a fraction) in points, with its interval where there is one."""
+    text = f"{points(interval.mean)} points"
+    if interval.low is None or interval.high is None:
+        return f"{text} (one seed)"
+    return f"{text} ({points(interval.low)} to {points(interval.high)})"
+
+
+def quantity_of(measure: Measure) -> Quantity:
+    """Return a measure as a quantity with its own 95 % interval."""
+    interval = measure.interval
+    return Quantity(measure.name, interval.count, interval.mean, interval.low, interval.high)
+
+
+def show_value(value: float | None, unit: str) -> str:
+    """Write an end or a mean of a quantity: in points where the unit is points, else as a signed number."""
+    if value is None:
+        return "none"
+    if unit == IN_POINTS:
+        return points(value)
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
