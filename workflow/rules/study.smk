@@ -100,7 +100,9 @@ if MISPLACED:
     raise WorkflowError(MISPLACED)
 
 try:
-    STUDY = Study.from_configuration(resolve_configuration(config, CONFIGURATION_FILES, workflow.config_settings.config))
+    STUDY = Study.from_configuration(
+        resolve_configuration(config, CONFIGURATION_FILES, workflow.config_settings.config)
+    )
     # What the user's files with metrics mean. They decide no cell.
     METRICS_MEANING = fingerprint_own(STUDY.metrics.values())
 except ConfigurationError as error:
