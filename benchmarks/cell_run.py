@@ -92,7 +92,7 @@ def train_cells(
 def _start(layout: Layout, cell: StudyCell, trainer: Trainer) -> _Running:
     log = _log(layout, cell)
     log.parent.mkdir(parents=True, exist_ok=True)
-    options = {
+    options: dict[str, object] = {
         "--cell": cell.id,
         "--study": layout.study_file.resolve(),
         "--dataset": layout.dataset.resolve(),
@@ -104,6 +104,8 @@ def _start(layout: Layout, cell: StudyCell, trainer: Trainer) -> _Running:
         "--gpus": int(trainer.device != "cpu"),
         "--cells-per-card": trainer.at_once,
     }
+    if layout.validation is not None:
+        options["--validation"] = layout.validation.resolve()
     words = [str(word) for option in options.items() for word in option]
     with open(log, "ab") as file:
         process = subprocess.Popen(

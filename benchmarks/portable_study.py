@@ -21,6 +21,7 @@ from smallmix.errors import SmallmixError
 from smallmix.study.layout import DATASET_FILES, Layout
 from smallmix.study.study import Study
 from smallmix.training.subset_tables import extract_subset
+from smallmix.training.validation_table import draw_validation
 
 STUDY_FILE = "study.json"
 IMAGES_FILE = "images.tar.xz"
@@ -72,6 +73,8 @@ def unpack(folder: Path, root: Path) -> Layout:
     for cell in study.cells:
         if not layout.subset(cell).exists():
             extract_subset(cell.value.subset, layout.dataset / "train.csv", classes, layout.subset(cell))
+    if layout.validation is not None and study.validation_draw is not None and not layout.validation.exists():
+        draw_validation(study.validation_draw, layout.dataset / "train.csv", classes, layout.validation)
     return layout
 
 

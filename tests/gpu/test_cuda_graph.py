@@ -185,8 +185,9 @@ def train_after_a_failed_capture() -> None:
 
 def test_a_failed_capture_costs_speed_and_nothing_else() -> None:
     """In a process of its own: PyTorch 2.11 captures nothing any more in one in which a capture has failed."""
-    program = "from tests.gpu.test_cuda_graph import fix_arithmetic, train_after_a_failed_capture as train\n"
-    program += "fix_arithmetic(1); train()"
+    program = "from smallmix.science.arithmetic import fix_arithmetic\n"
+    program += "from tests.gpu.test_cuda_graph import train_after_a_failed_capture\n"
+    program += "fix_arithmetic(1)\ntrain_after_a_failed_capture()\n"
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "workflow"), str(root)])}
     done = subprocess.run(
