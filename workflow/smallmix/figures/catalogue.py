@@ -89,7 +89,7 @@ def plot_figure(
     folder: Path,
     forms: Sequence[str] = FOR_PAGES,
     *,
-    for_phones: bool = False,
+    for_phones: bool = True,
 ) -> list[Path]:
     """Draw figure `name` and write `<name>.<form>` to `folder` for some of FIGURE_FORMS; return their paths.
 
