@@ -62,6 +62,7 @@ def test_the_expected_studies_are_there() -> None:
     assert {path.stem for path in OVERLAYS} == {
         "article-bf16",
         "article-even",
+        "article-rows",
         "balance-digits",
         "balance-small",
         "balanced",
@@ -98,8 +99,6 @@ def test_the_expected_studies_are_there() -> None:
         "random-small",
         "replicated",
         "row-1000",
-        "row-1000-each-epoch",
-        "row-5000",
         "row-5000-even",
         "small-end",
     }

@@ -13,7 +13,7 @@ import pytest
 import smallmix
 from smallmix.commands.main import main
 from smallmix.commands.report import COMMANDS
-from smallmix.errors import SmallmixError
+from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.figures.catalogue import plot_figure
 from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report import kept_results
@@ -26,6 +26,7 @@ from smallmix.study.named_study import KEPT
 from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, mean_best_percent, tables_of
 
+JPEG_COPY = Path("reports/reference/jpeg-copy.yaml")
 REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference"
 COMMAND = "snakemake --cores all --configfile my|overlay.yaml"
 
@@ -106,7 +107,9 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     values = json.loads(json.dumps(finished.study.configuration))
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
     configuration.write_text(json.dumps(values), encoding="utf-8")
-    chosen = Namespace(studies=[str(configuration)], root=finished.root, output=folder, made_by=None, weights=[])
+    chosen = Namespace(
+        studies=[str(configuration)], root=finished.root, output=folder, made_by=None, stated=None, weights=[]
+    )
     assert COMMANDS["keep"].run(chosen) == 0
     assert "wrote 24 files" in capsys.readouterr().out  # 3 lists of images among them
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -116,6 +119,41 @@ def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, caps
     assert f"snakemake --cores all --configfile {folder / configuration.name}" in (folder / "README.md").read_text(
         encoding="utf-8"
     )
+
+
+def test_results_of_another_configuration_are_not_kept_under_this_one(
+    finished: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that was run on other images, by a file that --config names, would be said to be of the usual ones."""
+    configuration = tmp_path / "whole.yaml"
+    values = json.loads(json.dumps(finished.study.configuration))
+    values["model"]["width"] = 32
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    configuration.write_text(json.dumps(values), encoding="utf-8")
+    chosen = Namespace(
+        studies=[str(configuration)],
+        root=finished.root,
+        output=tmp_path / "kept",
+        made_by=None,
+        stated=None,
+        weights=[],
+    )
+    before = finished.study.configuration["model"]["width"]
+    with pytest.raises(ConfigurationError, match=f"another configuration:\n  - model.width: {before} there, 32 here\n"):
+        COMMANDS["keep"].run(chosen)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_study_that_the_command_named_is_kept_with_that_command(finished: SyntheticStudy, tmp_path: Path) -> None:
+    values = json.loads(json.dumps(finished.study.configuration))
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    (tmp_path / "whole.yaml").write_text(json.dumps({**values, "study": "usual"}), encoding="utf-8")
+    (tmp_path / "seeds.yaml").write_text(json.dumps({"seeds": values["seeds"]}), encoding="utf-8")
+    files = [str(tmp_path / name) for name in ("whole.yaml", "seeds.yaml")]
+    name, folder = finished.study.name, tmp_path / "kept"
+    chosen = Namespace(studies=files, root=finished.root, output=folder, made_by=None, stated=name, weights=[])
+    assert COMMANDS["keep"].run(chosen) == 0
+    assert f"seeds.yaml --config study={name}`" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_first_page_names_the_code_of_the_study(finished: SyntheticStudy) -> None:
@@ -160,7 +198,7 @@ def test_histories_are_thinned_without_losing_ends_and_peaks() -> None:
     pd.testing.assert_frame_equal(thin_history(short), short)
 
 
-@pytest.mark.parametrize("folder", sorted(REFERENCE.iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", sorted(filter(Path.is_dir, REFERENCE.iterdir())), ids=lambda folder: folder.name)
 def test_what_the_project_keeps_is_small_whole_and_says_one_thing(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names >= {*kept_results.COPIED, "history.csv", "report.html", "README.md"}
@@ -186,14 +224,18 @@ def test_it_is_said_what_a_reader_cannot_redo(finished: SyntheticStudy, tmp_path
     assert "without an address to get them from" in kept(own)["README.md"].decode()
 
 
-def test_the_kept_study_can_be_trained_on_images_that_everybody_can_get(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command that its page prints, but for the data set: CIFAR-10 itself, everything else as kept."""
+@pytest.mark.parametrize("folder", sorted(filter(Path.is_dir, REFERENCE.iterdir())), ids=lambda folder: folder.name)
+def test_a_kept_study_can_be_trained_on_images_that_everybody_can_get(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command without the file of the JPEG copy: CIFAR-10 itself, everything else as kept."""
     monkeypatch.chdir(REFERENCE.parents[1])
-    folder = REFERENCE / "small-end"
     page = (folder / "README.md").read_text(encoding="utf-8")
-    (command,) = [line for line in page.splitlines() if line.startswith("snakemake ")]
+    (command,) = [line.split("`")[1] for line in page.splitlines() if line.startswith("| Command |")]
     files = [Path("config.yaml"), *(Path(word) for word in command.split() if word.endswith(".yaml"))]
-    original, as_kept = load_study(files), load_study(files[:-1])
+    assert files[-1] == JPEG_COPY
+    original, as_kept = load_study(files[:-1]), load_study(files, {"study": folder.name})
+    assert (original.name, as_kept.name) == (folder.name, folder.name)
     assert (original.dataset, as_kept.dataset) == ("cifar10", "cifar10-jpeg")
     values = [
         [replace(cell.value, dataset=DatasetValue("cifar10")) for cell in one.cells] for one in (original, as_kept)

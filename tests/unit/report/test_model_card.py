@@ -134,6 +134,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
     configuration["recipe"] |= {"augmentation": {"crop_padding": 1, "flip": False}}
     study = Study.from_configuration(configuration)
     made = TinyStudy(replace(written.layout, study=study))
+    made.layout.study_file.write_text(study.to_json() + "\n", encoding="utf-8")
     for cell in study.cells:
         made.train(cell.id, keep_weights=True)
     metrics = json.loads((made.layout.cell(study.cells[0]) / "metrics.json").read_text(encoding="utf-8"))
@@ -154,7 +155,9 @@ def _write_statistics(made: SyntheticStudy) -> None:
 def keep(made: SyntheticStudy, folder: Path, weights: Sequence[str]) -> None:
     configuration = made.root / "whole.yaml"
     configuration.write_text(json.dumps(made.study.configuration), encoding="utf-8")
-    chosen = Namespace(studies=[str(configuration)], root=made.root, output=folder, made_by=None, weights=list(weights))
+    chosen = Namespace(
+        studies=[str(configuration)], root=made.root, output=folder, made_by=None, stated=None, weights=list(weights)
+    )
     assert COMMANDS["keep"].run(chosen) == 0
 
 

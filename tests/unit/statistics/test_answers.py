@@ -157,8 +157,8 @@ def test_the_published_row_is_said_with_both_numbers() -> None:
     """Ours minus published: 47.9 - 47.83 = 0.07, and 4.3027 x 0.1 / sqrt(3) = 0.248 to each side."""
     answer = answer_published(ROW, published("reproduced", "reproduced", "not reproduced"))
     assert answer.sentences[1] == (
-        "Best test accuracy in percent: non 47.90 instead of 47.83, data-mix 58.00 instead of 57.43 and label-mix "
-        "40.00 instead of 53.25."
+        "Best test accuracy in percent: non at 1,000 47.90 instead of 47.83, data-mix at 1,000 58.00 instead of 57.43 "
+        "and label-mix at 1,000 40.00 instead of 53.25."
     )
     assert [one.name for one in answer.quantities] == ["non at 1,000", "data-mix at 1,000", "label-mix at 1,000"]
     first = answer.quantities[0]

@@ -21,6 +21,9 @@ from smallmix.study.study_names import study_files
 if TYPE_CHECKING:
     from smallmix.study.layout import Layout
 
+SHOWN_KEYS = 5  # of a configuration that differs
+WHERE_FROM = (".archive", ".sources")  # where verified images were fetched decides nothing
+
 
 def _declare_plot(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
@@ -105,6 +108,12 @@ def _declare_keep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="the folder (default: reports/reference/<study>)")
     parser.add_argument("--command", dest="made_by", help="the command to note (default: snakemake with these files)")
     parser.add_argument(
+        "--study",
+        dest="stated",
+        metavar="NAME",
+        help="the study's name, where it was run with --config study=NAME because a file states none",
+    )
+    parser.add_argument(
         "--weights",
         nargs="+",
         default=[],
@@ -125,14 +134,16 @@ def _keep(arguments: argparse.Namespace) -> int:
     from smallmix.tables.study_tables import load_tables
 
     files_merged = study_files(arguments.studies, arguments.root)
-    study = load_study(files_merged)
+    stated = {"study": arguments.stated} if arguments.stated else {}
+    study = load_study(files_merged, stated)
     layout = Layout(study, arguments.root)
+    _require_the_study_of_the_results(layout)
     # The page speaks of the user's code as the cells were trained by it.
     study = study.with_files(str(path) for path in copies_of(layout) if path.is_file())
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
     along = keep_configuration(files_merged, layout, folder)
-    command = arguments.made_by or run_command(along.overlays)
+    command = arguments.made_by or run_command(along.overlays, stated)
     networks = _networks(layout, arguments.weights)
     tables, figures = load_tables(study, arguments.root), layout.report / "figures"
     files = kept_files(tables, layout.results, figures, command, along.files, networks)
@@ -140,6 +151,25 @@ def _keep(arguments: argparse.Namespace) -> int:
         write_bytes(folder / name, content)
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")
     return 0
+
+
+def _require_the_study_of_the_results(layout: Layout) -> None:
+    """Raise ConfigurationError where the results were made by another configuration than the one that is named."""
+    from smallmix.errors import ConfigurationError
+    from smallmix.study.study import Study
+    from smallmix.tables.origin_differences import ABSENT, configuration_differences
+
+    if not layout.study_file.is_file():
+        return
+    found = configuration_differences(Study.load(layout.study_file), layout.study)
+    # Keys that came with a later version are missing in what an earlier one wrote.
+    differences = [one for one in found if ABSENT not in (one.first, one.second) and not one.what.endswith(WHERE_FROM)]
+    if differences:
+        shown = "".join(f"\n  - {one.what}: {one.first} there, {one.second} here" for one in differences[:SHOWN_KEYS])
+        raise ConfigurationError(
+            f"{layout.results} was made by another configuration:{shown}\nName the files that the study was run with, "
+            "in their order, and --study NAME where --config gave its name."
+        )
 
 
 def _networks(layout: Layout, places: Sequence[str]) -> dict[str, Path]:

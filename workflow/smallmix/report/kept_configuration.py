@@ -16,6 +16,7 @@ from smallmix.errors import SmallmixError
 from smallmix.project_files import PROJECT
 from smallmix.study.configuration import NamedFile, named_own_code
 from smallmix.study.layout import Layout
+from smallmix.study.named_study import KEPT
 from smallmix.study.study_names import STUDIES
 
 OWN_CODE = "own_code"  # also the folder of the copies in results/<study>
@@ -42,7 +43,7 @@ def keep_configuration(files: Sequence[Path], layout: Layout, folder: Path) -> K
     at one place, and where the path of own code cannot be written otherwise.
     """
     kept = KeptConfiguration()
-    brought = {(root / STUDIES).resolve() for root in (layout.root, PROJECT)}
+    brought = {(root / place).resolve() for root in (layout.root, PROJECT) for place in (STUDIES, KEPT)}
     named = named_own_code(files)
     for path in files[1:]:
         own = [one for one in named if _is_stated_in(one, path)]

@@ -153,7 +153,7 @@ def answer_published(results: StudyResults, claims: Mapping[str, Mapping[str, st
         size, method, published = int(match[1]), match[2], float(row["published"])
         values = [value - published / 100 for value in results.accuracies(size, method).values()]
         if values:
-            text = f"{method} {row['found']} instead of {row['published']}"
+            text = f"{method} at {size:,} {row['found']} instead of {row['published']}"
             found.append((quantity_of(Measure(f"{method} at {size:,}", values)), row["verdict"], text))
     if not found:
         return Answer("not answered", ("No published number was trained by the article's protocol.",))
