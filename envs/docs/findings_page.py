@@ -208,6 +208,10 @@ FINDINGS = (
 )
 
 
+# The first of these that is kept is drawn for the first page of the project.
+FRONT = ("curve-small", "small-end")
+
+
 def read_kept(folder: Path) -> KeptStudy:
     """Read a kept study from its folder alone. Raises SmallmixError where it lacks a table or has an older form."""
     study = Study.load(folder / "study.json")
@@ -287,6 +291,9 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                 ),
             ]
         rows.append(f"| {number} | {finding.question} | {word} | {joined([f'`{name}`' for name in finding.studies])} |")
+    front = next((kept[name] for name in FRONT if name in kept), None)
+    if front is not None:
+        drawings[f"{FIGURES}/front.svg"] = _draw(front.tables, "accuracy_by_size_log", "front")[0]
     table = "\n".join(["| | question | answer | studies |", "|---:|---|---|---|", *rows])
     return "\n\n".join([*parts, table, *sections]) + "\n", drawings
 

@@ -212,7 +212,7 @@ def test_the_fields_follow_the_scheme_of_the_page(tables: StudyTables, tmp_path:
     save_figure(draw_confusion_matrices(tables), tmp_path, "confusion_matrices", describe_confusion_matrices(tables))
     inline = load_figure(tmp_path, "confusion_matrices")
     assert inline is not None
-    assert "fill: var(--series-1)" in inline.markup
+    assert "fill:var(--series-1)" in inline.markup
     assert "#0072b2" not in inline.markup
     assert "#20262e" not in inline.markup
 

@@ -73,7 +73,7 @@ def test_two_seeds_are_points_without_bars(tmp_path: Path) -> None:
         assert not intervals[0]
         assert intervals[1]
     for text in (describe_accuracy_by_size(two), describe_paired_differences(two)):
-        assert "There are no bars" in text.caption
+        assert "Two seeds have no interval here" in text.caption
         assert "interval" not in " ".join(" ".join(row) for row in text.table.rows)
         assert not re.search(r"interval [+\d]", text.description)
 

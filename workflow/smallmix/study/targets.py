@@ -18,6 +18,7 @@ CELL_FOLDER = r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+
 CELL_FILE = re.compile(rf"{CELL_FOLDER}(?P<file>/[^/]*)?")
 OF_A_STUDY = re.compile(r"(results|reports|logs)/(?P<study>[^/]+)/.+")
 SHARED_FOLDERS = ("store", "slots")
+KEPT = "reference"  # the folder of kept studies, whose configuration files are run again
 # The rules that people ask for by name. `plan` prints, and the others make files.
 TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
 MAKING_FILES = tuple(name for name in TARGETS if name != "plan")
@@ -71,9 +72,8 @@ def explain_configfiles(arguments: Sequence[str], rules: Sequence[str], folder: 
         if argument not in ("--configfile", "--configfiles"):
             continue
         for word in itertools.takewhile(lambda word: not word.startswith("-"), arguments[place + 1 :]):
-            # A kept study's configuration lies in reports/reference, where a target could lie as well.
-            is_configuration = Path(word).suffix in (".yaml", ".yml") and (folder or Path()).joinpath(word).is_file()
-            if word in rules or (OF_A_STUDY.fullmatch(word) and not is_configuration):
+            found = OF_A_STUDY.fullmatch(word)
+            if word in rules or (found is not None and found["study"] != KEPT):
                 return (
                     f"{word} stands behind --configfile and is taken for a configuration file. Put targets first: "
                     f"snakemake {word} --cores all --configfile …"
