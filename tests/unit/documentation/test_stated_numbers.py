@@ -86,6 +86,17 @@ def test_the_row_of_a_thousand_images_is_that_of_its_history() -> None:
     assert f"| `preact-resnet18` | {exact} |" in (DOCS / "network.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("study", ["article-rows", "row-1000"])
+def test_the_page_on_the_network_has_the_rows_that_a_gpu_trained(study: str) -> None:
+    means = [
+        f"{100 * Decimal(row['mean']):.2f}"
+        for method in METHODS
+        for row in rows_of(REFERENCE / study / "summary.csv", size="1000", method=method, metric="best_test_accuracy")
+    ]
+    page = " ".join((DOCS / "network.md").read_text(encoding="utf-8").split())
+    assert re.search(rf"{means[0]}, {means[1]} and {means[2]} \(`{study}`", page)
+
+
 def test_the_article_has_as_many_cells_and_iterations_as_the_readme_says() -> None:
     study = Study.from_configuration(load_configuration([PROJECT / "config.yaml"]))
     iterations = sum(cell.value.iterations for cell in study.cells)
