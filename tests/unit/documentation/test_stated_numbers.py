@@ -26,9 +26,9 @@ def tenth(number: Decimal) -> Decimal:
     return number.quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
-def percent(fraction: str) -> Decimal:
-    """Return a fraction of a table in percent."""
-    return tenth(100 * Decimal(fraction))
+def percent(fraction: str) -> str:
+    """Return a fraction of a table in percent, as the report rounds it."""
+    return f"{100 * float(fraction):.1f}"
 
 
 def rows_of(path: Path, **wanted: str) -> Iterator[dict[str, str]]:
