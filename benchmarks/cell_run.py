@@ -1,6 +1,7 @@
-"""Train a prepared study's cells until time is up: each by `train-cell`, in a process of its own, some at once.
+"""Train the cells of prepared studies until time is up: each by `train-cell`, in a process of its own, some at once.
 
-What is finished is found in the store and not trained again. What is not is saved and continued by the next run.
+What is finished is not trained again, nor begun. What is not is saved and continued by the next run. Equal cells of
+several studies are trained once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from smallmix.code_fingerprint import fingerprint_training
 from smallmix.errors import Interrupted
+from smallmix.study.cell import Cell
 from smallmix.study.layout import STORE, Layout
 from smallmix.study.study import StudyCell
 
@@ -35,9 +38,19 @@ class Trainer:
     variables: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    layout: Layout
+    cell: StudyCell
+
+    @property
+    def name(self) -> str:
+        return f"{self.layout.study.name} {self.cell.id}"
+
+
 @dataclass
 class _Running:
-    cell: StudyCell
+    wanted: _Wanted
     process: subprocess.Popen[bytes]
     began: float
 
@@ -49,21 +62,28 @@ def in_order(cells: Sequence[StudyCell], sizes: Sequence[int]) -> list[StudyCell
 
 
 def train_cells(
-    layout: Layout, sizes: Sequence[int], trainer: Trainer, limit: TimeLimit, say: Callable[[str], None]
+    layouts: Sequence[Layout], sizes: Sequence[int], trainer: Trainer, limit: TimeLimit, say: Callable[[str], None]
 ) -> int:
-    """Train until all cells are finished or time is up; return how many failed. Says how each one ended, as it ends.
+    """Train until all cells of the studies are finished or time is up; return how many failed.
 
-    A training gets its signal to save before the limit, early enough for a large checkpoint.
+    Studies come in their order. Says how each cell ended, as it ends. A training gets its signal to save before the
+    limit, early enough for a large checkpoint.
     """
-    waiting = in_order(layout.study.cells, sizes)
+    different: dict[Cell, _Wanted] = {}
+    for layout in layouts:
+        for cell in in_order(layout.study.cells, sizes):
+            different.setdefault(cell.value, _Wanted(layout, cell))
+    waiting = [one for one in different.values() if not _is_finished(one)]
     running: list[_Running] = []
     failed = in_a_row = 0
-    whole = len(waiting)
-    finished = 0
+    whole = len(different)
+    finished = whole - len(waiting)
+    if finished:
+        say(f"{finished} of {whole} cells were finished before")
     try:
         while running or (waiting and in_a_row < FAILURES_IN_A_ROW and limit.left > SECONDS_TO_SAVE):
             while waiting and len(running) < trainer.at_once and in_a_row < FAILURES_IN_A_ROW:
-                running.append(_start(layout, waiting.pop(0), trainer))
+                running.append(_start(waiting.pop(0), trainer))
             if limit.left <= SECONDS_TO_SAVE:
                 break
             time.sleep(LOOK_EVERY)
@@ -73,7 +93,7 @@ def train_cells(
                 finished += succeeded
                 failed += not succeeded
                 in_a_row = 0 if succeeded else in_a_row + 1
-                say(f"{one.cell.id}: {_outcome(layout, one)}")
+                say(f"{one.wanted.name}: {_outcome(one)}")
     finally:
         for one in running:
             one.process.terminate()
@@ -82,15 +102,28 @@ def train_cells(
             end_session(one.process, until.left)
             finished += one.process.returncode == 0
             failed += one.process.returncode not in (0, Interrupted.exit_code)
-            say(f"{one.cell.id}: {_outcome(layout, one)}")
+            say(f"{one.wanted.name}: {_outcome(one)}")
     if in_a_row >= FAILURES_IN_A_ROW:
         say(f"{in_a_row} cells in a row failed, so no other is begun")
     say(f"{finished} of {whole} cells are finished")
     return failed
 
 
-def _start(layout: Layout, cell: StudyCell, trainer: Trainer) -> _Running:
-    log = _log(layout, cell)
+def _is_finished(wanted: _Wanted) -> bool:
+    """Return whether an earlier run left the results of this very cell in its place."""
+    try:
+        metrics = json.loads((wanted.layout.cell(wanted.cell) / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (metrics.get("cell_fingerprint"), metrics.get("code_fingerprint")) == (
+        wanted.cell.value.fingerprint,
+        fingerprint_training(wanted.cell.value),
+    )
+
+
+def _start(wanted: _Wanted, trainer: Trainer) -> _Running:
+    layout, cell = wanted.layout, wanted.cell
+    log = _log(wanted)
     log.parent.mkdir(parents=True, exist_ok=True)
     options: dict[str, object] = {
         "--cell": cell.id,
@@ -116,24 +149,25 @@ def _start(layout: Layout, cell: StudyCell, trainer: Trainer) -> _Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return _Running(cell, process, time.monotonic())
+    return _Running(wanted, process, time.monotonic())
 
 
-def _log(layout: Layout, cell: StudyCell) -> Path:
-    return layout.root / "logs" / layout.study.name / f"{cell.id}.log"
+def _log(wanted: _Wanted) -> Path:
+    layout = wanted.layout
+    return layout.root / "logs" / layout.study.name / f"{wanted.cell.id}.log"
 
 
-def _outcome(layout: Layout, one: _Running) -> str:
+def _outcome(one: _Running) -> str:
     code, seconds = one.process.returncode, time.monotonic() - one.began
     if code == 0:
-        metrics = json.loads((layout.cell(one.cell) / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads((one.wanted.layout.cell(one.wanted.cell) / "metrics.json").read_text(encoding="utf-8"))
         timing = metrics["timing"]
         return (
             f"finished after {seconds:.0f} s, {timing['training_seconds']:.0f} s of steps and "
             f"{timing['evaluation_seconds']:.0f} s of evaluations in all: test accuracy "
             f"{100 * metrics['final_test_accuracy']:.2f} %, best {100 * metrics['best_test_accuracy']:.2f} %"
         )
-    lines = _log(layout, one.cell).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = _log(one.wanted).read_text(encoding="utf-8", errors="replace").splitlines()
     last = next((line for line in reversed(lines) if line.strip()), "no word in its log")
     how = "stopped" if code == Interrupted.exit_code else f"failed with exit code {code}"
     return f"{how} after {seconds:.0f} s: {last}"

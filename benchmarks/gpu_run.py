@@ -2,7 +2,7 @@
 
 1. executors: are captured steps equal to eager ones here, and how long does each kind of step take?
 2. tests: the tests of a GPU. 3. benchmark: the GPU's part of the benchmark.
-4. cells: the cells of a study that was prepared elsewhere (--study), until time is up.
+4. cells: the cells of studies that were prepared elsewhere (--study), until time is up.
 
 PyTorch and NumPy are all that it needs; tests need pytest, images Pillow. Every result is written as it comes. A stage
 that fails keeps no other from running, and one that is done is not repeated by the next call unless the code changed.
@@ -60,7 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--again", action="store_true", help="repeat stages that are done")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the benchmark's comparisons (default: 7)")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu tries out the stages")
-    parser.add_argument("--study", type=Path, help="a folder that --prepare wrote: its cells are trained at the end")
+    parser.add_argument(
+        "--study",
+        type=Path,
+        nargs="+",
+        help="folders that --prepare wrote: their cells are trained at the end, in order",
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="sizes of the cells in their order")
     parser.add_argument("--at-once", type=int, default=1, help="cells that train at once (default: 1)")
     preparing = parser.add_argument_group("preparing a study where the workflow's packages are")
@@ -68,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     preparing.add_argument("--configfile", type=Path, nargs="+", default=[FIRST_STUDY], help="overlays of the study")
     preparing.add_argument("--images", type=Path, help="folder of images with lists, in place of the study's data set")
     preparing.add_argument("--title", help="what reports call these images")
+    preparing.add_argument(
+        "--without-images", action="store_true", help="carry none: another study of the call has the same images"
+    )
     return parser
 
 
@@ -76,7 +84,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
     from benchmarks.portable_study import OVERLAY_FILE, prepare
 
-    size = prepare(arguments.configfile, arguments.output, arguments.images, arguments.title)
+    size = prepare(
+        arguments.configfile, arguments.output, arguments.images, arguments.title, packed=not arguments.without_images
+    )
     overlays = [*arguments.configfile, *([arguments.output / OVERLAY_FILE] if arguments.images else [])]
     print(f"{arguments.output}: {size / 2**20:.1f} MiB. Carry it with the project, and run there, as often as needed:")
     print(f"  python3 -m benchmarks.gpu_run --study {arguments.output} --output reports/gpu --minutes 9")
@@ -183,7 +193,7 @@ def _train(arguments: argparse.Namespace, limit: object, say: Callable[[str], No
     if arguments.study is None:
         say("no study was named (--study), so there are no cells to train")
         return 2
-    layout = unpack(arguments.study, arguments.output)
+    layouts = [unpack(folder, arguments.output) for folder in arguments.study]
     with contextlib.ExitStack() as running:
         variables: dict[str, str] = {}
         if arguments.device == "cuda":
@@ -196,7 +206,7 @@ def _train(arguments: argparse.Namespace, limit: object, say: Callable[[str], No
                 say(f"no GPU is counted here ({VISIBLE}, device files), so cells try the first that CUDA knows")
                 variables[OVERRIDE] = "0"
         trainer = Trainer(arguments.device, arguments.at_once, variables)
-        return int(train_cells(layout, arguments.sizes, trainer, limit, say) > 0)
+        return int(train_cells(layouts, arguments.sizes, trainer, limit, say) > 0)
 
 
 def fingerprint_sources() -> str:

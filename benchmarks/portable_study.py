@@ -29,9 +29,12 @@ OVERLAY_FILE = "images.yaml"
 IMAGE_LIST = "image-list"
 
 
-def prepare(configfiles: Sequence[Path], folder: Path, images: Path | None, title: str | None) -> int:
+def prepare(
+    configfiles: Sequence[Path], folder: Path, images: Path | None, title: str | None, *, packed: bool = True
+) -> int:
     """Write the study of some configuration files into `folder`, ready to be carried; return the folder's bytes.
 
+    Without `packed` the images stay here: a second study of the same images needs them once.
     `images` (a folder with train.csv and test.csv) takes the place of the study's own data set, under `title`. That is
     another study, named after both. Its overlay completes it at home. Needs the workflow's packages.
     """
@@ -44,16 +47,8 @@ def prepare(configfiles: Sequence[Path], folder: Path, images: Path | None, titl
         overlay = folder / OVERLAY_FILE
         atomic_files.write_text(overlay, _on_images(study, images, title))
         study = load_study(study_files([str(path) for path in (*configfiles, overlay)]))
-    settings = study.configuration["dataset"]
-    # Written first to another name, as whole archives alone are of use.
-    unfinished = folder / f"{IMAGES_FILE}.unfinished"
-    with tarfile.open(unfinished, "w:xz") as archive:
-        if settings["name"] == IMAGE_LIST:
-            for name in _listed(Path(settings[IMAGE_LIST]["folder"])):
-                archive.add(Path(settings[IMAGE_LIST]["folder"]) / name, name, filter=_anonymous)
-        else:
-            _add_arrays(archive, settings, folder)
-    unfinished.replace(folder / IMAGES_FILE)
+    if packed:
+        _pack_images(study.configuration["dataset"], folder)
     atomic_files.write_text(folder / STUDY_FILE, study.to_json() + "\n")
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
@@ -76,6 +71,18 @@ def unpack(folder: Path, root: Path) -> Layout:
     if layout.validation is not None and study.validation_draw is not None and not layout.validation.exists():
         draw_validation(study.validation_draw, layout.dataset / "train.csv", classes, layout.validation)
     return layout
+
+
+def _pack_images(settings: Mapping[str, Any], folder: Path) -> None:
+    # Written first to another name, as whole archives alone are of use.
+    unfinished = folder / f"{IMAGES_FILE}.unfinished"
+    with tarfile.open(unfinished, "w:xz") as archive:
+        if settings["name"] == IMAGE_LIST:
+            for name in _listed(Path(settings[IMAGE_LIST]["folder"])):
+                archive.add(Path(settings[IMAGE_LIST]["folder"]) / name, name, filter=_anonymous)
+        else:
+            _add_arrays(archive, settings, folder)
+    unfinished.replace(folder / IMAGES_FILE)
 
 
 def _on_images(base: Study, images: Path, title: str | None) -> str:

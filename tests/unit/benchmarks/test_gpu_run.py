@@ -85,8 +85,33 @@ def test_a_carried_study_is_trained_with_pytorch_alone_and_found_at_home(images:
         assert metrics["data_fingerprint"] == fingerprint_data(layout.subset(cell), arrays, layout.validation)
     again = run_there([*command, "--output", str(out)], tmp_path, [*PYTORCH, *PILLOW])
     assert again.returncode == 0, again.stdout + again.stderr
-    log = (out / "logs" / "tiny-pictures" / f"{home.cells[0].id}.log").read_text(encoding="utf-8")
-    assert log.splitlines()[-1].startswith("found in the store")
+    assert "2 of 2 cells were finished before" in again.stdout
+    assert " s of evaluations" not in again.stdout
+
+
+def test_equal_cells_of_two_studies_are_trained_once_and_the_images_are_carried_once(
+    images: Path, tmp_path: Path
+) -> None:
+    first = prepared(images, tmp_path / "first", iterations=10)
+    home = tmp_path / "second"
+    home.mkdir()
+    text = OVERLAY.replace("ITERATIONS", "10").replace("study: tiny", "study: more").replace("label-mix: ~", "")
+    (home / "more.yaml").write_text(text.replace("sizes: [16]", "sizes: [16, 8]"), encoding="utf-8")
+    command = ["--prepare", "--configfile", str(home / "more.yaml"), "--images", str(images), "--without-images"]
+    assert gpu_run.main([*command, "--output", str(home / "carried")]) == 0
+    assert sorted(path.name for path in (home / "carried").iterdir()) == ["images.yaml", "study.json"]
+    said: list[str] = []
+    out = tmp_path / "out"
+    layouts = [unpack(folder, out) for folder in (first, home / "carried")]
+    assert train_cells(layouts, [], CPU, TimeLimit(), said.append) == 0
+    trained = [line.partition(":")[0] for line in said if " s of evaluations" in line]
+    assert sorted(trained) == [
+        "more-pictures n8/label-mix/seed0",
+        "more-pictures n8/non/seed0",
+        "tiny-pictures n16/label-mix/seed0",
+        "tiny-pictures n16/non/seed0",
+    ]
+    assert said[-1] == "4 of 4 cells are finished"
 
 
 def test_trainings_stop_before_the_time_is_up_and_go_on_in_the_next_run(images: Path, tmp_path: Path) -> None:
@@ -103,13 +128,13 @@ def test_trainings_stop_before_the_time_is_up_and_go_on_in_the_next_run(images: 
             return 0.0 if log.exists() and "accuracy" in log.read_text(encoding="utf-8") else 1000.0
 
     said: list[str] = []
-    assert train_cells(layout, [], CPU, OnceItTrains(), said.append) == 0, said
-    assert said[0].startswith(f"{cell.id}: stopped after ")
+    assert train_cells([layout], [], CPU, OnceItTrains(), said.append) == 0, said
+    assert said[0].startswith(f"tiny-pictures {cell.id}: stopped after ")
     assert "saved at iteration" in said[0]
     assert said[1] == "0 of 2 cells are finished"
     assert list((layout.root / STORE).glob("*/checkpoint*.pt"))
     log.unlink()
-    assert train_cells(layout, [], CPU, OnceItTrains(), said.append) == 0
+    assert train_cells([layout], [], CPU, OnceItTrains(), said.append) == 0
     assert "continued from the checkpoint at iteration" in log.read_text(encoding="utf-8")
 
 
@@ -123,7 +148,7 @@ def test_cells_that_all_fail_are_not_all_tried(images: Path, tmp_path: Path, mon
     usual = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", broken)
     said: list[str] = []
-    assert train_cells(layout, [], CPU, TimeLimit(), said.append) == 1
+    assert train_cells([layout], [], CPU, TimeLimit(), said.append) == 1
     assert said[0].endswith("s: no memory left")
     assert said[1:] == ["1 cells in a row failed, so no other is begun", "0 of 2 cells are finished"]
 
