@@ -137,7 +137,7 @@ def test_the_range_of_single_runs_is_that_of_the_kept_table(page: str, reference
     reach = 4.302653 * math.sqrt(sum((gain - mean) ** 2 for gain in gains) / 2 * (1 + 1 / 3))
     line = f"| label-mix minus non at 500 | {shown(mean)} | {shown(mean - reach)} to {shown(mean + reach)} | 3 |"
     assert line in section
-    assert "| quantity | mean | range of 95 % of single runs | seeds |" in section
+    assert "| quantity | mean | 95 % prediction interval of a further run | seeds |" in section
 
 
 def test_the_published_row_stands_beside_ours(page: str, reference: Path) -> None:

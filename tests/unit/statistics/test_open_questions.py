@@ -61,21 +61,31 @@ def test_one_seed_is_enough_where_single_runs_lie_on_one_side() -> None:
     answer = is_one_seed_enough(of_best({(500, "non"): PLAIN, (500, "data-mix"): images, (500, "label-mix"): labels}))
     assert answer.word == "in part"
     assert answer.sentences == (
-        "In 2 of 3 comparisons, 95 % of single runs lie on one side of zero; in the others, a single run may show the "
+        "In 2 of 3 comparisons, a further run lies on one side of zero with 95 % probability; in the others, it may "
+        "show the "
         "wrong sign.",
-        "A single run lies up to 9.9 points from the mean of the seeds (data-mix minus non at 500).",
+        "The 95 % prediction interval of a further run reaches up to 9.9 points from the mean (data-mix minus non at "
+        "500).",
     )
     found = {one.name: one for one in answer.quantities}
     assert found["label-mix minus non at 500"].low == pytest.approx(0.06 - 0.04968, abs=1e-5)
     assert found["data-mix minus non at 500"].high == pytest.approx(0.09937, abs=1e-5)
-    assert answer.range_is == "range of 95 % of single runs"
+    assert answer.range_is == "95 % prediction interval of a further run"
 
 
 @pytest.mark.parametrize(
     ("labels", "word", "first"),
     [
-        ((45.0, 46.0, 47.0), "yes", "In all of 1 comparison, 95 % of single runs lie on one side of zero."),
-        ((38.0, 40.0, 42.0), "no", "In none of 1 comparison do 95 % of single runs lie on one side of zero."),
+        (
+            (45.0, 46.0, 47.0),
+            "yes",
+            "In all of 1 comparison, a further run lies on one side of zero with 95 % probability.",
+        ),
+        (
+            (38.0, 40.0, 42.0),
+            "no",
+            "In none of 1 comparison does a further run lie on one side of zero with 95 % probability.",
+        ),
     ],
 )
 def test_one_seed_is_enough_or_is_not(labels: Sequence[float], word: str, first: str) -> None:
@@ -100,7 +110,8 @@ def test_the_best_of_a_run_changes_a_gain_where_its_interval_excludes_zero() -> 
     assert answer.word == "yes"
     assert answer.sentences == (
         "Averaged over the sizes, the best of a run lies 1.0 to 4.0 points above the median of its last tenth.",
-        "Choosing it changes the gain over non for certain: of label-mix by +3.0 points (+2.8 to +3.2).",
+        "Choosing it changes the gain over non for certain, by intervals that cover together in 95 %: of label-mix "
+        "by +3.0 points (+2.8 to +3.2).",
     )
     assert [one.name for one in answer.quantities][-2:] == [
         "data-mix: change of its gain over non",

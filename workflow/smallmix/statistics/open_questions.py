@@ -55,24 +55,28 @@ def is_one_seed_enough(results: StudyResults) -> Answer:
     total = count_of(len(ranges), "comparison")
     word: Word
     if len(steady) == len(ranges):
-        word, first = "yes", f"In all of {total}, 95 % of single runs lie on one side of zero."
+        word, first = "yes", f"In all of {total}, a further run lies on one side of zero with 95 % probability."
     elif not steady:
-        word, first = "no", f"In none of {total} do 95 % of single runs lie on one side of zero."
+        word, first = "no", f"In none of {total} does a further run lie on one side of zero with 95 % probability."
     else:
         word = "in part"
         first = (
-            f"In {len(steady)} of {total}, 95 % of single runs lie on one side of zero; in the others, a single run "
+            f"In {len(steady)} of {total}, a further run lies on one side of zero with 95 % probability; in the "
+            "others, it "
             "may show the wrong sign."
         )
     widest = max(ranges, key=lambda one: (one.high or 0.0) - one.mean)
     reach = (widest.high or 0.0) - widest.mean
-    second = f"A single run lies up to {100 * reach:.1f} points from the mean of the seeds ({widest.name})."
+    second = (
+        f"The 95 % prediction interval of a further run reaches up to {100 * reach:.1f} points from the mean "
+        f"({widest.name})."
+    )
     return Answer(
         word,
         (first, second),
         "Difference in best test accuracy",
         tuple(ranges),
-        range_is="range of 95 % of single runs",
+        range_is="95 % prediction interval of a further run",
     )
 
 
@@ -103,7 +107,10 @@ def does_the_best_of_a_run_mislead(results: StudyResults) -> Answer:
     word: Word = "yes" if clear else "undecided"
     if clear:
         parts = [f"{method} by {describe_points(one.interval)}" for method, one in clear.items()]
-        second = f"Choosing it changes the gain over {plain} for certain: of {joined(parts)}."
+        second = (
+            f"Choosing it changes the gain over {plain} for certain, by intervals that cover together in 95 %: of "
+            f"{joined(parts)}."
+        )
     elif all(len(one.values) < 2 for one in changes.values()):
         second = ONE_SEED
     else:
