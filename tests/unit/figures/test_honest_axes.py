@@ -100,6 +100,8 @@ def test_an_early_spike_does_not_flatten_the_losses(tmp_path: Path) -> None:
     caption = describe_loss_curves(spiked).caption
     assert "9 curves leave their panels at the top: the highest loss is 480, of" in caption
     assert "No mean curve leaves its panel." in describe_loss_curves(with_history(tables, {0: before / 2})).caption
+    two = tables_of(build_study_with_tables(tmp_path / "two", sizes=[100], seeds=[0, 1]))
+    assert "the highest mean over seeds is 480, of" in describe_loss_curves(with_history(two, {0: 480.0})).caption
 
 
 def test_the_losses_that_remain_are_shown(tmp_path: Path) -> None:

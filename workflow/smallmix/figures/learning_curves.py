@@ -184,7 +184,8 @@ def _cut_sentence(tables: StudyTables) -> str:
         return "No mean curve leaves its panel."
     value, method, size = max(highest)
     curves = "One curve leaves its panel" if len(highest) == 1 else f"{len(highest)} curves leave their panels"
-    return f"{curves} at the top: the highest loss is {value:,.3g}, of {method} with {count_of(size, 'image')}."
+    what = "loss" if len(tables.study.seeds) == 1 else "mean over seeds"
+    return f"{curves} at the top: the highest {what} is {value:,.3g}, of {method} with {count_of(size, 'image')}."
 
 
 def describe_loss_curves(tables: StudyTables) -> FigureText:
