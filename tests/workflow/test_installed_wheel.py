@@ -162,7 +162,7 @@ def test_a_users_study_from_interruption_to_the_kept_report(installed: Installed
     assert (installed.folder / "reports/tiny/report.html").stat().st_size > 50_000
     assert "Nothing to be done" in installed.call("smallmix run tiny --cores 2 --dry-run")
     assert "every result on the disk belongs" in installed.call("smallmix discard tiny.yaml")
-    assert "wrote 21 files" in installed.call("smallmix keep tiny")
+    assert "wrote 23 files" in installed.call("smallmix keep tiny")
     assert (installed.folder / "reports/reference/tiny/tiny.yaml").read_text(encoding="utf-8") == TINY_STUDY
 
     # Copied results of another configuration are refused; the line that is printed is pasted as it stands.
