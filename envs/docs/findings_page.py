@@ -295,7 +295,7 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                 *_quantities(answer),
                 "\n".join(
                     [
-                        *(f"- Scale: {describe_scale(one.results.study)}" for one in studies),
+                        *(f"- Scale: {describe_scale(one.results.study, devices(one.tables))}" for one in studies),
                         f"- What it does not show: {_after_colon(finding.silent)}",
                         f"- What would change it: {_after_colon(finding.change)}",
                     ]
@@ -309,8 +309,15 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
     return "\n\n".join([*parts, table, *sections]) + "\n", drawings
 
 
-def describe_scale(study: Study) -> str:
-    """Say what a study was trained on, how wide its network is, how long it trained, and how many seeds it has."""
+def devices(tables: StudyTables) -> list[str]:
+    """Return what computed a kept study, each once: a GPU's name, or a processor's."""
+    machines = [group["environment"] for group in tables.provenance.get("environments", [])]
+    named = [one["processor"] if one.get("device") == "cpu" else one.get("device", "") for one in machines]
+    return [name for name in dict.fromkeys(named) if name]
+
+
+def describe_scale(study: Study, computed_on: Sequence[str] = ()) -> str:
+    """Say what a study was trained on, how wide its network is, how long it trained, its seeds and its devices."""
     own = own_images(study.configuration["dataset"])
     images = {"cifar10": "CIFAR-10", "digits": "8 x 8 digits"}.get(study.dataset, study.dataset)
     if own is not None:
@@ -322,7 +329,8 @@ def describe_scale(study: Study) -> str:
     network = f"{model.name} of width {model.width}" if model.width else model.name
     return (
         f"`{study.name}`: {images}, {sizes} training images, network {network}, {steps} iterations, "
-        f"{count_of(len(study.seeds), 'seed')}. Tables in `reports/reference/{study.name}/`."
+        f"{count_of(len(study.seeds), 'seed')}{f', on {joined(list(computed_on))}' if computed_on else ''}. "
+        f"Tables in `reports/reference/{study.name}/`."
     )
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from envs.docs.findings_page import (
     build_page,
     dark_colours,
     describe_scale,
+    devices,
     find_kept,
     write_findings,
 )
@@ -158,6 +160,14 @@ def test_every_section_that_is_answered_has_all_its_parts(page: str) -> None:
             assert part in section, (number, part)
 
 
+def test_the_devices_of_a_kept_study_are_named_once() -> None:
+    groups = [{"device": "NVIDIA H200", "processor": "Xeon"}, {"device": "cpu", "processor": "EPYC"}]
+    groups.append({"device": "NVIDIA H200", "processor": "Other"})
+    provenance = {"environments": [{"environment": group} for group in groups]}
+    assert devices(SimpleNamespace(provenance=provenance)) == ["NVIDIA H200", "EPYC"]  # type: ignore[arg-type]
+    assert devices(SimpleNamespace(provenance={})) == []  # type: ignore[arg-type]
+
+
 def test_the_page_follows_from_the_kept_folder_alone(reference: Path, tmp_path: Path, page: str) -> None:
     """Neither the folder where it is built nor results beside it play a part."""
     copy = tmp_path / "elsewhere"
@@ -177,6 +187,7 @@ def test_the_scale_names_images_network_iterations_and_seeds() -> None:
         "2 seeds. Tables in `reports/reference/mine/`."
     )
     own = Study.from_configuration(build_configuration(dataset="image-list", sizes=(100,), seeds=(0,)))
+    assert ", 2 seeds, on NVIDIA H200 and AMD EPYC. Tables in" in describe_scale(study, ["NVIDIA H200", "AMD EPYC"])
     assert describe_scale(own).startswith("`synthetic`: Own images, 100 training images, ")
 
 
