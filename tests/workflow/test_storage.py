@@ -98,7 +98,7 @@ def test_own_code_in_a_storage_is_judged_elsewhere_as_it_is_there(tmp_path: Path
     refused = second.snakemake(table, *storage, "--cores", "2")
     message = refused.stdout + refused.stderr
     assert refused.returncode != 0
-    assert "n20/sides/seed0: stale: the training code changed since" in message
+    assert "n20/sides/seed0: outdated: the training code changed since" in message
     assert "n20/halves/seed0: " not in message
     again = next(line for line in message.splitlines() if line.strip().startswith("--forcerun results/tiny")).split()
     planned = second.planned(table, *storage, *again)
