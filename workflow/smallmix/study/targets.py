@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smallmix.study.misspelt_names import close_match
+from smallmix.study.named_study import KEPT
 from smallmix.study.study import Study
 from smallmix.study.study_names import STUDIES
 
@@ -18,7 +19,6 @@ CELL_FOLDER = r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+
 CELL_FILE = re.compile(rf"{CELL_FOLDER}(?P<file>/[^/]*)?")
 OF_A_STUDY = re.compile(r"(results|reports|logs)/(?P<study>[^/]+)/.+")
 SHARED_FOLDERS = ("store", "slots")
-KEPT = "reference"  # the folder of kept studies, whose configuration files are run again
 # The rules that people ask for by name. `plan` prints, and the others make files.
 TARGETS = ("all", "plan", "subsets", "cells", "figures", "report")
 MAKING_FILES = tuple(name for name in TARGETS if name != "plan")
@@ -73,7 +73,7 @@ def explain_configfiles(arguments: Sequence[str], rules: Sequence[str], folder: 
             continue
         for word in itertools.takewhile(lambda word: not word.startswith("-"), arguments[place + 1 :]):
             found = OF_A_STUDY.fullmatch(word)
-            if word in rules or (found is not None and found["study"] != KEPT):
+            if word in rules or (found is not None and found["study"] != KEPT.name):
                 return (
                     f"{word} stands behind --configfile and is taken for a configuration file. Put targets first: "
                     f"snakemake {word} --cores all --configfile …"
