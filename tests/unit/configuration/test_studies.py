@@ -99,8 +99,11 @@ def test_the_expected_studies_are_there() -> None:
         "random-small",
         "replicated",
         "row-1000",
+        "row-1000-each",
         "row-5000-even",
         "small-end",
+        "weight-digits",
+        "weight-small",
     }
 
 

@@ -20,7 +20,7 @@ CALMER = {
 }
 LONGER = {"dip-small": "dip-small-longer", "dip-digits": "dip-digits-longer", "budget-middle": "budget-long"}
 BALANCED = {"random-small": "balance-small", "random-digits": "balance-digits", "replicated": "balanced"}
-TWINS = ("curve-digits", "random-digits", "balance-digits", "dip-digits", "dip-digits-longer", "beta-digits")
+TWINS = ("curve-digits", "random-digits", "balance-digits", "dip-digits", "dip-digits-longer", "beta-digits", "weight-digits")
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +85,25 @@ def test_every_distribution_has_its_equal_in_expectation_and_validation_images(n
     assert {first for first, _ in mixed} == {0.2, 1, 4}
     assert study(name).validation_images > 0
     assert study(name).selection == "validation"
+
+
+@pytest.mark.parametrize("name", ["weight-small", "weight-digits", "row-1000-each"])
+def test_a_weight_for_each_image_is_the_only_change(name: str) -> None:
+    cells = {(cell.size, cell.method, cell.seed): cell.value for cell in study(name).cells}
+    each = {"data-mix-each": "data-mix", "label-mix-each": "label-mix"}
+    assert {method for _, method, _ in cells} == {"non", *each, *each.values()}
+    for (size, method, seed), value in cells.items():
+        if method in each:
+            other = cells[size, each[method], seed]
+            assert value.method.mix == f"{other.method.mix}-per-image"
+            assert value == replace(other, method=replace(other.method, mix=value.method.mix))
+
+
+@pytest.mark.parametrize(("name", "known"), [("row-1000-each", "row-1000"), ("weight-small", "dip-small")])
+def test_the_cells_with_a_weight_for_each_batch_are_those_of_another_study(name: str, known: str) -> None:
+    others = {cell.value for cell in study(known).cells}
+    own = [cell for cell in study(name).cells if cell.seed < 3]
+    assert {cell.method for cell in own if cell.value not in others} == {"data-mix-each", "label-mix-each"}
 
 
 @pytest.mark.parametrize("name", TWINS)

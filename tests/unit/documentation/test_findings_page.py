@@ -17,20 +17,21 @@ from smallmix.study.study import Study
 
 from envs.docs.findings_page import (
     FIGURES,
-    FINDINGS,
     build_page,
     dark_colours,
     describe_scale,
     devices,
-    find_kept,
     write_findings,
 )
+from envs.docs.kept_studies import find_kept
+from envs.docs.questions import FINDINGS
 from tests.documentation_pages import DOCS, PROJECT
 from tests.synthetic_configuration import ARTICLE_BUDGETS, build_configuration
 from tests.synthetic_study import CODE_FINGERPRINT
 from tests.unit.figures.study_with_tables import build_study_with_tables
 
 MINUS = "\N{MINUS SIGN}"
+NAMES = [name for finding in FINDINGS for name in finding.studies]
 TABLES = ("study.json", "metrics.csv", "history.csv", "summary.csv", "comparison.csv", "claims.csv", "subset_table.csv")
 
 
@@ -93,7 +94,7 @@ def test_what_an_older_version_kept_counts_as_not_run(tmp_path: Path) -> None:
     study = Study.from_configuration(build_configuration(name="small-end"))
     (folder / "study.json").write_text(study.to_json(), encoding="utf-8")
     (folder / "metrics.csv").write_text("study,size\nsmall-end,500\n", encoding="utf-8")
-    kept, unreadable = find_kept(tmp_path)
+    kept, unreadable = find_kept(tmp_path, NAMES)
     assert (kept, list(unreadable)) == ({}, ["small-end"])
     assert "What is kept of `small-end` comes from an older version or is damaged." in build_page(tmp_path)[0]
 
@@ -102,10 +103,10 @@ def test_what_an_older_version_kept_counts_as_not_run(tmp_path: Path) -> None:
 def test_a_study_that_lacks_a_table_counts_as_not_run(reference: Path, tmp_path: Path, table: str) -> None:
     """A figure without its summary would show the published numbers alone."""
     shutil.copytree(reference / "curve-small", tmp_path / "curve-small")
-    assert list(find_kept(tmp_path)[0]) == ["curve-small"]
+    assert list(find_kept(tmp_path, NAMES)[0]) == ["curve-small"]
     (tmp_path / "curve-small" / table).unlink()
-    assert [*find_kept(tmp_path)[0]] == []
-    assert [*find_kept(tmp_path)[1]] == ["curve-small"]
+    assert [*find_kept(tmp_path, NAMES)[0]] == []
+    assert [*find_kept(tmp_path, NAMES)[1]] == ["curve-small"]
 
 
 def read(path: Path) -> list[dict[str, str]]:

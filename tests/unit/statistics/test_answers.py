@@ -63,6 +63,32 @@ def test_a_claim_that_fails_names_what_lies_below_zero() -> None:
     assert answer.sentences[0] == "Mixing does not help at every size: below plain training for certain is down."
 
 
+def of_part(measure: Measure, part: str) -> Measure:
+    return Measure(measure.name, measure.values, part=part)
+
+
+def test_a_claim_with_a_part_that_holds_and_one_that_fails_is_answered_in_part() -> None:
+    measures = (of_part(BELOW, "it rises"), of_part(ABOVE, "it lasts"))
+    answer = answer_claim("non_converges_mixup_does_not", Judgement("disagrees", "found", "", measures=measures))
+    assert answer.word == "in part"
+    assert answer.sentences[0] == (
+        "It holds that it lasts. It does not hold that it rises: below zero for certain is down."
+    )
+
+
+@pytest.mark.parametrize("other", [OPEN, BELOW])
+def test_a_claim_whose_other_part_does_not_hold_fails(other: Measure) -> None:
+    measures = (of_part(BELOW, "it rises"), of_part(ABOVE, "it lasts"), of_part(other, "it lasts"))
+    answer = answer_claim("non_converges_mixup_does_not", Judgement("disagrees", "found", "", measures=measures))
+    assert answer.word == "no"
+
+
+def test_a_claim_of_one_part_fails_as_a_whole() -> None:
+    """Mixing that helps at one size and harms at another does not help at every size."""
+    answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(ABOVE, BELOW)))
+    assert answer.word == "no"
+
+
 def test_a_claim_on_losses_says_what_was_found() -> None:
     judgement = Judgement("undecided", "3 of 9 runs converge", "", measures=(ABOVE, OPEN))
     answer = answer_claim("non_converges_mixup_does_not", judgement)

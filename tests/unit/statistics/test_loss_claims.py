@@ -25,7 +25,7 @@ from smallmix.statistics.loss_floor import (
     share_of_unlike_pairs,
 )
 from smallmix.statistics.study_results import History, StudyResults
-from smallmix.statistics.verdicts import Judgement
+from smallmix.statistics.verdicts import Judgement, outcome_by_part
 from smallmix.study.cell import Cell, MethodValue
 
 from tests.synthetic_configuration import ARTICLE_BUDGETS, METHODS
@@ -107,6 +107,20 @@ def test_mixup_at_its_floor_has_converged() -> None:
     assert judged.outcome == "disagrees"
     assert "0 of 6 mixup runs end more than 0.115 nats above theirs" in judged.found
     assert re.search("0.44[34] nats for data-mix and 0.44[34] nats for label-mix, and 0 without mixing", judged.reason)
+
+
+def test_each_quantity_says_which_part_of_its_claim_it_is_about() -> None:
+    """Converging late fails the first part, and mixing that stays up holds the second."""
+    results = evidence_of(curves(falling_to(1.0), 0.9, 0.9), clean={"non": 0.9}, rises={"data-mix": 0.5})
+    convergence = outcome_by_part(non_converges_mixup_does_not(results).measures)
+    assert convergence == {"plain training converges at once": "disagrees", "mixing never converges": "agrees"}
+    fitting = mixup_overfits_label_mix_falls_least(results).measures
+    assert {one.name: one.part for one in fitting} == {
+        "rise of data-mix at 100": "mixing over-fits",
+        "rise of label-mix at 100": "mixing over-fits",
+        "label-mix less data-mix at 100": "the training loss of mixed labels falls least",
+        "label-mix less non at 100": "the training loss of mixed labels falls least",
+    }
 
 
 def test_the_clean_images_can_keep_it_undecided() -> None:

@@ -14,6 +14,7 @@ import pytest
 from smallmix.statistics.answers import ONE_SEED
 from smallmix.statistics.open_questions import (
     does_a_calmer_recipe_help,
+    does_a_weight_for_each_image_help,
     does_longer_training_help,
     does_the_best_of_a_run_mislead,
     does_the_beta_distribution_need_tuning,
@@ -336,3 +337,55 @@ def test_a_study_of_another_width_is_no_calmer_recipe() -> None:
     base = make_study_results({(250, name): (0.4, 0.4) for name in METHODS})
     other = make_study_results({(250, name): (0.5, 0.5) for name in METHODS}, width=16)
     assert does_a_calmer_recipe_help(base, [other]).word == "not answered"
+
+
+EACH = {
+    "non": METHODS["non"],
+    "data-mix": METHODS["data-mix"],
+    "label-mix": METHODS["label-mix"],
+    "data-mix-each": {"mix": "images-per-image", "beta": [2.0, 1.0]},
+    "label-mix-each": {"mix": "images-and-labels-per-image", "beta": [1.0, 1.0]},
+    "label-mix-each-4": {"mix": "images-and-labels-per-image", "beta": [4.0, 4.0]},
+}
+
+
+def weighted(images: Sequence[float], labels: Sequence[float]) -> StudyResults:
+    """A study of two sizes. A weight for each image adds these points by seed, 2 more at 250 and 2 less at 100."""
+    by = {}
+    for size, shift in ((250, 2), (100, -2)):
+        by |= {(size, name): PLAIN for name in EACH}
+        by |= {(size, "data-mix-each"): [40 + shift + gain for gain in images]}
+        by |= {(size, "label-mix-each"): [40 + shift + gain for gain in labels]}
+        by |= {(size, "label-mix-each-4"): [90.0] * 3}  # of another distribution: compared with nothing
+    return of_best(by, methods=EACH)
+
+
+def test_a_weight_for_each_image_helps_where_it_gains_for_certain() -> None:
+    answer = does_a_weight_for_each_image_help(weighted((1.9, 2.0, 2.1), (-1.0, 0.0, 1.0)))
+    assert answer.word == "yes"
+    assert answer.sentences == (
+        "A weight for each image gains accuracy for certain: data-mix-each minus data-mix, +2.0 points (+1.8 to +2.2).",
+        f"Of the rest: label-mix-each minus label-mix, 0.0 points ({MINUS}2.5 to +2.5).",
+    )
+    assert [one.name for one in answer.quantities] == ["data-mix-each minus data-mix", "label-mix-each minus label-mix"]
+
+
+def test_a_weight_for_each_image_can_lose() -> None:
+    answer = does_a_weight_for_each_image_help(weighted((-1.9, -2.0, -2.1), (-1.0, 0.0, 1.0)))
+    assert answer.word == "no"
+    assert answer.sentences[0].startswith("A weight for each image loses accuracy for certain: data-mix-each minus ")
+
+
+def test_a_weight_for_each_image_is_undecided_within_the_scatter() -> None:
+    answer = does_a_weight_for_each_image_help(weighted((-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0)))
+    assert (answer.word, answer.sentences[0]) == ("undecided", "Every interval includes zero.")
+
+
+def test_a_weight_for_each_image_that_gains_in_one_way_and_loses_in_the_other_names_both() -> None:
+    answer = does_a_weight_for_each_image_help(weighted((1.9, 2.0, 2.1), (-1.9, -2.0, -2.1)))
+    assert answer.word == "yes"
+    assert f"label-mix-each minus label-mix, {MINUS}2.0 points" in answer.sentences[1]
+
+
+def test_a_study_without_weights_for_each_image_does_not_say() -> None:
+    assert does_a_weight_for_each_image_help(of_best({(250, name): PLAIN for name in METHODS})).word == "not answered"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from smallmix.statistics.verdicts import Measure, Outcome, all_above, both_signs, simultaneous
+from smallmix.statistics.verdicts import Measure, Outcome, all_above, both_signs, outcome_by_part, simultaneous
 
 UP, SLIGHT, NONE, DOWN = (3.0, 3.1, 2.9), (1.0, 1.3, 0.7), (1.0, -1.0, 0.1), (-3.0, -3.1, -2.9)
 # Below zero by its own interval, but not among sixteen.
@@ -94,3 +94,19 @@ def test_a_check_can_keep_a_claim_from_agreeing() -> None:
 )
 def test_both_signs(values: tuple[tuple[float, ...], ...], outcome: Outcome) -> None:
     assert both_signs(measures(*values)) == outcome
+
+
+def test_each_part_of_a_claim_is_decided_by_its_own_quantities() -> None:
+    found = outcome_by_part([Measure("a", UP, part="first"), Measure("b", DOWN, part="second"), Measure("c", NONE)])
+    assert found == {"first": "agrees", "second": "disagrees", "": "undecided"}
+
+
+def test_a_part_fails_by_intervals_that_cover_together_with_those_of_all_parts() -> None:
+    """Below zero by its own interval, but not among sixteen."""
+    many = [Measure(str(place), UP, part="first") for place in range(15)]
+    assert outcome_by_part([Measure("one", BARELY_DOWN, part="second")]) == {"second": "disagrees"}
+    assert outcome_by_part([*many, Measure("one", BARELY_DOWN, part="second")])["second"] == "undecided"
+
+
+def test_a_part_that_its_check_contradicts_is_undecided() -> None:
+    assert outcome_by_part([Measure("one", DOWN, UP, "first")]) == {"first": "undecided"}

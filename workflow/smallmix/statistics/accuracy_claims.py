@@ -119,6 +119,10 @@ def _list(sizes: list[int]) -> str:
 DIP_SIZE = 1000
 SMALLEST_SIZE = 100
 HALF = 0.5
+# The three parts of the claim on the dip.
+DIPS = f"accuracy dips at {DIP_SIZE:,} images"
+LONGER_FILLS_IT = "longer training fills most of the dip"
+LONGER_HELPS_THE_SMALLEST = f"{SMALLEST_SIZE} images gain from longer training"
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ def _measures_of_dip(
     dips: dict[str, dict[int, float]], gains: Sequence[_Gain], smallest: Sequence[_Gain], methods: int
 ) -> tuple[list[Measure], bool]:
     """Return the quantities that the claim says are above zero, and whether every method has all three."""
-    measures = [Measure(f"depth of {name}", list(depths.values())) for name, depths in dips.items()]
+    measures = [Measure(f"depth of {name}", list(depths.values()), part=DIPS) for name, depths in dips.items()]
     beyond = 0
     for gain in gains:
         depths = dips.get(gain.method, {})
@@ -217,8 +221,11 @@ def _measures_of_dip(
         if seeds:
             beyond += 1
             closed = [gain.by_seed[seed] - HALF * depths[seed] for seed in seeds]
-            measures.append(Measure(f"{gain.method} beyond half of the depth", closed))
-    measures += [Measure(f"{gain.method} at {SMALLEST_SIZE}", list(gain.by_seed.values())) for gain in smallest]
+            measures.append(Measure(f"{gain.method} beyond half of the depth", closed, part=LONGER_FILLS_IT))
+    measures += [
+        Measure(f"{gain.method} at {SMALLEST_SIZE}", list(gain.by_seed.values()), part=LONGER_HELPS_THE_SMALLEST)
+        for gain in smallest
+    ]
     return measures, len(dips) == beyond == len(smallest) == methods
 
 

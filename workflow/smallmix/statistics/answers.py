@@ -1,4 +1,4 @@
-"""An answer to a question about studies: a word, two sentences, and the quantities behind them with their intervals.
+"""An answer to a question about studies: a word, a few sentences, and the quantities behind them with their intervals.
 
 The article's six claims become answers here, by the rules that judge them. `statistics/open_questions.py` has the
 rules of the questions that the article leaves open.
@@ -13,7 +13,7 @@ from typing import Literal
 
 from smallmix.statistics.intervals import MeanInterval
 from smallmix.statistics.study_results import StudyResults
-from smallmix.statistics.verdicts import Judgement, Measure, Outcome
+from smallmix.statistics.verdicts import Judgement, Measure, Outcome, outcome_by_part
 from smallmix.wording import count_of, joined, number, points
 
 Word = Literal["yes", "no", "in part", "undecided", "not answered"]
@@ -119,8 +119,11 @@ CLAIM_WORDS = {
 
 
 def answer_claim(rule: str, judgement: Judgement) -> Answer:
-    """Return the answer to a claim of the article, by the rule of that name and its judgement."""
-    words, measures = CLAIM_WORDS[rule], judgement.measures
+    """Return the answer to a claim of the article, by the rule of that name and its judgement.
+
+    A claim of several parts is answered "in part" where one part fails and another holds.
+    """
+    words, measures, word = CLAIM_WORDS[rule], judgement.measures, WORD_OF_OUTCOME[judgement.outcome]
     if judgement.outcome == "not tested":
         return Answer("not answered", (f"The kept studies cannot answer it: {judgement.reason}.".replace("..", "."),))
     below = [one.name for one in measures if one.sign(len(measures)) < 0]
@@ -128,11 +131,19 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
         first = words.yes
     elif judgement.outcome == "disagrees":
         first = words.no.format(below=joined(below) or "none")
+        parts = outcome_by_part(measures)
+        if holding := [part for part, outcome in parts.items() if outcome == "agrees"]:
+            word = "in part"
+            failing = [part for part, outcome in parts.items() if outcome == "disagrees"]
+            first = (
+                f"It holds that {joined(holding)}. It does not hold that {joined(failing)}: below zero for certain is "
+                f"{joined(below)}."
+            )
     else:
         first = undecided_sentence(measures)
     second = extremes_sentence(measures) if words.unit == IN_POINTS else f"{_capital(judgement.found)}."
     return Answer(
-        WORD_OF_OUTCOME[judgement.outcome],
+        word,
         (first, second),
         words.measured,
         tuple(map(quantity_of, measures)),

@@ -30,6 +30,12 @@ AT_ONCE_SHARE = 0.1
 RISE = 1.05
 STRETCHES = 10
 
+# The two parts of each of these claims.
+PLAIN_CONVERGES = "plain training converges at once"
+MIXING_DOES_NOT = "mixing never converges"
+MIXING_OVERFITS = "mixing over-fits"
+LABELS_FALL_LEAST = "the training loss of mixed labels falls least"
+
 OfRun = Callable[[History], float | None]
 
 
@@ -52,12 +58,12 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
         ]
         fitted = _of_runs(results, plain, size, _fitted_early)
         early += sum(value >= 0 for value in reached)
-        measures.append(Measure(f"{plain} at {size:,}", reached, fitted))
+        measures.append(Measure(f"{plain} at {size:,}", reached, fitted, PLAIN_CONVERGES))
         for name in mixed:
             beyond = _of_runs(results, name, size, lambda run: _excess(results, run, threshold))
             late += sum(value > 0 for value in beyond)
             unfitted = _of_runs(results, name, size, _unfitted)
-            measures.append(Measure(f"{name} at {size:,}", beyond, unfitted))
+            measures.append(Measure(f"{name} at {size:,}", beyond, unfitted, MIXING_DOES_NOT))
     outcome = all_above(measures)
     plain_runs = sum(len(results.histories_of(plain, size)) for size in sizes)
     mixed_runs = sum(len(results.histories_of(name, size)) for name in mixed for size in sizes)
@@ -90,7 +96,11 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     if not sizes:
         return not_tested(lacking)
     rises = [
-        Measure(f"rise of {name} at {size:,}", [rise_of_test_loss(run) for run in results.histories_of(name, size)])
+        Measure(
+            f"rise of {name} at {size:,}",
+            [rise_of_test_loss(run) for run in results.histories_of(name, size)],
+            part=MIXING_OVERFITS,
+        )
         for name in (images, labels)
         for size in sizes
     ]
@@ -238,7 +248,7 @@ def _falls_less(results: StudyResults, labels: str, other: str, size: int) -> Me
         accuracies = _clean_accuracy(own[seed]), _clean_accuracy(theirs[seed])
         if accuracies[0] is not None and accuracies[1] is not None:
             checks.append(accuracies[1] - accuracies[0])
-    return Measure(f"{labels} less {other} at {size:,}", values, checks)
+    return Measure(f"{labels} less {other} at {size:,}", values, checks, LABELS_FALL_LEAST)
 
 
 def _describe_floor(results: StudyResults, sizes: Sequence[int], methods: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Rules for what the article leaves open: seeds, the best of a run, iterations, the Beta distribution, over-fitting.
+"""Rules for what the article leaves open: seeds, the best of a run, iterations, the mixing weight, over-fitting.
 
 Each takes results of studies and returns an answer. A yes or a no needs intervals that exclude zero. An interval over
 zero is undecided, never a no.
@@ -7,7 +7,7 @@ zero is undecided, never a no.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from smallmix.statistics.answers import (
     ONE_SEED,
@@ -31,6 +31,11 @@ from smallmix.wording import count_of, joined, points
 
 FEWEST_SEEDS = 3  # two seeds say next to nothing of how far a third may lie
 SIZES_IN_DOUBT = (1000, 100)
+# Each way of mixing with a weight for each image, and the same way with a weight for the batch.
+_EACH_AND_WHOLE: Mapping[Mix, Mix] = {
+    "images-per-image": "images",
+    "images-and-labels-per-image": "images-and-labels",
+}
 
 
 def is_one_seed_enough(results: StudyResults) -> Answer:
@@ -277,6 +282,49 @@ def does_a_calmer_recipe_help(base: StudyResults, others: Sequence[StudyResults]
         (first, second),
         "Calmer recipe minus the article's, in the median test accuracy of the last tenth",
         tuple(map(quantity_of, [*mixing, *plain_gains])),
+    )
+
+
+def does_a_weight_for_each_image_help(results: StudyResults) -> Answer:
+    """Say whether a mixing weight for each image gives another accuracy than one weight for the whole batch.
+
+    Each way of mixing is compared with itself, at the same Beta distribution, averaged over the sizes.
+    """
+    measures = []
+    for each, whole in _EACH_AND_WHOLE.items():
+        for name in methods_with(results.study, each):
+            beta = beta_of(results.study, name)
+            for other in methods_with(results.study, whole):
+                if beta != beta_of(results.study, other):
+                    continue
+                averages, _ = average_over_sizes(
+                    {
+                        size: paired_differences(results.runs, size, name, other, SELECTIONS["best"])
+                        for size in results.study.sizes
+                    }
+                )
+                measures += [Measure(f"{name} minus {other}", averages)] if averages else []
+    if not measures:
+        return Answer("not answered", ("It needs a way of mixing with both, at the same Beta distribution.",))
+    above = [one for one in measures if one.sign(len(measures)) > 0]
+    below = [one for one in measures if one.sign(len(measures)) < 0]
+    word: Word
+    if above:
+        word, first = "yes", f"A weight for each image gains accuracy for certain: {_described(above)}."
+    elif below:
+        word, first = "no", f"A weight for each image loses accuracy for certain: {_described(below)}."
+    else:
+        word, first = "undecided", f"{_begun(_none_together(measures))}."
+        if all(len(one.values) < 2 for one in measures):
+            first = ONE_SEED
+    others = [one for one in measures if one not in above and (above or one not in below)]
+    second = [f"Of the rest: {_described(others)}."] if others else []
+    return Answer(
+        word,
+        (first, *second),
+        "A weight for each image minus one for the batch in best test accuracy, averaged over the sizes within each "
+        "seed",
+        tuple(map(quantity_of, measures)),
     )
 
 

@@ -63,12 +63,14 @@ class Measure:
     """A quantity that the claim says is above zero: its name, and its value by seed.
 
     `check` measures the same question in another way, by seed. It decides nothing alone. Where its interval clearly has
-    the other sign, the two contradict each other and nothing is decided.
+    the other sign, the two contradict each other and nothing is decided. `part` says which part of a claim it is about,
+    as words that follow "that"; empty where the claim has one part.
     """
 
     name: str
     values: Sequence[float]
     check: Sequence[float] = ()
+    part: str = ""
 
     @functools.cached_property
     def interval(self) -> MeanInterval:
@@ -123,7 +125,17 @@ def simultaneous(count: int) -> float:
 
 def all_above(measures: Sequence[Measure], *, complete: bool = True) -> Outcome:
     """Decide whether all are above zero (agrees) or one is below (disagrees). `complete` is false if some lack."""
-    if any(one.sign(len(measures)) < 0 and _leaning(one.check) <= 0 for one in measures):
+    return _decide(measures, len(measures), complete)
+
+
+def outcome_by_part(measures: Sequence[Measure]) -> dict[str, Outcome]:
+    """Decide each part of a claim by its own quantities, one below zero by intervals that cover together with all."""
+    parts = dict.fromkeys(one.part for one in measures)
+    return {part: _decide([one for one in measures if one.part == part], len(measures), True) for part in parts}
+
+
+def _decide(measures: Sequence[Measure], count: int, complete: bool) -> Outcome:
+    if any(one.sign(count) < 0 and _leaning(one.check) <= 0 for one in measures):
         return "disagrees"
     if complete and measures and all(one.sign() > 0 and _leaning(one.check) >= 0 for one in measures):
         return "agrees"
