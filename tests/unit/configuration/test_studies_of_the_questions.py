@@ -20,7 +20,15 @@ CALMER = {
 }
 LONGER = {"dip-small": "dip-small-longer", "dip-digits": "dip-digits-longer", "budget-middle": "budget-long"}
 BALANCED = {"random-small": "balance-small", "random-digits": "balance-digits", "replicated": "balanced"}
-TWINS = ("curve-digits", "random-digits", "balance-digits", "dip-digits", "dip-digits-longer", "beta-digits", "weight-digits")
+TWINS = (
+    "curve-digits",
+    "random-digits",
+    "balance-digits",
+    "dip-digits",
+    "dip-digits-longer",
+    "beta-digits",
+    "weight-digits",
+)
 
 
 @pytest.fixture(autouse=True)

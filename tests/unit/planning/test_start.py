@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from smallmix.errors import ConfigurationError
 from smallmix.planning import start
+from smallmix.planning.images_suffice import refuse_too_large, refuse_unfit_network
 from smallmix.planning.start import (
     check_start,
     check_storage,
     find_contradicted,
     find_outdated,
     keep_copied,
-    refuse_too_large,
-    refuse_unfit_network,
 )
 from smallmix.snakemake_files.records import FOLDER, RECORDS, mark, record_name
 from smallmix.study.layout import DATASET_FILES, STORE, Layout

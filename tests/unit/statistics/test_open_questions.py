@@ -351,7 +351,7 @@ EACH = {
 
 def weighted(images: Sequence[float], labels: Sequence[float]) -> StudyResults:
     """A study of two sizes. A weight for each image adds these points by seed, 2 more at 250 and 2 less at 100."""
-    by = {}
+    by: dict[tuple[int, str], Sequence[float]] = {}
     for size, shift in ((250, 2), (100, -2)):
         by |= {(size, name): PLAIN for name in EACH}
         by |= {(size, "data-mix-each"): [40 + shift + gain for gain in images]}

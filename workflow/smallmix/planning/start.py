@@ -9,7 +9,6 @@ study.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import sys
@@ -17,22 +16,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smallmix.atomic_files import write_text
 from smallmix.code_fingerprint import fingerprint_code
-from smallmix.datasets.description import load_description
-from smallmix.datasets.folder_layout import count_images
-from smallmix.datasets.image_list import read_image_list
-from smallmix.datasets.originals import LISTS, explain_foreign, find_changes
+from smallmix.datasets.originals import explain_foreign, find_changes
 from smallmix.datasets.stray_files import explain_strays
-from smallmix.errors import ConfigurationError, SmallmixError
-from smallmix.fingerprints import fingerprint_value
-from smallmix.planning.cost import ImagesInNumbers, cost_of_network
+from smallmix.errors import SmallmixError
+from smallmix.planning.images_suffice import refuse_too_large, refuse_unfit_network
 from smallmix.planning.own_code_copies import copies_of, outdated_copies
-from smallmix.science.network import require_stages
-from smallmix.snakemake_files.records import FOLDER, has_record, mark
+from smallmix.planning.verified_files import Verified
+from smallmix.snakemake_files.records import has_record, mark
 from smallmix.study.command_lines import smallmix_command
 from smallmix.study.layout import CELL_FILES, DATASET_FILES, WEIGHTS_FILE, Layout
-from smallmix.study.own_images import own_images
 from smallmix.study.study import StudyCell
 from smallmix.study.study_names import words_for
 from smallmix.tables.cell_status import UnusableFile, WantedFingerprints, find_other_origins, read_metrics
@@ -41,37 +34,6 @@ from smallmix.training.store import StoreEntry, store_key
 
 SHOWN = 10
 DATASET_FILE = "dataset.json"
-VERIFIED = FOLDER / "smallmix-verified.json"
-
-
-class Verified:
-    """Files found in order at an earlier start, so that thorough checks are not repeated for what did not change.
-
-    Kept are signatures: of the files' sizes and times, and of what they were compared with.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._path = root / VERIFIED
-        self._known: dict[str, str] = {}
-        self._changed = False
-        with contextlib.suppress(OSError, ValueError):
-            known = json.loads(self._path.read_text(encoding="utf-8"))
-            self._known = known if isinstance(known, dict) else {}
-
-    def knows(self, files: Sequence[Path], *compared: str) -> bool:
-        """Tell whether these very files were found in order, compared with the same. The first one names the check."""
-        return self._known.get(str(files[0])) == _signature(files, compared)
-
-    def note(self, files: Sequence[Path], *compared: str) -> None:
-        """Remember that the files are in order."""
-        self._known[str(files[0])] = _signature(files, compared)
-        self._changed = True
-
-    def keep(self) -> None:
-        """Write what was noted. If that fails, the next start checks again."""
-        if self._changed:
-            with contextlib.suppress(Exception):
-                write_text(self._path, json.dumps(self._known, separators=(",", ":")) + "\n")
 
 
 def check_start(layout: Layout) -> dict[Path, str]:
@@ -124,57 +86,6 @@ def check_storage(layout: Layout, prefix: str) -> bool:
     unknown = not all(has_record(f"{start}{_metrics(layout, cell)}") for cell in layout.study.cells)
     mark([study_file] if unknown else [], [study_file])
     return unknown
-
-
-def refuse_too_large(layout: Layout, fetched: bool) -> None:
-    """Raise ConfigurationError where sizes and validation images exceed the training images, if their number is known.
-
-    It is that of the arrays, where they are `fetched` as the configuration asks, or else of the user's list or folder.
-    Of images that are still to be divided, all count here: how many are tested depends on how many look alike.
-    If the folder of a custom dataset is missing and nothing was fetched from it, print so: Snakemake names files alone.
-    """
-    settings = layout.study.configuration["dataset"]
-    known: int | None = None
-    with contextlib.suppress(SmallmixError):
-        known = load_description(layout.dataset).train_count if fetched else None
-    own = own_images(settings)
-    if known is None and own is not None:
-        is_list = settings["name"] == "image-list"
-        path = Path(own["folder"]) / LISTS[0] if is_list else Path(own["folder"])
-        if not path.exists():
-            print(
-                f"smallmix: dataset.{settings['name']}.folder: there is no {path} (in {Path.cwd()}, from where "
-                "relative paths start). Correct the path, or bring the images there.",
-                file=sys.stderr,
-            )
-            return
-        known = (len(read_image_list(path)) if is_list else count_images(path, 0)[0]) or None
-    larger = [size for size in layout.study.sizes if known is not None and size > known]
-    if larger:
-        raise ConfigurationError(
-            f"subsets.sizes: {', '.join(f'{size:,}' for size in larger)}: the data set has only {known:,} training "
-            f"images. Remove the size, or lower it to at most {known}."
-        )
-    wanted, left = layout.study.validation_images, None if known is None else known - max(layout.study.sizes)
-    if left is not None and wanted > left:
-        raise ConfigurationError(
-            f"evaluation.validation_images: {wanted:,}: the largest size leaves {left:,} of the {known:,} training "
-            f"images unused. Lower it to at most {left}, or use smaller subsets.sizes."
-        )
-
-
-def refuse_unfit_network(layout: Layout, fetched: bool) -> None:
-    """Raise ConfigurationError where the study's network cannot be built, or cannot take its images or its methods.
-
-    Their size is that of the arrays, where they are `fetched` as the configuration asks, or else of the configuration.
-    """
-    description = None
-    with contextlib.suppress(SmallmixError):
-        description = load_description(layout.dataset) if fetched else None
-    images = ImagesInNumbers.of(layout.study, description)
-    for value in {cell.value.method: cell.value for cell in layout.study.cells}.values():
-        cost_of_network(value, images)
-        require_stages(value.model, value.method)
 
 
 def explain_refused(refused: Mapping[Path, str], configuration_files: Sequence[Path]) -> str:
@@ -393,15 +304,6 @@ def _is_recorded(layout: Layout, path: Path) -> bool:
 
 def _metrics(layout: Layout, cell: StudyCell) -> Path:
     return layout.cell(cell) / "metrics.json"
-
-
-def _signature(files: Sequence[Path], compared: Sequence[str]) -> str:
-    stats = []
-    for path in files:
-        with contextlib.suppress(OSError):
-            now = os.stat(path)
-            stats.append([now.st_size, now.st_mtime_ns, now.st_ctime_ns])
-    return fingerprint_value([stats, list(compared)])
 
 
 def _origin(layout: Layout, cell: StudyCell) -> dict[str, Any]:
