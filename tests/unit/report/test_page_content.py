@@ -377,3 +377,9 @@ def test_many_methods_stand_below_each_other(tmp_path: Path) -> None:
         for size, entry in zip((100, 500), row[1:], strict=True):
             assert entry.text == f"{mean_best_percent(means, size, row[0].text):.2f}"  # two seeds: no interval
     assert "mean over two seeds" in view.caption
+
+
+def test_a_name_with_a_number_stays_on_one_line_of_a_heading(tmp_path: Path) -> None:
+    """CIFAR-10 was parted at its hyphen on phones."""
+    text = render(build_study_with_tables(tmp_path, title="CIFAR-10 <b> & more"), names=("accuracy_by_size_log",))
+    assert '<h1><span class="name">CIFAR-10</span> &lt;b&gt; &amp; more</h1>' in text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from smallmix.errors import SmallmixError
 from smallmix.figures.inline import LONGEST_TEXT
@@ -14,6 +15,8 @@ from smallmix.project_files import WORKFLOW
 from smallmix.wording import unbroken, visible_text
 
 TEMPLATE_FOLDER = WORKFLOW / "report"
+# Names such as CIFAR-10. A browser may end a line at their hyphen.
+_NAME_WITH_NUMBER = re.compile(r"\b[A-Za-z]{1,8}-\d{1,4}\b")
 
 
 def render_template(folder: Path, name: str, **values: Any) -> str:
@@ -29,11 +32,17 @@ def render_template(folder: Path, name: str, **values: Any) -> str:
         lstrip_blocks=True,
         finalize=shown,
     )
+    environment.filters["whole_names"] = whole_names
     try:
         style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("report.css", "report.js"))
         return environment.get_template(name).render(style=style, script=script, **values)
     except OSError as error:
         raise SmallmixError(f"cannot read the page's template in {folder}: {error}. Restore that folder.") from error
+
+
+def whole_names(text: str) -> Markup:
+    """Return a heading as markup that keeps names such as CIFAR-10 on one line."""
+    return Markup(_NAME_WITH_NUMBER.sub(r'<span class="name">\g<0></span>', str(escape(shown(text)))))
 
 
 class Verbatim(str):
