@@ -91,9 +91,21 @@ def test_figures_take_the_colours_of_the_page(html: str) -> None:
 
 
 def test_styles_of_a_drawing_stay_out_of_the_page(html: str) -> None:
-    """Matplotlib writes one for every element, and would change the page's."""
-    assert html.count("<style") == 1
+    """Matplotlib writes one for every element, and would change the page's. Rules are for named parts of drawings."""
+    assert html.count("<style") == 1 + html.count("<style>svg.plot .s")
+    for sheet in re.findall(r"<svg.*?<style>(.*?)</style>", html, re.DOTALL):
+        assert re.fullmatch(r"(svg\.plot \.s[0-9a-f]{8}\{[^{}]+\})+", sheet)
     assert "<metadata" not in html
+
+
+def test_a_rule_of_one_name_says_the_same_in_all_drawings(html: str) -> None:
+    rules: dict[str, set[str]] = {}
+    for name, rule in re.findall(r"\.(s[0-9a-f]{8})\{([^}]+)\}", html):
+        rules.setdefault(name, set()).add(rule)
+    assert len(rules) > 10
+    assert all(len(said) == 1 for said in rules.values())
+    used = set(re.findall(r'class="(?:[\w-]+ )*(s[0-9a-f]{8})"', html))
+    assert used == set(rules)
 
 
 def test_a_damaged_figure_is_explained(tmp_path: Path) -> None:
@@ -168,7 +180,7 @@ def test_hostile_names_are_escaped_everywhere(tmp_path: Path) -> None:
     parsed = Page(text)
     assert parsed.unbalanced == []
     assert len(parsed.named("script")) == 1
-    assert len(parsed.named("style")) == 1
+    assert len(parsed.named("style")) == 1 + len(re.findall("<style>svg", text))
     assert "<b>" not in text
     assert "\u202e" not in text
     assert "[U+202E]" in text

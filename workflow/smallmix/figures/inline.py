@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from smallmix.errors import SmallmixError
 from smallmix.figures.figure_files import FigureText
+from smallmix.figures.short_markup import shorten
 from smallmix.figures.style import INK, MUTED, PAPER, RULE, SERIES_COLORS
 from smallmix.wording import visible_text
 
@@ -33,7 +34,6 @@ _ROLE = re.compile("|".join(map(re.escape, _ROLES)))
 _FONT = re.compile(r"'DejaVu Sans'(, sans-serif)?")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _SERIES = re.compile(r"series-(\d+)-")
-_LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
 _EMPTY_GROUP = re.compile(r"<g ?/>|<g></g>")
 _NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
 
@@ -144,9 +144,7 @@ def _recolour(root: ElementTree.Element, name: str) -> None:
                 value = _ROLE.sub(lambda match: _ROLES[match[0]], value)
                 value = _FONT.sub("var(--sans)", value).replace(": ", ":").replace("; ", ";")
                 element.set(key, value.replace("font-family:var(--sans);", ""))
-        for key in ("x", "y", "transform", "d"):
-            if value := element.get(key):
-                element.set(key, " ".join(_LONG_NUMBER.sub(r"\1", value).split()))
+    shorten(root)
 
 
 def _referenced(root: ElementTree.Element) -> list[str]:
