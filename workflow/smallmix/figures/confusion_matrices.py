@@ -108,14 +108,18 @@ def _draw_matrix(axes: Axes, shares: Shares, labels: Sequence[int]) -> None:
     axes.add_collection(
         PatchCollection(
             [Rectangle((column - 0.5, row - 0.5), 1, 1) for row, column, _ in fields],
-            facecolors=[(*to_rgb(COLOR), MOST_OPAQUE * share) for _, _, share in fields],
+            # Two decimals: no eye tells more apart, and a page with many matrices stays small.
+            facecolors=[(*to_rgb(COLOR), round(MOST_OPAQUE * share, 2)) for _, _, share in fields],
             edgecolors="none",
             linewidths=0,
+            clip_on=False,
             gid="shares",
         )
     )
     right = [Rectangle((place - 0.5, place - 0.5), 1, 1) for place in range(len(labels))]
-    axes.add_collection(PatchCollection(right, facecolors="none", edgecolors=MUTED, linewidths=0.5, gid="right"))
+    axes.add_collection(
+        PatchCollection(right, facecolors="none", edgecolors=MUTED, linewidths=0.5, clip_on=False, gid="right")
+    )
     if len(labels) <= MOST_WITH_VALUES:
         for row, column, share in fields:
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=INK)

@@ -1,10 +1,11 @@
 """A saved SVG made part of an HTML page: its colours become the page's, so that they follow the dark scheme.
 
-Its ids begin with the figure's name, since many figures stand in one page.
+Its ids follow from the figure's name, since many figures stand in one page.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,10 @@ class InlineFigure:
     has_values: bool = False
 
 
-def load_figure(folder: Path, name: str) -> InlineFigure | None:
-    """Read `<name>.svg` and `<name>.json`; None where either is not there. `<name>_narrow.svg` may be there as well.
+def load_figure(folder: Path, name: str, for_phones: bool = True) -> InlineFigure | None:
+    """Read `<name>.svg` and `<name>.json`; None where either is not there.
+
+    `<name>_narrow.svg` may be there as well, and is read `for_phones`.
 
     Raises SmallmixError for damaged files.
     """
@@ -69,7 +72,7 @@ def load_figure(folder: Path, name: str) -> InlineFigure | None:
     has_values = any(element.get("class") == "values" for element in root.iter(f"{_SVG}g"))
     beside = folder / f"{name}_narrow.svg"
     narrow = None
-    if beside.exists():
+    if for_phones and beside.exists():
         # Screen readers meet one of the two: both are named by the same texts.
         narrow = _narrow_markup(_read_drawing(beside)[0], name)
     return InlineFigure(text, _markup(root, name, text, 1.1 * width if wide else None), wide, narrow, has_values)
@@ -122,12 +125,13 @@ def _finish(root: ElementTree.Element, name: str) -> Markup:
 
 
 def _recolour(root: ElementTree.Element, name: str) -> None:
-    """Give colours and fonts to the page; prefix ids with `name` and drop those that nothing refers to."""
+    """Give colours and fonts to the page; make ids of `name` and drop those that nothing refers to."""
     for parent in root.iter():
         for child in [one for one in parent if one.tag in _DROPPED]:
             parent.remove(child)
     # Short ids keep the page small.
-    short = {one: f"{name}-{place}" for place, one in enumerate(_referenced(root))}
+    prefix = f"d{hashlib.sha256(name.encode()).hexdigest()[:5]}"
+    short = {one: f"{prefix}-{place}" for place, one in enumerate(_referenced(root))}
     for element in root.iter():
         link = element.attrib.pop(_LINK, "")
         if link:

@@ -83,7 +83,8 @@ def kept_files(
     files = {name: _read(source / name) for name in (*COPIED, *ALSO_COPIED) if (source / name).exists()}
     files["history.csv"] = thin_history(tables.history).to_csv(index=False, lineterminator="\n").encode()
     reason = "left out here, because it shows images of the data set"
-    files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}).encode()
+    # One form of each figure: a page for phones as well would be half as large again.
+    files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}, for_phones=False).encode()
     weights = {_network_file(place): _read(path) for place, path in networks.items()}
     described = {_network_file(place): _describe_network(place, path) for place, path in networks.items()}
     own_code = [name for name in along if name.endswith(".py")]

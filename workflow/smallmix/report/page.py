@@ -58,17 +58,19 @@ def render_page(
     left_out: Mapping[str, str] = MappingProxyType({}),
     command: str | None = None,
     logs: Mapping[str, str] = NO_LOGS,
+    for_phones: bool = True,
 ) -> str:
     """Return the page as HTML. `figures` is the folder of `<name>.svg` and `<name>.json` files; absent ones are named.
 
     `left_out` maps figures that must not be shown to the reason. `command` is the call that runs the study.
-    `logs` are the addresses of the runs' logs (`runs_section.find_logs`).
+    `logs` are the addresses of the runs' logs (`runs_section.find_logs`). Without `for_phones` the page has each figure
+    once, and narrow screens scroll it.
     """
     shown = [name for name in FIGURE_NAMES if name != SMALL_FIGURE or _has_large_sizes(tables)]
     views = {
         name: FigureView(name, number, None, left_out[name])
         if name in left_out
-        else FigureView(name, number, load_figure(figures, name))
+        else FigureView(name, number, load_figure(figures, name, for_phones))
         for name, number in figure_numbers(shown).items()
     }
     return render_template(
