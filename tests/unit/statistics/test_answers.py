@@ -61,6 +61,9 @@ def test_a_claim_that_holds_names_its_smallest_and_largest_quantity() -> None:
 def test_a_claim_that_fails_names_what_lies_below_zero() -> None:
     answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(ABOVE, BELOW)))
     assert answer.sentences[0] == "Mixing does not help at every size: below plain training for certain is down."
+    lower = Measure("lower", [-0.029, -0.030, -0.031])
+    answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(lower, BELOW)))
+    assert answer.sentences[0].endswith(": below plain training for certain are lower and down.")
 
 
 def of_part(measure: Measure, part: str) -> Measure:

@@ -68,7 +68,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class ClaimWords:
-    """How the outcome of a claim's rule is said. {below} are the names of the quantities below zero for certain."""
+    """How the outcome of a claim's rule is said.
+
+    {below} is "is" or "are" with the names of the quantities below zero for certain.
+    """
 
     yes: str
     no: str
@@ -80,13 +83,13 @@ class ClaimWords:
 CLAIM_WORDS = {
     "mixup_helps_at_every_size": ClaimWords(
         "Every way of mixing is ahead of plain training at every size tried, each by its own interval.",
-        "Mixing does not help at every size: below plain training for certain is {below}.",
+        "Mixing does not help at every size: below plain training for certain {below}.",
         "Method minus plain training in best test accuracy, by size",
     ),
     "dip_at_1000_from_few_iterations": ClaimWords(
         "Accuracy at 1,000 images lies below the line between its neighbours, and longer training lifts it there and "
         "at 100 images.",
-        "The claim fails in at least one part: below zero for certain is {below}.",
+        "The claim fails in at least one part: below zero for certain {below}.",
         "Depth below the line at 1,000 images; what longer training adds there beyond half of that depth; what it adds "
         "at 100 images; all in best test accuracy",
     ),
@@ -102,7 +105,7 @@ CLAIM_WORDS = {
     ),
     "non_converges_mixup_does_not": ClaimWords(
         "Plain training has converged after a tenth of its budget, and mixing has not converged at the end.",
-        "The claim fails in at least one part: below zero for certain is {below}.",
+        "The claim fails in at least one part: below zero for certain {below}.",
         "Plain training: how far its training loss stays within the limit of convergence. Mixing: how far its training "
         "loss ends beyond that limit",
         "nats",
@@ -110,7 +113,7 @@ CLAIM_WORDS = {
     "mixup_overfits_label_mix_falls_least": ClaimWords(
         "The test loss of both ways of mixing rises towards the end, and the training loss of mixing images and labels "
         "ends furthest above its floor.",
-        "The claim fails in at least one part: below zero for certain is {below}.",
+        "The claim fails in at least one part: below zero for certain {below}.",
         "Rise of the test loss beyond the least that counts (logarithm of a ratio); training loss above its floor "
         "minus that of the other method (nats)",
         "nats",
@@ -130,14 +133,15 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
     if judgement.outcome == "agrees":
         first = words.yes
     elif judgement.outcome == "disagrees":
-        first = words.no.format(below=joined(below) or "none")
+        named = f"{'is' if len(below) < 2 else 'are'} {joined(below) or 'none'}"
+        first = words.no.format(below=named)
         parts = outcome_by_part(measures)
         if holding := [part for part, outcome in parts.items() if outcome == "agrees"]:
             word = "in part"
             failing = [part for part, outcome in parts.items() if outcome == "disagrees"]
             first = (
-                f"It holds that {joined(holding)}. It does not hold that {joined(failing)}: below zero for certain is "
-                f"{joined(below)}."
+                f"It holds that {joined(holding)}. It does not hold that {joined(failing)}: below zero for certain "
+                f"{named}."
             )
     else:
         first = undecided_sentence(measures)

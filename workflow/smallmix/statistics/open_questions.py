@@ -157,8 +157,9 @@ def does_longer_training_help(base: StudyResults, longer: StudyResults) -> Answe
         sizes = joined([f"{size:,}" for size in SIZES_IN_DOUBT])
         word, first = "yes", f"Every method gains from longer training at {sizes} images, each by its own interval."
     elif outcome == "disagrees":
-        below = joined([one.name for one in judged if one.sign(len(judged)) < 0])
-        word, first = "no", f"Longer training does not help every method: {below} loses accuracy for certain."
+        below = [one.name for one in judged if one.sign(len(judged)) < 0]
+        loses = "loses" if len(below) == 1 else "lose"
+        word, first = "no", f"Longer training does not help every method: {joined(below)} {loses} accuracy for certain."
     else:
         word, first = "undecided", undecided_sentence(judged)
     parts = []
