@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
 
 MINUS = "\N{MINUS SIGN}"
 NO_NUMBER = "\N{EN DASH}"
@@ -36,7 +37,7 @@ def percent(fraction: float, decimals: int = 1) -> str:
 
 def percent_number(fraction: float, decimals: int = 2) -> str:
     """Return 0.5784 as 57.84, for columns whose head says that they hold percent."""
-    return NO_NUMBER if not math.isfinite(fraction) else f"{100 * fraction:.{decimals}f}"
+    return NO_NUMBER if not math.isfinite(fraction) else f"{_hundredfold(fraction, decimals):f}"
 
 
 def points(fraction: float, decimals: int = 1) -> str:
@@ -49,11 +50,16 @@ def points(fraction: float, decimals: int = 1) -> str:
         return NO_NUMBER
     if abs(fraction) < LEAST_DIFFERENCE:
         return f"{0:.{decimals}f}"
-    rounded = f"{100 * fraction:+.{decimals}f}"
-    while float(rounded) == 0:
+    rounded = _hundredfold(fraction, decimals)
+    while not rounded:
         decimals += 1
-        rounded = f"{100 * fraction:+.{decimals}f}"
-    return rounded.replace("-", MINUS)
+        rounded = _hundredfold(fraction, decimals)
+    return f"{rounded:+f}".replace("-", MINUS)
+
+
+def _hundredfold(fraction: float, decimals: int) -> Decimal:
+    """Return a fraction in percent, rounded as people do by hand: 0.4215 is 42.2, though its float lies below."""
+    return (100 * Decimal(str(float(fraction)))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
 def number(value: float, decimals: int = 3) -> str:

@@ -43,6 +43,24 @@ def test_a_bound_near_zero_keeps_its_sign(value: float, expected: str) -> None:
     assert points(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [(0.4215, "42.2"), (0.4225, "42.3"), (0.42149, "42.1"), (0.00045, "0.0"), (1.0, "100.0"), (0.9995, "100.0")],
+)
+def test_a_half_is_rounded_up_as_by_hand(fraction: float, expected: str) -> None:
+    """42.15 % is 42.2 %, though the float of 0.4215 lies a little below."""
+    assert percent_number(fraction, 1) == expected
+    assert percent(fraction) == f"{expected}\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [(0.0215, "+2.2"), (-0.0215, "\N{MINUS SIGN}2.2"), (-0.0225, "\N{MINUS SIGN}2.3"), (0.0004, "+0.04")],
+)
+def test_a_half_of_a_difference_is_rounded_away_from_zero(fraction: float, expected: str) -> None:
+    assert points(fraction) == expected
+
+
 def test_percent_number_and_counts() -> None:
     assert percent(0.5784) == "57.8\N{NO-BREAK SPACE}%"
     assert percent(math.nan) == "\N{EN DASH}"
