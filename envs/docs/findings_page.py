@@ -54,12 +54,13 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
         lacking = [name for name in finding.studies if name not in kept]
         heading = f"{number}. {finding.question}"
         if lacking:
-            word = "not run yet"
+            word, scale = "not run yet", ""
             sections += [f"## {heading}", finding.asks, _not_run(lacking, unreadable)]
         else:
             studies = [kept[name] for name in finding.studies]
             answer = finding.answer(studies)
             word = answer.word
+            scale = joined(list(dict.fromkeys(_short_scale(one.results.study) for one in studies)))
             shown = []
             for one in studies[: finding.drawn]:
                 name = one.tables.study.name
@@ -80,11 +81,12 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                     ]
                 ),
             ]
-        rows.append(f"| {number} | {finding.question} | {word} | {joined([f'`{name}`' for name in finding.studies])} |")
+        named = joined([f"`{name}`" for name in finding.studies])
+        rows.append(f"| {number} | {finding.question} | {word} | {scale} | {named} |")
     front = next((kept[name] for name in FRONT if name in kept), None)
     if front is not None:
         drawings[f"{FIGURES}/front.svg"] = _draw(front.tables, "accuracy_by_size_log", "front")[0]
-    table = "\n".join(["| | question | answer | studies |", "|---:|---|---|---|", *rows])
+    table = "\n".join(["| | question | answer | at this scale | studies |", "|---:|---|---|---|---|", *rows])
     return "\n\n".join([*parts, table, *sections]) + "\n", drawings
 
 
@@ -102,15 +104,25 @@ def describe_scale(study: Study, computed_on: Sequence[str] = ()) -> str:
     if own is not None:
         images = own["title"] or study.dataset
     sizes = joined([f"{size:,}" for size in sorted(study.sizes)])
-    budgets = sorted({cell.value.iterations for cell in study.cells})
-    steps = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
     model = study.cells[0].value.model
     network = f"{model.name} of width {model.width}" if model.width else model.name
     return (
-        f"`{study.name}`: {images}, {sizes} training images, network {network}, {steps} iterations, "
+        f"`{study.name}`: {images}, {sizes} training images, network {network}, {_iterations(study)} iterations, "
         f"{count_of(len(study.seeds), 'seed')}{f', on {joined(list(computed_on))}' if computed_on else ''}. "
         f"Tables in `reports/reference/{study.name}/`."
     )
+
+
+def _short_scale(study: Study) -> str:
+    """Return the width of a study's network, its iterations and its seeds, for a table."""
+    width = study.cells[0].value.model.width
+    network = f"width {width}" if width else study.cells[0].value.model.name
+    return f"{network}, {_iterations(study)} iterations, {count_of(len(study.seeds), 'seed')}"
+
+
+def _iterations(study: Study) -> str:
+    budgets = sorted({cell.value.iterations for cell in study.cells})
+    return f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
 
 
 def adapt_to_scheme(drawing: str) -> str:

@@ -143,10 +143,21 @@ def test_the_range_of_single_runs_is_that_of_the_kept_table(page: str, reference
     assert "| quantity | mean | 95 % prediction interval of a further run | seeds |" in section
 
 
+def test_the_overview_says_at_which_scale_each_answer_holds(page: str, reference: Path) -> None:
+    """A reader of the first table must not take a small study for the article."""
+    overview = page.partition("\n## ")[0]
+    values = Study.load(reference / "article-rows" / "study.json").cells[0].value
+    assert f"| width {values.model.width}, {values.iterations:,} iterations, 1 seed | `article-rows` |" in overview
+    several = {cell.value.iterations for cell in Study.load(reference / "curve-small" / "study.json").cells}
+    (row,) = (line for line in overview.splitlines() if line.startswith("| 1 |"))
+    assert f", {min(several):,} to {max(several):,} iterations, 3 seeds | `curve-small` |" in row
+    assert "| not run yet |  | `beta-small` |" in overview
+
+
 def test_the_published_row_stands_beside_ours(page: str, reference: Path) -> None:
     """The article has 47.83, 57.43 and 53.25 %. One seed has no interval."""
     rows = {row["method"]: row for row in read(reference / "article-rows" / "metrics.csv")}
-    section = page.partition("## 12. ")[2]
+    section = page.partition("## 13. ")[2]
     assert "Of 3 published accuracies, " in section
     for method, published in (("non", 47.83), ("data-mix", 57.43), ("label-mix", 53.25)):
         ours = 100 * float(rows[method]["best_test_accuracy"])
