@@ -26,6 +26,8 @@ from envs.docs.kept_studies import find_kept
 from envs.docs.questions import FINDINGS
 
 FIGURES = "images/findings"
+# A study's hypothesis, to the end of its description.
+_EXPECTED = re.compile(r"Expected before it was run(?:, [^:]*)?: (.+)$")
 HEAD = """\
 # Findings
 
@@ -33,8 +35,10 @@ HEAD = """\
 
 What the kept studies say to the article's six claims and to the questions that it leaves open. Each answer is computed
 from the tables under `reports/reference/` by a fixed rule. A *yes* or a *no* needs intervals that exclude zero. Where
-an interval includes zero, the answer is *undecided*. Where several intervals could contradict, they must cover together
-in 95 %. Published numbers are judged by fixed tolerances instead. [From images to conclusions](numbers.md) explains the
+an interval includes zero, the answer is *undecided*. Where one of several intervals could contradict by chance, they
+are widened, so that all hold together in 95 % of studies (Bonferroni). *Clearly* means: by such intervals. They assume
+that the differences of seeds are normally distributed. With three seeds no exact test can reject anything. Published
+numbers are judged by fixed tolerances instead. [From images to conclusions](numbers.md) explains the
 rules.
 
 Many studies here are small: a narrow network and a short budget, as two processor cores can train. Their scale stands
@@ -76,6 +80,11 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                 "\n".join(
                     [
                         *(f"- Scale: {describe_scale(one.results.study, devices(one.tables))}" for one in studies),
+                        *(
+                            f"- Expected before it was run: {text}"
+                            for text in dict.fromkeys(expected(one.results.study) for one in studies)
+                            if text
+                        ),
                         f"- What it does not show: {_after_colon(finding.silent)}",
                         f"- What would change it: {_after_colon(finding.change)}",
                     ]
@@ -91,10 +100,22 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
 
 
 def devices(tables: StudyTables) -> list[str]:
-    """Return what computed a kept study, each once: a GPU's name, or a processor's."""
-    machines = [group["environment"] for group in tables.provenance.get("environments", [])]
-    named = [one["processor"] if one.get("device") == "cpu" else one.get("device", "") for one in machines]
-    return [name for name in dict.fromkeys(named) if name]
+    """Return what computed a kept study, each once: a GPU's name, or a processor's. Several come with their cells."""
+    counts: dict[str, int] = {}
+    for group in tables.provenance.get("environments", []):
+        one = group["environment"]
+        name = one["processor"] if one.get("device") == "cpu" else one.get("device", "")
+        if name:
+            counts[name] = counts.get(name, 0) + len(group.get("cells", []))
+    total = sum(counts.values())
+    return list(counts) if len(counts) < 2 else [f"{name} ({count} of {total} cells)" for name, count in counts.items()]
+
+
+def expected(study: Study) -> str:
+    """Return what the study's description says was expected before it was run; empty where it says nothing."""
+    text = " ".join(str(study.configuration["description"]).split())
+    found = _EXPECTED.search(text)
+    return f"{found[1][0].upper()}{found[1][1:]}" if found else ""
 
 
 def describe_scale(study: Study, computed_on: Sequence[str] = ()) -> str:
@@ -107,10 +128,18 @@ def describe_scale(study: Study, computed_on: Sequence[str] = ()) -> str:
     model = study.cells[0].value.model
     network = f"{model.name} of width {model.width}" if model.width else model.name
     return (
-        f"`{study.name}`: {images}, {sizes} training images, network {network}, {_iterations(study)} iterations, "
+        f"`{study.name}`: {images}, {sizes} training images ({_subsets(study)}), network {network}, "
+        f"{study.cells[0].value.recipe.precision}, {_iterations(study)} iterations, "
         f"{count_of(len(study.seeds), 'seed')}{f', on {joined(list(computed_on))}' if computed_on else ''}. "
         f"Tables in `reports/reference/{study.name}/`."
     )
+
+
+def _subsets(study: Study) -> str:
+    rule = study.cells[0].value.subset.rule
+    if rule == "head":
+        return "the first of the list"
+    return f"{rule} subsets, {'one for each seed' if study.redraws_subsets else 'the same for all seeds'}"
 
 
 def _short_scale(study: Study) -> str:
@@ -161,13 +190,22 @@ def _quantities(answer: Answer) -> list[str]:
     if not answer.quantities:
         return []
     unit = answer.unit
-    rows = [
-        f"| {one.name} | {show_value(one.mean, unit)} | {_range(one.low, one.high, unit)} | {one.seeds} |"
-        for one in answer.quantities
+    joint = any(one.joint_low is not None for one in answer.quantities)
+    heads = [
+        "quantity",
+        "mean",
+        answer.range_is,
+        *(["widened to hold together"] if joint else []),
+        "seeds",
     ]
+    rows = []
+    for one in answer.quantities:
+        wider = "" if one.joint_low is None else _range(one.joint_low, one.joint_high, unit)
+        cells = [one.name, show_value(one.mean, unit), _range(one.low, one.high, unit), *([wider] if joint else [])]
+        rows.append(f"| {' | '.join([*cells, str(one.seeds)])} |")
     return [
         f"{answer.measured}, in {unit}:",
-        "\n".join([f"| quantity | mean | {answer.range_is} | seeds |", "|---|---:|---:|---:|", *rows]),
+        "\n".join([f"| {' | '.join(heads)} |", "|---" + "|---:" * (len(heads) - 1) + "|", *rows]),
     ]
 
 

@@ -21,6 +21,7 @@ from envs.docs.findings_page import (
     dark_colours,
     describe_scale,
     devices,
+    expected,
     write_findings,
 )
 from envs.docs.kept_studies import find_kept
@@ -175,9 +176,21 @@ def test_every_section_that_is_answered_has_all_its_parts(page: str) -> None:
 def test_the_devices_of_a_kept_study_are_named_once() -> None:
     groups = [{"device": "NVIDIA H200", "processor": "Xeon"}, {"device": "cpu", "processor": "EPYC"}]
     groups.append({"device": "NVIDIA H200", "processor": "Other"})
-    provenance = {"environments": [{"environment": group} for group in groups]}
-    assert devices(SimpleNamespace(provenance=provenance)) == ["NVIDIA H200", "EPYC"]  # type: ignore[arg-type]
+    cells = (["a", "b"], ["c"], ["d"])
+    provenance = {"environments": [{"environment": one, "cells": two} for one, two in zip(groups, cells, strict=True)]}
+    found = devices(SimpleNamespace(provenance=provenance))  # type: ignore[arg-type]
+    assert found == ["NVIDIA H200 (3 of 4 cells)", "EPYC (1 of 4 cells)"]
+    provenance["environments"].pop(1)
+    assert devices(SimpleNamespace(provenance=provenance)) == ["NVIDIA H200"]  # type: ignore[arg-type]
     assert devices(SimpleNamespace(provenance={})) == []  # type: ignore[arg-type]
+
+
+def test_what_was_expected_is_told_beside_what_came_out(page: str) -> None:
+    """The studies of the fixture state nothing; the project's own do."""
+    assert "Expected before it was run" not in page
+    study = load_study([PROJECT / "config.yaml", PROJECT / "workflow" / "studies" / "curve-small.yaml"])
+    assert expected(study).startswith("Mixing gains most at the small sizes, ")
+    assert f"\n- Expected before it was run: {expected(study)}\n" in (DOCS / "findings.md").read_text(encoding="utf-8")
 
 
 def test_the_page_follows_from_the_kept_folder_alone(reference: Path, tmp_path: Path, page: str) -> None:
@@ -195,12 +208,12 @@ def test_the_scale_names_images_network_iterations_and_seeds() -> None:
         )
     )  # fmt: skip
     assert describe_scale(study) == (
-        "`mine`: CIFAR-10, 100 and 500 training images, network preact-resnet18 of width 16, 500 to 2,000 iterations, "
-        "2 seeds. Tables in `reports/reference/mine/`."
+        "`mine`: CIFAR-10, 100 and 500 training images (the first of the list), network preact-resnet18 of width 16, "
+        "fp32, 500 to 2,000 iterations, 2 seeds. Tables in `reports/reference/mine/`."
     )
     own = Study.from_configuration(build_configuration(dataset="image-list", sizes=(100,), seeds=(0,)))
     assert ", 2 seeds, on NVIDIA H200 and AMD EPYC. Tables in" in describe_scale(study, ["NVIDIA H200", "AMD EPYC"])
-    assert describe_scale(own).startswith("`synthetic`: Own images, 100 training images, ")
+    assert describe_scale(own).startswith("`synthetic`: Own images, 100 training images (the first of the list), ")
 
 
 def test_drawings_turn_dark_where_the_viewer_does(reference: Path) -> None:

@@ -60,10 +60,13 @@ def test_a_claim_that_holds_names_its_smallest_and_largest_quantity() -> None:
 
 def test_a_claim_that_fails_names_what_lies_below_zero() -> None:
     answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(ABOVE, BELOW)))
-    assert answer.sentences[0] == "Mixing does not help at every size: below plain training for certain is down."
+    assert answer.sentences[0] == (
+        "Mixing does not help at every size: down lies clearly below plain training. Above it, each by its own "
+        "interval, lies up."
+    )
     lower = Measure("lower", [-0.029, -0.030, -0.031])
     answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(lower, BELOW)))
-    assert answer.sentences[0].endswith(": below plain training for certain are lower and down.")
+    assert answer.sentences[0].endswith(": lower and down lie clearly below plain training.")
 
 
 def of_part(measure: Measure, part: str) -> Measure:
@@ -75,7 +78,7 @@ def test_a_claim_with_a_part_that_holds_and_one_that_fails_is_answered_in_part()
     answer = answer_claim("non_converges_mixup_does_not", Judgement("disagrees", "found", "", measures=measures))
     assert answer.word == "in part"
     assert answer.sentences[0] == (
-        "It holds that it lasts. It does not hold that it rises: below zero for certain is down."
+        "It holds that it lasts. It does not hold that it rises: down lies clearly below zero."
     )
 
 
@@ -111,11 +114,24 @@ def test_what_is_undecided_says_how_many_are_certain() -> None:
     assert undecided_sentence([OPEN]) == "The interval includes zero."
     assert undecided_sentence([OPEN, OPEN]) == "Every interval includes zero."
     assert undecided_sentence([ABOVE, OPEN, OPEN]) == (
-        "Of 3 quantities, 1 lies above zero, each by its own interval; the others may be zero."
+        "Of 3 means, 1 lies above zero. Of the intervals, 1 excludes zero: 1 above it."
     )
-    assert undecided_sentence([ABOVE, BELOW, OPEN]).startswith(
-        "Of 3 quantities, 1 lies above zero and 1 lies below zero, each"
+    higher = Measure("higher", [0.0, 0.01, 0.02])
+    assert undecided_sentence([ABOVE, ABOVE, BELOW, higher]) == (
+        "Of 4 means, 3 lie above zero. Of the intervals, 3 exclude zero: 2 above it and 1 below it."
     )
+
+
+def test_several_quantities_have_the_wider_intervals_that_decide() -> None:
+    """Two of them: t quantile 6.2053 at 97.5 %, times 0.1 / sqrt(3), is 0.3583 points."""
+    answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(ABOVE, BELOW)))
+    first = answer.quantities[0]
+    assert first.joint_low is not None
+    assert first.joint_high is not None
+    assert 100 * first.joint_low == pytest.approx(2 - 0.3583, abs=1e-4)
+    assert 100 * first.joint_high == pytest.approx(2 + 0.3583, abs=1e-4)
+    (alone,) = answer_claim("uneven_classes_matter", Judgement("agrees", "", "", measures=(ABOVE,))).quantities
+    assert alone.joint_low is None
 
 
 def test_a_single_quantity_is_no_smallest_and_largest() -> None:

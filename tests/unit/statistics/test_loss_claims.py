@@ -113,7 +113,10 @@ def test_each_quantity_says_which_part_of_its_claim_it_is_about() -> None:
     """Converging late fails the first part, and mixing that stays up holds the second."""
     results = evidence_of(curves(falling_to(1.0), 0.9, 0.9), clean={"non": 0.9}, rises={"data-mix": 0.5})
     convergence = outcome_by_part(non_converges_mixup_does_not(results).measures)
-    assert convergence == {"plain training converges at once": "disagrees", "mixing never converges": "agrees"}
+    assert convergence == {
+        "plain training converges at once": "disagrees",
+        "mixing does not converge within its budget": "agrees",
+    }
     fitting = mixup_overfits_label_mix_falls_least(results).measures
     assert {one.name: one.part for one in fitting} == {
         "rise of data-mix at 100": "mixing over-fits",
@@ -249,6 +252,13 @@ def test_levels_are_medians_of_a_tenth() -> None:
     assert end_level([4.0, 3.0]) == 3.0
     losses = [9.0, 8.0, 9.0, 1.0, 3.0, *[0.5] * 25]
     assert early_level(make_history(100, "non", losses), "train_loss") == 3.0
+
+
+def test_steps_of_the_first_tenth_do_not_count_as_what_follows_it() -> None:
+    """The third of thirty readings is the mean of steps that all lie within the first tenth."""
+    losses = [9.0, 8.0, 9.0, 1.0, 3.0, *[0.5] * 25]
+    assert early_level(make_history(100, "non", losses), "train_loss", mean=True) == 1.0
+    assert early_level(make_history(100, "non", [5.0]), "train_loss", mean=True) == 5.0
 
 
 def test_the_least_of_many_noisy_readings_is_no_lowest_stretch() -> None:

@@ -111,8 +111,7 @@ def test_the_best_of_a_run_changes_a_gain_where_its_interval_excludes_zero() -> 
     assert answer.word == "yes"
     assert answer.sentences == (
         "Averaged over the sizes, the best of a run lies 1.0 to 4.0 points above the median of its last tenth.",
-        "Choosing it changes the gain over non for certain, by intervals that cover together in 95 %: of label-mix "
-        "by +3.0 points (+2.8 to +3.2).",
+        "Choosing it clearly changes the gain over non: of label-mix by +3.0 points (+2.8 to +3.2).",
     )
     assert [one.name for one in answer.quantities][-2:] == [
         "data-mix: change of its gain over non",
@@ -168,7 +167,7 @@ CLEAR, NOTHING, LOSS = (1.9, 2.0, 2.1), (-1.0, 0.0, 1.0), (-2.1, -2.0, -1.9)
     ("gains", "word", "first"),
     [
         ((CLEAR, CLEAR, CLEAR), "yes", "Every method gains from longer training at 1,000 and 100 images, each by"),
-        ((CLEAR, CLEAR, NOTHING), "undecided", "Of 6 quantities, 4 lie above zero, each by its own interval"),
+        ((CLEAR, CLEAR, NOTHING), "undecided", "Of 6 means, 4 lie above zero. Of the intervals, 4 exclude zero"),
         (
             (CLEAR, CLEAR, LOSS),
             "no",
@@ -229,10 +228,9 @@ def test_tuning_pays_where_the_chosen_distribution_is_ahead_for_certain() -> Non
     answer = does_the_beta_distribution_need_tuning(tuned(FOUR_IS_BEST, {"label-mix-4": (44.9, 45.0, 45.1)}))
     assert answer.word == "yes"
     assert answer.sentences[0] == (
-        "Choosing on validation images gains accuracy for certain: label-mix-4 minus label-mix, +5.0 points "
-        "(+4.8 to +5.2)."
+        "Choosing on validation images clearly gains accuracy: label-mix-4 minus label-mix, +5.0 points (+4.8 to +5.2)."
     )
-    assert answer.sentences[1].startswith("Both ways of mixing with one a differ for certain for 1 of 2 values of a: ")
+    assert answer.sentences[1].startswith("Both ways of mixing with one a clearly differ for 1 of 2 values of a: ")
 
 
 def test_tuning_is_undecided_within_the_scatter() -> None:
@@ -274,7 +272,7 @@ def test_the_choice_goes_by_validation_images_and_never_by_test_images() -> None
         tuned(best, {"label-mix-4": LOSS_OF_TEN, "data-mix-4": (90.0,) * 3})
     )
     assert answer.word == "no"
-    assert "loses accuracy for certain: label-mix-4 minus label-mix" in answer.sentences[0]
+    assert "clearly loses accuracy: label-mix-4 minus label-mix" in answer.sentences[0]
     assert "best on validation images for data-mix." in answer.sentences[1]
 
 
@@ -303,10 +301,10 @@ def calm(gains: Mapping[str, Sequence[float]]) -> list[StudyResults]:
         (
             (NOTHING, NOTHING, CLEAR),
             "yes",
-            "raises the accuracy of mixing for certain: label-mix at 250 in calmer, +2.0 points",
+            "clearly raises the accuracy of mixing: label-mix at 250 in calmer, +2.0 points",
         ),
         ((CLEAR, NOTHING, NOTHING), "undecided", "Every interval includes zero."),
-        ((CLEAR, LOSS, LOSS), "no", "Every calmer recipe lowers the accuracy of mixing for certain."),
+        ((CLEAR, LOSS, LOSS), "no", "Every calmer recipe clearly lowers the accuracy of mixing."),
         (
             (CLEAR, NOTHING, LOSS),
             "undecided",
@@ -328,7 +326,7 @@ def test_a_calmer_recipe_says_whether_mixing_stays_ahead() -> None:
     base, other = calm({"non": (0.0, 0.0, 0.0), "data-mix": (4.9, 5.0, 5.1), "label-mix": (2.9, 2.0, 1.1)})
     answer = does_a_calmer_recipe_help(base, [other])
     assert answer.sentences[1] == (
-        "Under these recipes mixing stays ahead of plain training for certain in 1 of 2 comparisons."
+        "Under these recipes mixing stays clearly ahead of plain training in 1 of 2 comparisons."
     )
     assert [one.name for one in answer.quantities][-1] == "non at 250 in calmer"
 
@@ -364,7 +362,7 @@ def test_a_weight_for_each_image_helps_where_it_gains_for_certain() -> None:
     answer = does_a_weight_for_each_image_help(weighted((1.9, 2.0, 2.1), (-1.0, 0.0, 1.0)))
     assert answer.word == "yes"
     assert answer.sentences == (
-        "A weight for each image gains accuracy for certain: data-mix-each minus data-mix, +2.0 points (+1.8 to +2.2).",
+        "A weight for each image clearly gains accuracy: data-mix-each minus data-mix, +2.0 points (+1.8 to +2.2).",
         f"Of the rest: label-mix-each minus label-mix, 0.0 points ({MINUS}2.5 to +2.5).",
     )
     assert [one.name for one in answer.quantities] == ["data-mix-each minus data-mix", "label-mix-each minus label-mix"]
@@ -373,7 +371,7 @@ def test_a_weight_for_each_image_helps_where_it_gains_for_certain() -> None:
 def test_a_weight_for_each_image_can_lose() -> None:
     answer = does_a_weight_for_each_image_help(weighted((-1.9, -2.0, -2.1), (-1.0, 0.0, 1.0)))
     assert answer.word == "no"
-    assert answer.sentences[0].startswith("A weight for each image loses accuracy for certain: data-mix-each minus ")
+    assert answer.sentences[0].startswith("A weight for each image clearly loses accuracy: data-mix-each minus ")
 
 
 def test_a_weight_for_each_image_is_undecided_within_the_scatter() -> None:

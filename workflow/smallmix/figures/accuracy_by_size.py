@@ -115,7 +115,7 @@ def _describe(tables: StudyTables, sizes: Sequence[int], axis: str) -> FigureTex
     )
     caption = f"{_selected(tables)} {seeds_sentence(tables, metric, sizes)}"
     if any((size, method) in tables.published_accuracy for size in sizes for method in tables.study.methods):
-        caption += " Hollow markers are the published values, under the source's own protocol."
+        caption += " Hollow markers are the published values, of networks that were trained as the source says."
     if _reaches_beyond(tables, sizes):
         caption += " Bars that reach the frame are longer: no accuracy lies below 0 or above 100\N{NO-BREAK SPACE}%."
     return FigureText(

@@ -186,7 +186,7 @@ def accuracy_text(mean: SeedMean) -> str:
         return "no result yet"
     if not mean.has_interval:
         return f"{percent(mean.mean)} ({count_of(mean.seeds, 'seed')})"
-    return f"{percent(mean.mean)} ({mean.seeds} seeds, {percent(mean.low)} to {percent(mean.high)})"
+    return f"{percent(mean.mean)} ({mean.seeds} seeds, {percent(max(mean.low, 0.0))} to {percent(min(mean.high, 1.0))})"
 
 
 def points_text(mean: SeedMean) -> str:

@@ -15,7 +15,7 @@ from smallmix.tables.columns import SELECTIONS
 
 
 def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
-    """Judge whether each way of mixing is certainly ahead of plain training at every size, in best accuracy."""
+    """Judge whether each way of mixing is clearly ahead of plain training at every size, in best accuracy."""
     study = results.study
     plain = results.method_that_mixes("none")
     mixed = results.mixing_methods
@@ -49,7 +49,7 @@ def mixup_helps_at_every_size(results: StudyResults) -> Judgement:
 
 
 def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
-    """Judge whether one way of mixing is certainly ahead at some size and certainly behind at another."""
+    """Judge whether one way of mixing is clearly ahead at some size and clearly behind at another."""
     study = results.study
     images, labels = results.method_that_mixes("images"), results.method_that_mixes("images-and-labels")
     if images is None or labels is None:
@@ -68,7 +68,7 @@ def neither_mix_is_better_throughout(results: StudyResults) -> Judgement:
         f"Agrees if the interval of {labels} minus {images}, in best accuracy, lies above zero at one size and below "
         f"zero at another, by intervals that cover together in 95 % ({len(found)} sizes).",
         "Disagrees if the 95 % intervals of all sizes lie on the same side of zero.",
-        "Else undecided: where neither is ahead for certain, chance alone puts each ahead at some size.",
+        "Else undecided: where neither is clearly ahead, chance alone puts each ahead at some size.",
     ]
     reason += _what_lacks(len(found), len(study.sizes), "sizes", measures)
     return Judgement(outcome, text, " ".join(reason), measures=tuple(measures))

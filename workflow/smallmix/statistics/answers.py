@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from smallmix.statistics.intervals import MeanInterval
+from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.study_results import StudyResults
-from smallmix.statistics.verdicts import Judgement, Measure, Outcome, outcome_by_part
+from smallmix.statistics.verdicts import Judgement, Measure, Outcome, outcome_by_part, simultaneous
 from smallmix.wording import count_of, joined, number, points
 
 Word = Literal["yes", "no", "in part", "undecided", "not answered"]
@@ -40,7 +40,8 @@ ONE_SEED = "One seed: nothing has an interval, so nothing is decided."
 class Quantity:
     """One number of an answer: its name, its mean and the ends of its range (fractions, or nats), over `seeds` seeds.
 
-    low and high are None where one seed gives no range.
+    low and high are None where one seed gives no range. joint_low and joint_high are the ends of the wider interval
+    that a decision among several quantities goes by, None for others.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Quantity:
     mean: float
     low: float | None
     high: float | None
+    joint_low: float | None = None
+    joint_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,26 +73,29 @@ class Answer:
 class ClaimWords:
     """How the outcome of a claim's rule is said.
 
-    {below} is "is" or "are" with the names of the quantities below zero for certain.
+    {below} are the names of the quantities that lie below zero, by intervals that cover together, with their verb.
+    {above} are those that lie above zero, each by its own interval; `besides` says so where the claim fails.
     """
 
     yes: str
     no: str
     measured: str
     unit: str = IN_POINTS
+    besides: str = ""
 
 
 # By the rule that judges the claim.
 CLAIM_WORDS = {
     "mixup_helps_at_every_size": ClaimWords(
         "Every way of mixing is ahead of plain training at every size tried, each by its own interval.",
-        "Mixing does not help at every size: below plain training for certain {below}.",
+        "Mixing does not help at every size: {below} clearly below plain training.",
         "Method minus plain training in best test accuracy, by size",
+        besides="Above it, each by its own interval, {above}.",
     ),
     "dip_at_1000_from_few_iterations": ClaimWords(
         "Accuracy at 1,000 images lies below the line between its neighbours, and longer training lifts it there and "
         "at 100 images.",
-        "The claim fails in at least one part: below zero for certain {below}.",
+        "The claim fails in at least one part: {below} clearly below zero.",
         "Depth below the line at 1,000 images; what longer training adds there beyond half of that depth; what it adds "
         "at 100 images; all in best test accuracy",
     ),
@@ -99,13 +105,13 @@ CLAIM_WORDS = {
         "Balanced minus random subsets in best test accuracy, averaged over sizes and methods within each seed",
     ),
     "neither_mix_is_better_throughout": ClaimWords(
-        "Neither way of mixing is better throughout: each is ahead for certain at some size.",
+        "Neither way of mixing is better throughout: each is clearly ahead at some size.",
         "One way of mixing is ahead at every size tried, each time by its own interval.",
         "Mixing images and labels minus mixing images alone in best test accuracy, by size",
     ),
     "non_converges_mixup_does_not": ClaimWords(
         "Plain training has converged after a tenth of its budget, and mixing has not converged at the end.",
-        "The claim fails in at least one part: below zero for certain {below}.",
+        "The claim fails in at least one part: {below} clearly below zero.",
         "Plain training: how far its training loss stays within the limit of convergence. Mixing: how far its training "
         "loss ends beyond that limit",
         "nats",
@@ -113,7 +119,7 @@ CLAIM_WORDS = {
     "mixup_overfits_label_mix_falls_least": ClaimWords(
         "The test loss of both ways of mixing rises towards the end, and the training loss of mixing images and labels "
         "ends furthest above its floor.",
-        "The claim fails in at least one part: below zero for certain {below}.",
+        "The claim fails in at least one part: {below} clearly below zero.",
         "Rise of the test loss beyond the least that counts (logarithm of a ratio); training loss above its floor "
         "minus that of the other method (nats)",
         "nats",
@@ -129,19 +135,20 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
     words, measures, word = CLAIM_WORDS[rule], judgement.measures, WORD_OF_OUTCOME[judgement.outcome]
     if judgement.outcome == "not tested":
         return Answer("not answered", (f"The kept studies cannot answer it: {judgement.reason}.".replace("..", "."),))
-    below = [one.name for one in measures if one.sign(len(measures)) < 0]
+    below = _with_verb([one.name for one in measures if one.sign(len(measures)) < 0])
+    above = [one.name for one in measures if one.sign() > 0]
     if judgement.outcome == "agrees":
         first = words.yes
     elif judgement.outcome == "disagrees":
-        named = f"{'is' if len(below) < 2 else 'are'} {joined(below) or 'none'}"
-        first = words.no.format(below=named)
+        first = words.no.format(below=below)
+        if words.besides and above:
+            first += " " + words.besides.format(above=f"{'lies' if len(above) == 1 else 'lie'} {joined(above)}")
         parts = outcome_by_part(measures)
         if holding := [part for part, outcome in parts.items() if outcome == "agrees"]:
             word = "in part"
             failing = [part for part, outcome in parts.items() if outcome == "disagrees"]
             first = (
-                f"It holds that {joined(holding)}. It does not hold that {joined(failing)}: below zero for certain "
-                f"{named}."
+                f"It holds that {joined(holding)}. It does not hold that {joined(failing)}: {below} clearly below zero."
             )
     else:
         first = undecided_sentence(measures)
@@ -150,7 +157,7 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
         word,
         (first, second),
         words.measured,
-        tuple(map(quantity_of, measures)),
+        quantities_of(measures, len(measures)),
         words.unit,
     )
 
@@ -169,7 +176,8 @@ def answer_published(results: StudyResults, claims: Mapping[str, Mapping[str, st
         values = [value - published / 100 for value in results.accuracies(size, method).values()]
         if values:
             text = f"{method} at {size:,} {row['found']} instead of {row['published']}"
-            found.append((quantity_of(Measure(f"{method} at {size:,}", values)), row["verdict"], text))
+            (quantity,) = quantities_of([Measure(f"{method} at {size:,}", values)])
+            found.append((quantity, row["verdict"], text))
     if not found:
         return Answer("not answered", ("No published number was trained by the article's protocol.",))
     kinds = [_KIND[verdict] for _, verdict, _ in found]
@@ -188,21 +196,21 @@ def _singular(word: str) -> str:
 
 
 def undecided_sentence(measures: Sequence[Measure]) -> str:
-    """Say how many of the quantities lie on which side of zero for certain, where they decide nothing together."""
+    """Say how many quantities lie on which side of zero, and by how many intervals, where they decide nothing."""
     if all(len(one.values) < 2 for one in measures):
         return ONE_SEED
     if not any(one.sign() for one in measures):
         return "The interval includes zero." if len(measures) == 1 else "Every interval includes zero."
-    sides = [
-        f"{count} {'lies' if count == 1 else 'lie'} {side} zero"
-        for side, count in (
-            ("above", sum(one.sign() > 0 for one in measures)),
-            ("below", sum(one.sign() < 0 for one in measures)),
-        )
-        if count
-    ]
-    total = count_of(len(measures), "quantity", "quantities")
-    return f"Of {total}, {joined(sides)}, each by its own interval; the others may be zero."
+    signs = [one.sign() for one in measures]
+    sides = [f"{count} above it" for count in (signs.count(1),) if count]
+    sides += [f"{count} below it" for count in (signs.count(-1),) if count]
+    higher = sum(one.interval.mean > 0 for one in measures)
+    total = count_of(len(measures), "mean")
+    certain = len(signs) - signs.count(0)
+    return (
+        f"Of {total}, {higher} {'lies' if higher == 1 else 'lie'} above zero. Of the intervals, {certain} "
+        f"{'excludes' if certain == 1 else 'exclude'} zero: {joined(sides)}."
+    )
 
 
 def extremes_sentence(measures: Sequence[Measure]) -> str:
@@ -225,10 +233,17 @@ def describe_points(interval: MeanInterval) -> str:
     return f"{text} ({points(interval.low)} to {points(interval.high)})"
 
 
-def quantity_of(measure: Measure) -> Quantity:
-    """Return a measure as a quantity with its own 95 % interval."""
-    interval = measure.interval
-    return Quantity(measure.name, interval.count, interval.mean, interval.low, interval.high)
+def quantities_of(measures: Sequence[Measure], together: int = 1) -> tuple[Quantity, ...]:
+    """Return measures as quantities with their own 95 % intervals.
+
+    Of several that are looked at `together`, add the intervals that all cover their means in 95 % (Bonferroni).
+    """
+    quantities = []
+    for one in measures:
+        own, wider = one.interval, mean_interval(one.values, simultaneous(together))
+        joint = (wider.low, wider.high) if together > 1 else (None, None)
+        quantities.append(Quantity(one.name, own.count, own.mean, own.low, own.high, *joint))
+    return tuple(quantities)
 
 
 def show_value(value: float | None, unit: str) -> str:
@@ -238,6 +253,10 @@ def show_value(value: float | None, unit: str) -> str:
     if unit == IN_POINTS:
         return points(value)
     return f"+{number(value)}" if value > 0 else number(value)
+
+
+def _with_verb(names: Sequence[str]) -> str:
+    return f"{joined(names) or 'nothing'} {'lie' if len(names) > 1 else 'lies'}"
 
 
 def _capital(text: str) -> str:

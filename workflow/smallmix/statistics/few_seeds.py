@@ -28,13 +28,13 @@ def interval_width(seeds: Iterable[int]) -> str:
     return (
         f"The interval of {spelt_out(least)} seeds is wide: it reaches {t_quantile(least - 1):.1f} standard errors to "
         f"either side, that of {spelt_out(MANY_SEEDS)} seeds {t_quantile(MANY_SEEDS - 1):.1f}, because so few runs "
-        "hardly tell how far runs scatter."
+        "say little about the scatter of runs."
     )
 
 
 def two_seeds_sentence() -> str:
     """Return why two seeds have no interval."""
     return (
-        f"Two seeds have no interval here: it would reach {t_quantile(1):.1f} standard errors to either side, and say "
-        "nothing."
+        f"Two seeds have no interval here: it would reach {t_quantile(1):.1f} standard errors to either side, too far "
+        "to be of use."
     )

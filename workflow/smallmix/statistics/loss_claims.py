@@ -15,6 +15,7 @@ from smallmix.statistics.loss_floor import loss_floor, methods_of_equal_loss
 from smallmix.statistics.protocol import SEE_PROTOCOL, sizes_with_the_whole_budget
 from smallmix.statistics.study_results import SMALL_DATA_LIMIT, History, StudyResults
 from smallmix.statistics.verdicts import Judgement, Measure, all_above, not_tested
+from smallmix.wording import percent_number
 
 # A training loss has converged where it exceeds its floor by less than this share of the loss of guessing, ln(classes):
 # 0.115 nats for ten classes.
@@ -32,7 +33,7 @@ STRETCHES = 10
 
 # The two parts of each of these claims.
 PLAIN_CONVERGES = "plain training converges at once"
-MIXING_DOES_NOT = "mixing never converges"
+MIXING_DOES_NOT = "mixing does not converge within its budget"
 MIXING_OVERFITS = "mixing over-fits"
 LABELS_FALL_LEAST = "the training loss of mixed labels falls least"
 
@@ -54,7 +55,8 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
     for size in sizes:
         runs = results.histories_of(plain, size)
         reached = [
-            threshold - max(early_level(run, "train_loss"), end_level(run.columns["train_loss"])) for run in runs
+            threshold - max(early_level(run, "train_loss", mean=True), end_level(run.columns["train_loss"]))
+            for run in runs
         ]
         fitted = _of_runs(results, plain, size, _fitted_early)
         early += sum(value >= 0 for value in reached)
@@ -81,7 +83,7 @@ def non_converges_mixup_does_not(results: StudyResults) -> Judgement:
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         f"Else undecided, as it is where the clean training images tell otherwise ({FITTED:.0%} right is fitted).",
     ]
-    reason += [*_note_single_seed(measures), lacking]
+    reason += [*_note_single_seed(measures), f"Judged at {_list(sizes)} images.", lacking]
     return Judgement(outcome, text, " ".join(reason).strip(), measures=tuple(measures))
 
 
@@ -120,7 +122,7 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
         f"ends further above its floor than the other method in {least} of {len(falls)} comparisons by size"
     )
     clear = sum(one.sign() < 0 for one in falls)
-    text += f" (nearer for certain in {clear})" if clear else ""
+    text += f" (clearly nearer in {clear})" if clear else ""
     text += f"; {_describe_clean_accuracy(results, sizes, [plain, images, labels])}"
     reason = [
         "Agrees if the 95 % intervals over seeds say so at every size: the test loss of both ways of mixing ends "
@@ -135,7 +137,7 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
             f"{images} and {labels} have the same expected training loss at the same weights, so that neither task is "
             "the harder one. What differs between their training losses is how the training went."
         )
-    reason += [*_note_single_seed(measures), lacking]
+    reason += [*_note_single_seed(measures), f"Judged at {_list(sizes)} images.", lacking]
     return Judgement(outcome, text, " ".join(reason).strip(), measures=tuple(measures))
 
 
@@ -144,10 +146,16 @@ def end_level(values: Sequence[float]) -> float:
     return statistics.median(values[-max(1, round(END_SHARE * len(values))) :])
 
 
-def early_level(run: History, column: str) -> float:
-    """Return the median of the tenth of the evaluations that follows the first tenth of the budget."""
+def early_level(run: History, column: str, *, mean: bool = False) -> float:
+    """Return the median of the tenth of the evaluations that follows the first tenth of the budget.
+
+    A value that is a `mean` over the steps since the evaluation before, as the training loss is, counts where those
+    steps follow the first tenth: the steps within it say how a training began.
+    """
     iterations, values = run.columns["iteration"], run.columns[column]
     first = next(index for index, at in enumerate(iterations) if at >= AT_ONCE_SHARE * iterations[-1])
+    if mean and first + 1 < len(values):
+        first += 1
     return statistics.median(values[first : first + max(1, round(END_SHARE * len(values)))])
 
 
@@ -273,10 +281,8 @@ def _describe_clean_accuracy(results: StudyResults, sizes: Sequence[int], method
     for name in methods:
         values = [value for size in sizes for value in _of_runs(results, name, size, _clean_accuracy)]
         if values:
-            low, high = 100 * min(values), 100 * max(values)
-            parts.append(
-                f"{name} {low:.1f} to {high:.1f} %" if f"{low:.1f}" != f"{high:.1f}" else f"{name} {low:.1f} %"
-            )
+            low, high = (percent_number(end, 1) for end in (min(values), max(values)))
+            parts.append(f"{name} {low} to {high} %" if low != high else f"{name} {low} %")
     return f"clean training images classified correctly at the end: {', '.join(parts)}" if parts else ""
 
 

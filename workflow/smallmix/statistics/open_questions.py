@@ -15,7 +15,7 @@ from smallmix.statistics.answers import (
     Quantity,
     Word,
     describe_points,
-    quantity_of,
+    quantities_of,
     undecided_sentence,
 )
 from smallmix.statistics.cells_alike import same_but_for
@@ -112,10 +112,7 @@ def does_the_best_of_a_run_mislead(results: StudyResults) -> Answer:
     word: Word = "yes" if clear else "undecided"
     if clear:
         parts = [f"{method} by {describe_points(one.interval)}" for method, one in clear.items()]
-        second = (
-            f"Choosing it changes the gain over {plain} for certain, by intervals that cover together in 95 %: of "
-            f"{joined(parts)}."
-        )
+        second = f"Choosing it clearly changes the gain over {plain}: of {joined(parts)}."
     elif all(len(one.values) < 2 for one in changes.values()):
         second = ONE_SEED
     else:
@@ -124,7 +121,7 @@ def does_the_best_of_a_run_mislead(results: StudyResults) -> Answer:
         word,
         (first, second),
         "In test accuracy, averaged over the sizes within each seed",
-        tuple(map(quantity_of, [*levels, *changes.values()])),
+        (*quantities_of(levels), *quantities_of(list(changes.values()), len(changes))),
     )
 
 
@@ -159,7 +156,7 @@ def does_longer_training_help(base: StudyResults, longer: StudyResults) -> Answe
     elif outcome == "disagrees":
         below = [one.name for one in judged if one.sign(len(judged)) < 0]
         loses = "loses" if len(below) == 1 else "lose"
-        word, first = "no", f"Longer training does not help every method: {joined(below)} {loses} accuracy for certain."
+        word, first = "no", f"Longer training does not help every method: {joined(below)} clearly {loses} accuracy."
     else:
         word, first = "undecided", undecided_sentence(judged)
     parts = []
@@ -171,7 +168,7 @@ def does_longer_training_help(base: StudyResults, longer: StudyResults) -> Answe
         word,
         (first, f"By method, {joined(parts)}."),
         "Longer minus shorter training in best test accuracy",
-        tuple(map(quantity_of, [*judged, *others])),
+        (*quantities_of(judged, len(judged)), *quantities_of(others)),
     )
 
 
@@ -211,12 +208,10 @@ def does_the_beta_distribution_need_tuning(results: StudyResults) -> Answer:
     chosen_text = f"the article's own distribution is the best on validation images for {joined(kept)}"
     if above:
         word = "yes"
-        first = f"Choosing on validation images gains accuracy for certain: {_described(above)}."
+        first = f"Choosing on validation images clearly gains accuracy: {_described(above)}."
     elif below or not measures:
         word = "no"
-        lost = (
-            f"the choice on validation images loses accuracy for certain: {_described(below)}" if below else chosen_text
-        )
+        lost = f"the choice on validation images clearly loses accuracy: {_described(below)}" if below else chosen_text
         first = f"{_begun(lost)}."
     else:
         word = "undecided"
@@ -234,7 +229,7 @@ def does_the_beta_distribution_need_tuning(results: StudyResults) -> Answer:
         (first, second),
         "Test accuracy at the best validation accuracy: the chosen distribution minus the article's, and the two ways "
         "of mixing with one a against each other",
-        tuple(map(quantity_of, [*measures, *alike])),
+        (*quantities_of(measures, len(measures)), *quantities_of(alike, len(alike))),
     )
 
 
@@ -266,23 +261,23 @@ def does_a_calmer_recipe_help(base: StudyResults, others: Sequence[StudyResults]
     lost = [one for one in mixing if one.sign(len(mixing)) < 0]
     if clear:
         word = "yes"
-        first = f"A calmer recipe raises the accuracy of mixing for certain: {_described(clear)}."
+        first = f"A calmer recipe clearly raises the accuracy of mixing: {_described(clear)}."
     elif len(lost) == len(mixing):
-        word, first = "no", "Every calmer recipe lowers the accuracy of mixing for certain."
+        word, first = "no", "Every calmer recipe clearly lowers the accuracy of mixing."
     else:
         word, first = "undecided", f"{_begun(_none_together(mixing))}."
         if all(len(one.values) < 2 for one in mixing):
             first = ONE_SEED
         elif lost:
-            first = "No calmer recipe raises the accuracy of mixing for certain, and some lower it: "
+            first = "No calmer recipe clearly raises the accuracy of mixing, and some lower it: "
             first += f"{_described(lost)}."
-    second = "Under these recipes mixing stays ahead of plain training for certain in "
+    second = "Under these recipes mixing stays clearly ahead of plain training in "
     second += f"{ahead} of {count_of(compared, 'comparison')}."
     return Answer(
         word,
         (first, second),
         "Calmer recipe minus the article's, in the median test accuracy of the last tenth",
-        tuple(map(quantity_of, [*mixing, *plain_gains])),
+        (*quantities_of(mixing, len(mixing)), *quantities_of(plain_gains)),
     )
 
 
@@ -311,9 +306,9 @@ def does_a_weight_for_each_image_help(results: StudyResults) -> Answer:
     below = [one for one in measures if one.sign(len(measures)) < 0]
     word: Word
     if above:
-        word, first = "yes", f"A weight for each image gains accuracy for certain: {_described(above)}."
+        word, first = "yes", f"A weight for each image clearly gains accuracy: {_described(above)}."
     elif below:
-        word, first = "no", f"A weight for each image loses accuracy for certain: {_described(below)}."
+        word, first = "no", f"A weight for each image clearly loses accuracy: {_described(below)}."
     else:
         word, first = "undecided", f"{_begun(_none_together(measures))}."
         if all(len(one.values) < 2 for one in measures):
@@ -325,7 +320,7 @@ def does_a_weight_for_each_image_help(results: StudyResults) -> Answer:
         (first, *second),
         "A weight for each image minus one for the batch in best test accuracy, averaged over the sizes within each "
         "seed",
-        tuple(map(quantity_of, measures)),
+        quantities_of(measures, len(measures)),
     )
 
 
@@ -382,14 +377,12 @@ def _alike_sentence(alike: Sequence[Measure]) -> str:
     apart = [one for one in alike if one.sign(len(alike))]
     total = count_of(len(alike), "value", "values")
     if apart:
-        return (
-            f"Both ways of mixing with one a differ for certain for {len(apart)} of {total} of a: {_described(apart)}."
-        )
+        return f"Both ways of mixing with one a clearly differ for {len(apart)} of {total} of a: {_described(apart)}."
     return f"No difference between both ways of mixing with one a is seen for {total} of a: {_none_together(alike)}."
 
 
 def _none_together(measures: Sequence[Measure]) -> str:
-    """Say that no quantity differs from zero for certain, and by which intervals, where none of several does."""
+    """Say that no quantity clearly differs from zero, and by which intervals, where none of several does."""
     if len(measures) == 1:
         return "the interval includes zero"
     alone = sum(bool(one.sign()) for one in measures)
