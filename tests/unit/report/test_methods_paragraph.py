@@ -46,6 +46,20 @@ def test_it_says_what_the_configuration_says(tmp_path: Path) -> None:
     assert not re.search(r"\.\.|;\.|,\.|\s\.|  ", text)
 
 
+def test_arithmetic_batches_and_devices_are_said(tmp_path: Path) -> None:
+    made = tables_of(build_study_with_tables(tmp_path, sizes=[100], seeds=[0, 1]))
+    text = methods_paragraph(made).text
+    assert re.search(r"All runs were computed with smallmix \S+ and PyTorch \S+, in single precision, on ", text)
+    made.provenance["environments"] = [
+        {"environment": {"smallmix": "1", "torch": "2", "device": "NVIDIA H200", "processor": "Xeon"}},
+        {"environment": {"smallmix": "1", "torch": "2", "device": "cpu", "processor": "EPYC"}},
+    ]
+    made.study.configuration["recipe"]["last_batch"] = "even"
+    text = methods_paragraph(made).text
+    assert ", on NVIDIA H200 and EPYC." in text
+    assert " Each epoch was cut into batches of equal size, to within one image. The budget was " in text
+
+
 def test_a_declared_hypothesis_and_its_test_are_said(tmp_path: Path) -> None:
     text, _ = paragraph_of(tmp_path, sizes=[500, 100], seeds=[0, 1, 2, 3, 4, 5])
     assert "One hypothesis was declared in advance and tested by an exact sign-flip test over seeds" in text

@@ -165,7 +165,7 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0, own_code
         "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the "
         "metrics that the configuration adds, `study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
-        f"images of the smaller sizes, which `croissant.json` describes{validation}. "
+        f"images of the subsets that are small enough, which `croissant.json` describes{validation}. "
         f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file."
         f"{_own_code_sentence(own_code)}",
         "",
@@ -200,7 +200,8 @@ def _explain_rules(tables: StudyTables) -> str:
 def _what_is_not_kept(study: Study, networks: int) -> str:
     """Say what a reader would need beside these files to check or redo the numbers."""
     text = (
-        "Not kept: images, predictions and weights, so the calibration and the last accuracy cannot be computed anew."
+        "Not kept: images, predictions and weights. So the calibration and what classes are taken for cannot be "
+        "computed anew."
     )
     if networks:
         text = (
@@ -216,8 +217,8 @@ def _what_is_not_kept(study: Study, networks: int) -> str:
     if own_images(study.configuration["dataset"]) is None:
         return text
     return (
-        f"{text} The images are files of the study's owner, without an address to get them from: only who has the "
-        "same files (the checksums are below) can train these runs again."
+        f"{text} The images are files of the study's owner, without an address to get them from: only someone "
+        "with the same files (the checksums are below) can train these runs again."
     )
 
 

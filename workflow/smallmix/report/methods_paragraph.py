@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from smallmix.own_code import names_own_code
 from smallmix.report.method_section import (
@@ -148,6 +149,14 @@ REPORTED: Mapping[str, str] = {
     "last_tenth": "the median test accuracy of the evaluations in the last tenth of its budget",
     "validation": "the test accuracy at the evaluation with the best validation accuracy",
 }
+# The arithmetic of the convolutions, by recipe.precision.
+PRECISIONS: Mapping[str, str] = {"fp32": "single precision", "bf16": "bfloat16"}
+# What becomes of images that do not fill a batch at the end of an epoch, by recipe.last_batch.
+LAST_BATCH: Mapping[str, str] = {
+    "keep": "",
+    "drop": "The images left over at the end of an epoch were not used in it.",
+    "even": "Each epoch was cut into batches of equal size, to within one image.",
+}
 # How a subset is made, by its rule.
 SUBSETS: Mapping[str, str] = {
     "head": "Each subset holds the first images of the training list",
@@ -163,6 +172,7 @@ def methods_paragraph(tables: StudyTables) -> MethodsParagraph:
         _data(tables),
         f"The network was {describe_network(cell.model)}",
         f"It was trained by stochastic gradient descent: {describe_training(cell)}.",
+        LAST_BATCH[tables.study.configuration["recipe"].get("last_batch", "keep")],
         f"The budget was {describe_budgets(tables)}",
         _methods(tables.study),
         _seeds(tables.study),
@@ -242,7 +252,18 @@ def _software(tables: StudyTables) -> str:
     own, torch = joined(tables.versions_of("smallmix")), joined(tables.versions_of("torch"))
     if not own:
         return ""
-    return f"All runs were computed with smallmix {own}{f' and PyTorch {torch}' if torch else ''}."
+    precisions = joined(list(dict.fromkeys(PRECISIONS[cell.value.recipe.precision] for cell in tables.study.cells)))
+    groups = tables.provenance.get("environments", [])
+    devices = dict.fromkeys(name for group in groups if (name := _device(group.get("environment", {}))))
+    return (
+        f"All runs were computed with smallmix {own}{f' and PyTorch {torch}' if torch else ''}, in {precisions}"
+        f"{f', on {joined(list(devices))}' if devices else ''}."
+    )
+
+
+def _device(machine: Mapping[str, Any]) -> str:
+    """Return the name of what computed: a GPU's, or a processor's."""
+    return str(machine.get("processor" if machine.get("device") == "cpu" else "device", "")).strip()
 
 
 def _references(study: Study) -> list[Reference]:
