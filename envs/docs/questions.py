@@ -95,8 +95,8 @@ FINDINGS = (
         _claim("non_converges_mixup_does_not"),
         "loss_curves",
         "What the article saw: at 500, 250 and 100 images, with budgets 50 to 146 times as long. A tenth of 800 "
-        "iterations is 80, which is little time for plain training to converge. `curve-small` judges the same at width 16 "
-        "and 2,000 iterations, in its claims.csv.",
+        "iterations is 80, which is little time for plain training to converge. `curve-small` judges the same at width "
+        "16 and 2,000 iterations, in its claims.csv.",
         "The article's whole budgets at 500, 250 and 100 images, in the study `replicated`, on a GPU.",
     ),
     Finding(
@@ -126,8 +126,7 @@ FINDINGS = (
         _by_results(lambda studies: open_questions.is_one_seed_enough(studies[0])),
         "paired_differences",
         "How far a single run of the article's network scatters, whose subset is the same for every seed. Here each "
-        "seed draws "
-        "its own.",
+        "seed draws its own.",
         "The range of single runs does not narrow with more seeds. It only becomes better known.",
     ),
     Finding(
@@ -174,10 +173,8 @@ FINDINGS = (
         _published_row,
         "accuracy_by_size_log",
         "The article's other rows, and how far chance moved its single runs and this one. An accuracy agrees within "
-        "its "
-        "tolerance, and disagrees beyond twice that (`claims.csv` has both).",
+        "its tolerance, and disagrees beyond twice that (`claims.csv` has both).",
         "More seeds: the study `row-1000` has three, the first of them the same trainings, evaluated less often. "
-        "Another "
-        "reading of what the article leaves open: in `row-5000-even` no epoch ends with a small batch.",
+        "Another reading of what the article leaves open: in `row-5000-even` no epoch ends with a small batch.",
     ),
 )
