@@ -65,6 +65,8 @@ def test_sizes_and_methods_are_those_of_the_study(article: Published, monkeypatc
 def test_claims_figures_and_readings_are_complete(article: Published) -> None:
     assert [claim.id for claim in article.claims] == [1, 2, 3, 4, 5, 6]
     assert len({claim.judged_by for claim in article.claims}) == 6
+    assert [question.id for question in article.questions] == [1, 2, 3, 4, 5, 6]
+    assert len({question.answered_by for question in article.questions}) == 6
     assert [figure.number for figure in article.figures] == [1, 2, 3, 4]
     decided = {one.open: one.decided for one in article.interpretations}
     assert len(decided) == len(article.interpretations) == 12

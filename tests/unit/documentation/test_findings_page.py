@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from smallmix.figures.style import INK, SERIES_COLORS
 from smallmix.study.configuration import load_study
+from smallmix.study.published import ARTICLE, load_published
 from smallmix.study.study import Study
 
 from envs.docs.findings_page import (
@@ -176,6 +177,11 @@ def test_every_section_that_is_answered_has_all_its_parts(page: str) -> None:
         section = page.partition(f"## {number}. ")[2].partition("\n## ")[0]
         for part in ("](images/findings/", "- Scale: `", "- What it does not show: ", "- What would change it: "):
             assert part in section, (number, part)
+
+
+def test_the_page_asks_every_question_that_the_article_leaves_open() -> None:
+    asked = {finding.question for finding in FINDINGS}
+    assert {one.question for one in load_published(ARTICLE).questions} <= asked
 
 
 def test_the_devices_of_a_kept_study_are_named_once() -> None:

@@ -90,8 +90,12 @@ def test_published_values_stand_beside_ours(html: str) -> None:
     assert 'scope="colgroup" colspan="3">label-mix' in table
 
 
+def list_of_claims(html: str) -> str:
+    return html[html.index('<ol class="claims">') :].partition("</ol>")[0]
+
+
 def test_claims_interpretations_and_sources_are_shown(html: str) -> None:
-    assert html.count("<li>\n<p><strong>") == 6
+    assert list_of_claims(html).count("<li>\n<p><strong>") == 6
     assert "pre-activation" in html or "batch normalisation" in html
     assert "What the source leaves open" in html
     assert "mixup: Beyond Empirical Risk Minimization" in html
@@ -101,7 +105,7 @@ def test_claims_interpretations_and_sources_are_shown(html: str) -> None:
 def test_claims_under_another_protocol_reproduce_nothing(html: str) -> None:
     """The synthetic study trains 20 epochs where the article has 117,000 iterations."""
     answer, claims = section(html, "answer"), section(html, "claims")
-    verdicts = re.findall(r"</strong> <span class=\"badge (\w+)\">([^<]+)</span>", html)
+    verdicts = re.findall(r"</strong> <span class=\"badge (\w+)\">([^<]+)</span>", list_of_claims(html))
     assert len(verdicts) == 6
     assert {words for _, words in verdicts} <= {"agrees here", "disagrees here", "undecided here", "not tested"}
     assert verdicts.count(("warn", "undecided here")) == 2
@@ -377,6 +381,19 @@ def test_many_methods_stand_below_each_other(tmp_path: Path) -> None:
         for size, entry in zip((100, 500), row[1:], strict=True):
             assert entry.text == f"{mean_best_percent(means, size, row[0].text):.2f}"  # two seeds: no interval
     assert "mean over two seeds" in view.caption
+
+
+def test_open_questions_stand_below_the_claims(tmp_path: Path) -> None:
+    """Answered ones with their word, the others with what they need."""
+    text = render(
+        build_study_with_tables(tmp_path, sizes=[100], seeds=[0, 1, 2], published="workflow/published/article.yaml"),
+        names=("accuracy_by_size_log",),
+    )
+    claims = spaced(section(text, "claims"))
+    questions = claims[claims.index("Questions that the publication leaves open") :]
+    assert re.search(r"Is one seed enough\? (yes|no|in part) In .* further run", questions)
+    assert "4 that this study does not answer" in questions
+    assert "Does the Beta distribution need tuning? It needs validation images" in questions
 
 
 def test_a_name_with_a_number_stays_on_one_line_of_a_heading(tmp_path: Path) -> None:

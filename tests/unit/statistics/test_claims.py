@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from smallmix.commands.tables import COMMANDS
 from smallmix.errors import SmallmixError
-from smallmix.statistics.claims import OF_EVERY_SIZE, RULES, JudgedClaim
+from smallmix.statistics.claims import OF_EVERY_SIZE, QUESTION_RULES, RULES, JudgedClaim
 from smallmix.statistics.claims import judge_claims as judge
 from smallmix.statistics.study_results import load_study_results
 from smallmix.study.published import load_published
@@ -49,6 +49,45 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_every_published_claim_has_a_rule_and_every_rule_a_claim() -> None:
     assert {claim.judged_by for claim in load_published(ARTICLE).claims} == set(RULES)
     assert set(OF_EVERY_SIZE) <= set(RULES)
+
+
+def test_every_open_question_has_a_rule_and_every_rule_a_question() -> None:
+    assert {one.answered_by for one in load_published(ARTICLE).questions} == set(QUESTION_RULES)
+
+
+def test_open_questions_are_answered_beside_the_claims(tmp_path: Path) -> None:
+    """Of a study of three seeds alone, and of one beside a study that trains longer, whichever is judged."""
+    base = build(tmp_path, name="base", sizes=(1000, 100), seeds=(0, 1, 2), budgets={"default": {"iterations": 100}})
+    longer = build(
+        tmp_path, name="longer", sizes=(1000, 100), seeds=(0, 1, 2), budgets={"default": {"iterations": 400}}
+    )
+    found = []
+    for made, others in ((base, ()), (base, (longer,)), (longer, (base,))):
+        options = [part for other in others for part in ("--compare-with", str(other.layout.study_file))]
+        assert run("judge-claims", made, *options) == 0
+        table = rows(made.layout.results / "claims.csv")
+        assert [row["id"] for row in table if row["kind"] == "question"] == [f"question-{one}" for one in range(1, 7)]
+        assert all(row["statement"].endswith("?") for row in table if row["kind"] == "question")
+        found.append({row["id"]: row for row in table if row["kind"] == "question"})
+    alone, beside, reverse = found
+    assert alone["question-1"]["verdict"] in ("yes", "no", "in part")
+    assert " further run lie" in alone["question-1"]["reason"]
+    assert alone["question-1"]["found"].startswith("The 95 % prediction interval of a further run reaches up to ")
+    assert alone["question-3"]["verdict"] == "not answered"
+    assert alone["question-3"]["reason"].startswith("It needs two studies that differ only in their iterations")
+    assert alone["question-3"]["found"] == ""
+    assert beside["question-3"]["verdict"] in ("yes", "no", "undecided")
+    assert "400 instead of 100 iterations" in beside["question-3"]["found"]
+    assert reverse["question-3"] == beside["question-3"]
+
+
+def test_an_unknown_rule_of_a_question_is_reported() -> None:
+    published = load_published(ARTICLE)
+    question = published.questions[0].model_copy(update={"answered_by": "guess"})
+    published = published.model_copy(update={"claims": (), "questions": (question,)})
+    row = judge(published, make_study_results())[1]
+    assert (row.kind, row.verdict) == ("question", "not answered")
+    assert row.reason.startswith("No rule is called guess; there are one_seed_is_enough, ")
 
 
 def test_a_study_is_judged_from_its_files(tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ VERDICT_MARKS = {
     "not tested": "quiet",
 }
 
+# A yes is no better than a no.
+QUESTION_MARKS = {"undecided": "warn"}
+NOT_ANSWERED = "not answered"
+
 
 @dataclass(frozen=True)
 class ClaimView:
@@ -45,6 +49,17 @@ def compose_claims(tables: StudyTables) -> list[ClaimView]:
         )
         for row in chosen.to_dict("records")
     ]
+
+
+def open_questions(tables: StudyTables) -> tuple[list[ClaimView], list[str]]:
+    """Return the questions that the source leaves open and this study answers, then the others with what they need."""
+    rows = tables.claims[tables.claims["kind"] == "question"].to_dict("records")
+    answered = [
+        ClaimView(row["statement"], row["found"], row["verdict"], QUESTION_MARKS.get(row["verdict"], ""), row["reason"])
+        for row in rows
+        if row["verdict"] != NOT_ANSWERED
+    ]
+    return answered, [f"{row['statement']} {row['reason']}" for row in rows if row["verdict"] == NOT_ANSWERED]
 
 
 def _on_the_page(reason: str) -> str:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from smallmix.figures.inline import InlineFigure, load_figure
 from smallmix.figures.names import FIGURE_NAMES
-from smallmix.report.claims_section import compose_claims, numbers_view, verdict_counts
+from smallmix.report.claims_section import compose_claims, numbers_view, open_questions, verdict_counts
 from smallmix.report.classes_section import balance_view, class_view, metric_meanings, metrics_view
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection
@@ -97,6 +97,7 @@ def render_page(
         metrics=metrics_view(tables),
         metric_meanings=metric_meanings(tables),
         claims=compose_claims(tables),
+        questions=open_questions(tables),
         claim_counts=verdict_counts(tables, "claim"),
         number_counts=verdict_counts(tables, "number"),
         gain_counts=verdict_counts(tables, "gain"),

@@ -1,4 +1,4 @@
-"""claims.csv: each published number and claim, what the study found, and the verdict with its reason."""
+"""claims.csv: each published claim, open question and number, what the study found, the verdict and its reason."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smallmix.statistics import accuracy_claims, loss_claims
+from smallmix.statistics import accuracy_claims, loss_claims, open_questions
+from smallmix.statistics.answers import Answer, Word
 from smallmix.statistics.protocol import ProtocolDifference, explain, refer, told_once
 from smallmix.statistics.published_numbers import judge_gains, judge_numbers
 from smallmix.statistics.study_results import StudyResults, load_study_results
 from smallmix.statistics.verdicts import Judgement, Outcome, ProtocolVerdict, Verdict, claim_verdict, not_tested
 from smallmix.study.layout import Layout
-from smallmix.study.published import Published, PublishedClaim, find_published, load_published
+from smallmix.study.published import OpenQuestion, Published, PublishedClaim, find_published, load_published
 from smallmix.study.study import Study
 from smallmix.tables.statistics_columns import CLAIMS
 from smallmix.tables.table_files import write_table
 
 Rule = Callable[[StudyResults, Sequence[StudyResults]], Judgement]
+QuestionRule = Callable[[StudyResults, Sequence[StudyResults]], Answer]
 
 
 def _alone(rule: Callable[[StudyResults], Judgement]) -> Rule:
@@ -34,6 +36,27 @@ RULES: dict[str, Rule] = {
 }
 
 
+def _of_one(rule: Callable[[StudyResults], Answer]) -> QuestionRule:
+    return lambda results, others: rule(results)
+
+
+def _longer_training_helps(results: StudyResults, others: Sequence[StudyResults]) -> Answer:
+    """Answer from the first pair of this study and another one that differs in its iterations alone."""
+    pairs = [pair for other in others for pair in ((results, other), (other, results))]
+    answers = [open_questions.does_longer_training_help(*pair) for pair in pairs or [(results, results)]]
+    return next((one for one in answers if one.word != "not answered"), answers[0])
+
+
+QUESTION_RULES: dict[str, QuestionRule] = {
+    "one_seed_is_enough": _of_one(open_questions.is_one_seed_enough),
+    "the_best_of_a_run_misleads": _of_one(open_questions.does_the_best_of_a_run_mislead),
+    "longer_training_helps": _longer_training_helps,
+    "the_beta_distribution_needs_tuning": _of_one(open_questions.does_the_beta_distribution_need_tuning),
+    "a_calmer_recipe_helps": open_questions.does_a_calmer_recipe_help,
+    "a_weight_for_each_image_helps": _of_one(open_questions.does_a_weight_for_each_image_help),
+}
+
+
 # These outcomes speak of every size. They concern the article only where the study has all of its sizes.
 OF_EVERY_SIZE: dict[str, Outcome] = {
     "mixup_helps_at_every_size": "agrees",
@@ -47,9 +70,9 @@ NOT_TRIED = {"uneven_classes_matter": "balanced subsets, which the article did n
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One row of claims.csv. kind is `protocol`, `claim`, `number` or `gain`.
+    """One row of claims.csv. kind is `protocol`, `claim`, `question`, `number` or `gain`.
 
-    The protocol and the claims have no published value and no tolerance.
+    The protocol, the claims and the questions have no published value and no tolerance.
     """
 
     kind: str
@@ -59,20 +82,21 @@ class JudgedClaim:
     found: str
     difference: str
     tolerance: str
-    verdict: Verdict | ProtocolVerdict
+    verdict: Verdict | ProtocolVerdict | Word
     reason: str
 
 
 def judge_claims(published: Published, results: StudyResults, others: Sequence[StudyResults] = ()) -> list[JudgedClaim]:
-    """Say how the protocol differs, then judge the claims, the numbers and the gains.
+    """Say how the protocol differs, then judge the claims, answer the questions, judge the numbers and the gains.
 
-    `others` are studies that some claims need beside this one.
+    `others` are studies that some claims and questions need beside this one.
     """
     results, *others = (replace(study, protocol=published.protocol) for study in (results, *others))
     claims = [_judge_claim(claim, published, results, others) for claim in published.claims]
     numbers = [JudgedClaim(kind="number", **vars(number)) for number in judge_numbers(published, results)]
     gains = [JudgedClaim(kind="gain", **vars(gain)) for gain in judge_gains(published, results)]
-    return [_compare_protocol(published, results), *claims, *numbers, *gains]
+    questions = [_answer_question(question, results, others) for question in published.questions]
+    return [_compare_protocol(published, results), *claims, *questions, *numbers, *gains]
 
 
 def judge_study(
@@ -130,6 +154,29 @@ def _judge_claim(
         difference="",
         tolerance="",
         verdict=verdict,
+        reason=reason,
+    )
+
+
+def _answer_question(question: OpenQuestion, results: StudyResults, others: Sequence[StudyResults]) -> JudgedClaim:
+    """Return the answer's first sentence as the reason of its word, and the others as what was found."""
+    rule = QUESTION_RULES.get(question.answered_by)
+    if rule is None:
+        answer = Answer(
+            "not answered", (f"No rule is called {question.answered_by}; there are {', '.join(QUESTION_RULES)}.",)
+        )
+    else:
+        answer = rule(results, others)
+    reason, *found = answer.sentences
+    return JudgedClaim(
+        kind="question",
+        identifier=f"question-{question.id}",
+        statement=question.question,
+        published="",
+        found=" ".join(found),
+        difference="",
+        tolerance="",
+        verdict=answer.word,
         reason=reason,
     )
 

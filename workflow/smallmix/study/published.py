@@ -212,6 +212,14 @@ class PublishedClaim(_Mapping):
     needs: _Paragraph = Field(description="What a study must contain for it to be judged.")
 
 
+class OpenQuestion(_Mapping):
+    """A question that the source leaves open; `answered_by` names the rule that answers it from a study."""
+
+    id: _Number = Field(description="Number.")
+    question: _Line = Field(description="The question in a sentence.")
+    answered_by: _RuleName = Field(description="The name of the rule that answers it.")
+
+
 class Interpretation(_Mapping):
     """Something that the source leaves open, and how it is read here."""
 
@@ -234,6 +242,7 @@ class Published(_Mapping):
         (), max_length=100, description="The figures of the source, and which of ours answers each."
     )
     claims: tuple[PublishedClaim, ...] = Field((), max_length=100, description="What the source concludes.")
+    questions: tuple[OpenQuestion, ...] = Field((), max_length=100, description="What the source leaves open to study.")
     stated_protocol: Protocol | None = Field(
         None, alias="protocol", description="How the numbers were obtained. Left out, the article's protocol is meant."
     )
@@ -312,7 +321,8 @@ def _check_models(value: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _check_repetitions(value: Mapping[str, Any]) -> Iterator[Problem]:
-    for table, key in (("class_counts", "size"), ("accuracies", "size"), ("claims", "id"), ("figures", "number")):
+    keys = {"class_counts": "size", "accuracies": "size", "claims": "id", "questions": "id", "figures": "number"}
+    for table, key in keys.items():
         rows = value.get(table)
         seen: list[Any] = []
         for position, row in enumerate(rows if isinstance(rows, list) else []):

@@ -121,21 +121,29 @@ COMPARISON = Table(
 
 CLAIMS = Table(
     "claims.csv",
-    "a published claim, number or gain; the first row is the protocol, to which the others refer",
+    "a published claim, number or gain, or an open question; the first row is the protocol, to which the others refer",
     "judge-claims",
     (
-        Column("kind", "text", "", "protocol (how the study differs from the source, once), claim, number or gain"),
+        Column(
+            "kind",
+            "text",
+            "",
+            "protocol (how the study differs from the source, once), claim, question, number or gain",
+        ),
         Column("id", "text", "", "identifier of what was published"),
         Column("statement", "text", "", "what was published, as a sentence or a name"),
-        Column("published", "text", "percent, points or images", "the published number; empty for claims"),
+        Column(
+            "published", "text", "percent, points or images", "the published number; empty for claims and questions"
+        ),
         Column("found", "text", "percent, points or images", "what the study found"),
-        Column("difference", "text", "points or images", "found minus published; empty for claims"),
+        Column("difference", "text", "points or images", "found minus published; empty for claims and questions"),
         Column("tolerance", "text", "points or images", "the difference that still counts as reproduced"),
         Column(
             "verdict",
             "text",
             "",
-            "the verdict: reproduced, not reproduced, not tested and the like; as published or differs of the protocol",
+            "the verdict: reproduced, not reproduced, not tested and the like; as published or differs of the "
+            "protocol; yes, no, in part, undecided or not answered of a question",
         ),
         Column("reason", "text", "", "why, as a sentence"),
     ),
