@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from smallmix.statistics.answers import ONE_SEED
+from smallmix.statistics.claims import QUESTION_RULES
 from smallmix.statistics.open_questions import (
     does_a_calmer_recipe_help,
     does_a_weight_for_each_image_help,
@@ -329,6 +330,15 @@ def test_a_calmer_recipe_says_whether_mixing_stays_ahead() -> None:
         "Under these recipes mixing stays clearly ahead of plain training in 1 of 2 comparisons."
     )
     assert [one.name for one in answer.quantities][-1] == "non at 250 in calmer"
+
+
+def test_a_calmer_recipe_is_held_against_the_articles_whichever_study_is_judged() -> None:
+    """The study with the article's weight decay is the base, so that a gain keeps its sign."""
+    base, other = calm(dict(zip(METHODS, (NOTHING, NOTHING, CLEAR), strict=True)))
+    rule = QUESTION_RULES["a_calmer_recipe_helps"]
+    assert rule(base, [other]) == rule(other, [base]) == does_a_calmer_recipe_help(base, [other])
+    assert rule(base, [other]).word == "yes"
+    assert rule(other, []).word == rule(base, []).word == "not answered"
 
 
 def test_a_study_of_another_width_is_no_calmer_recipe() -> None:

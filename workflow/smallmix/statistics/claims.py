@@ -13,7 +13,14 @@ from smallmix.statistics.published_numbers import judge_gains, judge_numbers
 from smallmix.statistics.study_results import StudyResults, load_study_results
 from smallmix.statistics.verdicts import Judgement, Outcome, ProtocolVerdict, Verdict, claim_verdict, not_tested
 from smallmix.study.layout import Layout
-from smallmix.study.published import OpenQuestion, Published, PublishedClaim, find_published, load_published
+from smallmix.study.published import (
+    OpenQuestion,
+    Published,
+    PublishedClaim,
+    article_protocol,
+    find_published,
+    load_published,
+)
 from smallmix.study.study import Study
 from smallmix.tables.statistics_columns import CLAIMS
 from smallmix.tables.table_files import write_table
@@ -47,12 +54,24 @@ def _longer_training_helps(results: StudyResults, others: Sequence[StudyResults]
     return next((one for one in answers if one.word != "not answered"), answers[0])
 
 
+def _a_calmer_recipe_helps(results: StudyResults, others: Sequence[StudyResults]) -> Answer:
+    """Answer from the first study that has the article's weight decay and schedule, and the others beside it."""
+    studies = [results, *others]
+    base = next((one for one in studies if _has_the_articles_recipe(one)), results)
+    return open_questions.does_a_calmer_recipe_help(base, [one for one in studies if one is not base])
+
+
+def _has_the_articles_recipe(results: StudyResults) -> bool:
+    recipe, article = results.study.cells[0].value.recipe, article_protocol().recipe
+    return (recipe.weight_decay, recipe.schedule) == (article.weight_decay, article.schedule)
+
+
 QUESTION_RULES: dict[str, QuestionRule] = {
     "one_seed_is_enough": _of_one(open_questions.is_one_seed_enough),
     "the_best_of_a_run_misleads": _of_one(open_questions.does_the_best_of_a_run_mislead),
     "longer_training_helps": _longer_training_helps,
     "the_beta_distribution_needs_tuning": _of_one(open_questions.does_the_beta_distribution_need_tuning),
-    "a_calmer_recipe_helps": open_questions.does_a_calmer_recipe_help,
+    "a_calmer_recipe_helps": _a_calmer_recipe_helps,
     "a_weight_for_each_image_helps": _of_one(open_questions.does_a_weight_for_each_image_help),
 }
 
