@@ -15,12 +15,14 @@ from smallmix.planning.pace import (
     FinishedCell,
     Pace,
     StudyPace,
+    assumed_pace,
     contention,
     keep_pace,
     known_pace,
     pace_file,
     slowness_of_python,
 )
+from smallmix.training import processor
 from smallmix.training.processor import describe_processor
 
 from tests.tiny_cell import tiny_cell
@@ -176,7 +178,26 @@ def test_on_a_cluster_any_node_counts() -> None:
 
 
 def test_the_assumption_follows_threads_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace_module, "has_amx", lambda: True)
+    monkeypatch.setattr(pace_module, "bf16_instructions", lambda: "amx")
     assumed = known_pace(tiny_cell(cpu_threads=4, precision="bf16"), IMAGES, on_gpu=False)
     assert assumed.training == pytest.approx(8 * ON_A_CORE.training)
     assert assumed.layer_seconds == ON_A_CORE.layer_seconds
+
+
+@pytest.mark.parametrize(
+    ("flags", "instructions", "gain"),
+    [
+        ("fpu avx512f avx512_bf16 amx_bf16", "amx", 2.0),
+        ("fpu avx512f avx512_bf16", "avx512", 1.4),
+        ("fpu avx512f avx512_vnni", "none", 0.3),
+    ],
+)
+def test_bf16_is_assumed_by_the_instructions_of_the_processor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, instructions: str, gain: float
+) -> None:
+    """An AMD EPYC with AVX-512 BF16 was taken for a processor without, and its time for ten times as long."""
+    (tmp_path / "cpuinfo").write_text(f"model name : a processor\nflags : {flags}\n", encoding="utf-8")
+    monkeypatch.setattr(processor, "CPU_INFORMATION", tmp_path / "cpuinfo")
+    assert processor.bf16_instructions() == instructions
+    assumed = assumed_pace(tiny_cell(precision="bf16"), on_gpu=False)
+    assert assumed.training == pytest.approx(gain * ON_A_CORE.training)

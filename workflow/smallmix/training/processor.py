@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Literal
 
 CPU_INFORMATION = Path("/proc/cpuinfo")
+Bf16Instructions = Literal["amx", "avx512", "none"]
 
 
 def describe_processor() -> str:
@@ -16,9 +18,10 @@ def describe_processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def has_amx() -> bool:
-    """Return whether the processor multiplies matrices of bfloat16 in tiles (AMX)."""
-    return "amx_bf16" in _information().split()
+def bf16_instructions() -> Bf16Instructions:
+    """Return what multiplies matrices of bfloat16: tiles (AMX), else vectors (AVX-512 BF16), else none."""
+    flags = _information().split()
+    return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else "none"
 
 
 def _information() -> str:
