@@ -82,7 +82,9 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                         *(f"- Scale: {describe_scale(one.results.study, devices(one.tables))}" for one in studies),
                         *(
                             f"- Expected before it was run: {text}"
-                            for text in dict.fromkeys(expected(one.results.study) for one in studies)
+                            for text in dict.fromkeys(
+                                expected(one.results.study) for one in studies if finding.tests_it
+                            )
                             if text
                         ),
                         f"- What it does not show: {_after_colon(finding.silent)}",

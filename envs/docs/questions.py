@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from smallmix.statistics import open_questions
+from smallmix.statistics import mixing_weight, open_questions
 from smallmix.statistics.answers import Answer, answer_claim, answer_published
 from smallmix.statistics.claims import RULES
 from smallmix.statistics.study_results import StudyResults
@@ -18,6 +18,7 @@ class Finding:
     """A question, the studies that answer it, the rule that does, and what stands beside the answer.
 
     `asks` says where the question comes from. `figure` is drawn of the first studies, `drawn` of them.
+    `tests_it` says whether the question is the one that the studies' hypotheses are about.
     """
 
     question: str
@@ -28,6 +29,7 @@ class Finding:
     silent: str
     change: str
     drawn: int = 1
+    tests_it: bool = True
 
 
 def _claim(rule: str) -> Callable[[Sequence[KeptStudy]], Answer]:
@@ -87,6 +89,7 @@ FINDINGS = (
         "paired_differences",
         "Which way is better at sizes between those tried, or after a longer training.",
         "More seeds at 1,000 images and fewer, where the two ways lie near each other, and the article's budgets.",
+        tests_it=False,
     ),
     Finding(
         "Does plain training converge at once, and mixing never?",
@@ -98,6 +101,7 @@ FINDINGS = (
         "iterations is 80, which is little time for plain training to converge. `curve-small` judges the same at width "
         "16 and 2,000 iterations, in its claims.csv.",
         "The article's whole budgets at 500, 250 and 100 images, in the study `replicated`, on a GPU.",
+        tests_it=False,
     ),
     Finding(
         "Does mixing over-fit, and does the loss of mixed labels fall least?",
@@ -109,6 +113,7 @@ FINDINGS = (
         "loss stays high: the floor that mixing sets is subtracted, and what is left has more than one cause. "
         "`curve-small` judges the same at width 16 and 2,000 iterations, in its claims.csv.",
         "The article's whole budgets at 500, 250 and 100 images, in the study `replicated`, on a GPU.",
+        tests_it=False,
     ),
     Finding(
         "Would a calmer recipe have been better for mixing?",
@@ -128,6 +133,7 @@ FINDINGS = (
         "How far a single run of the article's network scatters, whose subset is the same for every seed. Here each "
         "seed draws its own.",
         "The range of single runs does not narrow with more seeds. It only becomes better known.",
+        tests_it=False,
     ),
     Finding(
         "Does choosing the best of a run on the test set change the comparison?",
@@ -137,6 +143,7 @@ FINDINGS = (
         "selection_gap",
         "How much the article's own maxima gain. They are taken of far more evaluations, and grow with their number.",
         "More evaluations in a run raise its best. More seeds narrow the intervals.",
+        tests_it=False,
     ),
     Finding(
         "Were 1,000 and 100 images trained too briefly?",
@@ -152,7 +159,7 @@ FINDINGS = (
         "Does the Beta distribution need tuning?",
         "An open question, and the second half of the article's first claim.",
         ("beta-small",),
-        _by_results(lambda studies: open_questions.does_the_beta_distribution_need_tuning(studies[0])),
+        _by_results(lambda studies: mixing_weight.does_the_beta_distribution_need_tuning(studies[0])),
         "paired_differences",
         "Distributions between and beyond those tried, and other sizes.",
         "More seeds, more values of a, and the study `beta` at the article's scale, on a GPU.",
@@ -161,7 +168,7 @@ FINDINGS = (
         "Does a mixing weight for each image, instead of each batch, raise the accuracy?",
         "The article does not say which it drew. smallmix draws one for each batch, as the code of the mixup paper.",
         ("weight-small",),
-        _by_results(lambda studies: open_questions.does_a_weight_for_each_image_help(studies[0])),
+        _by_results(lambda studies: mixing_weight.does_a_weight_for_each_image_help(studies[0])),
         "paired_differences",
         "Other sizes and longer budgets, where the noise of a single weight may average out.",
         "The article's network: the study `row-1000-each` has one seed of its row of 1,000 images.",

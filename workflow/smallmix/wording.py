@@ -10,11 +10,12 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 MINUS = "\N{MINUS SIGN}"
 NO_NUMBER = "\N{EN DASH}"
 DAY = 86_400  # seconds
+_ROOMY = Context(prec=400)  # digits: any float has room
 LEAST_DIFFERENCE = 1e-9  # a fraction; tables keep nine digits
 _SELECTIONS = {
     "best": "best of the run",
@@ -58,8 +59,12 @@ def points(fraction: float, decimals: int = 1) -> str:
 
 
 def _hundredfold(fraction: float, decimals: int) -> Decimal:
-    """Return a fraction in percent, rounded as people do by hand: 0.4215 is 42.2, though its float lies below."""
-    return (100 * Decimal(str(float(fraction)))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    """Return a fraction in percent, rounded as people do by hand: 0.4215 is 42.2, though its float lies below.
+
+    Nine digits count, as tables have them: a computed 0.0735 may differ from the written one in the sixteenth.
+    """
+    as_in_tables = Decimal(f"{float(fraction):.9g}")
+    return (100 * as_in_tables).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, _ROOMY)
 
 
 def number(value: float, decimals: int = 3) -> str:

@@ -61,6 +61,14 @@ def test_a_half_of_a_difference_is_rounded_away_from_zero(fraction: float, expec
     assert points(fraction) == expected
 
 
+def test_computed_numbers_are_rounded_as_those_of_tables() -> None:
+    """In floats 0.21 - 0.1365 lies below 0.0735, and the mean of these three below 0.8265."""
+    assert points(0.21 - 0.1365) == "+7.4"
+    assert percent_number((0.7906 + 0.8115 + 0.8774) / 3, 1) == "82.7"
+    assert percent_number(1e30, 1) == f"{10**32}.0"
+    assert points(1e-10) == "0.0"
+
+
 def test_percent_number_and_counts() -> None:
     assert percent(0.5784) == "57.8\N{NO-BREAK SPACE}%"
     assert percent(math.nan) == "\N{EN DASH}"

@@ -84,6 +84,8 @@ def test_claims_figures_and_readings_are_complete(article: Published) -> None:
         ("judged_by: non_conv", "judgedby: non_conv", "did you mean judged_by"),
         ("  - id: 2", "  - id: 1", r"claims.id \(entry 2\).*second time"),
         ("{size: 20000, percent", "{size: 50000, percent", "50000 a second time"),
+        ("  - id: 2\n    question", "  - id: 1\n    question", r"questions.id \(entry 2\).*second time"),
+        ("answered_by: one_seed", "answerd_by: one_seed", "did you mean answered_by"),
         ("selection: best", "selection: bets", "did you mean best"),
         ("claims:", "claims: [", "not valid YAML"),
         ("source:", "sauce:", "source: is missing; give a mapping .* of title, original_title"),

@@ -21,13 +21,13 @@ from smallmix.figures.figure_files import FigureTable, FigureText, svg_text
 from smallmix.figures.learning_curves import draw_loss_curves, grid_sizes
 from smallmix.figures.methods_preview import mixed_examples
 from smallmix.figures.names import FIGURE_NAMES, NARROW_FIGURES
-from smallmix.figures.seeds_by_size import seeds_sentence
+from smallmix.figures.seeds_by_size import accuracy_text, seeds_sentence
 from smallmix.science.methods.images import Images
 from smallmix.science.methods.images_and_labels import ImagesAndLabels
 from smallmix.science.methods.none import Plain
 from smallmix.study.layout import Layout
 from smallmix.tables.columns import CELLS
-from smallmix.tables.study_tables import load_tables
+from smallmix.tables.study_tables import SeedMean, load_tables
 from smallmix.tables.table_files import read_table
 
 from tests.synthetic_configuration import METHODS
@@ -342,3 +342,9 @@ def test_the_calibration_error_has_its_zero_line(ordinary: SyntheticStudy) -> No
     points = np.asarray(line.get_xydata())
     assert points[:, 0].tolist() == sorted(tables.study.sizes)
     assert points[0, 1] == pytest.approx(100 * chance)
+
+
+def test_the_ends_of_an_accuracy_stay_between_0_and_100_percent() -> None:
+    """The interval of three scattered seeds reaches beyond what an accuracy can be."""
+    text = accuracy_text(SeedMean(3, 0.44, -0.32, 1.2)).replace("\N{NO-BREAK SPACE}", " ")
+    assert text == "44.0 % (3 seeds, 0.0 % to 100.0 %)"

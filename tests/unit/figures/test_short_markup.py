@@ -36,6 +36,7 @@ PATHS = {
         "M0 2.75C.72 2.75 1.42 2.46 1.94 1.94 2.46 1.42 2.75 .72 2.75 0L3 4z"
     ),
     "M 1 2 L 3 4 M 5 6 L 7 8": "M1 2 3 4M5 6 7 8",
+    "M 1 2 M 3 4 L 5 6": "M1 2M3 4 5 6",
     "M 100.00 2 L 3 4 z M 5 6 z": "M100 2 3 4zM5 6z",
     "M 1 2 Q 3 4 5 6 Q 7 8 9 10": "M1 2Q3 4 5 6 7 8 9 10",
     "": "",
@@ -58,6 +59,9 @@ def test_a_path_is_shortened_and_says_the_same(path: str, short: str) -> None:
         ("10.0", "10"),
         ("120", "120"),
         ("1e-05", "0"),
+        ("1e+02", "100"),
+        ("-.001", "0"),
+        (".5", ".5"),
     ],
 )
 def test_numbers_keep_two_decimals(number: str, short: str) -> None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from smallmix.report.methods_paragraph import DATA_SOURCES, MIX_SOURCES, NETWORK_SOURCES, methods_paragraph
+from smallmix.report.methods_paragraph import (
+    DATA_SOURCES,
+    LAST_BATCH,
+    MIX_SOURCES,
+    NETWORK_SOURCES,
+    PRECISIONS,
+    methods_paragraph,
+)
+from smallmix.study.cell import Precision
+from smallmix.study.iterations import LastBatch
 from smallmix.study.known_datasets import KNOWN_DATASETS
 from smallmix.study.method_forms import METHODS
 
@@ -58,6 +67,11 @@ def test_arithmetic_batches_and_devices_are_said(tmp_path: Path) -> None:
     text = methods_paragraph(made).text
     assert ", on NVIDIA H200 and EPYC." in text
     assert " Each epoch was cut into batches of equal size, to within one image. The budget was " in text
+    made.study.configuration["recipe"]["last_batch"] = "drop"
+    assert " The images left over at the end of an epoch were not used in it. The" in methods_paragraph(made).text
+    assert PRECISIONS == {"fp32": "single precision", "bf16": "bfloat16"}
+    assert set(PRECISIONS) == set(get_args(Precision))
+    assert set(LAST_BATCH) == set(get_args(LastBatch))
 
 
 def test_a_declared_hypothesis_and_its_test_are_said(tmp_path: Path) -> None:

@@ -396,7 +396,24 @@ def test_open_questions_stand_below_the_claims(tmp_path: Path) -> None:
     assert "Does the Beta distribution need tuning? It needs validation images" in questions
 
 
+def test_questions_of_a_publication_without_claims_are_shown(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path, sizes=[100], seeds=[0, 1, 2], published=PUBLISHED)
+    path = made.layout.results / "claims.csv"
+    head = path.read_text(encoding="utf-8").splitlines()[0]
+    rows = ["question,question-1,Who?,,Nobody.,,,yes,It is so.", "question,question-2,How?,,,,,undecided,Open."]
+    path.write_text(
+        "\n".join([head, *rows, "question,question-3,Why?,,,,,not answered,It needs more."]) + "\n", "utf-8"
+    )
+    text = render(made, names=())
+    assert '<a href="#claims">' in text
+    assert '<strong>Who?</strong> <span class="badge ">yes</span>' in text
+    assert '<strong>How?</strong> <span class="badge warn">undecided</span>' in text
+    claims = spaced(section(text, "claims"))
+    assert "1 that this study does not answer Why? It needs more." in claims
+    assert "Each claim is judged by a fixed rule" not in claims
+
+
 def test_a_name_with_a_number_stays_on_one_line_of_a_heading(tmp_path: Path) -> None:
     """CIFAR-10 was parted at its hyphen on phones."""
-    text = render(build_study_with_tables(tmp_path, title="CIFAR-10 <b> & more"), names=("accuracy_by_size_log",))
-    assert '<h1><span class="name">CIFAR-10</span> &lt;b&gt; &amp; more</h1>' in text
+    text = render(build_study_with_tables(tmp_path, title="CIFAR-10 <b> & label-mix"), names=("accuracy_by_size_log",))
+    assert '<h1><span class="name">CIFAR-10</span> &lt;b&gt; &amp; label-mix</h1>' in text

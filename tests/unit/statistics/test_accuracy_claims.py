@@ -13,6 +13,7 @@ from smallmix.statistics.accuracy_claims import (
     uneven_classes_matter,
 )
 from smallmix.statistics.study_results import StudyResults
+from smallmix.statistics.verdicts import outcome_by_part
 from smallmix.tables.subset_table import SubsetRow
 
 from tests.synthetic_configuration import METHODS
@@ -241,6 +242,39 @@ def test_a_method_without_longer_training_leaves_it_undecided() -> None:
     judged = dip_at_1000_from_few_iterations(base(), [partial])
     assert judged.outcome == "undecided"
     assert "Not every method has results of both studies" in judged.reason
+
+
+PARTS = (
+    "accuracy dips at 1,000 images",
+    "longer training fills most of the dip",
+    "100 images gain from longer training",
+)
+
+
+def test_each_part_of_the_dip_is_decided_for_itself() -> None:
+    """100 images lose, and the dip is there and filled."""
+    judged = dip_at_1000_from_few_iterations(base(), [longer(0.60, 0.20)])
+    assert outcome_by_part(judged.measures) == dict(zip(PARTS, ("agrees", "agrees", "disagrees"), strict=True))
+    too_little = dip_at_1000_from_few_iterations(base(), [longer(0.49, 0.30)])
+    assert outcome_by_part(too_little.measures) == dict(zip(PARTS, ("agrees", "disagrees", "agrees"), strict=True))
+
+
+def test_where_there_is_no_dip_it_cannot_be_said_to_be_filled() -> None:
+    """A gain is more than half of a negative depth by itself."""
+    bump = {**DIPPING, (1000, "non"): seeds_of(0.7, THERE), (1000, "label-mix"): seeds_of(0.8, THERE)}
+    results = make_study_results(bump, methods=TWO, budgets=SHORT)
+    judged = dip_at_1000_from_few_iterations(results, [longer(0.81, 0.30)])
+    parts = outcome_by_part(judged.measures)
+    assert PARTS[1] not in parts
+    assert parts[PARTS[0]] == "disagrees"
+
+
+def test_a_part_that_lacks_a_method_cannot_be_said_to_hold() -> None:
+    partial = longer(0.60, 0.30)
+    partial = StudyResults(partial.study, tuple(one for one in partial.runs if (one.size, one.method) != (100, "non")))
+    parts = outcome_by_part(dip_at_1000_from_few_iterations(base(), [partial]).measures)
+    assert PARTS[2] not in parts
+    assert parts[PARTS[1]] == "agrees"
 
 
 def test_without_a_dip_there_is_nothing_to_explain() -> None:

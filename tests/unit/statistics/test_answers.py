@@ -89,6 +89,31 @@ def test_a_claim_whose_other_part_does_not_hold_fails(other: Measure) -> None:
     assert answer.word == "no"
 
 
+def test_a_part_that_is_undecided_is_named_and_others_do_not_speak_for_it() -> None:
+    """The check of `w` contradicts it, so it decides nothing; `v` has no part of its own."""
+    contradicted = Measure("w", BELOW.values, ABOVE.values, "it rises")
+    measures = (
+        of_part(BELOW, "it rises"),
+        contradicted,
+        of_part(ABOVE, "it lasts"),
+        of_part(OPEN, "it spreads"),
+        Measure("v", [-0.019, -0.020, -0.021]),
+    )
+    answer = answer_claim("non_converges_mixup_does_not", Judgement("disagrees", "found", "", measures=measures))
+    assert answer.word == "in part"
+    assert answer.sentences[0] == (
+        "It holds that it lasts. It does not hold that it rises: down lies clearly below zero. Undecided is whether it "
+        "spreads."
+    )
+
+
+def test_two_seeds_have_no_interval_in_an_answer() -> None:
+    two = Measure("two", [0.02, 0.03])
+    assert describe_points(two.interval) == "+2.5 points (two seeds)"
+    (quantity,) = answer_claim("uneven_classes_matter", Judgement("undecided", "", "", measures=(two,))).quantities
+    assert (quantity.low, quantity.high, quantity.joint_low) == (None, None, None)
+
+
 def test_a_claim_of_one_part_fails_as_a_whole() -> None:
     """Mixing that helps at one size and harms at another does not help at every size."""
     answer = answer_claim("mixup_helps_at_every_size", Judgement("disagrees", "", "", measures=(ABOVE, BELOW)))

@@ -62,8 +62,9 @@ def test_open_questions_are_answered_beside_the_claims(tmp_path: Path) -> None:
         tmp_path, name="longer", sizes=(1000, 100), seeds=(0, 1, 2), budgets={"default": {"iterations": 400}}
     )
     found = []
-    for made, others in ((base, ()), (base, (longer,)), (longer, (base,))):
-        options = [part for other in others for part in ("--compare-with", str(other.layout.study_file))]
+    other = build(tmp_path, name="other", sizes=(500,), seeds=(0, 1, 2))
+    for made, others in ((base, ()), (base, (other, longer)), (longer, (base, other))):
+        options = ["--compare-with", *(str(one.layout.study_file) for one in others)] if others else []
         assert run("judge-claims", made, *options) == 0
         table = rows(made.layout.results / "claims.csv")
         assert [row["id"] for row in table if row["kind"] == "question"] == [f"question-{one}" for one in range(1, 7)]

@@ -126,6 +126,12 @@ def test_each_quantity_says_which_part_of_its_claim_it_is_about() -> None:
     }
 
 
+def test_the_sizes_that_were_judged_are_named() -> None:
+    results = evidence_of(curves(falling_to(0.01), 0.9, 0.9), sizes=(250, 100))
+    for rule in (non_converges_mixup_does_not, mixup_overfits_label_mix_falls_least):
+        assert "Judged at 250, 100 images." in rule(results).reason
+
+
 def test_the_clean_images_can_keep_it_undecided() -> None:
     """The loss stays up, but every training image is classified correctly: not simply 'never converges'."""
     ends = curves(falling_to(0.01), 0.9, 0.9)

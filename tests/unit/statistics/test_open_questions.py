@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from smallmix.statistics.answers import ONE_SEED
 from smallmix.statistics.claims import QUESTION_RULES
+from smallmix.statistics.mixing_weight import does_a_weight_for_each_image_help, does_the_beta_distribution_need_tuning
 from smallmix.statistics.open_questions import (
     does_a_calmer_recipe_help,
-    does_a_weight_for_each_image_help,
     does_longer_training_help,
     does_the_best_of_a_run_mislead,
-    does_the_beta_distribution_need_tuning,
     is_one_seed_enough,
 )
 from smallmix.statistics.study_results import History, Result, StudyResults
@@ -341,6 +340,78 @@ def test_a_calmer_recipe_is_held_against_the_articles_whichever_study_is_judged(
     assert rule(other, []).word == rule(base, []).word == "not answered"
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"learning_rate": 0.5},
+        {"last_batch": "even"},
+        {"precision": "bf16"},
+        {"weight_decay": 5e-4, "learning_rate": 0.5},
+        {"weight_decay": 1e-5},
+    ],
+    ids=str,
+)
+def test_a_study_that_differs_in_anything_else_is_no_calmer_recipe(recipe: Mapping[str, Any]) -> None:
+    """Two studies of one recipe once answered the question with the scatter of equal trainings."""
+    base, other = calm(dict(zip(METHODS, (NOTHING, NOTHING, CLEAR), strict=True)))
+    configuration = build_configuration(name="calmer", sizes=[250], seeds=range(3))
+    configuration["recipe"] = {**configuration["recipe"], **recipe}
+    other = replace(other, study=Study.from_configuration(configuration))
+    assert does_a_calmer_recipe_help(base, [other]).word == "not answered"
+
+
+def test_a_cosine_is_a_calmer_recipe_and_the_steps_are_its_base() -> None:
+    base, other = calm(dict(zip(METHODS, (NOTHING, NOTHING, CLEAR), strict=True)))
+    configuration = build_configuration(name="cosine", sizes=[250], seeds=range(3))
+    configuration["recipe"] = {**configuration["recipe"], "schedule": "cosine"}
+    cosine = replace(other, study=Study.from_configuration(configuration))
+    rule = QUESTION_RULES["a_calmer_recipe_helps"]
+    assert rule(cosine, [base]) == does_a_calmer_recipe_help(base, [cosine])
+    assert rule(cosine, [base]).word == "yes"
+
+
+def test_the_joint_interval_stands_beside_each_of_several() -> None:
+    base, other = calm(dict(zip(METHODS, (NOTHING, CLEAR, CLEAR), strict=True)))
+    *mixing, plain = does_a_calmer_recipe_help(base, [other]).quantities
+    assert all(one.joint_low is not None for one in mixing)
+    assert plain.joint_low is None
+    answers = [
+        does_longer_training_help(*longer(dict.fromkeys(METHODS, CLEAR))),
+        does_the_beta_distribution_need_tuning(tuned(FOUR_IS_BEST, {"label-mix-4": (44.9, 45.0, 45.1)})),
+    ]
+    for answer in answers:
+        assert answer.quantities[0].joint_low is not None
+
+
+def test_methods_that_lose_by_longer_training_are_named_with_their_verb() -> None:
+    one, both = (
+        does_longer_training_help(*longer(dict(zip(METHODS, gains, strict=True)))).sentences[0]
+        for gains in ((CLEAR, CLEAR, LOSS), (CLEAR, LOSS, LOSS))
+    )
+    assert " clearly loses accuracy." in one or " clearly lose accuracy." in one
+    assert both.endswith(" clearly lose accuracy.")
+
+
+def test_longer_training_at_one_of_the_sizes_helps_in_part() -> None:
+    both = longer(dict.fromkeys(METHODS, CLEAR))
+    assert does_longer_training_help(*both).word == "yes"
+    cut = []
+    for study in both:
+        configuration = {
+            **study.study.configuration,
+            "subsets": {**study.study.configuration["subsets"], "sizes": [1000]},
+        }
+        runs = tuple(run for run in study.runs if run.size == 1000)
+        cut.append(replace(study, study=Study.from_configuration(configuration), runs=runs))
+    answer = does_longer_training_help(*cut)
+    assert answer.word == "in part"
+    assert answer.sentences[0] == (
+        "Every method gains from longer training at 1,000 images, each by its own interval. 100 images were not "
+        "trained longer."
+    )
+
+
 def test_a_study_of_another_width_is_no_calmer_recipe() -> None:
     base = make_study_results({(250, name): (0.4, 0.4) for name in METHODS})
     other = make_study_results({(250, name): (0.5, 0.5) for name in METHODS}, width=16)
@@ -373,7 +444,7 @@ def test_a_weight_for_each_image_helps_where_it_gains_for_certain() -> None:
     assert answer.word == "yes"
     assert answer.sentences == (
         "A weight for each image clearly gains accuracy: data-mix-each minus data-mix, +2.0 points (+1.8 to +2.2).",
-        f"Of the rest: label-mix-each minus label-mix, 0.0 points ({MINUS}2.5 to +2.5).",
+        f"Not clear: label-mix-each minus label-mix, 0.0 points ({MINUS}2.5 to +2.5).",
     )
     assert [one.name for one in answer.quantities] == ["data-mix-each minus data-mix", "label-mix-each minus label-mix"]
 
@@ -389,10 +460,27 @@ def test_a_weight_for_each_image_is_undecided_within_the_scatter() -> None:
     assert (answer.word, answer.sentences[0]) == ("undecided", "Every interval includes zero.")
 
 
-def test_a_weight_for_each_image_that_gains_in_one_way_and_loses_in_the_other_names_both() -> None:
+def test_a_weight_for_each_image_that_gains_in_one_way_and_loses_in_the_other_helps_in_part() -> None:
     answer = does_a_weight_for_each_image_help(weighted((1.9, 2.0, 2.1), (-1.9, -2.0, -2.1)))
-    assert answer.word == "yes"
-    assert f"label-mix-each minus label-mix, {MINUS}2.0 points" in answer.sentences[1]
+    assert answer.word == "in part"
+    (sentence,) = answer.sentences
+    assert "in one way of mixing: data-mix-each minus data-mix, +2.0 points" in sentence
+    assert f"loses accuracy in the other: label-mix-each minus label-mix, {MINUS}2.0 points" in sentence
+
+
+def test_a_weight_for_each_image_is_judged_by_the_widened_intervals() -> None:
+    """A mean of 1 with a deviation of 0.375: 0.93 to each side alone, 1.34 as one of two."""
+    answer = does_a_weight_for_each_image_help(weighted((0.625, 1.0, 1.375), (-1.0, 0.0, 1.0)))
+    assert answer.word == "undecided"
+    first = answer.quantities[0]
+    assert first.low is not None
+    assert first.joint_low is not None
+    assert first.low > 0 > first.joint_low
+
+
+def test_one_seed_says_nothing_of_the_weights() -> None:
+    by = {(250, name): (40.0,) for name in EACH} | {(250, "data-mix-each"): (60.0,)}
+    assert does_a_weight_for_each_image_help(of_best(by, methods=EACH)).sentences[0] == ONE_SEED
 
 
 def test_a_study_without_weights_for_each_image_does_not_say() -> None:

@@ -109,7 +109,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     if rows is None:
         print(f"the study names no published numbers: {path} has no rows")
         return 0
-    for kind in ("claim", "number", "gain"):
+    for kind in ("claim", "question", "number", "gain"):
         counts = Counter(row.verdict for row in rows if row.kind == kind)
         print(f"{kind}s: " + (", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none"))
     print(f"claims written to {path}")

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 SHARED_BY = 3  # elements that have a style, at least, for a rule to be shorter
 _SVG = "{http://www.w3.org/2000/svg}"
-_TOKEN = re.compile(r"([A-Za-z])|(-?\d*\.?\d+(?:e-?\d+)?)")
+_TOKEN = re.compile(r"([A-Za-z])|(-?\d*\.?\d+(?:e[+-]?\d+)?)")
 _NO_ROTATION = re.compile(r"rotate\(-?0 [^)]*\)")
 _NUMBER = re.compile(r"-?\d+\.\d+")
 
@@ -62,8 +62,9 @@ def _short_number(text: str) -> str:
         return text
     whole, _, decimals = text.partition(".")
     short = f"{whole}.{decimals[:2]}".rstrip("0").rstrip(".")
-    short = short.replace("-0.", "-.") if short.startswith("-") else short.removeprefix("0") or "0"
-    return "0" if short == "-0" else short
+    if short in ("", "-", "-0", "0"):
+        return "0"
+    return short.replace("-0.", "-.") if short.startswith("-") else short.removeprefix("0")
 
 
 def _share_styles(root: ElementTree.Element) -> None:

@@ -165,7 +165,7 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0, own_code
         "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the "
         "metrics that the configuration adds, `study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
-        f"images of the subsets that are small enough, which `croissant.json` describes{validation}. "
+        f"images of the smallest subsets, up to a total size, which `croissant.json` describes{validation}. "
         f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file."
         f"{_own_code_sentence(own_code)}",
         "",

@@ -218,5 +218,5 @@ def _agreement(same: bool, verdict: str | None) -> Entry:
 def mean_text(mean: SeedMean) -> str:
     """Return a mean in percent, with half its interval where there is one."""
     if mean.has_interval:
-        return f"{percent_number(mean.mean)} ± {100 * (mean.high - mean.low) / 2:.1f}"
+        return f"{percent_number(mean.mean)} ± {percent_number((mean.high - mean.low) / 2, 1)}"
     return percent_number(mean.mean)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smallmix.statistics.cells_alike import cells_by_method, find_alike
 from smallmix.statistics.comparison import paired_differences
@@ -213,20 +213,28 @@ def _measures_of_dip(
     dips: dict[str, dict[int, float]], gains: Sequence[_Gain], smallest: Sequence[_Gain], methods: int
 ) -> tuple[list[Measure], bool]:
     """Return the quantities that the claim says are above zero, and whether every method has all three."""
-    measures = [Measure(f"depth of {name}", list(depths.values()), part=DIPS) for name, depths in dips.items()]
-    beyond = 0
+    depths = [Measure(f"depth of {name}", list(of_seeds.values())) for name, of_seeds in dips.items()]
+    beyond = []
     for gain in gains:
-        depths = dips.get(gain.method, {})
-        seeds = [seed for seed in gain.by_seed if seed in depths]
+        of_seeds = dips.get(gain.method, {})
+        seeds = [seed for seed in gain.by_seed if seed in of_seeds]
         if seeds:
-            beyond += 1
-            closed = [gain.by_seed[seed] - HALF * depths[seed] for seed in seeds]
-            measures.append(Measure(f"{gain.method} beyond half of the depth", closed, part=LONGER_FILLS_IT))
-    measures += [
-        Measure(f"{gain.method} at {SMALLEST_SIZE}", list(gain.by_seed.values()), part=LONGER_HELPS_THE_SMALLEST)
-        for gain in smallest
+            closed = [gain.by_seed[seed] - HALF * of_seeds[seed] for seed in seeds]
+            beyond.append(Measure(f"{gain.method} beyond half of the depth", closed))
+    at_smallest = [Measure(f"{gain.method} at {SMALLEST_SIZE}", list(gain.by_seed.values())) for gain in smallest]
+    # What fills half of a dip fills more than a bump: without a dip, this part cannot hold.
+    there_is_a_dip = all(one.sign() > 0 for one in depths)
+    measures = [
+        *_of_part(depths, DIPS, methods),
+        *_of_part(beyond, LONGER_FILLS_IT if there_is_a_dip else "", methods),
+        *_of_part(at_smallest, LONGER_HELPS_THE_SMALLEST, methods),
     ]
-    return measures, len(dips) == beyond == len(smallest) == methods
+    return measures, len(dips) == len(beyond) == len(smallest) == methods
+
+
+def _of_part(measures: Sequence[Measure], part: str, methods: int) -> list[Measure]:
+    """Return measures as those of a part of the claim; a part that lacks methods cannot be said to hold."""
+    return [replace(one, part=part if len(measures) == methods else "") for one in measures]
 
 
 def _dips(results: StudyResults) -> dict[str, dict[int, float]]:

@@ -13,8 +13,9 @@ from typing import Literal
 
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.statistics.study_results import StudyResults
-from smallmix.statistics.verdicts import Judgement, Measure, Outcome, outcome_by_part, simultaneous
-from smallmix.wording import count_of, joined, number, points
+from smallmix.statistics.verdicts import Judgement, Measure, Outcome, contradicting, outcome_by_part, simultaneous
+from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL
+from smallmix.wording import count_of, joined, number, points, spelt_out
 
 Word = Literal["yes", "no", "in part", "undecided", "not answered"]
 WORD_OF_OUTCOME: dict[Outcome, Word] = {
@@ -40,8 +41,8 @@ ONE_SEED = "One seed: nothing has an interval, so nothing is decided."
 class Quantity:
     """One number of an answer: its name, its mean and the ends of its range (fractions, or nats), over `seeds` seeds.
 
-    low and high are None where one seed gives no range. joint_low and joint_high are the ends of the wider interval
-    that a decision among several quantities goes by, None for others.
+    low and high are None where one or two seeds give no range of use. joint_low and joint_high are the ends of the
+    wider interval that a decision among several quantities goes by, None for others.
     """
 
     name: str
@@ -73,7 +74,8 @@ class Answer:
 class ClaimWords:
     """How the outcome of a claim's rule is said.
 
-    {below} are the names of the quantities that lie below zero, by intervals that cover together, with their verb.
+    {below} are the names of the quantities that contradict the claim by intervals that cover together, with their
+    verb.
     {above} are those that lie above zero, each by its own interval; `besides` says so where the claim fails.
     """
 
@@ -135,24 +137,27 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
     words, measures, word = CLAIM_WORDS[rule], judgement.measures, WORD_OF_OUTCOME[judgement.outcome]
     if judgement.outcome == "not tested":
         return Answer("not answered", (f"The kept studies cannot answer it: {judgement.reason}.".replace("..", "."),))
-    below = _with_verb([one.name for one in measures if one.sign(len(measures)) < 0])
     above = [one.name for one in measures if one.sign() > 0]
     if judgement.outcome == "agrees":
         first = words.yes
     elif judgement.outcome == "disagrees":
-        first = words.no.format(below=below)
-        if words.besides and above:
-            first += " " + words.besides.format(above=f"{'lies' if len(above) == 1 else 'lie'} {joined(above)}")
+        against = contradicting(measures)
         parts = outcome_by_part(measures)
-        if holding := [part for part, outcome in parts.items() if outcome == "agrees"]:
+        of_part = {outcome: [part for part in parts if part and parts[part] == outcome] for outcome in parts.values()}
+        if of_part.get("agrees") and of_part.get("disagrees"):
             word = "in part"
-            failing = [part for part, outcome in parts.items() if outcome == "disagrees"]
-            first = (
-                f"It holds that {joined(holding)}. It does not hold that {joined(failing)}: {below} clearly below zero."
-            )
+            below = _with_verb([one.name for one in against if one.part])
+            first = f"It holds that {joined(of_part['agrees'])}. It does not hold that {joined(of_part['disagrees'])}: "
+            first += f"{below} clearly below zero."
+            if of_part.get("undecided"):
+                first += f" Undecided is whether {joined(of_part['undecided'])}."
+        else:
+            first = words.no.format(below=_with_verb([one.name for one in against]))
+            if words.besides and above:
+                first += " " + words.besides.format(above=f"{'lies' if len(above) == 1 else 'lie'} {joined(above)}")
     else:
         first = undecided_sentence(measures)
-    second = extremes_sentence(measures) if words.unit == IN_POINTS else f"{_capital(judgement.found)}."
+    second = extremes_sentence(measures) if words.unit == IN_POINTS else f"{begun(judgement.found)}."
     return Answer(
         word,
         (first, second),
@@ -230,6 +235,8 @@ def describe_points(interval: MeanInterval) -> str:
     text = f"{points(interval.mean)} points"
     if interval.low is None or interval.high is None:
         return f"{text} (one seed)"
+    if interval.count < FEWEST_FOR_AN_INTERVAL:
+        return f"{text} ({spelt_out(interval.count)} seeds)"
     return f"{text} ({points(interval.low)} to {points(interval.high)})"
 
 
@@ -241,8 +248,10 @@ def quantities_of(measures: Sequence[Measure], together: int = 1) -> tuple[Quant
     quantities = []
     for one in measures:
         own, wider = one.interval, mean_interval(one.values, simultaneous(together))
-        joint = (wider.low, wider.high) if together > 1 else (None, None)
-        quantities.append(Quantity(one.name, own.count, own.mean, own.low, own.high, *joint))
+        ends = own.low, own.high, *((wider.low, wider.high) if together > 1 else (None, None))
+        if own.count < FEWEST_FOR_AN_INTERVAL:
+            ends = None, None, None, None
+        quantities.append(Quantity(one.name, own.count, own.mean, *ends))
     return tuple(quantities)
 
 
@@ -259,5 +268,20 @@ def _with_verb(names: Sequence[str]) -> str:
     return f"{joined(names) or 'nothing'} {'lie' if len(names) > 1 else 'lies'}"
 
 
-def _capital(text: str) -> str:
+def none_together(measures: Sequence[Measure]) -> str:
+    """Say that no quantity clearly differs from zero, and by which intervals, where none of several does."""
+    if len(measures) == 1:
+        return "the interval includes zero"
+    alone = sum(bool(one.sign()) for one in measures)
+    text = "every interval includes zero, if all are to cover together in 95 %"
+    return f"{text} ({alone} by itself does not)" if alone else "every interval includes zero"
+
+
+def begun(text: str) -> str:
+    """Return the text as the beginning of a sentence."""
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def described(measures: Sequence[Measure]) -> str:
+    """Name quantities (fractions) with their means and intervals in points."""
+    return joined([f"{one.name}, {describe_points(one.interval)}" for one in measures])

@@ -33,22 +33,32 @@ def find_alike(
     return next((one for one in candidates if _essence(one.value, varying) == _essence(cell.value, varying)), None)
 
 
-def same_but_for(one: StudyResults, other: StudyResults, size: int, method: str, varying: tuple[str, ...]) -> bool:
-    """Return whether both studies train the method at this size alike, but for the `varying` parts of a cell."""
+def same_but_for(
+    one: StudyResults,
+    other: StudyResults,
+    size: int,
+    method: str,
+    varying: tuple[str, ...],
+    of_recipe: tuple[str, ...] = (),
+) -> bool:
+    """Return whether both studies train the method at this size alike, but for the `varying` parts of a cell.
+
+    `of_recipe` are keys of the recipe that may vary as well.
+    """
     if one.study.dataset != other.study.dataset:
         return False
     found = [
         next((cell for cell in cells_by_method(study, size) if cell.method == method), None) for study in (one, other)
     ]
-    values = [_essence(cell.value, varying) for cell in found if cell is not None]
+    values = [_essence(cell.value, varying, of_recipe) for cell in found if cell is not None]
     return len(values) == 2 and values[0] == values[1]
 
 
 @functools.lru_cache(maxsize=1024)
-def _essence(cell: Cell, varying: tuple[str, ...]) -> dict[str, Any]:
+def _essence(cell: Cell, varying: tuple[str, ...], of_recipe: tuple[str, ...] = ()) -> dict[str, Any]:
     value = {key: part for key, part in cell.to_dict().items() if key not in (*varying, "seed")}
     if "recipe" in value:
-        value["recipe"] = {key: part for key, part in value["recipe"].items() if key not in _HOW_IT_RUNS}
+        value["recipe"] = {key: part for key, part in value["recipe"].items() if key not in (*_HOW_IT_RUNS, *of_recipe)}
     if "subset" in value:
         value["subset"] = {key: part for key, part in value["subset"].items() if key != "seed"}
     return value

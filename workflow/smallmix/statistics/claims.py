@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smallmix.statistics import accuracy_claims, loss_claims, open_questions
+from smallmix.statistics import accuracy_claims, loss_claims, mixing_weight, open_questions
 from smallmix.statistics.answers import Answer, Word
 from smallmix.statistics.protocol import ProtocolDifference, explain, refer, told_once
 from smallmix.statistics.published_numbers import judge_gains, judge_numbers
@@ -17,7 +17,6 @@ from smallmix.study.published import (
     OpenQuestion,
     Published,
     PublishedClaim,
-    article_protocol,
     find_published,
     load_published,
 )
@@ -55,24 +54,26 @@ def _longer_training_helps(results: StudyResults, others: Sequence[StudyResults]
 
 
 def _a_calmer_recipe_helps(results: StudyResults, others: Sequence[StudyResults]) -> Answer:
-    """Answer from the first study that has the article's weight decay and schedule, and the others beside it."""
+    """Answer from the first study that has the published weight decay and schedule, and the others beside it."""
     studies = [results, *others]
-    base = next((one for one in studies if _has_the_articles_recipe(one)), results)
+    base = next((one for one in studies if _has_the_published_recipe(one)), None)
+    if base is None:
+        return Answer("not answered", ("It needs a study with the published weight decay and schedule beside it.",))
     return open_questions.does_a_calmer_recipe_help(base, [one for one in studies if one is not base])
 
 
-def _has_the_articles_recipe(results: StudyResults) -> bool:
-    recipe, article = results.study.cells[0].value.recipe, article_protocol().recipe
-    return (recipe.weight_decay, recipe.schedule) == (article.weight_decay, article.schedule)
+def _has_the_published_recipe(results: StudyResults) -> bool:
+    recipe, published = results.study.cells[0].value.recipe, results.protocol.recipe
+    return (recipe.weight_decay, recipe.schedule) == (published.weight_decay, published.schedule)
 
 
 QUESTION_RULES: dict[str, QuestionRule] = {
     "one_seed_is_enough": _of_one(open_questions.is_one_seed_enough),
     "the_best_of_a_run_misleads": _of_one(open_questions.does_the_best_of_a_run_mislead),
     "longer_training_helps": _longer_training_helps,
-    "the_beta_distribution_needs_tuning": _of_one(open_questions.does_the_beta_distribution_need_tuning),
+    "the_beta_distribution_needs_tuning": _of_one(mixing_weight.does_the_beta_distribution_need_tuning),
     "a_calmer_recipe_helps": _a_calmer_recipe_helps,
-    "a_weight_for_each_image_helps": _of_one(open_questions.does_a_weight_for_each_image_help),
+    "a_weight_for_each_image_helps": _of_one(mixing_weight.does_a_weight_for_each_image_help),
 }
 
 

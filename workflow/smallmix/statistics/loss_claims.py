@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from smallmix.statistics.loss_floor import loss_floor, methods_of_equal_loss
 from smallmix.statistics.protocol import SEE_PROTOCOL, sizes_with_the_whole_budget
@@ -112,8 +113,9 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
         for other in (images, plain)
         if (measure := _falls_less(results, labels, other, size)) is not None
     ]
-    measures = [*rises, *falls]
-    outcome = all_above(measures, complete=len(falls) == 2 * len(sizes))
+    complete = len(falls) == 2 * len(sizes)
+    measures = [*rises, *(one if complete else replace(one, part="") for one in falls)]
+    outcome = all_above(measures, complete=complete)
     risen = sum(value > 0 for one in rises for value in one.values)
     runs = sum(len(one.values) for one in rises)
     least = sum(one.interval.mean > 0 for one in falls)
@@ -121,7 +123,7 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
         f"the test loss of {risen} of {runs} mixup runs ends {RISE - 1:.0%} or more above its lowest stretch; {labels} "
         f"ends further above its floor than the other method in {least} of {len(falls)} comparisons by size"
     )
-    clear = sum(one.sign() < 0 for one in falls)
+    clear = sum(one.sign(len(measures)) < 0 for one in falls)
     text += f" (clearly nearer in {clear})" if clear else ""
     text += f"; {_describe_clean_accuracy(results, sizes, [plain, images, labels])}"
     reason = [

@@ -64,7 +64,7 @@ class Measure:
 
     `check` measures the same question in another way, by seed. It decides nothing alone. Where its interval clearly has
     the other sign, the two contradict each other and nothing is decided. `part` says which part of a claim it is about,
-    as words that follow "that"; empty where the claim has one part.
+    as words that follow "that". It is empty where the claim has one part, and where a part cannot be said to hold.
     """
 
     name: str
@@ -128,14 +128,23 @@ def all_above(measures: Sequence[Measure], *, complete: bool = True) -> Outcome:
     return _decide(measures, len(measures), complete)
 
 
+def contradicting(measures: Sequence[Measure]) -> list[Measure]:
+    """Return the quantities below zero that decide against a claim, by intervals that cover together in 95 %."""
+    return [one for one in measures if _contradicts(one, len(measures))]
+
+
 def outcome_by_part(measures: Sequence[Measure]) -> dict[str, Outcome]:
     """Decide each part of a claim by its own quantities, one below zero by intervals that cover together with all."""
     parts = dict.fromkeys(one.part for one in measures)
     return {part: _decide([one for one in measures if one.part == part], len(measures), True) for part in parts}
 
 
+def _contradicts(measure: Measure, count: int) -> bool:
+    return measure.sign(count) < 0 and _leaning(measure.check) <= 0
+
+
 def _decide(measures: Sequence[Measure], count: int, complete: bool) -> Outcome:
-    if any(one.sign(count) < 0 and _leaning(one.check) <= 0 for one in measures):
+    if any(_contradicts(one, count) for one in measures):
         return "disagrees"
     if complete and measures and all(one.sign() > 0 and _leaning(one.check) >= 0 for one in measures):
         return "agrees"
