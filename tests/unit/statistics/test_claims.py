@@ -78,7 +78,8 @@ def test_open_questions_are_answered_beside_the_claims(tmp_path: Path) -> None:
     assert alone["question-3"]["reason"].startswith("It needs two studies that differ only in their iterations")
     assert alone["question-3"]["found"] == ""
     assert beside["question-3"]["verdict"] in ("yes", "no", "undecided")
-    assert "400 instead of 100 iterations" in beside["question-3"]["found"]
+    assert "400 instead of 100 iterations add " in beside["question-3"]["found"]
+    assert "0.0 to 0.0" not in beside["question-3"]["found"]
     assert reverse["question-3"] == beside["question-3"]
 
 
