@@ -171,7 +171,7 @@ FINDINGS = (
         _by_results(lambda studies: mixing_weight.does_a_weight_for_each_image_help(studies[0])),
         "paired_differences",
         "Other sizes and longer budgets, where the noise of a single weight may average out.",
-        "The article's network: the study `row-1000-each` has one seed of its row of 1,000 images.",
+        "The article's network. The study `row-1000-each` asks the same of it; nobody has run it to its end yet.",
     ),
     Finding(
         "Do the article's numbers come out?",
@@ -182,7 +182,7 @@ FINDINGS = (
         "The article's other rows, and how far chance moved its single runs and this one. An accuracy agrees within "
         "its tolerance, and disagrees beyond twice that (`claims.csv` has both).",
         "More seeds: the study `row-1000` has three, the first of them the same trainings, evaluated less often. "
-        "Another reading of what the article leaves open: in `row-5000-even` no epoch ends with a small batch. A mixing "
-        "weight for each image (question 12) adds little of what data-mix lacks.",
+        "Another reading of what the article leaves open: in `row-5000-even` no epoch ends with a small batch. A "
+        "mixing weight for each image (question 12) adds little of what data-mix lacks.",
     ),
 )
