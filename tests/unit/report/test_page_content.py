@@ -396,6 +396,18 @@ def test_open_questions_stand_below_the_claims(tmp_path: Path) -> None:
     assert "Does the Beta distribution need tuning? It needs validation images" in questions
 
 
+def test_claims_are_shown_as_sentences_with_true_minus_signs(tmp_path: Path) -> None:
+    made = build_study_with_tables(tmp_path, sizes=[100], seeds=[0, 1, 2], published=PUBLISHED)
+    path = made.layout.results / "claims.csv"
+    head = path.read_text(encoding="utf-8").splitlines()[0]
+    found = "least gain -11.67 points, -15.78 to -7.56 (data-mix-4 at 1e-3)"
+    row = f'claim,1,It helps.,,"{found}",,,not tested,needs two studies'
+    path.write_text(f"{head}\n{row}\n", encoding="utf-8")
+    claims = spaced(section(render(made, names=()), "claims"))
+    shown_numbers = "least gain m11.67 points, m15.78 to m7.56 (data-mix-4 at 1e-3)".replace(" m", " \N{MINUS SIGN}")
+    assert f"{shown_numbers} Needs two studies." in claims
+
+
 def test_questions_of_a_publication_without_claims_are_shown(tmp_path: Path) -> None:
     made = build_study_with_tables(tmp_path, sizes=[100], seeds=[0, 1, 2], published=PUBLISHED)
     path = made.layout.results / "claims.csv"

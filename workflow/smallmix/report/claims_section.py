@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from smallmix.report.tables_section import Entry, TableView
+from smallmix.statistics.answers import begun
 from smallmix.statistics.protocol import SEE_PROTOCOL
 from smallmix.tables.study_tables import StudyTables
+from smallmix.wording import MINUS
 
 VERDICT_MARKS = {
     "reproduced": "good",
@@ -23,6 +26,8 @@ VERDICT_MARKS = {
 # A yes is no better than a no.
 QUESTION_MARKS = {"undecided": "warn"}
 NOT_ANSWERED = "not answered"
+
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def compose_claims(tables: StudyTables) -> list[ClaimView]:
     return [
         ClaimView(
             statement=row["statement"],
-            found=row["found"],
+            found=_with_minus(row["found"]),
             verdict=row["verdict"],
             mark=VERDICT_MARKS.get(row["verdict"], "quiet"),
             reason=_on_the_page(row["reason"]),
@@ -63,8 +68,14 @@ def open_questions(tables: StudyTables) -> tuple[list[ClaimView], list[str]]:
 
 
 def _on_the_page(reason: str) -> str:
-    """Refer to the section of deviations, which says how the study differs, and not to a row of claims.csv."""
-    return reason.replace(SEE_PROTOCOL, "(see Deviations and interpretations)")
+    """Return the reason as a sentence that refers to the section of deviations, and not to a row of claims.csv."""
+    text = _with_minus(reason).replace(SEE_PROTOCOL, "(see Deviations and interpretations)")
+    return begun(text) + ("." if text and text[-1] not in ".)" else "")
+
+
+def _with_minus(text: str) -> str:
+    """Return the text with true minus signs; claims.csv has those that programs read."""
+    return _NEGATIVE.sub(MINUS, text)
 
 
 def verdict_counts(tables: StudyTables, kind: str) -> list[tuple[str, str, int]]:
