@@ -50,7 +50,7 @@ def compose_claims(tables: StudyTables) -> list[ClaimView]:
             found=_with_minus(row["found"]),
             verdict=row["verdict"],
             mark=VERDICT_MARKS.get(row["verdict"], "quiet"),
-            reason=_on_the_page(row["reason"]),
+            reason=_as_sentence(_with_minus(_on_the_page(row["reason"]))),
         )
         for row in chosen.to_dict("records")
     ]
@@ -68,8 +68,11 @@ def open_questions(tables: StudyTables) -> tuple[list[ClaimView], list[str]]:
 
 
 def _on_the_page(reason: str) -> str:
-    """Return the reason as a sentence that refers to the section of deviations, and not to a row of claims.csv."""
-    text = _with_minus(reason).replace(SEE_PROTOCOL, "(see Deviations and interpretations)")
+    """Refer to the section of deviations, which says how the study differs, and not to a row of claims.csv."""
+    return reason.replace(SEE_PROTOCOL, "(see Deviations and interpretations)")
+
+
+def _as_sentence(text: str) -> str:
     return begun(text) + ("." if text and text[-1] not in ".)" else "")
 
 
