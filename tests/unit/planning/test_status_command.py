@@ -140,6 +140,18 @@ def test_sigterm_ends_the_watch_with_the_cursor_shown(tiny: TinyStudy) -> None:
     assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
 
 
+def test_a_second_sigterm_does_not_interrupt_the_cleaning_up() -> None:
+    program = (
+        "import signal; from smallmix.commands.status import _ended_by_sigterm as ended\n"
+        "with ended():\n"
+        "    try: signal.raise_signal(signal.SIGTERM)\n"
+        "    finally: signal.raise_signal(signal.SIGTERM); print('cleaned up', flush=True)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "cleaned up\n", "")
+
+
 def test_it_starts_without_torch(tiny: TinyStudy) -> None:
     tiny.train(FIRST)
     program = (

@@ -122,6 +122,8 @@ class _Terminated(BaseException):
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    # A second signal must not interrupt the cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Terminated
 
 
