@@ -219,6 +219,8 @@ def fingerprint_sources() -> str:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    # A second signal must not interrupt the cleaning up.
+    signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
