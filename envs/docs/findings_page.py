@@ -42,8 +42,8 @@ numbers are judged by fixed tolerances instead. [From images to conclusions](num
 rules.
 
 Many studies here are small: a narrow network and a short budget, as two processor cores can train. Their scale stands
-below each answer. Such a study can contradict a claim at its own scale. It cannot settle what the article's network
-does."""
+below each answer. Their images are a JPEG copy of CIFAR-10's, and what that costs in accuracy was not measured. Such a
+study can contradict a claim at its own scale. It cannot settle what the article's network does."""
 # The first of these that is kept is drawn for the first page of the project.
 FRONT = ("curve-small", "small-end")
 
