@@ -16,6 +16,7 @@ from smallmix.figures.catalogue import draw_figure
 from smallmix.figures.figure_files import svg_text
 from smallmix.figures.style import INK, MUTED, PAPER, RULE, SERIES_COLORS
 from smallmix.project_files import WORKFLOW
+from smallmix.report.methods_paragraph import device_name
 from smallmix.statistics.answers import Answer, show_value
 from smallmix.study.own_images import own_images
 from smallmix.study.study import Study
@@ -105,9 +106,7 @@ def devices(tables: StudyTables) -> list[str]:
     """Return what computed a kept study, each once: a GPU's name, or a processor's. Several come with their cells."""
     counts: dict[str, int] = {}
     for group in tables.provenance.get("environments", []):
-        one = group["environment"]
-        name = one["processor"] if one.get("device") == "cpu" else one.get("device", "")
-        if name:
+        if name := device_name(group["environment"]):
             counts[name] = counts.get(name, 0) + len(group.get("cells", []))
     total = sum(counts.values())
     return list(counts) if len(counts) < 2 else [f"{name} ({count} of {total} cells)" for name, count in counts.items()]

@@ -13,6 +13,7 @@ from smallmix.tables.subset_table import SubsetRow
 from tests.synthetic_configuration import build_configuration
 from tests.synthetic_study import CLASSES
 
+By = Mapping[tuple[int, str], Sequence[float]]  # percent, one a seed
 Accuracies = Mapping[tuple[int, str], Sequence[float | None]]
 
 
@@ -54,3 +55,25 @@ def make_history(
         "test_loss": list(test_loss or [1.0] * len(train_loss)),
     }
     return History(size, method, seed, columns)
+
+
+def results_of(selections: Mapping[str, By], **choices: Any) -> StudyResults:
+    """Results of a study from percent by selection, then by size and method, one a seed."""
+    first = next(iter(selections.values()))
+    seeds = range(len(next(iter(first.values()))))
+    choices.setdefault("sizes", sorted({size for size, _ in first}, reverse=True))
+    runs = [
+        Result(
+            size,
+            method,
+            seed,
+            {SELECTIONS[name]: by[size, method][seed] / 100 for name, by in selections.items()},
+        )
+        for size, method in first
+        for seed in seeds
+    ]
+    return StudyResults(Study.from_configuration(build_configuration(seeds=seeds, **choices)), tuple(runs))
+
+
+def of_best(by: By, **choices: Any) -> StudyResults:
+    return results_of({"best": by}, **choices)

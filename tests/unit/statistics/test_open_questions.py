@@ -13,44 +13,19 @@ from typing import Any
 import pytest
 from smallmix.statistics.answers import ONE_SEED
 from smallmix.statistics.claims import QUESTION_RULES
-from smallmix.statistics.mixing_weight import does_a_weight_for_each_image_help, does_the_beta_distribution_need_tuning
 from smallmix.statistics.open_questions import (
     does_a_calmer_recipe_help,
     does_longer_training_help,
     does_the_best_of_a_run_mislead,
     is_one_seed_enough,
 )
-from smallmix.statistics.study_results import History, Result, StudyResults
+from smallmix.statistics.study_results import StudyResults
 from smallmix.study.study import Study
-from smallmix.tables.columns import SELECTIONS
 
 from tests.synthetic_configuration import METHODS, build_configuration
-from tests.unit.statistics.made_up_results import make_study_results
+from tests.unit.statistics.made_up_results import make_study_results, of_best, results_of
 
 MINUS = "\N{MINUS SIGN}"
-By = Mapping[tuple[int, str], Sequence[float]]
-
-
-def results_of(selections: Mapping[str, By], **choices: Any) -> StudyResults:
-    """Results of a study from percent by selection, then by size and method, one a seed."""
-    first = next(iter(selections.values()))
-    seeds = range(len(next(iter(first.values()))))
-    choices.setdefault("sizes", sorted({size for size, _ in first}, reverse=True))
-    runs = [
-        Result(
-            size,
-            method,
-            seed,
-            {SELECTIONS[name]: by[size, method][seed] / 100 for name, by in selections.items()},
-        )
-        for size, method in first
-        for seed in seeds
-    ]
-    return StudyResults(Study.from_configuration(build_configuration(seeds=seeds, **choices)), tuple(runs))
-
-
-def of_best(by: By, **choices: Any) -> StudyResults:
-    return results_of({"best": by}, **choices)
 
 
 PLAIN = (40.0, 40.0, 40.0)
@@ -198,92 +173,6 @@ def test_studies_that_differ_in_more_than_their_iterations_are_no_answer() -> No
     assert does_longer_training_help(long, short).word == "not answered"
 
 
-BETAS = {
-    "non": METHODS["non"],
-    "data-mix": METHODS["data-mix"],
-    "data-mix-4": {"mix": "images", "beta": [5.0, 4.0]},
-    "label-mix": METHODS["label-mix"],
-    "label-mix-4": {"mix": "images-and-labels", "beta": [4.0, 4.0]},
-}
-
-
-def tuned(validation: Mapping[str, float], test: Mapping[str, Sequence[float]]) -> StudyResults:
-    """A study of 250 images: the best validation accuracy by method (percent), and test accuracies by seed."""
-    at_best = {(250, name): test.get(name, PLAIN) for name in BETAS}
-    found = results_of(
-        {"best": at_best, "validation": at_best}, methods=BETAS, validation_images=200, selection="validation"
-    )
-    histories = [
-        History(250, name, seed, {"validation_accuracy": [10 / 100, validation[name] / 100, 20 / 100]})
-        for name in validation
-        for seed in found.study.seeds
-    ]
-    return replace(found, histories=tuple(histories))
-
-
-FOUR_IS_BEST = {"non": 30.0, "data-mix": 40.0, "data-mix-4": 41.0, "label-mix": 40.0, "label-mix-4": 41.0}
-
-
-def test_tuning_pays_where_the_chosen_distribution_is_ahead_for_certain() -> None:
-    answer = does_the_beta_distribution_need_tuning(tuned(FOUR_IS_BEST, {"label-mix-4": (44.9, 45.0, 45.1)}))
-    assert answer.word == "yes"
-    assert answer.sentences[0] == (
-        "Choosing on validation images clearly gains accuracy: label-mix-4 minus label-mix, +5.0 points (+4.8 to +5.2)."
-    )
-    assert answer.sentences[1].startswith("Both ways of mixing with one a clearly differ for 1 of 2 values of a: ")
-
-
-def test_tuning_is_undecided_within_the_scatter() -> None:
-    answer = does_the_beta_distribution_need_tuning(
-        tuned(FOUR_IS_BEST, {"label-mix-4": (39.5, 40.5, 41.5), "data-mix-4": (39.0, 40.0, 41.0)})
-    )
-    assert answer.word == "undecided"
-    assert answer.sentences[0].startswith("The choice on validation images may gain nothing (data-mix-4 minus ")
-    assert answer.sentences[0].endswith("): every interval includes zero.")
-    assert answer.sentences[1] == (
-        "No difference between both ways of mixing with one a is seen for 2 values of a: every interval includes zero."
-    )
-
-
-def test_an_interval_that_excludes_zero_only_by_itself_decides_nothing() -> None:
-    """Means of 1 +- 0.93 points (deviation 0.375). Two that cover together reach 6.2053 x 0.2165 = 1.34 points."""
-    narrow = (40.625, 41.0, 41.375)
-    answer = does_the_beta_distribution_need_tuning(
-        tuned(FOUR_IS_BEST, {"label-mix-4": narrow, "data-mix-4": (39.0, 40.0, 41.0)})
-    )
-    assert answer.word == "undecided"
-    assert answer.sentences[0].endswith(
-        "): every interval includes zero, if all are to cover together in 95 % (1 by itself does not)."
-    )
-
-
-def test_nothing_is_to_be_tuned_where_the_articles_distribution_is_the_best() -> None:
-    best = {**FOUR_IS_BEST, "data-mix": 50.0, "label-mix": 50.0}
-    answer = does_the_beta_distribution_need_tuning(tuned(best, {}))
-    assert answer.word == "no"
-    assert answer.sentences[0] == (
-        "The article's own distribution is the best on validation images for data-mix and label-mix."
-    )
-
-
-def test_the_choice_goes_by_validation_images_and_never_by_test_images() -> None:
-    best = {**FOUR_IS_BEST, "data-mix": 50.0}
-    answer = does_the_beta_distribution_need_tuning(
-        tuned(best, {"label-mix-4": LOSS_OF_TEN, "data-mix-4": (90.0,) * 3})
-    )
-    assert answer.word == "no"
-    assert "clearly loses accuracy: label-mix-4 minus label-mix" in answer.sentences[0]
-    assert "best on validation images for data-mix." in answer.sentences[1]
-
-
-LOSS_OF_TEN = (29.9, 30.0, 30.1)
-
-
-def test_tuning_needs_validation_images() -> None:
-    accuracies = {(250, name): PLAIN for name in METHODS}
-    assert does_the_beta_distribution_need_tuning(of_best(accuracies)).word == "not answered"
-
-
 def calm(gains: Mapping[str, Sequence[float]]) -> list[StudyResults]:
     """A study, and one with more weight decay in which each method's last tenth lies this many points higher."""
     base = {(250, name): PLAIN for name in METHODS}
@@ -376,12 +265,8 @@ def test_the_joint_interval_stands_beside_each_of_several() -> None:
     *mixing, plain = does_a_calmer_recipe_help(base, [other]).quantities
     assert all(one.joint_low is not None for one in mixing)
     assert plain.joint_low is None
-    answers = [
-        does_longer_training_help(*longer(dict.fromkeys(METHODS, CLEAR))),
-        does_the_beta_distribution_need_tuning(tuned(FOUR_IS_BEST, {"label-mix-4": (44.9, 45.0, 45.1)})),
-    ]
-    for answer in answers:
-        assert answer.quantities[0].joint_low is not None
+    answer = does_longer_training_help(*longer(dict.fromkeys(METHODS, CLEAR)))
+    assert answer.quantities[0].joint_low is not None
 
 
 def test_methods_that_lose_by_longer_training_are_named_with_their_verb() -> None:
@@ -416,72 +301,3 @@ def test_a_study_of_another_width_is_no_calmer_recipe() -> None:
     base = make_study_results({(250, name): (0.4, 0.4) for name in METHODS})
     other = make_study_results({(250, name): (0.5, 0.5) for name in METHODS}, width=16)
     assert does_a_calmer_recipe_help(base, [other]).word == "not answered"
-
-
-EACH = {
-    "non": METHODS["non"],
-    "data-mix": METHODS["data-mix"],
-    "label-mix": METHODS["label-mix"],
-    "data-mix-each": {"mix": "images-per-image", "beta": [2.0, 1.0]},
-    "label-mix-each": {"mix": "images-and-labels-per-image", "beta": [1.0, 1.0]},
-    "label-mix-each-4": {"mix": "images-and-labels-per-image", "beta": [4.0, 4.0]},
-}
-
-
-def weighted(images: Sequence[float], labels: Sequence[float]) -> StudyResults:
-    """A study of two sizes. A weight for each image adds these points by seed, 2 more at 250 and 2 less at 100."""
-    by: dict[tuple[int, str], Sequence[float]] = {}
-    for size, shift in ((250, 2), (100, -2)):
-        by |= {(size, name): PLAIN for name in EACH}
-        by |= {(size, "data-mix-each"): [40 + shift + gain for gain in images]}
-        by |= {(size, "label-mix-each"): [40 + shift + gain for gain in labels]}
-        by |= {(size, "label-mix-each-4"): [90.0] * 3}  # of another distribution: compared with nothing
-    return of_best(by, methods=EACH)
-
-
-def test_a_weight_for_each_image_helps_where_it_gains_for_certain() -> None:
-    answer = does_a_weight_for_each_image_help(weighted((1.9, 2.0, 2.1), (-1.0, 0.0, 1.0)))
-    assert answer.word == "yes"
-    assert answer.sentences == (
-        "A weight for each image clearly gains accuracy: data-mix-each minus data-mix, +2.0 points (+1.8 to +2.2).",
-        f"Not clear: label-mix-each minus label-mix, 0.0 points ({MINUS}2.5 to +2.5).",
-    )
-    assert [one.name for one in answer.quantities] == ["data-mix-each minus data-mix", "label-mix-each minus label-mix"]
-
-
-def test_a_weight_for_each_image_can_lose() -> None:
-    answer = does_a_weight_for_each_image_help(weighted((-1.9, -2.0, -2.1), (-1.0, 0.0, 1.0)))
-    assert answer.word == "no"
-    assert answer.sentences[0].startswith("A weight for each image clearly loses accuracy: data-mix-each minus ")
-
-
-def test_a_weight_for_each_image_is_undecided_within_the_scatter() -> None:
-    answer = does_a_weight_for_each_image_help(weighted((-1.0, 0.0, 1.0), (-1.0, 0.0, 1.0)))
-    assert (answer.word, answer.sentences[0]) == ("undecided", "Every interval includes zero.")
-
-
-def test_a_weight_for_each_image_that_gains_in_one_way_and_loses_in_the_other_helps_in_part() -> None:
-    answer = does_a_weight_for_each_image_help(weighted((1.9, 2.0, 2.1), (-1.9, -2.0, -2.1)))
-    assert answer.word == "in part"
-    (sentence,) = answer.sentences
-    assert "in one way of mixing: data-mix-each minus data-mix, +2.0 points" in sentence
-    assert f"loses accuracy in the other: label-mix-each minus label-mix, {MINUS}2.0 points" in sentence
-
-
-def test_a_weight_for_each_image_is_judged_by_the_widened_intervals() -> None:
-    """A mean of 1 with a deviation of 0.375: 0.93 to each side alone, 1.34 as one of two."""
-    answer = does_a_weight_for_each_image_help(weighted((0.625, 1.0, 1.375), (-1.0, 0.0, 1.0)))
-    assert answer.word == "undecided"
-    first = answer.quantities[0]
-    assert first.low is not None
-    assert first.joint_low is not None
-    assert first.low > 0 > first.joint_low
-
-
-def test_one_seed_says_nothing_of_the_weights() -> None:
-    by = {(250, name): (40.0,) for name in EACH} | {(250, "data-mix-each"): (60.0,)}
-    assert does_a_weight_for_each_image_help(of_best(by, methods=EACH)).sentences[0] == ONE_SEED
-
-
-def test_a_study_without_weights_for_each_image_does_not_say() -> None:
-    assert does_a_weight_for_each_image_help(of_best({(250, name): PLAIN for name in METHODS})).word == "not answered"

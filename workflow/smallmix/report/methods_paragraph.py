@@ -254,14 +254,14 @@ def _software(tables: StudyTables) -> str:
         return ""
     precisions = joined(list(dict.fromkeys(PRECISIONS[cell.value.recipe.precision] for cell in tables.study.cells)))
     groups = tables.provenance.get("environments", [])
-    devices = dict.fromkeys(name for group in groups if (name := _device(group.get("environment", {}))))
+    devices = dict.fromkeys(name for group in groups if (name := device_name(group.get("environment", {}))))
     return (
         f"All runs were computed with smallmix {own}{f' and PyTorch {torch}' if torch else ''}, in {precisions}"
         f"{f', on {joined(list(devices))}' if devices else ''}."
     )
 
 
-def _device(machine: Mapping[str, Any]) -> str:
+def device_name(machine: Mapping[str, Any]) -> str:
     """Return the name of what computed: a GPU's, or a processor's."""
     return str(machine.get("processor" if machine.get("device") == "cpu" else "device", "")).strip()
 
