@@ -132,6 +132,15 @@ def test_the_sizes_that_were_judged_are_named() -> None:
         assert "Judged at 250, 100 images." in rule(results).reason
 
 
+@pytest.mark.parametrize(("nearer", "said"), [(0.02, False), (0.03, True)])
+def test_clearly_nearer_means_by_intervals_that_hold_together(nearer: float, said: bool) -> None:
+    """Label-mix ends 0.02 +- 0.013 nats nearer by its own interval, and +- 0.026 as one of four."""
+    judged = mixup_overfits_label_mix_falls_least(evidence_of(curves(falling_to(0.01), 0.9, 0.9 - nearer)))
+    (measure,) = (one for one in judged.measures if one.name == "label-mix less data-mix at 100")
+    assert measure.sign() == -1
+    assert ("(clearly nearer in 1)" in judged.found) == said
+
+
 def test_the_clean_images_can_keep_it_undecided() -> None:
     """The loss stays up, but every training image is classified correctly: not simply 'never converges'."""
     ends = curves(falling_to(0.01), 0.9, 0.9)
