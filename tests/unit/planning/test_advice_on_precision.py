@@ -56,5 +56,5 @@ def test_where_bf16_is_emulated_it_is_not_tried(monkeypatch: pytest.MonkeyPatch,
     assert not probed
     warning = advise_on_precision(tiny_cell(precision="bf16"), IMAGES, FP32)
     assert warning is not None
-    assert "recipe.precision: fp32" in warning
+    assert "recipe='{precision: fp32}'" in warning
     assert not probed

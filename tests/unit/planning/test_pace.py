@@ -188,14 +188,16 @@ def test_the_assumption_follows_threads_and_precision(monkeypatch: pytest.Monkey
     ("flags", "instructions", "gain"),
     [
         ("fpu avx512f avx512_bf16 amx_bf16", "amx", 2.0),
-        ("fpu avx512f avx512_bf16", "avx512", 1.4),
-        ("fpu avx512f avx512_vnni", "none", 0.3),
+        ("fpu avx512f avx512_bf16", "avx512-bf16", 1.4),
+        ("fpu avx2 avx512f avx512_vnni", "avx512", 0.3),
+        ("fpu avx avx2 fma", "avx2", 0.07),
+        ("fp asimd bf16", "unknown", 0.3),
     ],
 )
 def test_bf16_is_assumed_by_the_instructions_of_the_processor(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, instructions: str, gain: float
 ) -> None:
-    """An AMD EPYC with AVX-512 BF16 was taken for a processor without, and its time for ten times as long."""
+    """An AMD EPYC with AVX-512 BF16 was taken for one without, and one with AVX2 alone for four times too fast."""
     (tmp_path / "cpuinfo").write_text(f"model name : a processor\nflags : {flags}\n", encoding="utf-8")
     monkeypatch.setattr(processor, "CPU_INFORMATION", tmp_path / "cpuinfo")
     assert processor.bf16_instructions() == instructions

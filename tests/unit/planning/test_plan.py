@@ -182,6 +182,26 @@ def test_nothing_that_goes_wrong_in_an_estimate_ends_a_run(
     assert line == "smallmix: study demo: 36 cells; no estimate can be made (no such thing)."
 
 
+@pytest.mark.parametrize(
+    ("precision", "instructions", "gpus", "is_told"),
+    [("bf16", "avx2", 0, True), ("bf16", "amx", 0, False), ("fp32", "avx2", 0, False), ("bf16", "avx2", 1, False)],
+)
+def test_the_start_of_a_run_says_where_bf16_is_emulated(
+    demo: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    instructions: str,
+    gpus: int,
+    is_told: bool,
+) -> None:
+    monkeypatch.setattr(plan, "bf16_instructions", lambda: instructions)
+    configuration = {**demo.configuration, "recipe": {**demo.configuration["recipe"], "precision": precision}}
+    line = brief_plan(Study.from_configuration(configuration), tmp_path, Capacity(1, gpus))
+    told = "This processor emulates bf16, slowly: `snakemake plan --cores all` says how to use fp32."
+    assert (told in line) == is_told
+
+
 def test_a_target_that_there_is_not_is_refused(demo: Study, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--brief", "demo", "--target", "subset"]) == 2
     error = capsys.readouterr().err

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from smallmix.planning import probe as probe_module
 from smallmix.planning.cost import CellWork, ImagesInNumbers, training_flops
 from smallmix.planning.pace import ON_A_CORE
 from smallmix.planning.probe import Measurement, Probe, fit_line, measure, probe, start_seconds
-from smallmix.study.cell import Executor
+from smallmix.science import evaluation
+from smallmix.science.evaluation import EvaluationImages
+from smallmix.science.training_data import TrainingData
+from smallmix.study.cell import Executor, Precision
+from smallmix.training import training_loop
 
 from tests.tiny_cell import tiny_cell
 
@@ -58,6 +64,40 @@ def test_two_batch_sizes_show_what_a_step_costs_anyway(
     small: tuple[float, float], large: tuple[float, float], fixed: float, rate: float
 ) -> None:
     assert fit_line(small, large) == pytest.approx((fixed, rate))
+
+
+def test_a_step_that_takes_long_is_taken_once_and_on_a_part_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of the article's network in emulated bf16 took five and a half minutes, all for its probe."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(probe_module, "start_seconds", lambda: 1.25)
+    monkeypatch.setattr(probe_module, "LONG", 0.0)
+    sizes: list[int] = []
+    evaluated: list[int] = []
+    begin, evaluate = training_loop.begin, evaluation.evaluate
+
+    def counting_begin(data: TrainingData, *rest: Any) -> Any:
+        executor = begin(data, *rest)
+        step = executor.step
+
+        def counted() -> int:
+            sizes.append(step())
+            return sizes[-1]
+
+        monkeypatch.setattr(executor, "step", counted)
+        return executor
+
+    def counting_evaluate(model: torch.nn.Module, images: EvaluationImages, precision: Precision) -> Any:
+        evaluated.append(len(images.images))
+        return evaluate(model, images, precision)
+
+    monkeypatch.setattr(probe_module, "begin", counting_begin)
+    monkeypatch.setattr(probe_module, "evaluate", counting_evaluate)
+    cell = tiny_cell(batch_size=40)
+    found = measure(cell, IMAGES)
+    assert sizes == [min(cell.size, 40) // 8]
+    assert set(evaluated) == {1}
+    work = CellWork.of(cell, IMAGES)
+    assert found.pace.training_seconds(work) / cell.iterations == pytest.approx(found.step.seconds_a_step, rel=0.3)
 
 
 @pytest.mark.parametrize(("share", "disturbed"), [(1.0, False), (0.9, False), (0.5, True)])

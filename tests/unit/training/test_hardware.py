@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from smallmix.science.arithmetic import choose_memory_format
+from smallmix.training import messages
 from smallmix.training.hardware import bfloat16_support, peak_memory
 from smallmix.training.messages import explain_unusable_gpus, warn_of_emulation
 
@@ -38,6 +39,26 @@ def test_bfloat16_is_native_where_the_processor_has_instructions_for_it(
     assert warn_of_emulation("fp32", CPU) is None
 
 
+@pytest.mark.parametrize(
+    ("instructions", "words"),
+    [
+        ("avx2", "10 to 15 times"),
+        ("avx512", "about 3 times"),
+        ("unknown", "several times"),
+    ],
+)
+def test_a_warning_of_emulation_says_how_slow_and_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, instructions: str, words: str
+) -> None:
+    pretend(monkeypatch, SKYLAKE)
+    monkeypatch.setattr(messages, "bf16_instructions", lambda: instructions)
+    assert warn_of_emulation("bf16", CPU) == (
+        "precision bf16 is emulated here (this processor does not compute in bfloat16): a step takes "
+        f"{words} as long as in fp32. To train in fp32, add --config study=my-study recipe='{{precision: fp32}}'. The "
+        "cells are others, with their own results"
+    )
+
+
 def test_the_real_processor_is_recognised() -> None:
     """Against what the system reports, where it does."""
     try:
@@ -53,7 +74,7 @@ def test_a_training_reports_that_its_precision_is_emulated(tmp_path: Path, monke
     pretend(monkeypatch, SKYLAKE)
     data = TinyData.write(tmp_path)
     _, lines = data.train(tiny_cell(precision="bf16"), tmp_path / "bf16")
-    assert any("does not compute in bfloat16" in line and "recipe.precision: fp32" in line for line in lines)
+    assert any("does not compute in bfloat16" in line and "recipe='{precision: fp32}'" in line for line in lines)
     _, lines = data.train(tiny_cell(), tmp_path / "fp32")
     assert not any("emulated" in line for line in lines)
 

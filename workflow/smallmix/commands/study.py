@@ -97,7 +97,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     # Must be set before CUDA starts: deterministic matrix products need it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if arguments.measure:
-        print("smallmix: measuring this machine for the estimate, once, for about five seconds", flush=True)
+        print("smallmix: measuring this machine for the estimate, once, for five to thirty seconds", flush=True)
         measure_and_keep(study, arguments.root, capacity)
     else:
         print(full_plan(study, arguments.root, capacity, SMALLER_STUDIES, arguments.targets))

@@ -33,7 +33,14 @@ FORMAT = 1
 LEAST, LARGEST = {"start_seconds": 0.01, "layer_seconds": 1e-7, "training": 1e6, "evaluation": 1e6}, 1e18
 LONGEST_START, LONGEST_LAYER = 600.0, 100.0
 # Over fp32, by the processor's instructions. AVX-512 BF16 alone gave 0.83 on an Intel Xeon, and 2.3 on an AMD EPYC.
-GAIN_OF_BF16: Mapping[Bf16Instructions, float] = {"amx": 2.0, "avx512": 1.4, "none": 0.3}
+# AVX2 alone gave 0.07 on both.
+GAIN_OF_BF16: Mapping[Bf16Instructions, float] = {
+    "amx": 2.0,
+    "avx512-bf16": 1.4,
+    "avx512": 0.3,
+    "avx2": 0.07,
+    "unknown": 0.3,
+}
 # All cores busy with trainings share caches and memory: a step takes this much longer than alone. Seen on two cores:
 # 0.94 to 1.07 times what a step alone was measured to take (networks of width 8 and 16).
 CONTENTION = 0.05

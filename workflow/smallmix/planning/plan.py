@@ -33,6 +33,7 @@ from smallmix.study.layout import Layout
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import STATUS_WORDS
 from smallmix.training.gpu_slots import list_gpus
+from smallmix.training.processor import SLOWNESS_OF_EMULATION, bf16_instructions
 from smallmix.wording import DAY, count_of
 
 CELLS_NAMED = 5
@@ -130,6 +131,9 @@ def _place_in_words(
     if estimate is None:
         return f"{device}."
     line = f"{device}; {estimate.sentence()}."
+    emulated = not capacity.on_gpus and bf16_instructions() in SLOWNESS_OF_EMULATION
+    if emulated and any(cell.value.recipe.precision == "bf16" for cell in cells):
+        line += " This processor emulates bf16, slowly: `snakemake plan --cores all` says how to use fp32."
     if estimate.seconds >= DAY:
         line += " `snakemake plan --cores all` names smaller studies."
     return line

@@ -38,6 +38,8 @@ LEARNING_RATE = 1e-6
 WORTHWHILE_GAIN = 1.2
 # Of the wall time: a training that had less of its core was kept waiting by others.
 LEAST_SHARE = 0.85
+# A step or an evaluation that takes longer is not waited for twice: seconds.
+LONG = 5.0
 SMALL_BATCH = 8  # the fraction of a batch whose step shows what a step costs however few images it has
 WITHOUT_IMPORTS = 0.25  # seconds of a job besides its imports: images, checksums, the record
 IMPORTS = "import smallmix.training.train_cell"
@@ -71,18 +73,21 @@ class Measurement:
 def measure(cell: Cell, images: ImagesInNumbers) -> Measurement:
     """Measure the pace of `cell`'s network here, by steps of two batch sizes, an evaluation and the imports of a job.
 
-    It takes about five seconds, more where a step takes seconds. Raises TrainingError as `probe` does.
+    It takes about five seconds, and half a minute where a step takes minutes: a part of the batch is enough there.
+    Raises TrainingError as `probe` does.
     """
-    step = probe(cell, images)
-    few = max(2, min(cell.size, cell.recipe.batch_size) // SMALL_BATCH)
+    whole = min(cell.size, cell.recipe.batch_size)
+    few = max(2, whole // SMALL_BATCH)
     little = dataclasses.replace(cell, subset=dataclasses.replace(cell.subset, size=few))
     small = probe(little, images, SECONDS / 3)
+    expected = small.seconds_a_step * whole / few
+    step = probe(cell, images) if expected < LONG else dataclasses.replace(small, seconds_a_step=expected)
     on_gpu = choose_device("auto").type == "cuda"
     layers = cost_of_network(cell, images).layers
     operations, few_operations = (one.flops_a_second * one.seconds_a_step for one in (step, small))
     layer, rate = fit_line((few_operations, small.seconds_a_step), (operations, step.seconds_a_step))
     layer = max(LEAST_LAYER_SECONDS, layer / layers)
-    evaluation, share = _evaluation_rate(cell, images, layer)
+    evaluation, share = _evaluation_rate(cell, images, layer, step.flops_a_second)
     start = ON_A_GPU.start_seconds if on_gpu else start_seconds()
     return Measurement(step, Pace(start, layer, rate, evaluation, "measured"), min(step.share, small.share, share))
 
@@ -116,12 +121,17 @@ def start_seconds() -> float:
     return ON_A_CORE.start_seconds
 
 
-def _evaluation_rate(cell: Cell, images: ImagesInNumbers, layer_seconds: float) -> tuple[float, float]:
-    """Return the operations a second of evaluations, beyond their layers' fixed time, and the share of a core."""
+def _evaluation_rate(
+    cell: Cell, images: ImagesInNumbers, layer_seconds: float, flops_a_second: float
+) -> tuple[float, float]:
+    """Return the operations a second of evaluations, beyond their layers' fixed time, and the share of a core.
+
+    Fewer images than a batch are evaluated where a batch would take too long at the rate of training, `flops_a_second`.
+    """
     device = choose_device("auto")
     data = random_images(cell, images, device)
     few = torch.zeros(1, images.channels, images.side, images.side, dtype=torch.uint8)
-    count = batch_size(few.to(device))
+    count = min(batch_size(few.to(device)), max(1, int(LONG * flops_a_second / cost_of_network(cell, images).flops)))
     pixels = torch.randint(0, 256, (count, *few.shape[1:]), dtype=torch.uint8).to(device)
     labels = torch.zeros(count, dtype=torch.int64, device=device)
     noise = EvaluationImages(pixels, labels, data.test.normalization, data.test.memory_format)
@@ -161,7 +171,8 @@ class _Clock:
 def probe(cell: Cell, images: ImagesInNumbers, duration: float | None = None) -> Probe:
     """Time steps of `cell`, by its executor, for `duration` seconds (default: SECONDS), or one step that takes longer.
 
-    Raises TrainingError where the recipe's executor cannot be had.
+    The first step counts only where it takes so long that its preparations hardly matter. Raises TrainingError where
+    the recipe's executor cannot be had.
     """
     device = choose_device("auto")
     fix_arithmetic(cell.recipe.cpu_threads)
@@ -183,10 +194,12 @@ def probe(cell: Cell, images: ImagesInNumbers, duration: float | None = None) ->
         executor.synchronize()
         return seen
 
-    take()
-    seen, steps, clock = 0, 0, _Clock(cell, device)
-    while clock.wall < (SECONDS if duration is None else duration):
-        seen, steps = seen + take(), steps + together
+    clock = _Clock(cell, device)
+    seen, steps = take(), together
+    if clock.wall < LONG:
+        seen, steps, clock = 0, 0, _Clock(cell, device)
+        while clock.wall < (SECONDS if duration is None else duration):
+            seen, steps = seen + take(), steps + together
     seconds, share = clock.seconds, clock.share
     operations = 3 * seen * cost_of_network(cell, images).flops
     return Probe(describe_device(device), seconds / steps, operations / seconds, share)

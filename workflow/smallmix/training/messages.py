@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from smallmix.science.early_loss import alarming_loss, early_steps
 from smallmix.study.cell import Cell, Precision, SubsetValue
+from smallmix.training.processor import SLOWNESS_OF_EMULATION, bf16_instructions
 
 # Most messages need no torch, and the start of a workflow must not wait for it.
 if TYPE_CHECKING:
@@ -154,10 +155,15 @@ def warn_of_emulation(precision: Precision, device: torch.device) -> str | None:
 
     if precision == "fp32" or bfloat16_support(device) != "emulated":
         return None
-    device_name = "this GPU" if device.type == "cuda" else "this processor"
+    if device.type == "cuda":
+        device_name, comparison = "GPU", "longer than"
+    else:
+        times = SLOWNESS_OF_EMULATION.get(bf16_instructions(), "several times")
+        device_name, comparison = "processor", f"{times} as long as"
     return (
-        f"precision bf16 is emulated here ({device_name} does not compute in bfloat16) and slower than fp32; "
-        "recipe.precision: fp32 would save time"
+        f"precision bf16 is emulated here (this {device_name} does not compute in bfloat16): a step takes {comparison} "
+        "in fp32. To train in fp32, add --config study=my-study recipe='{precision: fp32}'. The cells are others, with "
+        "their own results"
     )
 
 
