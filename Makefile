@@ -68,7 +68,7 @@ findings: install  ## write docs/findings.md and its figures from the kept table
 	PYTHONPATH=workflow $(BIN)/python -m envs.docs.findings_page reports/reference docs
 
 # The second pass judges the claims of studies that are compared with one that was run after them. It trains nothing.
-DIGITS := demo methods curve-digits random-digits balance-digits dip-digits dip-digits-longer beta-digits weight-digits \
+DIGITS := demo methods curve-digits random-digits balance-digits dip-digits dip-digits-longer beta-digits weight-digits larger-share-digits \
   calmer-digits-decay-5e-4 calmer-digits-decay-1e-3 calmer-digits-cosine random-digits dip-digits
 studies: install  ## the questions of docs/findings.md on handwritten digits: an hour of one core, no download
 	set -e; for study in $(DIGITS); do $(SNAKEMAKE) --configfile workflow/studies/$$study.yaml; done

@@ -174,6 +174,16 @@ FINDINGS = (
         "The article's network. The study `row-1000-each` asks the same of it; nobody has run it to its end yet.",
     ),
     Finding(
+        "Does mixing images alone need the label of the image with the larger share?",
+        "The article keeps the own image's label, which may have less than half of the mixed image, and publishes an "
+        "accuracy that smallmix does not get so.",
+        ("larger-share-small",),
+        _by_results(lambda studies: mixing_weight.does_the_larger_share_help(studies[0])),
+        "paired_differences",
+        "What the article did: it does not say. Nor other sizes and longer budgets.",
+        "The article's network. The study `row-1000-larger-share` asks the same of it, on a GPU.",
+    ),
+    Finding(
         "Do the article's numbers come out?",
         "Rows of the article's Table 2, trained by its protocol as we read it.",
         ("article-rows",),

@@ -7,7 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from smallmix.own_code import load_own
+from smallmix.science.batch_row import BatchRow
+from smallmix.science.method import Draws
+from smallmix.science.methods.images import Images
 from smallmix.study.cell import Cell
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
@@ -28,6 +34,7 @@ TWINS = (
     "dip-digits-longer",
     "beta-digits",
     "weight-digits",
+    "larger-share-digits",
 )
 
 
@@ -105,6 +112,33 @@ def test_a_weight_for_each_image_is_the_only_change(name: str) -> None:
             other = cells[size, each[method], seed]
             assert value.method.mix == f"{other.method.mix}-per-image"
             assert value == replace(other, method=replace(other.method, mix=value.method.mix))
+
+
+@pytest.mark.parametrize("name", ["larger-share-small", "larger-share-digits", "row-1000-larger-share"])
+def test_the_larger_share_is_the_only_change(name: str) -> None:
+    cells = {(cell.size, cell.method, cell.seed): cell.value for cell in study(name).cells}
+    for (size, method, seed), value in cells.items():
+        if method == "data-mix-larger":
+            other = cells[size, "data-mix", seed]
+            assert value.method.mix == "larger_share.py:LargerShare"
+            assert value.method.beta == other.method.beta
+            assert value == replace(other, method=value.method)
+    assert len({method for _, method, _ in cells} - {"label-mix"}) == 3
+
+
+def test_the_larger_share_of_a_batch_is_that_of_plain_mixing_or_what_it_lacks_of_1() -> None:
+    name = "larger_share.py:LargerShare"
+    method = load_own(name, str(PROJECT / "workflow" / "studies" / "larger_share.py"))((2.0, 1.0))
+    draws = Draws(iterations=400, images=4, seed=3, size=8, chunk=0)
+    shares, weights = method.draw(draws)["own_share"], Images((2.0, 1.0)).draw(draws)["image_weight"]
+    assert shares.dtype == weights.dtype
+    np.testing.assert_allclose(shares, [max(one, 1 - one) for one in weights], rtol=1e-6)
+    assert 50 < sum(weights < 0.5) < 150, "a quarter of 400"
+    images, nothing = torch.tensor([0.0, 8.0]).reshape(2, 1, 1, 1), torch.zeros(2)
+    partner, drawn = torch.tensor([1, 0]), {"own_share": torch.tensor(0.75)}
+    row = BatchRow(nothing, nothing, nothing, nothing, partner, nothing, drawn, side=1)
+    assert method.mix(images, row).flatten().tolist() == [2.0, 6.0]
+    assert method.target(torch.eye(2), row).tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 @pytest.mark.parametrize(("name", "known"), [("row-1000-each", "row-1000"), ("weight-small", "dip-small")])

@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smallmix.statistics.answers import ONE_SEED
-from smallmix.statistics.mixing_weight import does_a_weight_for_each_image_help, does_the_beta_distribution_need_tuning
+from smallmix.statistics.mixing_weight import (
+    does_a_weight_for_each_image_help,
+    does_the_beta_distribution_need_tuning,
+    does_the_larger_share_help,
+)
 from smallmix.statistics.study_results import History, StudyResults
 
 from tests.synthetic_configuration import METHODS
@@ -173,3 +177,56 @@ def test_one_seed_says_nothing_of_the_weights() -> None:
 
 def test_a_study_without_weights_for_each_image_does_not_say() -> None:
     assert does_a_weight_for_each_image_help(of_best({(250, name): PLAIN for name in METHODS})).word == "not answered"
+
+
+LARGER = {
+    "non": METHODS["non"],
+    "data-mix": METHODS["data-mix"],
+    "data-mix-larger": {"mix": "larger_share.py:LargerShare", "beta": [2.0, 1.0]},
+    "data-mix-larger-4": {"mix": "larger_share.py:LargerShare", "beta": [4.0, 4.0]},
+}
+
+
+def shared(larger: Sequence[float], plain: Sequence[float] = (41.0, 42.0, 43.0)) -> StudyResults:
+    """A study of one size. The larger share adds these points to the own image's label, by seed."""
+    by: dict[tuple[int, str], Sequence[float]] = {(250, "non"): plain, (250, "data-mix"): PLAIN}
+    by |= {(250, "data-mix-larger"): [40 + gain for gain in larger]}
+    by |= {(250, "data-mix-larger-4"): [90.0] * len(larger)}  # of another distribution: compared with nothing
+    return of_best(by, methods=LARGER)
+
+
+def test_the_larger_share_helps_where_it_gains_for_certain() -> None:
+    """Against plain training: 0.9, 0 and -0.9 points, and -1, -2 and -3."""
+    answer = does_the_larger_share_help(shared((1.9, 2.0, 2.1)))
+    assert answer.word == "yes"
+    assert answer.sentences == (
+        "The larger share clearly gains accuracy: data-mix-larger minus data-mix, +2.0 points (+1.8 to +2.2).",
+        f"Against plain training: data-mix-larger minus non, 0.0 points ({MINUS}2.2 to +2.2) and data-mix minus non, "
+        f"{MINUS}2.0 points ({MINUS}4.5 to +0.5).",
+    )
+    assert [one.name for one in answer.quantities] == [
+        "data-mix-larger minus data-mix",
+        "data-mix-larger minus non",
+        "data-mix minus non",
+    ]
+
+
+def test_the_larger_share_can_lose() -> None:
+    answer = does_the_larger_share_help(shared((-1.9, -2.0, -2.1)))
+    assert (answer.word, answer.sentences[0][:41]) == ("no", "The larger share clearly loses accuracy: ")
+
+
+def test_the_larger_share_is_undecided_within_the_scatter() -> None:
+    answer = does_the_larger_share_help(shared((-1.0, 0.0, 1.0)))
+    assert answer.word == "undecided"
+    assert answer.sentences[0] == (
+        f"The interval includes zero (data-mix-larger minus data-mix, 0.0 points ({MINUS}2.5 to +2.5))."
+    )
+
+
+def test_one_seed_says_nothing_of_the_larger_share() -> None:
+    assert does_the_larger_share_help(shared((9.0,), (41.0,))).sentences[0] == ONE_SEED
+
+
+def test_a_study_without_the_larger_share_does_not_say() -> None:
+    assert does_the_larger_share_help(of_best({(250, name): PLAIN for name in METHODS})).word == "not answered"

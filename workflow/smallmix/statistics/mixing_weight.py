@@ -1,4 +1,4 @@
-"""Rules for what the article leaves open of the mixing weight: its distribution, and whether each image has its own.
+"""Rules for what the article leaves open of the mixing weight: its distribution, whose it is, and its least value.
 
 Each takes the results of a study and returns an answer, as the rules of `open_questions.py` do.
 """
@@ -6,7 +6,7 @@ Each takes the results of a study and returns an answer, as the rules of `open_q
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from smallmix.statistics.answers import (
     ONE_SEED,
@@ -21,7 +21,7 @@ from smallmix.statistics.comparison import average_over_sizes, paired_difference
 from smallmix.statistics.study_results import StudyResults
 from smallmix.statistics.verdicts import Measure
 from smallmix.study.cell import Mix
-from smallmix.study.study import beta_of, methods_with
+from smallmix.study.study import beta_of, first_method, methods_with
 from smallmix.tables.columns import SELECTIONS
 from smallmix.wording import count_of, joined
 
@@ -96,20 +96,14 @@ def does_a_weight_for_each_image_help(results: StudyResults) -> Answer:
 
     Each way of mixing is compared with itself, at the same Beta distribution, averaged over the sizes.
     """
-    measures = []
-    for each, whole in _EACH_AND_WHOLE.items():
-        for name in methods_with(results.study, each):
-            beta = beta_of(results.study, name)
-            for other in methods_with(results.study, whole):
-                if beta != beta_of(results.study, other):
-                    continue
-                averages, _ = average_over_sizes(
-                    {
-                        size: paired_differences(results.runs, size, name, other, SELECTIONS["best"])
-                        for size in results.study.sizes
-                    }
-                )
-                measures += [Measure(f"{name} minus {other}", averages)] if averages else []
+    pairs = [
+        (name, other)
+        for each, whole in _EACH_AND_WHOLE.items()
+        for name in methods_with(results.study, each)
+        for other in methods_with(results.study, whole)
+        if beta_of(results.study, name) == beta_of(results.study, other)
+    ]
+    measures = _differences_in_best(results, pairs)
     if not measures:
         return Answer("not answered", ("It needs a way of mixing with both, at the same Beta distribution.",))
     above = [one for one in measures if one.sign(len(measures)) > 0]
@@ -137,6 +131,64 @@ def does_a_weight_for_each_image_help(results: StudyResults) -> Answer:
         "seed",
         quantities_of(measures, len(measures)),
     )
+
+
+def does_the_larger_share_help(results: StudyResults) -> Answer:
+    """Say whether images alone mixed gain accuracy where the label is that of the image with the larger share.
+
+    It is compared with the label of the own image, whose share may be small, at the same Beta distribution, and both
+    with plain training. All differences are averaged over the sizes.
+    """
+    larger = [name for name in results.study.methods if _mixes_the_larger_share(results, name)]
+    pairs = [
+        (name, other)
+        for name in larger
+        for other in methods_with(results.study, "images")
+        if beta_of(results.study, name) == beta_of(results.study, other)
+    ]
+    measures = _differences_in_best(results, pairs)
+    if not measures:
+        return Answer("not answered", ("It needs images alone mixed in both ways, at the same Beta distribution.",))
+    word: Word
+    above = [one for one in measures if one.sign(len(measures)) > 0]
+    below = [one for one in measures if one.sign(len(measures)) < 0]
+    if above:
+        word, first = "yes", f"The larger share clearly gains accuracy: {described(above)}."
+    elif below:
+        word, first = "no", f"The larger share clearly loses accuracy: {described(below)}."
+    else:
+        word, first = "undecided", f"{begun(none_together(measures))} ({described(measures)})."
+        if all(len(one.values) < 2 for one in measures):
+            first = ONE_SEED
+    plain = first_method(results.study, "none")
+    mixed = list(dict.fromkeys(name for pair in pairs for name in pair))
+    ahead = _differences_in_best(results, [(name, plain) for name in mixed if plain is not None])
+    second = [f"Against plain training: {described(ahead)}."] if ahead else []
+    return Answer(
+        word,
+        (first, *second),
+        "The label of the larger share minus the own image's label, and both minus plain training, in best test "
+        "accuracy, averaged over the sizes within each seed",
+        (*quantities_of(measures, len(measures)), *quantities_of(ahead, len(ahead))),
+    )
+
+
+def _mixes_the_larger_share(results: StudyResults, method: str) -> bool:
+    return str(results.study.configuration["methods"][method]["mix"]).endswith(":LargerShare")
+
+
+def _differences_in_best(results: StudyResults, pairs: Iterable[tuple[str, str]]) -> list[Measure]:
+    """Return method minus reference in best test accuracy, averaged over the sizes, of each pair that has both."""
+    found = []
+    for method, reference in pairs:
+        averages, _ = average_over_sizes(
+            {
+                size: paired_differences(results.runs, size, method, reference, SELECTIONS["best"])
+                for size in results.study.sizes
+            }
+        )
+        found += [Measure(f"{method} minus {reference}", averages)] if averages else []
+    return found
 
 
 def _validation_score(results: StudyResults, method: str) -> float | None:
