@@ -17,7 +17,7 @@ from smallmix.figures.figure_files import svg_text
 from smallmix.figures.style import INK, MUTED, PAPER, RULE, SERIES_COLORS
 from smallmix.project_files import WORKFLOW
 from smallmix.report.methods_paragraph import device_name
-from smallmix.statistics.answers import Answer, show_value
+from smallmix.statistics.answers import IN_POINTS, Answer, show_value
 from smallmix.study.own_images import own_images
 from smallmix.study.study import Study
 from smallmix.tables.study_tables import StudyTables
@@ -35,12 +35,13 @@ HEAD = """\
 <!-- Written by `make findings` from the tables under reports/reference. Change envs/docs/questions.py instead. -->
 
 What the kept studies say to the article's six claims and to the questions that it leaves open. Each answer is computed
-from the tables under `reports/reference/` by a fixed rule. A *yes* or a *no* needs intervals that exclude zero. Where
-an interval includes zero, the answer is *undecided*. Where one of several intervals could contradict by chance, they
-are widened, so that all hold together in 95 % of studies (Bonferroni). *Clearly* means: by such intervals. They assume
-that the differences of seeds are normally distributed. With three seeds no exact test can reject anything. Published
-numbers are judged by fixed tolerances instead. [From images to conclusions](numbers.md) explains the
-rules.
+from the tables under `reports/reference/` by a fixed rule. A *yes* or a *no* needs intervals that exclude zero, and the
+answer is *undecided* without them. Some questions ask for any difference: one such interval is enough for a *yes*, and
+the answer names the others. Both ways of mixing count as mixup, of images alone and of images and labels. Where one of
+several intervals could contradict by chance, they are widened, so that all hold together in 95 % of studies
+(Bonferroni). *Clearly* means: by such intervals. They assume that the differences of seeds are normally distributed.
+With three seeds no exact test can reject anything. Published numbers are judged by fixed tolerances instead. [From
+images to conclusions](numbers.md) explains the rules.
 
 Many studies here are small: a narrow network and a short budget, as two processor cores can train. Their scale stands
 below each answer. Their images are a JPEG copy of CIFAR-10's, and what that costs in accuracy was not measured. Such a
@@ -60,7 +61,8 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
         heading = f"{number}. {finding.question}"
         if lacking:
             word, scale = "not run yet", ""
-            sections += [f"## {heading}", finding.asks, _not_run(lacking, unreadable)]
+            there = [kept[name].results.study for name in finding.studies if name in kept]
+            sections += [f"## {heading}", finding.asks, _not_run(lacking, unreadable, there)]
         else:
             studies = [kept[name] for name in finding.studies]
             answer = finding.answer(studies)
@@ -205,7 +207,7 @@ def _quantities(answer: Answer) -> list[str]:
         cells = [one.name, show_value(one.mean, unit), _range(one.low, one.high, unit), *([wider] if joint else [])]
         rows.append(f"| {' | '.join([*cells, str(one.seeds)])} |")
     return [
-        f"{answer.measured}, in {unit}:",
+        f"{answer.measured}{', in points' if unit == IN_POINTS else ''}:",
         "\n".join([f"| {' | '.join(heads)} |", "|---" + "|---:" * (len(heads) - 1) + "|", *rows]),
     ]
 
@@ -214,18 +216,26 @@ def _range(low: float | None, high: float | None, unit: str) -> str:
     return "none" if low is None or high is None else f"{show_value(low, unit)} to {show_value(high, unit)}"
 
 
-def _not_run(lacking: Sequence[str], unreadable: Mapping[str, str]) -> str:
-    """Say which studies lack, with their commands."""
+def _not_run(lacking: Sequence[str], unreadable: Mapping[str, str], there: Sequence[Study]) -> str:
+    """Say which studies lack, with their commands. Those that are kept (`there`) of a user's images come again."""
     old = [name for name in lacking if name in unreadable]
     sentences = ["**Not run yet.**"]
     if old:
         sentences.append(
             f"What is kept of {joined([f'`{name}`' for name in old])} comes from an older version or is damaged."
         )
-    sentences.append("These commands run and keep it:" if len(lacking) == 1 else "These commands run and keep them:")
+    others = {study.name: images for study in there if (images := own_images(study.configuration["dataset"]))}
+    for name, images in others.items():
+        sentences.append(
+            f"`{name}` is kept, trained on {images['title'] or 'other images'}. Only studies of equal images are "
+            "compared."
+        )
+    wanted = [*others, *lacking]
+    sentences.append(f"These commands run and keep {'it' if len(wanted) == 1 else 'them'}, and write this page anew:")
     commands = [
-        f"snakemake --cores all --configfile workflow/studies/{name}.yaml\nsmallmix keep {name}" for name in lacking
+        f"snakemake --cores all --configfile workflow/studies/{name}.yaml\nsmallmix keep {name}" for name in wanted
     ]
+    commands.append("make findings")
     return " ".join(sentences) + "\n\n```sh\n" + "\n".join(commands) + "\n```"
 
 

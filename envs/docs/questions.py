@@ -191,7 +191,8 @@ FINDINGS = (
         "accuracy_by_size_log",
         "The article's other rows, and how far chance moved its single runs and this one. An accuracy agrees within "
         "its tolerance, and disagrees beyond twice that (`claims.csv` has both).",
-        "More seeds: the study `row-1000` has three, the first of them the same trainings, evaluated less often. "
+        "The original images and fp32, which were not tried. More seeds: the study `row-1000` has three, the first of "
+        "them the same trainings, evaluated less often. "
         "Another reading of what the article leaves open: in `row-5000-even` no epoch ends with a small batch. A "
         "mixing weight for each image (question 12) adds little of what data-mix lacks.",
     ),

@@ -196,7 +196,7 @@ def test_what_changed_since_a_study_was_kept(
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["torch", "1.2.3", "2.14.1"] in lines
     assert ["training", "code", "(mix", "none)", "f" * 16, CODE_FINGERPRINT] in lines
-    assert main(["compare", "short", "--past", "--root", str(made.root), "--selection", "last_tenth"]) == 1
+    assert main(["compare", "short", "--past", "--root", str(made.root), "--selection", "last-tenth"]) == 1
     assert "no accuracies by last-tenth in short (kept): an older version kept them" in capsys.readouterr().err
 
 

@@ -78,7 +78,7 @@ def test_a_claim_with_a_part_that_holds_and_one_that_fails_is_answered_in_part()
     answer = answer_claim("non_converges_mixup_does_not", Judgement("disagrees", "found", "", measures=measures))
     assert answer.word == "in part"
     assert answer.sentences[0] == (
-        "It holds that it lasts. It does not hold that it rises: down lies clearly below zero."
+        "It holds that it lasts. It does not hold that it rises: down lies clearly below zero in the table."
     )
 
 
@@ -102,8 +102,8 @@ def test_a_part_that_is_undecided_is_named_and_others_do_not_speak_for_it() -> N
     answer = answer_claim("non_converges_mixup_does_not", Judgement("disagrees", "found", "", measures=measures))
     assert answer.word == "in part"
     assert answer.sentences[0] == (
-        "It holds that it lasts. It does not hold that it rises: down lies clearly below zero. Undecided is whether it "
-        "spreads."
+        "It holds that it lasts. It does not hold that it rises: down lies clearly below zero in the table. Undecided "
+        "is whether it spreads."
     )
 
 

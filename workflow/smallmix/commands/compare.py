@@ -32,13 +32,18 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "--past", action="store_true", help="compare A with its kept results in reports/reference: now minus then"
     )
     parser.add_argument(
-        "--selection", choices=(*SELECTIONS, "all"),
+        "--selection", choices=(*SELECTIONS, "all"), type=_selection,
         help="how a test accuracy is chosen from a training (default: best, as the article does; published numbers are "
         "compared by their own rule)",
     )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, help="the form (default: by the name of --output, else text)")
     parser.add_argument("--output", type=Path, help="the file to write, such as page.html (default: the terminal)")
     add_root(parser)
+
+
+def _selection(text: str) -> str:
+    """Return a selection's name of the tables, also of its name in configurations: last-tenth."""
+    return text.replace("-", "_")
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="STUDY CELL IMAGE …",
         help="a study that keeps its networks (keep.weights: final) and one of its cells, as in demo "
-        "n100/label-mix/seed0, or the path of a model.safetensors alone; then images, and folders of images",
+        "n20/label-mix/seed0, or the path of a model.safetensors alone; then images, and folders of images",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="the CSV file to write (default: the terminal)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")

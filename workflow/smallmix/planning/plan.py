@@ -133,7 +133,11 @@ def _place_in_words(
     line = f"{device}; {estimate.sentence()}."
     emulated = not capacity.on_gpus and bf16_instructions() in SLOWNESS_OF_EMULATION
     if emulated and any(cell.value.recipe.precision == "bf16" for cell in cells):
-        line += " This processor emulates bf16, slowly: `snakemake plan --cores all` says how to use fp32."
+        slower = SLOWNESS_OF_EMULATION[bf16_instructions()]
+        line += (
+            f" This processor emulates bf16 and takes {slower} as long as for fp32, which trains other cells: add "
+            "--config study=my-study recipe='{precision: fp32}'."
+        )
     if estimate.seconds >= DAY:
         line += " `snakemake plan --cores all` names smaller studies."
     return line

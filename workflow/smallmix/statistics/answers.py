@@ -97,7 +97,7 @@ CLAIM_WORDS = {
     "dip_at_1000_from_few_iterations": ClaimWords(
         "Accuracy at 1,000 images lies below the line between its neighbours, and longer training lifts it there and "
         "at 100 images.",
-        "The claim fails in at least one part: {below} clearly below zero.",
+        "The claim fails in at least one part: {below} clearly below zero in the table.",
         "Depth below the line at 1,000 images; what longer training adds there beyond half of that depth; what it adds "
         "at 100 images; all in best test accuracy",
     ),
@@ -113,15 +113,15 @@ CLAIM_WORDS = {
     ),
     "non_converges_mixup_does_not": ClaimWords(
         "Plain training has converged after a tenth of its budget, and mixing has not converged at the end.",
-        "The claim fails in at least one part: {below} clearly below zero.",
+        "The claim fails in at least one part: {below} clearly below zero in the table.",
         "Plain training: how far its training loss stays within the limit of convergence. Mixing: how far its training "
-        "loss ends beyond that limit",
+        "loss ends beyond that limit. All in nats (loss with natural logarithms)",
         "nats",
     ),
     "mixup_overfits_label_mix_falls_least": ClaimWords(
         "The test loss of both ways of mixing rises towards the end, and the training loss of mixing images and labels "
         "ends furthest above its floor.",
-        "The claim fails in at least one part: {below} clearly below zero.",
+        "The claim fails in at least one part: {below} clearly below zero in the table.",
         "Rise of the test loss beyond the least that counts (logarithm of a ratio); training loss above its floor "
         "minus that of the other method (nats)",
         "nats",
@@ -148,7 +148,7 @@ def answer_claim(rule: str, judgement: Judgement) -> Answer:
             word = "in part"
             below = _with_verb([one.name for one in against if one.part])
             first = f"It holds that {joined(of_part['agrees'])}. It does not hold that {joined(of_part['disagrees'])}: "
-            first += f"{below} clearly below zero."
+            first += f"{below} clearly below zero in the table."
             if of_part.get("undecided"):
                 first += f" Undecided is whether {joined(of_part['undecided'])}."
         else:

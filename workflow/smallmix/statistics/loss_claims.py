@@ -121,7 +121,7 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     least = sum(one.interval.mean > 0 for one in falls)
     text = (
         f"the test loss of {risen} of {runs} mixup runs ends {RISE - 1:.0%} or more above its lowest stretch; {labels} "
-        f"ends further above its floor than the other method in {least} of {len(falls)} comparisons by size"
+        f"ends further above its floor than another method in {least} of {len(falls)} comparisons"
     )
     clear = sum(one.sign(len(measures)) < 0 for one in falls)
     text += f" (clearly nearer in {clear})" if clear else ""

@@ -92,8 +92,9 @@ class Recipe(Section):
     augmentation: Augmentation = section("Random changes of the training images.")
     precision: Precision = Field(
         "fp32",
-        description="fp32, or bf16 for mixed precision: other results, faster on GPUs that compute in it and on "
-        "processors with AMX or AVX-512 BF16, up to 15 times slower on others. `snakemake plan` measures it.",
+        description="fp32, or bf16 for mixed precision: other results, faster on GPUs that compute in it, on "
+        "processors with AMX, and on most with AVX-512 BF16; up to 15 times slower on others. `snakemake plan` says "
+        "it.",
     )
     executor: Executor = Field(
         "automatic",
