@@ -28,7 +28,7 @@ STATUS_WORDS: Mapping[Status, str] = {
     "current": "current",
     "stale": "outdated",
     "stored": "stored",
-    "resumable": "resumable",
+    "resumable": "begun",
     "failed": "failed",
     "missing": "waiting",
 }

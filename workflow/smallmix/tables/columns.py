@@ -203,7 +203,9 @@ CELLS = Table(
         SIZE,
         METHOD,
         SEED,
-        Column("status", "text", "", "current, stale (outdated), stored, resumable, failed or missing (waiting)"),
+        Column(
+            "status", "text", "", "current, stale (outdated), stored, resumable (begun), failed or missing (waiting)"
+        ),
         Column("reason", "text", "", "why it is not current; empty for current cells"),
     ),
 )
