@@ -108,7 +108,9 @@ def test_images_are_those_of_the_row_in_the_row_s_order() -> None:
 def test_updates_are_those_of_the_plain_optimizer(mix: Mix, layout: torch.memory_format) -> None:
     """Twelve steps over epochs with remainders and a falling rate: fused SGD with a tensor rate and zero momentum
     buffers, against PyTorch's plain loop with a Python number and no buffers, on the same gradients."""
-    cell = make_cell(300, mix, iterations=12)
+    # With channels last, AVX2 and fewer than eight channels, oneDNN writes beyond its memory in the backward pass of a
+    # 1 x 1 convolution of stride 2 (PyTorch 2.14.1). Trainings of such networks are contiguous there.
+    cell = make_cell(300, mix, width=8, iterations=12)
     images = training_images(cell)
     model = build_network(cell.model, (8, 8, 3), 10, 0).to(memory_format=layout)
     optimizer = momentum_sgd(model, cell.recipe)
