@@ -23,6 +23,8 @@ from smallmix.report.page import render_page
 from smallmix.study.cell import DatasetValue
 from smallmix.study.configuration import load_study
 from smallmix.study.named_study import KEPT
+from smallmix.study.study import Study
+from smallmix.tables.columns import SELECTIONS
 
 from tests.synthetic_study import CODE_FINGERPRINT, SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables, mean_best_percent, tables_of
@@ -210,7 +212,8 @@ def test_what_the_project_keeps_is_small_whole_and_says_one_thing(folder: Path) 
     assert "<image" not in (folder / "report.html").read_text(encoding="utf-8")
     metrics = pd.read_csv(folder / "metrics.csv")
     page = (folder / "README.md").read_text(encoding="utf-8")
-    best = metrics.groupby(["size", "method"])["best_test_accuracy"].mean()
+    selection = Study.load(folder / "study.json").selection
+    best = metrics.groupby(["size", "method"])[SELECTIONS[selection]].mean()
     for size in metrics["size"].unique():
         (row,) = (line for line in page.splitlines() if line.startswith(f"| {size:,} |"))
         for method in metrics["method"].unique():

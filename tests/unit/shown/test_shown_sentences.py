@@ -97,7 +97,7 @@ CLAIMS = [
         "undecided",
         # data-mix at 100 images ends at 2.00, 2.08 and 2.04, less than 5 % above 2.00.
         "the test loss of 9 of 12 mixup runs ends 5% or more above its lowest stretch; label-mix ends further above "
-        f"its floor than the other method in 4 of 4 comparisons by size; {CLEAN}",
+        f"its floor than another method in 4 of 4 comparisons; {CLEAN}",
     ),
 ]
 
