@@ -1,7 +1,7 @@
 """No change of the code changes the science unnoticed: 30 losses a method are compared with recorded ones.
 
-Exactly where PyTorch's version, the instructions it uses and the processor are those of the recording; elsewhere within
-1e-4 of the value (recordings with AVX-512, AVX2, SSE4.1 and plain code lay within 4e-6). How to record anew on purpose:
+Exactly where PyTorch's version, the instructions it uses and the processor are those of the recording. Elsewhere the
+last bits differ, and every step makes that difference larger: `tolerance` grows with it. How to record anew on purpose:
 see golden_trace.py.
 """
 
@@ -21,13 +21,19 @@ from torch import Tensor
 from tests.tiny_cell import MIXES, TinyData, tiny_cell
 from tests.unit.training.golden_trace import ITERATIONS, describe_place, read_golden_trace, record_trace
 
-TOLERANCE = 1e-4
+
+def tolerance(iteration: int) -> float:
+    """Return by what share a loss may differ: 4e-6 for the first step, ten times as much every ten steps.
+
+    On an AMD EPYC with AVX2 alone it was 1e-7 in the first step, 1e-4 in the twentieth and 5e-4 in the thirtieth.
+    """
+    return 3e-6 * 10 ** (iteration / 10)
 
 
 def difference(losses: list[str], golden: list[str]) -> float:
-    """Return the largest relative difference of two traces."""
-    pairs = zip(map(float, losses), map(float, golden), strict=True)
-    return max(abs(loss - wanted) / wanted for loss, wanted in pairs)
+    """Return the largest relative difference of two traces, as a multiple of the tolerance."""
+    pairs = enumerate(zip(map(float, losses), map(float, golden), strict=True), start=1)
+    return max(abs(loss - wanted) / wanted / tolerance(iteration) for iteration, (loss, wanted) in pairs)
 
 
 def test_the_losses_are_those_recorded(tmp_path: Path) -> None:
@@ -38,7 +44,7 @@ def test_the_losses_are_those_recorded(tmp_path: Path) -> None:
         assert trace == golden
     for mix in MIXES:
         assert len(golden[mix]) == ITERATIONS
-        assert difference(trace[mix], golden[mix]) < TOLERANCE, mix
+        assert difference(trace[mix], golden[mix]) < 1, mix
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,7 @@ def test_the_losses_are_those_recorded(tmp_path: Path) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_a_small_change_of_the_recipe_would_be_noticed(tmp_path: Path, change: dict[str, Any]) -> None:
-    assert difference(trace_of(tmp_path, change), read_golden_trace()[1]["images"]) > 2 * TOLERANCE
+    assert difference(trace_of(tmp_path, change), read_golden_trace()[1]["images"]) > 2
 
 
 def test_a_slip_in_the_loop_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +77,7 @@ def test_a_slip_in_the_loop_would_be_noticed(tmp_path: Path, monkeypatch: pytest
         return dataclasses.replace(row, rows=row.rows.roll(1))
 
     monkeypatch.setattr(steps, "row_of", late)
-    assert difference(trace_of(tmp_path, {}), read_golden_trace()[1]["images"]) > 2 * TOLERANCE
+    assert difference(trace_of(tmp_path, {}), read_golden_trace()[1]["images"]) > 2
 
 
 def trace_of(folder: Path, change: dict[str, Any]) -> list[str]:
