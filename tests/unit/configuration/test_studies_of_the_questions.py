@@ -126,6 +126,13 @@ def test_the_larger_share_is_the_only_change(name: str) -> None:
     assert len({method for _, method, _ in cells} - {"label-mix"}) == 3
 
 
+def test_the_row_with_the_larger_share_trains_one_method_more_than_the_row_without() -> None:
+    known = {cell.value for cell in study("row-1000").cells}
+    row = study("row-1000-larger-share").cells
+    assert {cell.method for cell in row if cell.value not in known} == {"data-mix-larger"}
+    assert len(row) == len(known) + 3
+
+
 def test_the_larger_share_of_a_batch_is_that_of_plain_mixing_or_what_it_lacks_of_1() -> None:
     name = "larger_share.py:LargerShare"
     method = load_own(name, str(PROJECT / "workflow" / "studies" / "larger_share.py"))((2.0, 1.0))
