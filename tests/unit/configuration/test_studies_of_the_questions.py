@@ -148,11 +148,17 @@ def test_the_larger_share_of_a_batch_is_that_of_plain_mixing_or_what_it_lacks_of
     assert method.target(torch.eye(2), row).tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
-@pytest.mark.parametrize(("name", "known"), [("row-1000-each", "row-1000"), ("weight-small", "dip-small")])
-def test_the_cells_with_a_weight_for_each_batch_are_those_of_another_study(name: str, known: str) -> None:
-    others = {cell.value for cell in study(known).cells}
-    own = [cell for cell in study(name).cells if cell.seed < 3]
+def test_the_cells_with_a_weight_for_each_batch_are_those_of_another_study() -> None:
+    others = {cell.value for cell in study("row-1000").cells}
+    own = [cell for cell in study("row-1000-each").cells if cell.seed < 3]
     assert {cell.method for cell in own if cell.value not in others} == {"data-mix-each", "label-mix-each"}
+
+
+def test_each_cell_of_the_dip_is_one_of_the_budgets_but_at_2_000_images() -> None:
+    """One training answers both questions."""
+    budgets = {cell.value for name in ("budget-middle", "budget-long") for cell in study(name).cells}
+    for name in ("dip-small", "dip-small-longer"):
+        assert {cell.size for cell in study(name).cells if cell.value not in budgets} == {2000}
 
 
 @pytest.mark.parametrize("name", TWINS)
