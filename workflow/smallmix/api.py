@@ -46,6 +46,8 @@ TableName = Literal[
     "subset_table",
     "per_class",
     "class_summary",
+    "class_balance",
+    "subset_scatter",
     "confusion",
     "own_metrics",
     "own_metric_summary",
@@ -60,6 +62,8 @@ _TABLES: dict[str, Table] = {
     "subset_table": SUBSET_TABLE,
     "per_class": PER_CLASS,
     "class_summary": CLASS_SUMMARY,
+    "class_balance": CLASS_BALANCE,
+    "subset_scatter": SUBSET_SCATTER,
     "confusion": CONFUSION,
     "own_metrics": OWN_METRICS,
     "own_metric_summary": OWN_METRIC_SUMMARY,
@@ -71,11 +75,15 @@ def load(study: str | Path, root: str | Path = ".") -> StudyFrames:
 
     A folder of kept results, such as reports/reference/small-end, is a study as well. A name that has no results here
     means the kept study of that name.
-    Raises SmallmixError where there is no such study, and where its configuration has errors.
+    Raises SmallmixError where there is no such study, where its configuration has errors, and where the results here
+    are those of another configuration than the one that the name means now.
     """
-    place = Path(root)
-    found = find_results(study, place)
-    return StudyFrames(found.study, Layout(found.study, place), found.tables, found.kept)
+    found = find_results(study, Path(root))
+    if not found.kept:
+        from smallmix.tables.configuration_of_results import require_results_of
+
+        require_results_of(found.layout, found.tables)
+    return StudyFrames(found.study, found.layout, found.tables, found.kept)
 
 
 @dataclass(frozen=True)
@@ -184,10 +192,14 @@ class StudyFrames:
     def subset(self, size: int, seed: int = 0) -> pd.DataFrame:
         """Return the training images of a size and seed: row in train_images.npy, label, class.
 
-        Raises SmallmixError where the subset is not there. Of kept results, those of the largest sizes are not.
+        Raises SmallmixError where the study has no such size or seed, and where the subset is not there. Of kept
+        results, those of the largest sizes are not.
         """
         from smallmix.tables.table_files import read_table
 
+        for word, value, known in (("size", size, self.study.sizes), ("seed", seed, self.study.seeds)):
+            if value not in known:
+                raise SmallmixError(f"study {self.name} has no {word} {value}. It has {', '.join(map(str, known))}.")
         path = self.tables / "subsets" / self.layout.subset_of(size, seed).name
         if self.kept and not path.exists():
             raise SmallmixError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -327,3 +328,18 @@ def test_exit_codes(
     )
     assert compare(studies[0]) == 1
     assert "study long has no current result" in capsys.readouterr().err
+
+
+def test_a_kept_study_keeps_its_verdicts_where_its_images_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The copy's labels are CIFAR-10's, which the kept checksums tell."""
+    project = Path(__file__).resolve().parents[3]
+    shutil.copytree(project / "workflow" / "published", tmp_path / "workflow" / "published")
+    kept = project / "reports" / "reference" / "article-rows"
+    assert main(["compare", str(kept), "published", "--format", "csv", "--root", str(tmp_path)]) == 0
+    rows = pd.read_csv(io.StringIO(capsys.readouterr().out)).to_dict("records")
+    found = {f"accuracy-n{row['size']}-{row['method']}": row["verdict"] for row in rows if pd.isna(row["reference"])}
+    claims = pd.read_csv(kept / "claims.csv").set_index("id")["verdict"]
+    assert len(found) == 9
+    assert {key: str(claims[key]) for key in found} == found

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from smallmix.commands.export import TABLE_FORMS
 from smallmix.commands.main import main
+from smallmix.errors import SmallmixError
 from smallmix.figures.catalogue import draw_figure
 from smallmix.figures.figure_files import pdf_bytes
 from smallmix.figures.names import FIGURE_NAMES
@@ -173,3 +174,50 @@ def test_a_study_without_results_is_refused(tmp_path: Path, capsys: pytest.Captu
     assert main(["export", "demo", "--output", str(tmp_path / "out"), "--root", str(tmp_path)]) == 1
     assert "study demo has no collected result" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_two_studies_do_not_share_a_folder(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = build_study_with_tables(tmp_path / "other", name="second", sizes=[100])
+    output = ["--output", str(tmp_path / "out"), "--without-figures"]
+    assert main(["export", "synthetic", "--root", str(made.root), *output]) == 0
+    before = files_below(tmp_path / "out")
+    assert main(["export", "second", "--root", str(other.root), *output]) != 0
+    assert "has the export of another study (smallmix-synthetic)" in capsys.readouterr().err
+    assert files_below(tmp_path / "out") == before
+    assert main(["export", "synthetic", "--root", str(made.root), *output]) == 0
+
+
+@pytest.mark.parametrize("place", ["results/synthetic", "results", "reports/synthetic", "reports/reference/x", "logs"])
+def test_folders_of_runs_are_not_written_into(
+    made: SyntheticStudy, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files_below(made.root)
+    output = ["--output", str(made.root / place), "--without-figures"]
+    assert main(["export", "synthetic", "--root", str(made.root), *output]) != 0
+    assert "where runs write and replace files. Name a folder outside of it." in capsys.readouterr().err
+    assert files_below(made.root) == before
+
+
+def test_an_export_that_fails_leaves_nothing(
+    made: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise SmallmixError("the images are not there")
+
+    monkeypatch.setattr("smallmix.figures.catalogue.plot_figure", refuse)
+    assert main(["export", "synthetic", "--root", str(made.root), "--output", str(tmp_path / "out")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_kept_study_is_exported_with_what_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = Path(__file__).resolve().parents[3] / "reports" / "reference" / "row-1000"
+    output = ["--output", str(tmp_path / "out"), "--figures", "svg"]
+    assert main(["export", str(kept), "--root", str(tmp_path), *output]) == 0
+    assert "left out, because a kept study has no images and no predictions: methods_preview" in capsys.readouterr().out
+    found = files_below(tmp_path / "out")
+    assert {"figures/accuracy_by_size.svg", "data/metrics.csv", "tables/accuracy.tex"} <= found
+    assert "figures/methods_preview.svg" not in found
+    assert main(["export", str(kept), "--root", str(tmp_path), *output, "--predictions"]) == 1
+    assert "predictions are not kept" in capsys.readouterr().err

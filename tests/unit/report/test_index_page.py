@@ -74,7 +74,7 @@ def test_every_study_with_its_state_and_its_answer(project: Path, capsys: pytest
     }
     answers = {one.name: one.answer for one in (*run, *kept)}
     assert answers["synthetic"].startswith(LABEL_MIX)
-    assert answers["old-one"] == answers["synthetic"]
+    assert answers["old-one in old one"] == answers["synthetic"]
     assert answers["part"].startswith("label-mix ")
     assert answers["begun"] == "No run is finished yet, so there is no answer."
     assert [one.status for one in kept] == ["18 runs kept, started 2026-01-02"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from argparse import Namespace
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import smallmix
+import yaml
 from smallmix.commands.main import main
 from smallmix.commands.report import COMMANDS
 from smallmix.errors import ConfigurationError, SmallmixError
@@ -46,6 +49,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
 
 def kept(made: SyntheticStudy) -> dict[str, bytes]:
     return kept_files(tables_of(made), made.layout.results, made.layout.report / "figures", COMMAND)
+
+
+def whole_configuration(made: SyntheticStudy) -> dict[str, Any]:
+    """Return a configuration that resolves, over config.yaml, to that of the made-up results."""
+    values: dict[str, Any] = json.loads(json.dumps(made.study.configuration))
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    values["recipe"]["last_batch"] = "even"
+    values["budgets"] |= {500: None, 250: None, 100: None}
+    return values
+
+
+def keep(made: SyntheticStudy, values: dict[str, Any], configuration: Path, output: Path) -> int:
+    configuration.write_text(yaml.safe_dump(values), encoding="utf-8")
+    chosen = Namespace(
+        studies=[str(configuration)], root=made.root, output=output, made_by=None, stated=None, weights=[]
+    )
+    return COMMANDS["keep"].run(chosen)
 
 
 def test_everything_but_images_is_kept(finished: SyntheticStudy) -> None:
@@ -110,9 +130,8 @@ def test_the_first_page_says_what_was_run_on_what(finished: SyntheticStudy) -> N
 
 def test_the_command_writes_them_and_notes_itself(finished: SyntheticStudy, capsys: pytest.CaptureFixture[str]) -> None:
     configuration, folder = finished.root / "whole.yaml", finished.root / "kept"
-    values = json.loads(json.dumps(finished.study.configuration))
-    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
-    configuration.write_text(json.dumps(values), encoding="utf-8")
+    values = whole_configuration(finished)
+    configuration.write_text(yaml.safe_dump(values), encoding="utf-8")
     chosen = Namespace(
         studies=[str(configuration)], root=finished.root, output=folder, made_by=None, stated=None, weights=[]
     )
@@ -132,10 +151,9 @@ def test_results_of_another_configuration_are_not_kept_under_this_one(
 ) -> None:
     """A study that was run on other images, by a file that --config names, would be said to be of the usual ones."""
     configuration = tmp_path / "whole.yaml"
-    values = json.loads(json.dumps(finished.study.configuration))
+    values = whole_configuration(finished)
     values["model"]["width"] = 32
-    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
-    configuration.write_text(json.dumps(values), encoding="utf-8")
+    configuration.write_text(yaml.safe_dump(values), encoding="utf-8")
     chosen = Namespace(
         studies=[str(configuration)],
         root=finished.root,
@@ -145,15 +163,54 @@ def test_results_of_another_configuration_are_not_kept_under_this_one(
         weights=[],
     )
     before = finished.study.configuration["model"]["width"]
-    with pytest.raises(ConfigurationError, match=f"another configuration:\n  - model.width: {before} there, 32 here\n"):
+    with pytest.raises(ConfigurationError, match=f"another configuration:\n  - model.width: {before} before, 32 now\n"):
         COMMANDS["keep"].run(chosen)
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("methods", "cut", {"mix": "cutmix", "beta": [1, 1]}, "methods.cut.beta: not there before, [1.0, 1.0] now"),
+        ("recipe", "nesterov", True, "recipe.nesterov: false before, true now"),
+        ("budgets", 500, {"iterations": 9}, "budgets.500.iterations: not there before, 9 now"),
+    ],
+)
+def test_a_key_of_one_configuration_alone_is_another_configuration(
+    finished: SyntheticStudy, tmp_path: Path, section: str, key: str, value: object, told: str
+) -> None:
+    """The made-up results lack recipe.nesterov, as those of an older version. It counts as its default."""
+    values = whole_configuration(finished)
+    values[section][key] = value
+    with pytest.raises(ConfigurationError, match=f"another configuration:\n  - {re.escape(told)}"):
+        keep(finished, values, tmp_path / "whole.yaml", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_what_was_kept_before_and_is_no_more_is_removed(
+    finished: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the folder's own list names, and nothing else."""
+    values, folder = whole_configuration(finished), tmp_path / "kept"
+    assert keep(finished, values, tmp_path / "first.yaml", folder) == 0
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    assert keep(finished, values, tmp_path / "second.yaml", folder) == 0
+    assert "removed 1 file of what was kept there before, such as first.yaml" in capsys.readouterr().out
+    assert not (folder / "first.yaml").exists()
+    assert (folder / "second.yaml").exists()
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_results_of_fewer_cells_than_the_study_has_are_not_kept(finished: SyntheticStudy) -> None:
+    tables = tables_of(finished)
+    fewer = replace(tables, cells=tables.cells.iloc[1:], metrics=tables.metrics.iloc[1:])
+    with pytest.raises(SmallmixError, match=r"1 of \d+ cells have no current result, such as n\d+/non/seed0"):
+        kept_files(fewer, finished.layout.results, finished.layout.report / "figures", COMMAND)
+
+
 def test_a_study_that_the_command_named_is_kept_with_that_command(finished: SyntheticStudy, tmp_path: Path) -> None:
-    values = json.loads(json.dumps(finished.study.configuration))
-    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
-    (tmp_path / "whole.yaml").write_text(json.dumps({**values, "study": "usual"}), encoding="utf-8")
+    values = whole_configuration(finished)
+    (tmp_path / "whole.yaml").write_text(yaml.safe_dump({**values, "study": "usual"}), encoding="utf-8")
     (tmp_path / "seeds.yaml").write_text(json.dumps({"seeds": values["seeds"]}), encoding="utf-8")
     files = [str(tmp_path / name) for name in ("whole.yaml", "seeds.yaml")]
     name, folder = finished.study.name, tmp_path / "kept"

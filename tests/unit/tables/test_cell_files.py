@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smallmix.science.calibration import calibrate
-from smallmix.tables.cell_files import accuracy_bounds, binomial_deviation, calibration_error_by_chance
+from smallmix.tables.cell_files import (
+    CALIBRATION_NUMBERS,
+    accuracy_bounds,
+    binomial_deviation,
+    calibration_error_by_chance,
+    compare_with_predictions,
+    share_between_bins,
+)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 0.1, 1.0, 10.0]))
@@ -22,6 +29,40 @@ def test_the_accuracy_before_rounding_lies_within_the_bounds(seed: int, scale: f
     labels = generator.integers(0, 4, 50)
     low, high = accuracy_bounds(logits.astype(np.float16), labels)
     assert low <= np.mean(logits.argmax(axis=1) == labels) <= high
+
+
+@pytest.mark.parametrize("images", [10, 30, 90])
+def test_rounding_refuses_no_honest_cell_of_few_test_images(images: int) -> None:
+    """One image in another bin moves the calibration error by up to 2 / 10."""
+    generator = np.random.default_rng(images)
+    moved = 0
+    for _ in range(2000):
+        logits = generator.normal(0, 4, (images, 10)).astype(np.float32)
+        labels = generator.integers(0, 10, images)
+        numbers = {key: float(calibrate(logits, labels)[key]) for key in CALIBRATION_NUMBERS}
+        accuracy = float(np.mean(logits.argmax(axis=1) == labels))
+        stored = logits.astype(np.float16)
+        assert compare_with_predictions({"final_test_accuracy": accuracy, **numbers}, stored, labels) == []
+        error = "expected_calibration_error"
+        moved += abs(calibrate(stored.astype(np.float32), labels)[error] - numbers[error]) > 0.01
+    assert moved > 0 or images > 30, "else rounding is not tested"
+
+
+def test_an_edited_calibration_error_is_found_with_few_test_images() -> None:
+    logits = logits_with(np.array([0.7] * 20)).astype(np.float16)
+    labels = np.zeros(20, np.int64)
+    assert share_between_bins(logits) == 0
+    numbers = {key: float(calibrate(logits.astype(np.float32), labels)[key]) for key in CALIBRATION_NUMBERS}
+    low, _ = accuracy_bounds(logits, labels)
+    numbers["expected_calibration_error"] += 0.02
+    (problem,) = compare_with_predictions({"final_test_accuracy": low, **numbers}, logits, labels)
+    assert problem.startswith("expected_calibration_error is 0.")
+
+
+def test_an_image_between_two_bins_is_counted() -> None:
+    """The edge between bins 10 and 11 of 15 is two thirds."""
+    logits = logits_with(np.array([2 / 3, 0.7]))
+    assert share_between_bins(logits.astype(np.float16)) == 0.5
 
 
 def test_without_ties_the_bounds_meet() -> None:

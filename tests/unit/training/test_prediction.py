@@ -18,7 +18,7 @@ from PIL import Image
 from smallmix.commands.main import main
 from smallmix.datasets.image_decoding import decode_images
 from smallmix.errors import SmallmixError
-from smallmix.study.layout import WEIGHTS_FILE
+from smallmix.study.layout import WEIGHTS_FILE, kept_network_file
 from smallmix.study.study import Study
 from smallmix.training.prediction import predict_images
 from smallmix.training.weights import read_weights
@@ -274,3 +274,37 @@ def test_a_network_of_the_users_own_wants_its_file(tmp_path: Path) -> None:
     named = replace(network, description=replace(network.description, cell=own))
     with pytest.raises(SmallmixError, match=r"was not handed over\. Give its path by --own-code my_network\.py"):
         named.build()
+
+
+def test_a_kept_network_predicts_by_its_folder_and_cell(
+    project: TinyStudy, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever lies in the results of that name here."""
+    folder = tmp_path / "kept"
+    network = folder / kept_network_file(PLACE)
+    network.parent.mkdir(parents=True)
+    shutil.copy(weights_of(project), network)
+    shutil.copy(project.layout.study_file, folder / "study.json")
+    (folder / "metrics.csv").touch()
+    options = (PLACE, images, "--device", "cpu", "--root", tmp_path)
+    assert predict(folder, *options) == 0
+    rows = rows_in(capsys.readouterr().out)
+    assert [int(row["label"]) for row in rows] == stored_logits(project).argmax(axis=1).tolist()
+    network.unlink()
+    assert predict(folder, *options) != 0
+    told = capsys.readouterr().err
+    assert f"the network of {PLACE} is not kept" in told
+    assert f"smallmix keep {folder} --weights {PLACE}" in told
+
+
+def test_a_network_of_another_configuration_is_refused(
+    project: TinyStudy, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(project.layout.root, tmp_path, dirs_exist_ok=True)
+    study = project.layout.study
+    recipe = {**study.configuration["recipe"], "momentum": 0.5}
+    changed = Study.from_configuration({**study.configuration, "recipe": recipe})
+    results = replace(project.layout, study=changed, root=tmp_path)
+    results.study_file.write_text(changed.to_json() + "\n", encoding="utf-8")
+    assert predict(results.results, PLACE, images, "--root", tmp_path) != 0
+    assert f"was trained by another configuration of {PLACE} than the one that is named." in capsys.readouterr().err

@@ -70,7 +70,6 @@ def _of_two_studies(arguments: argparse.Namespace) -> tuple[ComparisonPage, Call
     from smallmix.datasets.description import find_description
     from smallmix.report.study_comparison_page import StudyComparison, compose_comparison
     from smallmix.statistics.study_comparison import StudySide, compare_studies, comparison_fields
-    from smallmix.study.layout import Layout
     from smallmix.tables.kept_study import with_declared_images
     from smallmix.tables.origin_differences import (
         configuration_differences,
@@ -84,13 +83,13 @@ def _of_two_studies(arguments: argparse.Namespace) -> tuple[ComparisonPage, Call
     from smallmix.tables.table_files import table_text
 
     places = _places(arguments)
-    first, second = (_collected(place, arguments.root) for place in places)
+    first, second = (_collected(place) for place in places)
     any_kept = any(place.kept for place in places)
     if any_kept:
         first, second = with_declared_images(first), with_declared_images(second)
         data = declared_data_differences(first.study, second.study)
     else:
-        data = data_differences(*(find_description(Layout(place.study, arguments.root).dataset) for place in places))
+        data = data_differences(*(find_description(place.layout.dataset) for place in places))
     selections = SELECTIONS if arguments.selection == "all" else (arguments.selection or "best",)
     comparison = StudyComparison(
         first=first,
@@ -119,7 +118,7 @@ def _places(arguments: argparse.Namespace) -> tuple[StudyResultsPlace, StudyResu
                 "many. Leave out one of the two."
             )
         study = named_study(arguments.first, arguments.root)
-        now = StudyResultsPlace(study, Layout(study, arguments.root).results, kept=False)
+        now = StudyResultsPlace(study, Layout(study, arguments.root).results, kept=False, root=arguments.root)
         return find_kept(study.name, arguments.root), now
     if arguments.second is None:
         raise ConfigurationError(
@@ -133,12 +132,11 @@ def _places(arguments: argparse.Namespace) -> tuple[StudyResultsPlace, StudyResu
     return find_results(arguments.first, arguments.root), find_results(arguments.second, arguments.root)
 
 
-def _collected(place: StudyResultsPlace, root: Path) -> Collection:
-    from smallmix.study.layout import Layout
+def _collected(place: StudyResultsPlace) -> Collection:
     from smallmix.tables.collect import collect
     from smallmix.tables.kept_study import read_kept
 
-    return read_kept(place) if place.kept else collect(place.study, Layout(place.study, root))
+    return read_kept(place) if place.kept else collect(place.study, place.layout)
 
 
 def _remarks(first: Collection, second: Collection, places: tuple[StudyResultsPlace, StudyResultsPlace]) -> list[str]:
@@ -159,14 +157,14 @@ def _with_published(arguments: argparse.Namespace) -> tuple[ComparisonPage, Call
     """Return the page of a study and of the published numbers that it names, and what writes its table."""
     from smallmix.datasets.description import find_description
     from smallmix.errors import ConfigurationError
+    from smallmix.report.croissant import kept_checksums
     from smallmix.report.published_comparison_page import PublishedComparison, compose_published_comparison
     from smallmix.statistics.published_comparison import (
         compare_with_published,
         comparison_fields,
         protocol_differences,
     )
-    from smallmix.statistics.study_results import StudyResults, label_checksums, results_of
-    from smallmix.study.layout import Layout
+    from smallmix.statistics.study_results import StudyResults, label_checksums, labels_among, results_of
     from smallmix.study.named_study import find_results
     from smallmix.study.published import SELECTION_OF, find_published, load_published
     from smallmix.tables.statistics_columns import PUBLISHED_COMPARISON
@@ -188,11 +186,13 @@ def _with_published(arguments: argparse.Namespace) -> tuple[ComparisonPage, Call
             f"the published accuracies were chosen by the rule {rule}, so that ours are compared by no other. Leave "
             "out --selection."
         )
-    collection = _collected(place, arguments.root)
+    collection = _collected(place)
     results = StudyResults(
         study=collection.study,
         runs=results_of(collection),
-        label_checksums=label_checksums(find_description(Layout(place.study, arguments.root).dataset)),
+        label_checksums=labels_among(kept_checksums(place.tables))
+        if place.kept
+        else label_checksums(find_description(place.layout.dataset)),
         protocol=published.protocol,
     )
     rows = compare_with_published(published, results)

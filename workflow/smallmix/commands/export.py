@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallmix.commands.options import Command, add_root
 from smallmix.figures.names import FIGURE_FORMS, FIGURE_NAMES
+
+if TYPE_CHECKING:
+    from smallmix.study.named_study import StudyResultsPlace
+    from smallmix.tables.study_tables import StudyTables
+
+NOT_OF_KEPT = ("methods_preview", "confusion_matrices")  # figures of images and of predictions, which are not kept
 
 TABLE_FORMS = ("latex", "markdown", "csv")
 
@@ -29,31 +38,64 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    """Write the files; print where they are, and how many cells are missing."""
-    from smallmix.atomic_files import write_bytes
+    """Write the files; print where they are, and how many cells are missing.
+
+    Everything is made before the first file is written, so that an error leaves the folder as it was.
+    """
+    from smallmix.atomic_files import copy_file, write_bytes
+    from smallmix.commands.output_folders import require_free_folder
     from smallmix.report.export import exported_files
-    from smallmix.study.layout import Layout
-    from smallmix.study.named_study import named_study
+    from smallmix.study.named_study import find_results
+    from smallmix.tables.configuration_of_results import require_results_of
     from smallmix.tables.study_tables import load_tables
 
-    study = named_study(arguments.study, arguments.root)
-    layout = Layout(study, arguments.root)
-    tables = load_tables(study, arguments.root)
-    count = 0
-    for name, content in exported_files(tables, layout, predictions=arguments.predictions, forms=arguments.tables):
-        write_bytes(arguments.output / name, content)
-        count += 1
-    if not arguments.without_figures:
-        from smallmix.figures.catalogue import plot_figure
-
-        folder = arguments.output / "figures"
-        for name in FIGURE_NAMES:
-            count += len(plot_figure(name, tables, arguments.root, folder, arguments.figures, for_phones=False))
+    place = find_results(arguments.study, arguments.root)
+    require_free_folder(arguments.output, place.root)
+    _require_no_other_export(arguments.output, place.study.name)
+    if not place.kept:
+        require_results_of(place.layout, place.tables)
+    tables = load_tables(place.study, place.root, place.tables, kept=place.kept)
+    files = dict(exported_files(tables, place, predictions=arguments.predictions, forms=arguments.tables))
+    left_out: list[str] = []
+    with tempfile.TemporaryDirectory() as drawn:
+        if not arguments.without_figures:
+            left_out = _draw(tables, place, Path(drawn), arguments.figures)
+        for name, content in files.items():
+            write_bytes(arguments.output / name, content)
+        figures = sorted(Path(drawn).iterdir())
+        for path in figures:
+            copy_file(path, arguments.output / "figures" / path.name)
+    if left_out:
+        print(f"left out, because a kept study has no images and no predictions: {', '.join(left_out)}")
     unfinished = int((tables.cells["status"] != "current").sum())
     if unfinished:
         print(f"{unfinished} of {len(tables.cells)} cells have no current result and are not in the tables")
-    print(f"wrote {count} files: {arguments.output}")
+    print(f"wrote {len(files) + len(figures)} files: {arguments.output}")
     return 0
+
+
+def _draw(tables: StudyTables, place: StudyResultsPlace, folder: Path, forms: Sequence[str]) -> list[str]:
+    """Draw the figures into a folder; return the names of those that a kept study has nothing for."""
+    from smallmix.figures.catalogue import plot_figure
+
+    left_out = [name for name in FIGURE_NAMES if place.kept and name in NOT_OF_KEPT]
+    for name in FIGURE_NAMES:
+        if name not in left_out:
+            plot_figure(name, tables, place.root, folder, forms, for_phones=False)
+    return left_out
+
+
+def _require_no_other_export(folder: Path, study: str) -> None:
+    """Raise ConfigurationError where the folder has the export of another study, whose files would stay among these."""
+    from smallmix.errors import ConfigurationError
+    from smallmix.report.data_package import PACKAGE_FILE, package_name, read_package_name
+
+    found = read_package_name(folder / PACKAGE_FILE)
+    if found not in (None, package_name(study)):
+        raise ConfigurationError(
+            f"{folder} has the export of another study ({found}), whose files would be mixed with these. Name another "
+            "folder."
+        )
 
 
 COMMANDS = {

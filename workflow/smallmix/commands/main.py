@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import difflib
+import errno
 import importlib
 import io
 import os
@@ -69,6 +70,7 @@ example:
   smallmix run demo            train, and write reports/demo/report.html; Ctrl-C and again continues
   smallmix run my-study.yaml   a study of your own"""
 WRONG_CALL = 2
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def run_process() -> NoReturn:
@@ -110,7 +112,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"smallmix {parsed.command}: {_explain_further(further, parsed.command)}", file=sys.stderr)
         return WRONG_CALL
     try:
-        return int(chosen.run(parsed))
+        code = int(chosen.run(parsed))
+        sys.stdout.flush()
+        return code
     except SmallmixError as error:
         print(f"smallmix {parsed.command}: {error}", file=sys.stderr)
         return error.exit_code
@@ -118,6 +122,16 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader (`| head`) has seen enough; keep Python from complaining while it closes the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(
+            f"smallmix {parsed.command}: cannot write what it prints: {error.strerror}. Free some space, then run the "
+            "same command again.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print(f"smallmix {parsed.command}: interrupted", file=sys.stderr)
         return INTERRUPTED

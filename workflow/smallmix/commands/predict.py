@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallmix.commands.options import Command, add_root, load_layout, quick_imports
+from smallmix.commands.options import Command, add_root, quick_imports
 from smallmix.errors import ConfigurationError, DatasetError
 
 if TYPE_CHECKING:
-    from smallmix.study.layout import Layout
     from smallmix.training.prediction import Predictions
     from smallmix.training.weights import TrainedNetwork
 
@@ -102,6 +101,8 @@ class _Told:
 
 def _read_network(arguments: argparse.Namespace) -> tuple[TrainedNetwork, list[str], list[str]]:
     """Return the network, the user's files that it needs, and the words that name images."""
+    from smallmix.study.layout import kept_network_file
+    from smallmix.study.named_study import find_results
     from smallmix.training.weights import read_network_of, read_weights
 
     first, *words = arguments.words
@@ -115,22 +116,19 @@ def _read_network(arguments: argparse.Namespace) -> tuple[TrainedNetwork, list[s
             "a study, a cell and images are needed, as in `smallmix predict demo n500/label-mix/seed0 photos/`, or a "
             "model.safetensors and images."
         )
-    layout = _find_study(first, arguments.root)
-    cell = layout.study.cell(words[0])
+    place = find_results(first, arguments.root)
+    cell = place.study.cell(words[0])
     if cell.value.model.file is not None:
         own_code.append(cell.value.model.file)
-    return read_network_of(layout, cell), own_code, words[1:]
-
-
-def _find_study(word: str, root: Path) -> Layout:
-    """Return the study that a word names. A folder of results is taken where it is, whatever the current folder."""
-    from smallmix.study.layout import Layout
-    from smallmix.study.named_study import named_study
-
-    file = Path(word) if Path(word).name == "study.json" else Path(word) / "study.json"
-    if root == Path() and file.is_file():
-        return load_layout(argparse.Namespace(study=file, root=None, own_code=[]))
-    return Layout(named_study(word, root), root)
+    if not place.kept:
+        return read_network_of(place.layout, cell), own_code, words[1:]
+    file = place.tables / kept_network_file(cell.id)
+    if not file.is_file():
+        raise ConfigurationError(
+            f"there is no {file}: the network of {cell.id} is not kept. Run the study, and keep it again with "
+            f"`smallmix keep {first} --weights {cell.id}`."
+        )
+    return read_weights(file), own_code, words[1:]
 
 
 def csv_header(classes: Sequence[str]) -> list[str]:

@@ -21,9 +21,6 @@ from smallmix.study.study_names import study_files
 if TYPE_CHECKING:
     from smallmix.study.layout import Layout
 
-SHOWN_KEYS = 5  # of a configuration that differs
-WHERE_FROM = (".archive", ".sources")  # where verified images were fetched decides nothing
-
 
 def _declare_plot(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
@@ -125,13 +122,16 @@ def _declare_keep(parser: argparse.ArgumentParser) -> None:
 def _keep(arguments: argparse.Namespace) -> int:
     """Write the files; print where they are and how large."""
     from smallmix.atomic_files import write_bytes
+    from smallmix.commands.output_folders import require_free_folder
     from smallmix.planning.own_code_copies import copies_of
     from smallmix.report.kept_configuration import keep_configuration
     from smallmix.report.kept_results import kept_files
+    from smallmix.report.run_crate import kept_before
     from smallmix.study.command_lines import run_command
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
     from smallmix.tables.study_tables import load_tables
+    from smallmix.wording import count_of
 
     files_merged = study_files(arguments.studies, arguments.root)
     stated = {"study": arguments.stated} if arguments.stated else {}
@@ -141,14 +141,20 @@ def _keep(arguments: argparse.Namespace) -> int:
     # The page speaks of the user's code as the cells were trained by it.
     study = study.with_files(str(path) for path in copies_of(layout) if path.is_file())
     folder = arguments.output or arguments.root / "reports" / "reference" / study.name
+    require_free_folder(folder, arguments.root, kept=True)
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
     along = keep_configuration(files_merged, layout, folder)
     command = arguments.made_by or run_command(along.overlays, stated)
     networks = _networks(layout, arguments.weights)
     tables, figures = load_tables(study, arguments.root), layout.report / "figures"
     files = kept_files(tables, layout.results, figures, command, along.files, networks)
+    left = [name for name in kept_before(folder) if name not in files]
     for name, content in files.items():
         write_bytes(folder / name, content)
+    for name in left:
+        (folder / name).unlink(missing_ok=True)
+    if left:
+        print(f"removed {count_of(len(left), 'file')} of what was kept there before, such as {left[0]}")
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")
     return 0
 
@@ -156,19 +162,13 @@ def _keep(arguments: argparse.Namespace) -> int:
 def _require_the_study_of_the_results(layout: Layout) -> None:
     """Raise ConfigurationError where the results were made by another configuration than the one that is named."""
     from smallmix.errors import ConfigurationError
-    from smallmix.study.study import Study
-    from smallmix.tables.origin_differences import ABSENT, configuration_differences
+    from smallmix.tables.configuration_of_results import other_configuration
 
-    if not layout.study_file.is_file():
-        return
-    found = configuration_differences(Study.load(layout.study_file), layout.study)
-    # Keys that came with a later version are missing in what an earlier one wrote.
-    differences = [one for one in found if ABSENT not in (one.first, one.second) and not one.what.endswith(WHERE_FROM)]
-    if differences:
-        shown = "".join(f"\n  - {one.what}: {one.first} there, {one.second} here" for one in differences[:SHOWN_KEYS])
+    problem = other_configuration(layout)
+    if problem is not None:
         raise ConfigurationError(
-            f"{layout.results} was made by another configuration:{shown}\nName the files that the study was run with, "
-            "in their order, and --study NAME where --config gave its name."
+            f"{problem}\nName the files that the study was run with, in their order, and --study NAME where --config "
+            "gave its name."
         )
 
 

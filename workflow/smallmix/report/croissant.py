@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from smallmix.report.citation import Citation, run_times
@@ -18,6 +19,8 @@ from smallmix.tables.columns import SUBSET
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import count_of, visible_text
 
+METADATA_FILE = "croissant.json"
+CHECKSUM = "sha256 of "  # before the name of a file of the data set
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 # The context that Croissant 1.0 prescribes.
 CONTEXT: dict[str, Any] = {
@@ -124,13 +127,26 @@ def describe_subsets(tables: StudyTables, subsets: Mapping[str, bytes], citation
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
+def kept_checksums(folder: Path) -> dict[str, str]:
+    """Return the sha256 of the images' files by their names, as croissant.json of a kept study has them.
+
+    Empty where there is no such file, or none that can be read.
+    """
+    try:
+        described = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["isBasedOn"]
+        facts = {str(one["name"]): str(one["value"]) for one in described["additionalProperty"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {name.removeprefix(CHECKSUM): value for name, value in facts.items() if name.startswith(CHECKSUM)}
+
+
 def _source(tables: StudyTables) -> dict[str, Any]:
     """Describe the data set that the subsets are rows of."""
     dataset = tables.dataset
     if dataset is None:
         return {"@type": "sc:Dataset", "name": tables.study.dataset}
     hashes = [
-        {"@type": "sc:PropertyValue", "name": f"sha256 of {file}", "value": checksum}
+        {"@type": "sc:PropertyValue", "name": f"{CHECKSUM}{file}", "value": checksum}
         for file, checksum in sorted(dataset.checksums.items())
     ]
     facts = [

@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from smallmix.report.citation import Citation
 from smallmix.study.study import Study
 from smallmix.tables.table_form import Column
 
+PACKAGE_FILE = "datapackage.json"
 PROFILE, RESOURCE_PROFILE = "tabular-data-package", "tabular-data-resource"
 TYPES = {"int": "integer", "float": "number", "text": "string"}
 NOT_ALLOWED = re.compile(r"[^a-z0-9._/-]")  # in the name of a package or resource
@@ -32,7 +34,7 @@ def describe_package(study: Study, tables: Sequence[ExportedTable], citation: Ci
     """Return datapackage.json as text."""
     value = {
         "profile": PROFILE,
-        "name": _name(f"smallmix-{study.name}"),
+        "name": package_name(study.name),
         "title": study.title,
         "description": f"Tables of the study {study.name}. Accuracies are fractions, losses are in nats.",
         "licenses": [{"name": citation.licence, "path": citation.licence_address}],
@@ -41,6 +43,19 @@ def describe_package(study: Study, tables: Sequence[ExportedTable], citation: Ci
     if citation.authors:
         value["contributors"] = [{"title": name, "role": "author"} for name in citation.authors]
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def package_name(study: str) -> str:
+    """Return the name of a study's package."""
+    return _name(f"smallmix-{study}")
+
+
+def read_package_name(path: Path) -> str | None:
+    """Return the name of the package that a datapackage.json describes; None where there is none that can be read."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _resource(table: ExportedTable) -> dict[str, Any]:

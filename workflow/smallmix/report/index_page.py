@@ -142,7 +142,7 @@ def _metrics(layout: Layout, current: Sequence[str]) -> Iterator[tuple[str, dict
 def _kept_entry(study: Study, folder: Path, root: Path) -> StudyEntry:
     tables = load_tables(study, root, folder, kept=True)
     return StudyEntry(
-        name=study.name,
+        name=study.name if folder.name == study.name else f"{study.name} in {folder.name}",
         title=study.title,
         scale=scale_sentence(study),
         status=", ".join([f"{count_of(len(tables.metrics), 'run')} kept", *_dates(tables)]),

@@ -21,6 +21,7 @@ from smallmix.report.model_card import CARD_FILE, KeptNetwork, describe_networks
 from smallmix.report.page import render_page
 from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
+from smallmix.study.layout import kept_network_file
 from smallmix.study.own_images import own_images
 from smallmix.study.study import Study
 from smallmix.tables.columns import SELECTIONS, VALIDATION
@@ -74,9 +75,9 @@ def kept_files(
     Raises SmallmixError where the study is not finished, where a network is damaged, where a file of `along` has the
     name of another one, or where the files, but for the networks, are larger than 5 MB.
     """
-    waiting = tables.cells[tables.cells["status"] != "current"]
-    if len(waiting) or tables.metrics.empty:
-        state = f"{len(waiting)} of {len(tables.cells)} cells have no current result"
+    waiting = _cells_without_result(tables)
+    if waiting:
+        state = f"{len(waiting)} of {len(tables.study.cells)} cells have no current result, such as {waiting[0]}"
         if tables.cells.empty:
             state = "its results have not been collected yet"
         raise SmallmixError(f"study {tables.study.name} is not finished ({state}). Run it to its report first.")
@@ -85,8 +86,8 @@ def kept_files(
     reason = "left out here, because it shows images of the data set"
     # One form of each figure: a page for phones as well would be half as large again.
     files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}, for_phones=False).encode()
-    weights = {_network_file(place): _read(path) for place, path in networks.items()}
-    described = {_network_file(place): _describe_network(place, path) for place, path in networks.items()}
+    weights = {kept_network_file(place): _read(path) for place, path in networks.items()}
+    described = {kept_network_file(place): _describe_network(place, path) for place, path in networks.items()}
     own_code = [name for name in along if name.endswith(".py")]
     files["README.md"] = describe_kept(tables, command, len(networks), own_code).encode()
     files[CARD_FILE] = describe_networks(tables, described).encode()
@@ -113,9 +114,17 @@ def kept_files(
     return {**files, **weights}
 
 
-def _network_file(place: str) -> str:
-    """Return the name in the folder of the network of a cell such as n500/label-mix/seed0."""
-    return f"networks/{place.replace('/', '-')}.safetensors"
+def _cells_without_result(tables: StudyTables) -> list[str]:
+    """Return the ids of the study's cells that are not current in cells.csv, or have no row of metrics.csv."""
+    current = tables.cells[tables.cells["status"] == "current"]
+    ids: list[set[str]] = [
+        {
+            f"n{size}/{method}/seed{seed}"
+            for size, method, seed in zip(frame["size"], frame["method"], frame["seed"], strict=True)
+        }
+        for frame in (current, tables.metrics)
+    ]
+    return [cell.id for cell in tables.study.cells if not all(cell.id in known for known in ids)]
 
 
 def _describe_network(place: str, path: Path) -> KeptNetwork:

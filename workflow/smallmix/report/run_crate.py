@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from smallmix.report.citation import Citation, run_times
@@ -153,6 +153,24 @@ def describe_run(
             action["endTime"] = times.ended
     root["mentions"] = [action]
     return json.dumps(_ordered(crate.metadata.generate()), indent=1, ensure_ascii=False) + "\n"
+
+
+def kept_before(folder: Path) -> list[str]:
+    """Return the names of the files in `folder` that its ro-crate-metadata.json lists with a checksum, sorted.
+
+    Empty where there is no such file, or none that can be read. Names that lead out of the folder are left out.
+    """
+    try:
+        graph = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["@graph"]
+        names = [str(one["@id"]) for one in graph if "sha256" in one and "contentSize" in one]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    place = folder.resolve()
+    return sorted(
+        name
+        for name in names
+        if (folder / name).is_file() and (folder / name).resolve().is_relative_to(place) and name != METADATA_FILE
+    )
 
 
 def _media(name: str) -> dict[str, str]:

@@ -179,7 +179,11 @@ def _class_counts(layout: Layout, classes: int) -> dict[tuple[int, int], tuple[i
 
 def label_checksums(description: DatasetDescription | None) -> tuple[str, ...]:
     """Return the sha256 of the training and of the test labels; empty where they are not known."""
-    checksums = {} if description is None else description.checksums
+    return labels_among({} if description is None else description.checksums)
+
+
+def labels_among(checksums: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the sha256 of the training and of the test labels among those of a data set; empty where they lack."""
     if not {"train_labels.npy", "test_labels.npy"} <= checksums.keys():
         return ()
     return checksums["train_labels.npy"], checksums["test_labels.npy"]

@@ -8,6 +8,7 @@ training results are stored by content, so nothing is lost, and the study's fold
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -114,6 +115,25 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
         sorted(resolved["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))
     )
     return resolved
+
+
+def with_later_keys(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resolved configuration with the defaults of the keys that it lacks, which came with a later version."""
+    return cast(dict[str, Any], _filled_in(resolved, config_schema()))
+
+
+def _filled_in(value: Any, schema: Mapping[str, Any]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    declared = schema.get("properties", {})
+    defaults = {key: inner["default"] for key, inner in declared.items() if "default" in inner}
+    patterns = schema.get("patternProperties", {}).items()
+
+    def schema_of(key: str) -> Mapping[str, Any]:
+        named = next((inner for pattern, inner in patterns if re.search(pattern, key)), {})
+        return cast(Mapping[str, Any], declared.get(key, named))
+
+    return {key: _filled_in(inner, schema_of(key)) for key, inner in {**defaults, **value}.items()}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ WRITTEN = ("results", "reports", "logs", ".snakemake", "workflow")
 FOLDERS_VARIABLE = "SMALLMIX_FOLDERS"
 
 
+def kept_network_file(place: str) -> str:
+    """Return the name, in a folder of kept results, of the network of a cell such as n500/label-mix/seed0."""
+    return f"networks/{place.replace('/', '-')}.safetensors"
+
+
 @dataclass(frozen=True)
 class Folders:
     """The folders that runs write into, of all studies. Another workflow that uses this one may move them."""

@@ -15,28 +15,33 @@ KEPT = Path("reports/reference")  # where `keep` puts the tables of finished stu
 
 @dataclass(frozen=True)
 class StudyResultsPlace:
-    """A study, and the folder of its tables. `kept` says that the tables are all there is: no cells, no images."""
+    """A study, the folder of its tables, and the project's folder `root`, below which its cells and images lie.
+
+    `kept` says that the tables are all there is: no cells, no images.
+    """
 
     study: Study
     tables: Path
     kept: bool
+    root: Path = Path()
+
+    @property
+    def layout(self) -> Layout:
+        """Return where the study's other files lie."""
+        return Layout(self.study, self.root)
 
 
 def find_results(word: str | Path, root: Path = Path()) -> StudyResultsPlace:
     """Return the study that a word names, with the tables to read. `root` is the folder where runs were started.
 
-    A folder with study.json and metrics.csv that is no folder of results below `root` is a kept study. A name means the
-    study's results here. Where there are none, it means the kept study of that name, if there is one.
-    Raises as `named_study`.
+    A folder results/<study> means what lies there, be it below `root` or in another project. Any other folder with
+    study.json and metrics.csv is a kept study. A name means the study's results here. Where there are none, it means
+    the kept study of that name, if there is one.
+    Raises as `named_study`, and where a folder has a study.json and neither results nor kept ones.
     """
     file = _study_file(Path(word), root)
     if file is not None:
-        study = Study.load(file)
-        results = Layout(study, root).results
-        if not (file.parent / "metrics.csv").is_file():
-            return StudyResultsPlace(study, results, kept=False)
-        here = file.parent.resolve().is_relative_to(results.resolve())
-        return StudyResultsPlace(study, file.parent, kept=not here)
+        return _place_of(file, root)
     try:
         study = named_study(word, root)
     except UnknownStudy:
@@ -46,7 +51,7 @@ def find_results(word: str | Path, root: Path = Path()) -> StudyResultsPlace:
     layout = Layout(study, root)
     if not layout.study_file.is_file() and (root / KEPT / study.name / "study.json").is_file():
         return find_kept(study.name, root)
-    return StudyResultsPlace(study, layout.results, kept=False)
+    return StudyResultsPlace(study, layout.results, kept=False, root=root)
 
 
 def find_kept(name: str, root: Path = Path()) -> StudyResultsPlace:
@@ -57,7 +62,7 @@ def find_kept(name: str, root: Path = Path()) -> StudyResultsPlace:
             f"no results of {name} are kept: there is no {folder / 'study.json'}. `smallmix keep {name}` keeps those "
             "of a finished study."
         )
-    return StudyResultsPlace(Study.load(folder / "study.json"), folder, kept=True)
+    return _place_of(folder / "study.json", root)
 
 
 def named_study(word: str | Path, root: Path = Path()) -> Study:
@@ -80,6 +85,26 @@ def named_study(word: str | Path, root: Path = Path()) -> Study:
     from smallmix.study.configuration import load_study  # loads the models, which jobs do without
 
     return load_study(files)
+
+
+def _place_of(file: Path, root: Path) -> StudyResultsPlace:
+    """Return the study of a study.json and what its folder is: results here, results of another project, or kept ones.
+
+    Raises ConfigurationError where it is none of these.
+    """
+    study = Study.load(file)
+    folder, here = file.parent, Layout(study, root)
+    if folder.resolve().is_relative_to(here.results.resolve()):
+        return StudyResultsPlace(study, folder, kept=False, root=root)
+    usual = Path("results", study.name)
+    if folder.resolve().parts[-2:] == usual.parts:
+        return StudyResultsPlace(study, folder, kept=False, root=folder.resolve().parents[1])
+    if not (folder / "metrics.csv").is_file():
+        raise ConfigurationError(
+            f"{folder} has a study.json and no metrics.csv, so that it has no results to read. Restore metrics.csv "
+            f"from version control, or name the study, {study.name}, for its results here."
+        )
+    return StudyResultsPlace(study, folder, kept=True, root=root)
 
 
 def _study_file(path: Path, root: Path) -> Path | None:

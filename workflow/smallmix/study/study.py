@@ -206,9 +206,10 @@ class Study:
         """Return the study of a study.json file. Raises SmallmixError where the file is not one."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise SmallmixError(
-                f"cannot read the study in {path}: {error}. Write it again with "
+                f"cannot read the study in {path}: {reason}. Write it again with "
                 f"`smallmix resolve-study STUDY --output {path}`."
             ) from error
 

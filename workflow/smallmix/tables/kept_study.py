@@ -6,7 +6,6 @@ the fingerprints of the code for all cells together.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -19,9 +18,11 @@ from smallmix.study.named_study import StudyResultsPlace
 from smallmix.study.study import Study, StudyCell
 from smallmix.tables.cell_status import CellStatus, Collection
 from smallmix.tables.columns import CELL_NUMBERS, METRICS, VALIDATION_NUMBERS
+from smallmix.tables.provenance_file import read_provenance
 from smallmix.tables.table_files import read_kept_columns
 
 NOT_KEPT = "not among the kept numbers"
+RESTORE = "Restore the file from version control, or keep the study again with `smallmix keep`."
 
 
 def read_kept(place: StudyResultsPlace) -> Collection:
@@ -32,7 +33,11 @@ def read_kept(place: StudyResultsPlace) -> Collection:
     Raises SmallmixError where a file is missing or damaged, or where metrics.csv has cells of another study.
     """
     path = place.tables / "metrics.csv"
-    found = dict(_numbers(path))
+    found: dict[str, dict[str, Any]] = {}
+    for line, (cell_id, numbers) in enumerate(_numbers(path), start=2):
+        if cell_id in found:
+            raise SmallmixError(f"{path}, line {line}: a second row of {cell_id}. {RESTORE}")
+        found[cell_id] = numbers
     provenance = _read_provenance(place.tables / "provenance.json")
     environments = {
         str(cell): dict(group.get("environment", {}))
@@ -42,18 +47,18 @@ def read_kept(place: StudyResultsPlace) -> Collection:
     codes = sorted(map(str, provenance.get("code_fingerprints", [])))
     records = []
     for cell in place.study.cells:
-        numbers = found.pop(cell.id, None)
-        if numbers is None:
+        if cell.id not in found:
             records.append(CellStatus(cell, "missing", NOT_KEPT))
             continue
+        numbers = found.pop(cell.id)
         origin = {"code_fingerprints": codes, "environment": environments.get(cell.id, {})}
         records.append(CellStatus(cell, "current", metrics={**numbers, **origin, **_declared(place.study, cell)}))
     if found:
         raise SmallmixError(
             f"{path} has a row of {next(iter(found))}, which is no cell of the study.json beside it. Restore both from "
-            "version control."
+            "version control, or keep the study again."
         )
-    return Collection(_named_as_kept(place.study), tuple(records))
+    return Collection(_named_as_kept(place), tuple(records))
 
 
 def with_declared_images(collection: Collection) -> Collection:
@@ -78,8 +83,11 @@ def _declared(study: Study, cell: StudyCell) -> dict[str, str]:
     }
 
 
-def _named_as_kept(study: Study) -> Study:
-    return replace(study, configuration={**study.configuration, "study": f"{study.name} (kept)"})
+def _named_as_kept(place: StudyResultsPlace) -> Study:
+    """Return the study by a name that says it is kept, and where, unless the folder has its name."""
+    study, folder = place.study, place.tables.resolve().name
+    where = "kept" if folder == study.name else f"kept in {folder}"
+    return replace(study, configuration={**study.configuration, "study": f"{study.name} ({where})"})
 
 
 def _numbers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -95,7 +103,6 @@ def _numbers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _read_provenance(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return dict(value)
-    except (OSError, ValueError, TypeError) as error:
+        return read_provenance(path)
+    except (OSError, ValueError) as error:
         raise SmallmixError(f"cannot read {path}: {error}. Restore the file from version control.") from error

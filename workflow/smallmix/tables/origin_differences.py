@@ -12,7 +12,9 @@ from smallmix.tables.cell_status import Collection
 from smallmix.tables.collected_tables import HARDWARE_KEYS, VERSION_KEYS
 
 NAMES = ("study", "title", "description", "keep.weights")  # which differ in any two studies, or decide no number
-ABSENT = "none"
+ABSENT = "not there"  # what a key is called that one of two studies lacks
+NO_RECORD = "none"
+NULL = "null"
 CODE = "training code"
 DIGITS_SHOWN = 16  # of a fingerprint
 
@@ -54,7 +56,7 @@ def _shown(value: Any) -> str:
         return "[" + ", ".join(map(_shown, value)) + "]"
     if isinstance(value, bool):
         return str(value).lower()
-    return ABSENT if value is None else str(value)
+    return NULL if value is None else str(value)
 
 
 def data_differences(first: DatasetDescription | None, second: DatasetDescription | None) -> list[OriginDifference]:
@@ -65,7 +67,7 @@ def data_differences(first: DatasetDescription | None, second: DatasetDescriptio
     if first.identifier != second.identifier:
         found.append(OriginDifference("data set", first.title, second.title))
     for file in dict.fromkeys([*first.checksums, *second.checksums]):
-        one, other = first.checksums.get(file, ABSENT), second.checksums.get(file, ABSENT)
+        one, other = first.checksums.get(file, NO_RECORD), second.checksums.get(file, NO_RECORD)
         if one != other:
             found.append(OriginDifference(f"sha256 of {file}", one[:DIGITS_SHOWN], other[:DIGITS_SHOWN]))
     return found
@@ -108,7 +110,7 @@ def training_differences(first: Collection, second: Collection) -> list[OriginDi
     """
     one, other = _recorded(first), _recorded(second)
     return [
-        OriginDifference(what, ", ".join(one.get(what, ())) or ABSENT, ", ".join(other.get(what, ())) or ABSENT)
+        OriginDifference(what, ", ".join(one.get(what, ())) or NO_RECORD, ", ".join(other.get(what, ())) or NO_RECORD)
         for what in dict.fromkeys([*one, *other])
         if one.get(what) != other.get(what) and not (what.startswith(CODE) and _may_be_equal(one, other, what))
     ]

@@ -6,7 +6,6 @@ A table that is not there yet is an empty one with the right columns, so that an
 from __future__ import annotations
 
 import functools
-import json
 import math
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +20,7 @@ from smallmix.study.layout import Layout
 from smallmix.study.published import SELECTION_OF, Published, find_published, load_published, method_for
 from smallmix.study.study import Study
 from smallmix.tables.columns import CELLS, CONFUSION, HISTORY, METRICS, PER_CLASS, SELECTIONS, SUBSET_TABLE
+from smallmix.tables.provenance_file import read_provenance
 from smallmix.tables.statistics_columns import (
     ALL_METHODS,
     CLAIMS,
@@ -278,17 +278,17 @@ def load_tables(
     return StudyTables(
         study=study,
         dataset=find_description(layout.dataset),
-        provenance=_read_json(folder / "provenance.json"),
+        provenance=_read_provenance(folder / "provenance.json", kept=kept),
         published=load_published(published) if published else None,
         **frames,
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_provenance(path: Path, *, kept: bool) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return read_provenance(path)
     except (OSError, ValueError) as error:
-        raise SmallmixError(f"cannot read {path}: {error}. Delete it and run the same command again.") from error
-    return value if isinstance(value, dict) else {}
+        remedy = "Restore the file from version control" if kept else "Delete it and run the study to its report"
+        raise SmallmixError(f"cannot read {path}: {error}. {remedy}.") from error

@@ -111,7 +111,7 @@ def read_kept_columns(path: Path, table: Table) -> Columns:
     remedy.
     """
     try:
-        return read_columns(path, table.as_written_before(_header(path)))
+        return read_columns(path, table.as_written_before(read_header(path)))
     except TableError as error:
         raise SmallmixError(
             f"{path}: {error.problem}. Restore the file from version control, or keep the study again with "
@@ -124,7 +124,7 @@ def read_kept_table(path: Path, table: Table) -> pd.DataFrame:
     return _as_frame(read_kept_columns(path, table), table)
 
 
-def _header(path: Path) -> list[str]:
+def read_header(path: Path) -> list[str]:
     """Return the first row of a CSV file; nothing where it cannot be read, which the reader says."""
     try:
         with open(path, encoding="utf-8", newline="") as stream:
@@ -188,6 +188,7 @@ def _convert(
         if None in values:
             row = values.index(None)
             wanted = {"int": "a whole number", "float": "a finite number"}[column.dtype]
+            wanted = "a number from 0 to 1" if column.is_share else wanted
             problem = f"line {lines[row]}: {column.name} is {fields[position][row]!r}, not {wanted}"
             raise TableError(path, table, problem)
         columns[column.name] = np.array(values, kind)
@@ -212,6 +213,8 @@ def _value(field: str, column: Column) -> int | float | str | None:
     except ValueError:
         return None
     fits = -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
+    if column.is_share and not 0 <= value <= 1:
+        return None
     return value if fits else None
 
 

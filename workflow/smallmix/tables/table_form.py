@@ -22,6 +22,7 @@ class Column:
     `unit` is for people, and empty where there is none. Fields of a column that `may_be_empty` read back as NaN (an
     empty text in a text column). `if_absent` is the value of a column that tables of older versions lack; a column
     without it must be there. A column `of_validation` is there in studies with validation images alone.
+    A column that `is_share` has numbers from 0 to 1, and others are refused.
     """
 
     name: str
@@ -31,6 +32,11 @@ class Column:
     may_be_empty: bool = False
     if_absent: int | float | str | None = None
     of_validation: bool = False
+
+    @property
+    def is_share(self) -> bool:
+        """Return whether the numbers lie between 0 and 1: accuracies of runs. Differences of such do not."""
+        return self.unit == "fraction" and self.name.endswith("_accuracy")
 
 
 @dataclass(frozen=True)

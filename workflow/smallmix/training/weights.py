@@ -237,4 +237,9 @@ def read_network_of(layout: Layout, cell: StudyCell) -> TrainedNetwork:
         ) from error
     if network.description.weights_sha256 != of_numbers:
         raise SmallmixError(f"{path} is not the network that the numbers beside it are of. {RESTORE}")
+    if network.description.cell.fingerprint != cell.value.fingerprint:
+        raise SmallmixError(
+            f"{path} was trained by another configuration of {cell.id} than the one that is named. Run the study "
+            f"{layout.study.name} again, or name the file itself to use that network."
+        )
     return network

@@ -1,0 +1,164 @@
+"""Protects which results a word means: a folder's are never taken for others, and old ones never for new ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import pytest
+import yaml
+from smallmix import api
+from smallmix.commands.main import main
+from smallmix.errors import ConfigurationError, SmallmixError
+from smallmix.study.named_study import find_results
+from smallmix.study.study import Study
+from smallmix.tables.kept_study import read_kept
+
+from tests.synthetic_study import SyntheticStudy
+from tests.unit.figures.study_with_tables import build_study_with_tables
+
+KEPT_TABLES = ("study.json", "metrics.csv", "summary.csv", "comparison.csv", "provenance.json")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
+    return build_study_with_tables(tmp_path_factory.mktemp("study"), sizes=[500, 100])
+
+
+def keep_below(folder: Path, made: SyntheticStudy) -> Path:
+    folder.mkdir(parents=True)
+    for name in KEPT_TABLES:
+        shutil.copy(made.layout.results / name, folder / name)
+    return folder
+
+
+def test_a_folder_of_results_of_another_project_is_read_there(made: SyntheticStudy, tmp_path: Path) -> None:
+    """Where the current project has results of that name, too."""
+    build_study_with_tables(tmp_path, sizes=[100])
+    place = find_results(made.layout.results, tmp_path)
+    assert (place.kept, place.root) == (False, made.root)
+    assert place.study.sizes == (500, 100)
+    assert place.layout.cell(place.study.cell("n500/non/seed0")).is_dir()
+
+
+def test_an_export_holds_the_results_of_the_folder_that_is_named(
+    made: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    build_study_with_tables(here, sizes=[100])
+    monkeypatch.chdir(here)
+    kept = keep_below(tmp_path / "kept" / "synthetic", made)
+    for number, folder in enumerate((made.layout.results, kept)):
+        output = tmp_path / str(number)
+        assert main(["export", str(folder), "--output", str(output), "--without-figures"]) == 0
+        assert (output / "data" / "metrics.csv").read_bytes() == (made.layout.results / "metrics.csv").read_bytes()
+
+
+def test_a_kept_folder_without_its_numbers_is_not_taken_for_the_results_here(
+    made: SyntheticStudy, tmp_path: Path
+) -> None:
+    folder = keep_below(tmp_path / "reports" / "reference" / "synthetic", made)
+    (folder / "metrics.csv").unlink()
+    with pytest.raises(ConfigurationError, match=r"has a study\.json and no metrics\.csv.*\. Restore metrics\.csv"):
+        find_results(folder, made.root)
+    with pytest.raises(ConfigurationError, match=r"has a study\.json and no metrics\.csv"):
+        find_results("synthetic", tmp_path)
+
+
+def test_results_of_an_earlier_configuration_are_not_taken_for_those_of_now(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made.root, tmp_path, dirs_exist_ok=True)
+    values = json.loads(json.dumps(made.study.configuration))
+    values["recipe"] |= {"momentum": 0.8, "last_batch": "even"}
+    values["budgets"] |= {500: None, 250: None, 100: None}
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    changed = str(tmp_path / "changed.yaml")
+    wanted = (
+        r"made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nRun the study again, or name "
+    )
+    with pytest.raises(SmallmixError, match=wanted):
+        api.load(changed, tmp_path)
+    assert main(["export", changed, "--root", str(tmp_path), "--output", str(tmp_path / "out")]) != 0
+    assert "recipe.momentum: 0.9 before, 0.8 now" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert len(api.load(tmp_path / "results" / "synthetic", tmp_path).metrics) == 18
+
+
+def test_sizes_and_seeds_that_the_study_lacks_are_named_with_its_own(made: SyntheticStudy) -> None:
+    study = api.load("synthetic", made.root)
+    with pytest.raises(SmallmixError, match=r"study synthetic has no size 250\. It has 500, 100\."):
+        study.subset(250)
+    with pytest.raises(SmallmixError, match=r"study synthetic has no seed 7\. It has 0, 1, 2\."):
+        study.subset(100, 7)
+
+
+def test_every_table_that_is_a_frame_is_explained(made: SyntheticStudy) -> None:
+    study = api.load("synthetic", made.root)
+    frames = [name for name, value in vars(api.StudyFrames).items() if isinstance(value, cached_property)]
+    assert {"class_balance", "subset_scatter", "metrics"} <= set(frames)
+    for name in frames:
+        assert set(study.explain(cast(Any, name)).columns) == {"column", "type", "unit", "meaning"}
+
+
+def double(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([frame, frame.iloc[:1]])
+
+
+def exceed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(best_test_accuracy=[1.5, *frame["best_test_accuracy"].iloc[1:]])
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (double, r"metrics\.csv, line 20: a second row of n500/non/seed0\. Restore"),
+        (exceed, r"metrics\.csv: line 2: best_test_accuracy is '1\.5', not a number from 0 to 1\. Restore"),
+    ],
+)
+def test_damaged_numbers_of_a_kept_study_are_refused(
+    made: SyntheticStudy, tmp_path: Path, damage: Callable[[pd.DataFrame], pd.DataFrame], problem: str
+) -> None:
+    folder = keep_below(tmp_path / "kept", made)
+    damage(pd.read_csv(folder / "metrics.csv")).to_csv(folder / "metrics.csv", index=False)
+    with pytest.raises(SmallmixError, match=problem):
+        read_kept(find_results(folder, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ([], "it is no JSON object"),
+        ({"environments": {}}, "environments is no list"),
+        ({"environments": ["cpu"]}, "environments has an entry that is no JSON object"),
+        ({"environments": [{"environment": "cpu"}]}, "environment of a group of environments is no JSON object"),
+        ({"environments": [{"timing": {"n1": 3}}]}, "timing of n1 is no JSON object"),
+        ({"environments": [{"timing": {"n1": {"started": "soon"}}}]}, "timing of n1 has a start or an end that is no"),
+        ({"environments": [{"total_seconds": "many"}]}, "total_seconds of a group of environments is no number"),
+        ({"collected_by": "me"}, "collected_by is no JSON object"),
+    ],
+)
+def test_a_record_of_another_form_is_named_and_not_a_traceback(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, problem: str
+) -> None:
+    folder = keep_below(tmp_path / "reports" / "reference" / "synthetic", made)
+    (folder / "provenance.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(SmallmixError, match=rf"cannot read .*provenance\.json: {problem}"):
+        read_kept(find_results(folder, tmp_path))
+    assert main(["index", "--root", str(tmp_path)]) == 0
+    assert problem in (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"methods": 3}', '{"methods": [["non", {}]], "subsets": 4}', "[" * 9999]
+)
+def test_a_configuration_of_another_form_is_named_and_not_a_traceback(tmp_path: Path, content: str) -> None:
+    (tmp_path / "study.json").write_text(content, encoding="utf-8")
+    with pytest.raises(SmallmixError, match=r"cannot read the study in .*study\.json: "):
+        Study.load(tmp_path / "study.json")

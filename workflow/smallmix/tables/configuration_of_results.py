@@ -1,0 +1,48 @@
+"""Whether the results in a study's folder are those of the configuration that is meant now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from smallmix.errors import ConfigurationError
+from smallmix.study.layout import Layout
+from smallmix.study.study import Study
+from smallmix.tables.origin_differences import OriginDifference, configuration_differences
+
+SHOWN_KEYS = 5  # of a configuration that differs
+WHERE_FROM = (".archive", ".sources")  # where verified images were fetched decides nothing
+
+
+def other_configuration(layout: Layout) -> str | None:
+    """Return a sentence with the keys of the configuration that made the results and differ now; None where none do.
+
+    Keys that came with a later version count as their defaults in what an earlier one wrote. Return None as well where
+    there are no results.
+    """
+    if not layout.study_file.is_file():
+        return None
+    made_by = Study.load(layout.study_file)
+    differences = [one for one in _differences(made_by, layout.study) if not one.what.endswith(WHERE_FROM)]
+    if not differences:
+        return None
+    shown = "".join(f"\n  - {one.what}: {one.first} before, {one.second} now" for one in differences[:SHOWN_KEYS])
+    more = len(differences) - SHOWN_KEYS
+    further = f"\n  ... and {more} more" if more > 0 else ""
+    return f"{layout.results} was made by another configuration:{shown}{further}"
+
+
+def require_results_of(layout: Layout, tables: Path) -> None:
+    """Raise ConfigurationError where the results, in the folder `tables`, were made by another configuration."""
+    problem = other_configuration(layout)
+    if problem is not None:
+        raise ConfigurationError(
+            f"{problem}\nRun the study again, or name the folder {tables} to have the results as they are."
+        )
+
+
+def _differences(made_by: Study, now: Study) -> list[OriginDifference]:
+    from smallmix.study.configuration import with_later_keys  # loads the models, which jobs do without
+
+    first, second = (replace(one, configuration=with_later_keys(one.configuration)) for one in (made_by, now))
+    return configuration_differences(first, second)
