@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -51,6 +52,29 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def output_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Open the binary file that a person named as an output: a pipe or device as it is, else as `atomic_writer`.
+
+    Where `path` is a link, the file that it leads to is replaced, and the link stays. Raises as `atomic_writer`.
+    """
+    try:
+        is_stream = not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        is_stream = False  # not there yet
+    if not is_stream:
+        with atomic_writer(Path(os.path.realpath(path))) as stream:
+            yield stream
+        return
+    try:
+        with open(path, "wb") as stream:
+            yield stream
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except OSError as error:
+        raise SmallmixError(_explain(error, path)) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

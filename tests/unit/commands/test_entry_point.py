@@ -123,3 +123,20 @@ def test_a_full_disk_behind_the_output_is_said_without_a_traceback(command: str,
     assert "Traceback" not in done.stderr
     if command != "explain-nothing":
         assert "cannot write what it prints: No space left on device. Free some space" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["status", "demo", "--root", "/no/such/folder"], "argument --root: /no/such/folder is no folder. Name one"),
+        (["plan", "demo", "--cores", "0"], "argument --cores: 0 is no whole number from 1 on"),
+        (["plan", "demo", "--cores", "all"], "argument --cores: all is no whole number from 1 on"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(
+    words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert problem in capsys.readouterr().err

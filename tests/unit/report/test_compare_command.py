@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import stat
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -343,3 +346,29 @@ def test_a_kept_study_keeps_its_verdicts_where_its_images_are_not(
     claims = pd.read_csv(kept / "claims.csv").set_index("id")["verdict"]
     assert len(found) == 9
     assert {key: str(claims[key]) for key in found} == found
+
+
+def test_an_output_may_be_a_pipe_or_a_link(studies: tuple[SyntheticStudy, SyntheticStudy], tmp_path: Path) -> None:
+    """A pipe gets the text and stays a pipe. A link stays, and the file that it leads to gets the text."""
+    target, link, pipe = (tmp_path / name for name in ("target.csv", "link.csv", "pipe"))
+    link.symlink_to(target)
+    assert compare(studies[0], "--output", str(link)) == 0
+    assert link.is_symlink()
+    text = target.read_text(encoding="utf-8")
+    assert "difference" in text.splitlines()[0].split(",")
+    os.mkfifo(pipe)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    assert compare(studies[0], "--format", "csv", "--output", str(pipe)) == 0
+    reader.join(timeout=60)
+    assert got == [text]
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+
+
+def test_an_ending_without_a_form_is_refused(
+    studies: tuple[SyntheticStudy, SyntheticStudy], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(studies[0], "--output", str(tmp_path / "page.pdf")) != 0
+    assert "no form of the comparison ends in .pdf. Let " in capsys.readouterr().err
+    assert not (tmp_path / "page.pdf").exists()

@@ -48,7 +48,7 @@ def _selection(text: str) -> str:
 
 def _compare(arguments: argparse.Namespace) -> int:
     """Compare and print or write. Exit code 1 where there is nothing to compare, 2 for a study that cannot be read."""
-    from smallmix.atomic_files import write_text
+    from smallmix.atomic_files import output_writer
 
     form = arguments.format or _form_of(arguments.output)
     page, table = _with_published(arguments) if arguments.second == PUBLISHED else _of_two_studies(arguments)
@@ -56,13 +56,23 @@ def _compare(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         print(text, end="")
     else:
-        write_text(arguments.output, text)
+        with output_writer(arguments.output) as stream:
+            stream.write(text.encode("utf-8"))
         print(f"wrote {arguments.output}")
     return 0
 
 
 def _form_of(output: Path | None) -> str:
-    return "text" if output is None else FORMAT_OF_SUFFIX.get(output.suffix.lower(), "text")
+    """Return the form that the name of the output asks for. Raises ConfigurationError for an ending that has none."""
+    from smallmix.errors import ConfigurationError
+
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix and suffix not in FORMAT_OF_SUFFIX:
+        raise ConfigurationError(
+            f"no form of the comparison ends in {suffix}. Let {output} end in {', '.join(FORMAT_OF_SUFFIX)}, or name "
+            "the form with --format."
+        )
+    return FORMAT_OF_SUFFIX.get(suffix, "text")
 
 
 def _of_two_studies(arguments: argparse.Namespace) -> tuple[ComparisonPage, Callable[[], str]]:

@@ -27,9 +27,19 @@ class Command(NamedTuple):
     passes_on: bool = False  # takes all that is typed behind it as `words`, options included
 
 
+def _folder(text: str) -> Path:
+    """Return the path of a folder that is there: a mistyped one would be made, with results that nobody finds."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder. Name one that is there.")
+    return path
+
+
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Add `--root`, the project's folder."""
-    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: the current one)")
+    parser.add_argument(
+        "--root", type=_folder, default=Path(), metavar="FOLDER", help="the project's folder (default: the current one)"
+    )
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:

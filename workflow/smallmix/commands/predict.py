@@ -46,7 +46,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
 def _predict(arguments: argparse.Namespace) -> int:
     """Write a row for each image that can be read. Raises DatasetError, after that, where some cannot."""
     with quick_imports():
-        from smallmix.atomic_files import atomic_writer
+        from smallmix.atomic_files import output_writer
         from smallmix.datasets.images_in_folders import find_images
         from smallmix.datasets.progress import Progress
         from smallmix.training.prediction import predict_images
@@ -68,7 +68,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         for text in texts:
             print(text, end="")
     else:
-        with atomic_writer(arguments.output) as stream:
+        with output_writer(arguments.output) as stream:
             # Names of files may be bytes that are no text: they stand there as they are.
             stream.writelines(text.encode("utf-8", "surrogateescape") for text in texts)
         print(f"wrote {count_of(told.written, 'prediction')}: {arguments.output}")

@@ -51,10 +51,18 @@ def _resolve(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
 def _declare_plan(parser: argparse.ArgumentParser) -> None:
     add_study_names(parser)
     add_configuration(parser)
-    parser.add_argument("--cores", type=int, help="cores that the run may use (default: all that this process may)")
+    parser.add_argument(
+        "--cores", type=_count, metavar="N", help="cores that the run may use (default: all that this process may)"
+    )
     parser.add_argument("--gpu", type=int, metavar="N", help="cells that train on GPUs at once (default: one a GPU)")
     parser.add_argument(
         "--target",

@@ -130,7 +130,7 @@ def _filled_in(value: Any, schema: Mapping[str, Any]) -> Any:
     patterns = schema.get("patternProperties", {}).items()
 
     def schema_of(key: str) -> Mapping[str, Any]:
-        named = next((inner for pattern, inner in patterns if re.search(pattern, key)), {})
+        named: Any = next((inner for pattern, inner in patterns if re.search(pattern, key)), {})
         return cast(Mapping[str, Any], declared.get(key, named))
 
     return {key: _filled_in(inner, schema_of(key)) for key, inner in {**defaults, **value}.items()}
