@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from smallmix import atomic_files
 from smallmix.commands.outdated import adopt_layout
-from smallmix.errors import ReplayDiffers
+from smallmix.errors import ReplayDiffers, SmallmixError
 from smallmix.science import batch_plan, evaluation, results, steps, training_step
 from smallmix.science.method import Draws
 from smallmix.science.methods import images
@@ -307,3 +307,11 @@ def test_a_damaged_record_is_not_adopted(study: TinyStudy, capsys: pytest.Captur
     printed = capsys.readouterr().out
     assert "is not adopted: predictions.npz is not the file that was written" in printed
     assert "adopted: 5 of 6" in printed
+
+
+def test_where_no_images_are_the_remedy_brings_them(tmp_path: Path) -> None:
+    """No folder is to be deleted that is not there."""
+    study = TinyStudy.write(tmp_path)
+    shutil.rmtree(study.layout.dataset)
+    with pytest.raises(SmallmixError, match=r"are not in .*, and results are replayed on them\. Bring them with"):
+        adopt_layout(study.layout, False, False)

@@ -35,10 +35,15 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
 def adopt_layout(layout: Layout, every_record: bool, dry_run: bool) -> int:
     """Replay and adopt the results of one study; return the exit code. Raises ReplayDiffers as `_adopt`."""
-    from smallmix.errors import ReplayDiffers
+    from smallmix.errors import ReplayDiffers, SmallmixError
     from smallmix.training.adoption import adopt, find_candidates, judge
     from smallmix.training.messages import describe_candidates, describe_verdict
 
+    if not layout.dataset.exists():
+        raise SmallmixError(
+            f"the images of study {layout.study.name} are not in {layout.dataset}, and results are replayed on them. "
+            "Bring them with `snakemake subsets --cores 1` and the study's --configfile, then run this command again."
+        )
     found = find_candidates(layout)
     print(describe_candidates(found))
     differing = adopted = 0
