@@ -45,6 +45,7 @@ ALSO_COPIED = (
     *("own_metrics.csv", "own_metric_summary.csv"),
 )
 SHOWS_IMAGES = "methods_preview"
+LARGE = "confusion_matrices"  # a tenth of a page, and its table is not kept either
 # What the table of accuracies calls a selection, and what it is.
 RULES = {
     "best": ("best", "the highest test accuracy of the run, chosen on the test set"),
@@ -83,9 +84,12 @@ def kept_files(
         raise SmallmixError(f"study {tables.study.name} is not finished ({state}). Run it to its report first.")
     files = {name: _read(source / name) for name in (*COPIED, *ALSO_COPIED) if (source / name).exists()}
     files["history.csv"] = thin_history(tables.history).to_csv(index=False, lineterminator="\n").encode()
-    reason = "left out here, because it shows images of the data set"
+    left_out = {
+        SHOWS_IMAGES: "left out here, because it shows images of the data set",
+        LARGE: "left out here for its size. The report of a run of the study has it",
+    }
     # One form of each figure: a page for phones as well would be half as large again.
-    files["report.html"] = render_page(tables, figures, left_out={SHOWS_IMAGES: reason}, for_phones=False).encode()
+    files["report.html"] = render_page(tables, figures, left_out=left_out, for_phones=False).encode()
     weights = {kept_network_file(place): _read(path) for place, path in networks.items()}
     described = {kept_network_file(place): _describe_network(place, path) for place, path in networks.items()}
     own_code = [name for name in along if name.endswith(".py")]
@@ -168,7 +172,8 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0, own_code
         "|---:|" + "---:|" * len(study.methods),
         *(_accuracy_row(tables, size) for size in study.sizes),
         "",
-        "`report.html` is the whole report (without the figure that shows images of the data set), `metrics.csv` has "
+        "`report.html` is the whole report (without two figures: of images of the data set, and of what "
+        "classes are taken for), `metrics.csv` has "
         f"one row per run, `history.csv` its evaluations (at most {POINTS_PER_LINE} per run), `summary.csv`, "
         "`comparison.csv`, `claims.csv` and `subset_scatter.csv` the statistics, `per_class.csv`, `class_summary.csv` "
         "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the "
