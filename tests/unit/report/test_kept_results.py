@@ -55,7 +55,6 @@ def whole_configuration(made: SyntheticStudy) -> dict[str, Any]:
     """Return a configuration that resolves, over config.yaml, to that of the made-up results."""
     values: dict[str, Any] = json.loads(json.dumps(made.study.configuration))
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
-    values["recipe"]["last_batch"] = "even"
     values["budgets"] |= {500: None, 250: None, 100: None}
     return values
 

@@ -75,7 +75,7 @@ def test_results_of_an_earlier_configuration_are_not_taken_for_those_of_now(
 ) -> None:
     shutil.copytree(made.root, tmp_path, dirs_exist_ok=True)
     values = json.loads(json.dumps(made.study.configuration))
-    values["recipe"] |= {"momentum": 0.8, "last_batch": "even"}
+    values["recipe"]["momentum"] = 0.8
     values["budgets"] |= {500: None, 250: None, 100: None}
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")

@@ -38,6 +38,8 @@ from smallmix.study.network_forms import find_form, is_of_torchvision
 from smallmix.study.study import Study
 
 _HEADING = "The configuration"
+# What a configuration without these keys meant before there were any, where that is not their default.
+MEANT_BEFORE: dict[str, Any] = {"recipe": {"last_batch": "keep"}}
 
 
 def resolve_configuration(
@@ -118,8 +120,8 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
 
 
 def with_later_keys(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved configuration with the defaults of the keys that it lacks, which came with a later version."""
-    return cast(dict[str, Any], _filled_in(resolved, config_schema()))
+    """Return a resolved configuration with what the keys meant that it lacks, which came with a later version."""
+    return cast(dict[str, Any], _filled_in(merge(MEANT_BEFORE, resolved), config_schema()))
 
 
 def _filled_in(value: Any, schema: Mapping[str, Any]) -> Any:
