@@ -61,7 +61,9 @@ def output_writer(path: Path) -> Iterator[IO[bytes]]:
     Where `path` is a link, the file that it leads to is replaced, and the link stays. Raises as `atomic_writer`.
     """
     try:
-        is_stream = not stat.S_ISREG(os.stat(path).st_mode)
+        given = os.stat(path)
+        # /dev/stdout may lead to a file that others write, too.
+        is_stream = not stat.S_ISREG(given.st_mode) or os.fspath(path).startswith(("/dev/", "/proc/"))
     except OSError:
         is_stream = False  # not there yet
     if not is_stream:
@@ -69,7 +71,7 @@ def output_writer(path: Path) -> Iterator[IO[bytes]]:
             yield stream
         return
     try:
-        with open(path, "wb") as stream:
+        with open(path, "ab" if stat.S_ISREG(given.st_mode) else "wb") as stream:
             yield stream
     except BrokenPipeError:
         raise  # the reader has seen enough

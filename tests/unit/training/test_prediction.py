@@ -294,7 +294,7 @@ def test_a_kept_network_predicts_by_its_folder_and_cell(
     assert predict(folder, *options) != 0
     told = capsys.readouterr().err
     assert f"the network of {PLACE} is not kept" in told
-    assert f"smallmix keep {folder} --weights {PLACE}" in told
+    assert f"smallmix keep {project.layout.study.name} --weights {PLACE}" in told
 
 
 def test_a_network_of_another_configuration_is_refused(

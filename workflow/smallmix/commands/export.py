@@ -50,7 +50,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from smallmix.tables.study_tables import load_tables
 
     place = find_results(arguments.study, arguments.root)
-    require_free_folder(arguments.output, place.root)
+    for root in (arguments.root, place.root):
+        require_free_folder(arguments.output, root)
     _require_no_other_export(arguments.output, place.study.name)
     if not place.kept:
         require_results_of(place.layout, place.tables)

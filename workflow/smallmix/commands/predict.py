@@ -125,8 +125,8 @@ def _read_network(arguments: argparse.Namespace) -> tuple[TrainedNetwork, list[s
     file = place.tables / kept_network_file(cell.id)
     if not file.is_file():
         raise ConfigurationError(
-            f"there is no {file}: the network of {cell.id} is not kept. Run the study, and keep it again with "
-            f"`smallmix keep {first} --weights {cell.id}`."
+            f"there is no {file}: the network of {cell.id} is not kept. Run the study with "
+            f"keep: {{weights: final}}, and keep it again with `smallmix keep {place.study.name} --weights {cell.id}`."
         )
     return read_weights(file), own_code, words[1:]
 

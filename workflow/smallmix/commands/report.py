@@ -148,7 +148,7 @@ def _keep(arguments: argparse.Namespace) -> int:
     networks = _networks(layout, arguments.weights)
     tables, figures = load_tables(study, arguments.root), layout.report / "figures"
     files = kept_files(tables, layout.results, figures, command, along.files, networks)
-    left = [name for name in kept_before(folder) if name not in files]
+    left = [name for name in kept_before(folder, study.name) if name not in files]
     for name, content in files.items():
         write_bytes(folder / name, content)
     for name in left:

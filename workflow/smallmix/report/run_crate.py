@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -155,22 +156,28 @@ def describe_run(
     return json.dumps(_ordered(crate.metadata.generate()), indent=1, ensure_ascii=False) + "\n"
 
 
-def kept_before(folder: Path) -> list[str]:
-    """Return the names of the files in `folder` that its ro-crate-metadata.json lists with a checksum, sorted.
+def kept_before(folder: Path, study: str) -> list[str]:
+    """Return the names of the files that an earlier `keep` of the same study wrote into `folder`, sorted.
 
-    Empty where there is no such file, or none that can be read. Names that lead out of the folder are left out.
+    Those are the files that its ro-crate-metadata.json lists with the checksum that they still have. Trained networks
+    are left out: a folder may have the only copy. Empty where the folder has another study or no such list.
     """
     try:
+        if json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))["study"] != study:
+            return []
         graph = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["@graph"]
-        names = [str(one["@id"]) for one in graph if "sha256" in one and "contentSize" in one]
+        listed = {posixpath.normpath(str(one["@id"])): one["sha256"] for one in graph if "sha256" in one}
+        place = folder.resolve()
+        return sorted(
+            name
+            for name, checksum in listed.items()
+            if not name.startswith("networks/")
+            and (folder / name).resolve().is_relative_to(place)
+            and (folder / name).is_file()
+            and hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    place = folder.resolve()
-    return sorted(
-        name
-        for name in names
-        if (folder / name).is_file() and (folder / name).resolve().is_relative_to(place) and name != METADATA_FILE
-    )
 
 
 def _media(name: str) -> dict[str, str]:

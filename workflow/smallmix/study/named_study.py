@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,9 +97,11 @@ def _place_of(file: Path, root: Path) -> StudyResultsPlace:
     folder, here = file.parent, Layout(study, root)
     if folder.resolve().is_relative_to(here.results.resolve()):
         return StudyResultsPlace(study, folder, kept=False, root=root)
-    usual = Path("results", study.name)
-    if folder.resolve().parts[-2:] == usual.parts:
-        return StudyResultsPlace(study, folder, kept=False, root=folder.resolve().parents[1])
+    # A run has cells, and `keep` writes none. The path as typed comes first: either folder may be a link.
+    is_run = (folder / "cells").is_dir() or (folder / "cells.csv").is_file()
+    for place in (Path(os.path.abspath(folder)), folder.resolve()):
+        if is_run and place.parts[-2:] == ("results", study.name):
+            return StudyResultsPlace(study, folder, kept=False, root=place.parents[1])
     if not (folder / "metrics.csv").is_file():
         raise ConfigurationError(
             f"{folder} has a study.json and no metrics.csv, so that it has no results to read. Restore metrics.csv "

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from smallmix.errors import ConfigurationError
+from smallmix.own_code import names_own_code, without_folder
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study
 from smallmix.tables.origin_differences import OriginDifference, configuration_differences
 
 SHOWN_KEYS = 5  # of a configuration that differs
-WHERE_FROM = (".archive", ".sources")  # where verified images were fetched decides nothing
+# Where verified images were fetched, and where a file of weights lies whose sha256 is compared, decides nothing.
+WHERE_FROM = (".archive", ".sources", "model.parameters.weights")
 
 
 def other_configuration(layout: Layout) -> str | None:
@@ -45,4 +47,9 @@ def _differences(made_by: Study, now: Study) -> list[OriginDifference]:
     from smallmix.study.configuration import with_later_keys  # loads the models, which jobs do without
 
     first, second = (replace(one, configuration=with_later_keys(one.configuration)) for one in (made_by, now))
-    return configuration_differences(first, second)
+    return [one for one in configuration_differences(first, second) if _meaning(one.first) != _meaning(one.second)]
+
+
+def _meaning(value: str) -> str:
+    """Return a value without the folder of the user's file that it names: the file's content is compared elsewhere."""
+    return without_folder(value) if names_own_code(value) else value
