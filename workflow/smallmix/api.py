@@ -82,7 +82,7 @@ def load(study: str | Path, root: str | Path = ".") -> StudyFrames:
     if not found.kept:
         from smallmix.tables.configuration_of_results import require_results_of
 
-        require_results_of(found.layout, found.tables)
+        require_results_of(found.study, found.tables)
     return StudyFrames(found.study, found.layout, found.tables, found.kept)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from smallmix.atomic_files import output_writer
 from smallmix.commands.main import main
 from smallmix.tables import collect
 from smallmix.tables.collected_tables import write_provenance, write_study_tables
@@ -372,3 +373,14 @@ def test_an_ending_without_a_form_is_refused(
     assert compare(studies[0], "--output", str(tmp_path / "page.pdf")) != 0
     assert "no form of the comparison ends in .pdf. Let " in capsys.readouterr().err
     assert not (tmp_path / "page.pdf").exists()
+
+
+def test_a_log_behind_the_terminal_is_continued(tmp_path: Path) -> None:
+    """`--output /dev/stdout >> log` adds to the log, and does not put another file in its place."""
+    log = tmp_path / "log.txt"
+    log.write_text("earlier\n", encoding="utf-8")
+    with open(log, "a", encoding="utf-8") as stream:
+        with output_writer(Path(f"/dev/fd/{stream.fileno()}")) as output:
+            output.write(b"the table\n")
+        stream.write("later\n")
+    assert log.read_text(encoding="utf-8") == "earlier\nthe table\nlater\n"

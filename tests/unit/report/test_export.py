@@ -189,15 +189,28 @@ def test_two_studies_do_not_share_a_folder(
     assert main(["export", "synthetic", "--root", str(made.root), *output]) == 0
 
 
-@pytest.mark.parametrize("place", ["results/synthetic", "results", "reports/synthetic", "reports/reference/x", "logs"])
+@pytest.mark.parametrize(
+    "place", ["results/synthetic", "results", "reports/synthetic", "reports/reference/x", "logs", "."]
+)
 def test_folders_of_runs_are_not_written_into(
     made: SyntheticStudy, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = files_below(made.root)
     output = ["--output", str(made.root / place), "--without-figures"]
     assert main(["export", "synthetic", "--root", str(made.root), *output]) != 0
-    assert "where runs write and replace files. Name a folder outside of it." in capsys.readouterr().err
+    told = (
+        "is the project itself" if place == "." else "where runs write and replace files. Name a folder outside of it."
+    )
+    assert told in capsys.readouterr().err
     assert files_below(made.root) == before
+
+
+def test_folders_of_runs_here_are_not_written_into_with_results_from_elsewhere(
+    made: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(made.layout.results), "--output", "results/demo", "--without-figures"]) != 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_that_fails_leaves_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -23,6 +24,7 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report import kept_results
 from smallmix.report.kept_results import kept_files, thin_history
 from smallmix.report.page import render_page
+from smallmix.report.run_crate import kept_before
 from smallmix.study.cell import DatasetValue
 from smallmix.study.configuration import load_study
 from smallmix.study.named_study import KEPT
@@ -199,6 +201,27 @@ def test_what_was_kept_before_and_is_no_more_is_removed(
     assert not (folder / "first.yaml").exists()
     assert (folder / "second.yaml").exists()
     assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_what_others_wrote_and_what_was_changed_is_not_removed(finished: SyntheticStudy, tmp_path: Path) -> None:
+    """Files with other bytes than listed, networks, and everything where the folder was another study's."""
+    values, folder = whole_configuration(finished), tmp_path / "kept"
+    assert keep(finished, values, tmp_path / "first.yaml", folder) == 0
+    (folder / "first.yaml").write_text("changed: by hand", encoding="utf-8")
+    network = folder / "networks" / "n100-non-seed0.safetensors"
+    network.parent.mkdir()
+    network.write_bytes(b"the only copy")
+    listed = json.loads((folder / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    checksum = hashlib.sha256(network.read_bytes()).hexdigest()
+    for name in ("networks/n100-non-seed0.safetensors", "./README.md", "x" * 300, "../outside"):
+        listed["@graph"].append({"@id": name, "sha256": checksum, "contentSize": "13"})
+    (folder / "ro-crate-metadata.json").write_text(json.dumps(listed), encoding="utf-8")
+    (tmp_path / "outside").write_bytes(b"the only copy")
+    assert keep(finished, values, tmp_path / "second.yaml", folder) == 0
+    for path in (folder / "first.yaml", network, tmp_path / "outside", folder / "README.md"):
+        assert path.exists()
+    assert "second.yaml" in kept_before(folder, finished.study.name)
+    assert kept_before(folder, "another") == []
 
 
 def test_results_of_fewer_cells_than_the_study_has_are_not_kept(finished: SyntheticStudy) -> None:

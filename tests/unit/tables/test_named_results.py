@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from smallmix.commands.main import main
 from smallmix.errors import ConfigurationError, SmallmixError
 from smallmix.study.named_study import find_results
 from smallmix.study.study import Study
+from smallmix.tables.configuration_of_results import other_configuration
 from smallmix.tables.kept_study import read_kept
 
 from tests.synthetic_study import SyntheticStudy
@@ -81,7 +83,7 @@ def test_results_of_an_earlier_configuration_are_not_taken_for_those_of_now(
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     changed = str(tmp_path / "changed.yaml")
     wanted = (
-        r"made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nRun the study again, or name "
+        r"made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nName the folder "
     )
     with pytest.raises(SmallmixError, match=wanted):
         api.load(changed, tmp_path)
@@ -162,3 +164,50 @@ def test_a_configuration_of_another_form_is_named_and_not_a_traceback(tmp_path: 
     (tmp_path / "study.json").write_text(content, encoding="utf-8")
     with pytest.raises(SmallmixError, match=r"cannot read the study in .*study\.json: "):
         Study.load(tmp_path / "study.json")
+
+
+def test_a_folder_that_is_named_is_read_as_it_is(made: SyntheticStudy, tmp_path: Path) -> None:
+    """Also that of an unfinished study whose configuration was changed since."""
+    shutil.copytree(made.root, tmp_path, dirs_exist_ok=True)
+    results = tmp_path / "results" / "synthetic"
+    so_far = results / "so-far"
+    so_far.mkdir()
+    for name in ("metrics.csv", "cells.csv"):
+        shutil.copy(results / name, so_far / name)
+    changed = {**made.study.configuration, "seeds": [0, 1, 2, 3]}
+    (so_far / "study.json").write_text(Study.from_configuration(changed).to_json(), encoding="utf-8")
+    assert len(api.load(so_far, tmp_path).metrics) == 18
+
+
+def test_own_code_is_the_same_file_from_every_folder(
+    made: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths of own code are written as seen from the current folder."""
+    methods = {**made.study.configuration["methods"], "mine": {"mix": "my/own.py:Mine", "beta": None, "parameters": {}}}
+    other = {**methods, "mine": {**methods["mine"], "mix": "/far/away/my/own.py:Mine"}}
+    renamed = {**methods, "mine": {**methods["mine"], "mix": "/far/away/my/own.py:Other"}}
+    studies = [
+        replace(made.study, configuration={**made.study.configuration, "methods": one}) for one in (other, renamed)
+    ]
+    recorded = replace(made.study, configuration={**made.study.configuration, "methods": methods})
+    monkeypatch.setattr(Study, "load", lambda _: recorded)
+    assert other_configuration(studies[0], made.layout.results) is None
+    told = other_configuration(studies[1], made.layout.results)
+    assert told is not None
+    assert "methods.mine.mix: my/own.py:Mine before, /far/away/my/own.py:Other now" in told
+
+
+@pytest.mark.parametrize("linked", ["results", "results/synthetic"])
+def test_results_behind_a_link_are_those_of_the_project_with_the_link(
+    made: SyntheticStudy, tmp_path: Path, linked: str
+) -> None:
+    project, far = tmp_path / "project", tmp_path / "far"
+    shutil.copytree(made.root, project)
+    shutil.move(project / linked, far)
+    (project / linked).symlink_to(far)
+    place = find_results(project / "results" / "synthetic", tmp_path)
+    assert (place.kept, place.root) == (False, project)
+
+
+def test_a_kept_folder_below_a_folder_named_results_is_kept(made: SyntheticStudy, tmp_path: Path) -> None:
+    assert find_results(keep_below(tmp_path / "paper" / "results" / "synthetic", made), tmp_path).kept

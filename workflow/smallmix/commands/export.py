@@ -54,7 +54,7 @@ def _export(arguments: argparse.Namespace) -> int:
         require_free_folder(arguments.output, root)
     _require_no_other_export(arguments.output, place.study.name)
     if not place.kept:
-        require_results_of(place.layout, place.tables)
+        require_results_of(place.study, place.tables)
     tables = load_tables(place.study, place.root, place.tables, kept=place.kept)
     files = dict(exported_files(tables, place, predictions=arguments.predictions, forms=arguments.tables))
     left_out: list[str] = []

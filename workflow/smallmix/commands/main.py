@@ -111,6 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     if further:
         print(f"smallmix {parsed.command}: {_explain_further(further, parsed.command)}", file=sys.stderr)
         return WRONG_CALL
+    code = 0
     try:
         code = int(chosen.run(parsed))
         sys.stdout.flush()
@@ -121,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; keep Python from complaining while it closes the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return code
     except OSError as error:
         if error.errno not in FULL or error.filename is not None:
             raise

@@ -164,7 +164,7 @@ def _require_the_study_of_the_results(layout: Layout) -> None:
     from smallmix.errors import ConfigurationError
     from smallmix.tables.configuration_of_results import other_configuration
 
-    problem = other_configuration(layout)
+    problem = other_configuration(layout.study, layout.results)
     if problem is not None:
         raise ConfigurationError(
             f"{problem}\nName the files that the study was run with, in their order, and --study NAME where --config "

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from smallmix.errors import ConfigurationError
 from smallmix.own_code import names_own_code, without_folder
-from smallmix.study.layout import Layout
 from smallmix.study.study import Study
 from smallmix.tables.origin_differences import OriginDifference, configuration_differences
 
@@ -16,31 +15,31 @@ SHOWN_KEYS = 5  # of a configuration that differs
 WHERE_FROM = (".archive", ".sources", "model.parameters.weights")
 
 
-def other_configuration(layout: Layout) -> str | None:
-    """Return a sentence with the keys of the configuration that made the results and differ now; None where none do.
+def other_configuration(study: Study, folder: Path) -> str | None:
+    """Return a sentence with the keys of the configuration that made the results in `folder` and differ in `study`.
 
-    Keys that came with a later version count as their defaults in what an earlier one wrote. Return None as well where
+    Keys that came with a later version count as what they meant before. Return None where no key differs, and where
     there are no results.
     """
-    if not layout.study_file.is_file():
+    if not (folder / "study.json").is_file():
         return None
-    made_by = Study.load(layout.study_file)
-    differences = [one for one in _differences(made_by, layout.study) if not one.what.endswith(WHERE_FROM)]
+    made_by = Study.load(folder / "study.json")
+    if made_by.configuration == study.configuration:
+        return None
+    differences = [one for one in _differences(made_by, study) if not one.what.endswith(WHERE_FROM)]
     if not differences:
         return None
     shown = "".join(f"\n  - {one.what}: {one.first} before, {one.second} now" for one in differences[:SHOWN_KEYS])
     more = len(differences) - SHOWN_KEYS
     further = f"\n  ... and {more} more" if more > 0 else ""
-    return f"{layout.results} was made by another configuration:{shown}{further}"
+    return f"{folder} was made by another configuration:{shown}{further}"
 
 
-def require_results_of(layout: Layout, tables: Path) -> None:
-    """Raise ConfigurationError where the results, in the folder `tables`, were made by another configuration."""
-    problem = other_configuration(layout)
+def require_results_of(study: Study, folder: Path) -> None:
+    """Raise ConfigurationError where the results in `folder` were made by another configuration than `study` has."""
+    problem = other_configuration(study, folder)
     if problem is not None:
-        raise ConfigurationError(
-            f"{problem}\nRun the study again, or name the folder {tables} to have the results as they are."
-        )
+        raise ConfigurationError(f"{problem}\nName the folder {folder} for these results, or run the study again.")
 
 
 def _differences(made_by: Study, now: Study) -> list[OriginDifference]:
