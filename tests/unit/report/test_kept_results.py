@@ -213,8 +213,10 @@ def test_what_others_wrote_and_what_was_changed_is_not_removed(finished: Synthet
     network.write_bytes(b"the only copy")
     listed = json.loads((folder / "ro-crate-metadata.json").read_text(encoding="utf-8"))
     checksum = hashlib.sha256(network.read_bytes()).hexdigest()
-    for name in ("networks/n100-non-seed0.safetensors", "./README.md", "x" * 300, "../outside"):
-        listed["@graph"].append({"@id": name, "sha256": checksum, "contentSize": "13"})
+    for name in ("networks/n100-non-seed0.safetensors", "../outside"):
+        listed["@graph"].append({"@id": name, "sha256": checksum})
+    page = hashlib.sha256((folder / "README.md").read_bytes()).hexdigest()
+    listed["@graph"].append({"@id": "./README.md", "sha256": page})
     (folder / "ro-crate-metadata.json").write_text(json.dumps(listed), encoding="utf-8")
     (tmp_path / "outside").write_bytes(b"the only copy")
     assert keep(finished, values, tmp_path / "second.yaml", folder) == 0
@@ -222,6 +224,8 @@ def test_what_others_wrote_and_what_was_changed_is_not_removed(finished: Synthet
         assert path.exists()
     assert "second.yaml" in kept_before(folder, finished.study.name)
     assert kept_before(folder, "another") == []
+    (folder / "ro-crate-metadata.json").write_text('{"@graph": [{"@id": "%s", "sha256": ""}]}' % ("x" * 300))
+    assert kept_before(folder, finished.study.name) == []
 
 
 def test_results_of_fewer_cells_than_the_study_has_are_not_kept(finished: SyntheticStudy) -> None:

@@ -82,9 +82,7 @@ def test_results_of_an_earlier_configuration_are_not_taken_for_those_of_now(
     values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
     (tmp_path / "changed.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     changed = str(tmp_path / "changed.yaml")
-    wanted = (
-        r"made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nName the folder "
-    )
+    wanted = r"made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nName the folder "
     with pytest.raises(SmallmixError, match=wanted):
         api.load(changed, tmp_path)
     assert main(["export", changed, "--root", str(tmp_path), "--output", str(tmp_path / "out")]) != 0
