@@ -43,9 +43,9 @@ def _export(arguments: argparse.Namespace) -> int:
     Everything is made before the first file is written, so that an error leaves the folder as it was.
     """
     from smallmix.atomic_files import copy_file, write_bytes
-    from smallmix.commands.output_folders import require_free_folder
     from smallmix.report.export import exported_files
     from smallmix.study.named_study import find_results
+    from smallmix.study.output_folders import require_free_folder
     from smallmix.tables.configuration_of_results import require_results_of
     from smallmix.tables.study_tables import load_tables
 

@@ -122,7 +122,6 @@ def _declare_keep(parser: argparse.ArgumentParser) -> None:
 def _keep(arguments: argparse.Namespace) -> int:
     """Write the files; print where they are and how large."""
     from smallmix.atomic_files import write_bytes
-    from smallmix.commands.output_folders import require_free_folder
     from smallmix.planning.own_code_copies import copies_of
     from smallmix.report.kept_configuration import keep_configuration
     from smallmix.report.kept_results import kept_files
@@ -130,6 +129,7 @@ def _keep(arguments: argparse.Namespace) -> int:
     from smallmix.study.command_lines import run_command
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
+    from smallmix.study.output_folders import require_free_folder
     from smallmix.tables.study_tables import load_tables
     from smallmix.wording import count_of
 
