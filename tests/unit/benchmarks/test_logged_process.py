@@ -13,11 +13,16 @@ from benchmarks.gpu_tests import run_gpu_tests
 from benchmarks.logged_process import TIME_WAS_UP, run_logged
 from benchmarks.time_limit import TimeLimit
 
-# Starts a child that ignores the request to end, says so, and hangs.
-HANGS = """
-import signal, subprocess, sys, time
-child = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"]
-print("child", subprocess.Popen(child).pid)
+# Starts a child, which says so once it ignores the request to end, and hangs.
+IGNORES = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("child", os.getpid(), flush=True)
+time.sleep(3600)
+"""
+HANGS = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {IGNORES!r}])
 time.sleep(3600)
 """
 ORDERED_TESTS = """
