@@ -134,16 +134,23 @@ def test_a_claim_that_was_not_tested_says_what_lacks() -> None:
     assert answer.quantities == ()
 
 
-def test_what_is_undecided_says_how_many_are_certain() -> None:
+def test_what_is_undecided_names_what_is_certain() -> None:
     assert undecided_sentence([ALONE, ALONE]) == ONE_SEED
     assert undecided_sentence([OPEN]) == "The interval includes zero."
     assert undecided_sentence([OPEN, OPEN]) == "Every interval includes zero."
+    assert undecided_sentence([ABOVE]) == "By its own interval, up lies above zero."
     assert undecided_sentence([ABOVE, OPEN, OPEN]) == (
-        "Of 3 means, 1 lies above zero. Of the intervals, 1 excludes zero: 1 above it."
+        "Of 3 means, 1 lies above zero. By its own interval, up lies above zero."
     )
     higher = Measure("higher", [0.0, 0.01, 0.02])
     assert undecided_sentence([ABOVE, ABOVE, BELOW, higher]) == (
-        "Of 4 means, 3 lie above zero. Of the intervals, 3 exclude zero: 2 above it and 1 below it."
+        "Of 4 means, 3 lie above zero. By their own intervals, up and up lie above zero and down lies below zero."
+    )
+    assert undecided_sentence([ABOVE, higher]) == (
+        "Both means lie above zero. By its own interval, up lies above zero."
+    )
+    assert undecided_sentence([BELOW, BELOW, OPEN]) == (
+        "Of 3 means, 0 lie above zero. By their own intervals, down and down lie below zero."
     )
 
 

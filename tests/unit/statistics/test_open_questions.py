@@ -142,7 +142,7 @@ CLEAR, NOTHING, LOSS = (1.9, 2.0, 2.1), (-1.0, 0.0, 1.0), (-2.1, -2.0, -1.9)
     ("gains", "word", "first"),
     [
         ((CLEAR, CLEAR, CLEAR), "yes", "Every method gains from longer training at 1,000 and 100 images, each by"),
-        ((CLEAR, CLEAR, NOTHING), "undecided", "Of 6 means, 4 lie above zero. Of the intervals, 4 exclude zero"),
+        ((CLEAR, CLEAR, NOTHING), "undecided", "Of 6 means, 4 lie above zero. By their own intervals, non at"),
         (
             (CLEAR, CLEAR, LOSS),
             "no",
@@ -161,7 +161,12 @@ def test_longer_training_helps_where_every_gain_is_certain(
 def test_what_longer_training_adds_is_said_with_its_iterations() -> None:
     gains = {"non": CLEAR, "data-mix": CLEAR, "label-mix": (2.9, 3.0, 3.1)}
     assert does_longer_training_help(*longer(gains)).sentences[1] == (
-        "By method, 3,200 instead of 800 iterations add +2.0 to +3.0 points at 1,000 images and 3,200 instead of 800 "
+        "By method, 3,200 instead of 800 iterations add +2.0 to +3.0 points at 1,000 images and +2.0 to +3.0 points at "
+        "100 images."
+    )
+    of_100 = {"budgets": {**LONG, "100": {"iterations": 8000}}}
+    assert does_longer_training_help(*longer(gains, **of_100)).sentences[1] == (
+        "By method, 3,200 instead of 800 iterations add +2.0 to +3.0 points at 1,000 images and 8,000 instead of 800 "
         "iterations add +2.0 to +3.0 points at 100 images."
     )
 

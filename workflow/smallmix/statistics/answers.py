@@ -201,21 +201,21 @@ def _singular(word: str) -> str:
 
 
 def undecided_sentence(measures: Sequence[Measure]) -> str:
-    """Say how many quantities lie on which side of zero, and by how many intervals, where they decide nothing."""
+    """Say on which side of zero the means lie, and which do so by their own intervals, where they decide nothing."""
     if all(len(one.values) < 2 for one in measures):
         return ONE_SEED
-    if not any(one.sign() for one in measures):
+    above, below = ([one.name for one in measures if one.sign() == sign] for sign in (1, -1))
+    if not above and not below:
         return "The interval includes zero." if len(measures) == 1 else "Every interval includes zero."
-    signs = [one.sign() for one in measures]
-    sides = [f"{count} above it" for count in (signs.count(1),) if count]
-    sides += [f"{count} below it" for count in (signs.count(-1),) if count]
+    sides = [f"{_with_verb(names)} {side} zero" for names, side in ((above, "above"), (below, "below")) if names]
+    whose = "its own interval" if len(above) + len(below) == 1 else "their own intervals"
+    certain = f"By {whose}, {joined(sides)}."
+    if len(measures) == 1:
+        return certain
     higher = sum(one.interval.mean > 0 for one in measures)
-    total = count_of(len(measures), "mean")
-    certain = len(signs) - signs.count(0)
-    return (
-        f"Of {total}, {higher} {'lies' if higher == 1 else 'lie'} above zero. Of the intervals, {certain} "
-        f"{'excludes' if certain == 1 else 'exclude'} zero: {joined(sides)}."
-    )
+    if higher == len(measures):
+        return f"{'Both' if higher == 2 else f'All {higher}'} means lie above zero. {certain}"
+    return f"Of {count_of(len(measures), 'mean')}, {higher} {'lies' if higher == 1 else 'lie'} above zero. {certain}"
 
 
 def extremes_sentence(measures: Sequence[Measure]) -> str:

@@ -160,12 +160,14 @@ def does_longer_training_help(base: StudyResults, longer: StudyResults) -> Answe
         word, first = "no", f"Longer training does not help every method: {joined(below)} clearly {loses} accuracy."
     else:
         word, first = "undecided", undecided_sentence(judged)
-    parts = []
-    for size, (few, many) in dict.fromkeys(budgets):
+    # Sizes with the same change of iterations share a sentence's part.
+    added: dict[tuple[int, int], list[str]] = {}
+    for size, counts in dict.fromkeys(budgets):
         means = [one.interval.mean for one in judged if one.name.endswith(f" at {size:,}")]
         least, most = points(min(means)), points(max(means))
         spread = least if least == most else f"{least} to {most}"
-        parts.append(f"{many:,} instead of {few:,} iterations add {spread} points at {size:,} images")
+        added.setdefault(counts, []).append(f"{spread} points at {size:,} images")
+    parts = [f"{many:,} instead of {few:,} iterations add {joined(spreads)}" for (few, many), spreads in added.items()]
     return Answer(
         word,
         (first, f"By method, {joined(parts)}."),
