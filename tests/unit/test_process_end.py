@@ -61,6 +61,18 @@ def test_output_that_cannot_be_written_is_no_success() -> None:
     assert "No space left on device" in done.stderr
 
 
+@pytest.mark.parametrize(("unbuffered", "code"), [("1", 141), ("", 0)], ids=["during", "after"])
+def test_a_reader_that_left_during_the_work_is_no_success(tmp_path: Path, unbuffered: str, code: int) -> None:
+    """As of other programs behind `| head`: 128 + SIGPIPE. One that left after the work changes nothing."""
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "smallmix", "index", "--root", str(tmp_path)]
+    done = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
 @pytest.mark.parametrize("start", [["-m", "smallmix"], [str(PACKAGE_PARENT)]], ids=["module", "folder"])
 def test_both_ways_to_start_end_so(start: list[str]) -> None:
     environment = {"PYTHONPATH": str(PACKAGE_PARENT)}

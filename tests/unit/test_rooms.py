@@ -103,6 +103,12 @@ def test_nothing_is_taken_from_the_package_itself() -> None:
             assert file.with_suffix(".py").exists() or (file / "__init__.py").exists(), f"{path}:{line}: {name}"
 
 
+def test_the_page_on_the_architecture_names_every_base_module() -> None:
+    page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page[page.index("base modules  ") : page.index("snakemake_files/  ")]
+    assert set(re.findall(r"(\w+)\.py", drawn)) == BASE_MODULES
+
+
 def test_training_knows_nothing_of_snakemake() -> None:
     """Every command works without it; docs/architecture.md draws snakemake_files apart."""
     importing = {

@@ -45,7 +45,7 @@ rule summarize_cells:
         study=STUDY_FILE,
         metrics=f"{RESULTS}/metrics.csv",
     output:
-        report(
+        table=report(
             f"{RESULTS}/summary.csv",
             category="Tables",
             labels={"table": "means over seeds"},
@@ -69,7 +69,7 @@ rule compare_methods:
         study=STUDY_FILE,
         metrics=f"{RESULTS}/metrics.csv",
     output:
-        report(
+        table=report(
             f"{RESULTS}/comparison.csv",
             category="Tables",
             labels={"table": "paired differences"},
@@ -97,7 +97,7 @@ rule tabulate_classes:
         cells=f"{RESULTS}/cells.csv",
         predictions=PREDICTIONS,
     output:
-        [
+        tables=[
             report(
                 f"{RESULTS}/{name}",
                 category="Tables",
@@ -130,7 +130,7 @@ rule compute_metrics:
         own_code=ancient(local(lambda wildcards: list(STUDY.metric_files))),
         tried=TRIED_METRICS,
     output:
-        [
+        tables=[
             report(
                 f"{RESULTS}/{name}",
                 category="Tables",

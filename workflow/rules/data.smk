@@ -24,7 +24,7 @@ rule fetch_dataset:
         # As a function's value: braces in a folder's name are no wildcards there.
         images=ancient(local(lambda wildcards: CUSTOM_INPUTS)),
     output:
-        expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
+        dataset=expand("{folder}/{file}", folder=DATASET, file=DATASET_FILES),
     log:
         f"{DECLARED.logs}/datasets/{STUDY.dataset}.log",
     retries: int(DOWNLOADED)  # the fetcher itself asks each address three times, and continues what has arrived

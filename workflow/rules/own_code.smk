@@ -51,7 +51,7 @@ rule check_own_metrics:
         # Their content counts, by the parameter `metrics`; their times do not.
         files=ancient(local(lambda wildcards: list(STUDY.metric_files))),
     output:
-        f"{RESULTS}/own_code/metrics.json",
+        record=f"{RESULTS}/own_code/metrics.json",
     log:
         f"{LOGS}/own_code/metrics.log",
     priority: 2 + len(STUDY.sizes)

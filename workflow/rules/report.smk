@@ -33,7 +33,7 @@ rule render_report:
         figures=[path for path in FIGURES if not path.endswith(".png")],
         own_code=TRIED,  # whose parameters the page lists
     output:
-        report(REPORT, category="Report", labels={"page": STUDY.name}, caption="../report/report.rst"),
+        page=report(REPORT, category="Report", labels={"page": STUDY.name}, caption="../report/report.rst"),
     log:
         f"{LOGS}/render_report.log",
     localrule: True

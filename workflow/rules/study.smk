@@ -209,7 +209,7 @@ onstart:
 rule resolve_study:
     """Write the resolved configuration, every default filled in: what all later steps and readers go by."""
     output:
-        STUDY_FILE,
+        study=STUDY_FILE,
     log:
         f"{LOGS}/resolve_study.log",
     localrule: True

@@ -9,7 +9,7 @@ rule extract_subset:
         dataset=f"{DATASET}/dataset.json",
         table=[path for path in BROUGHT_ALONG if path.endswith("train.csv")],
     output:
-        SUBSET,
+        table=SUBSET,
     log:
         f"{LOGS}/subsets/{Path(SUBSET).stem}.log",
     # Before every training, or the sizes whose subsets come first would be trained first.
@@ -35,7 +35,7 @@ rule draw_validation:
         dataset=f"{DATASET}/dataset.json",
         table=[path for path in BROUGHT_ALONG if path.endswith("train.csv")],
     output:
-        VALIDATION_TABLE,
+        table=VALIDATION_TABLE,
     log:
         f"{LOGS}/subsets/validation.log",
     priority: 1 + len(STUDY.sizes)
@@ -58,7 +58,7 @@ rule tabulate_subsets:
         dataset=f"{DATASET}/dataset.json",
         subsets=SUBSETS,
     output:
-        report(
+        table=report(
             SUBSET_TABLE,
             category="Tables",
             labels={"table": "classes by size"},

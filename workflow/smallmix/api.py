@@ -74,15 +74,14 @@ def load(study: str | Path, root: str | Path = ".") -> StudyFrames:
     """Return the results of a study: a name (`demo`), a YAML file, or a folder with study.json. `root` is the project.
 
     A folder of kept results, such as reports/reference/small-end, is a study as well. A name that has no results here
-    means the kept study of that name.
+    means the kept study of that name, by whatever overlays it was run.
     Raises SmallmixError where there is no such study, where its configuration has errors, and where the results here
-    are those of another configuration than the one that the name means now.
+    are those of another configuration than the one that the name or the file means now.
     """
     found = find_results(study, Path(root))
-    if not found.kept:
-        from smallmix.tables.configuration_of_results import require_results_of
+    from smallmix.tables.configuration_of_results import require_results_meant
 
-        require_results_of(found.study, found.tables)
+    require_results_meant(found)
     return StudyFrames(found.study, found.layout, found.tables, found.kept)
 
 

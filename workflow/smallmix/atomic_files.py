@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -22,6 +23,8 @@ from smallmix.errors import SmallmixError
 
 TEMPORARY_PREFIX = ".partial-"
 STALE_AFTER_SECONDS = 24 * 3600
+# Streams of this process. One may lead to a file that others write as well, so that it cannot be replaced.
+_OPEN_STREAM = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|thread-self|\d+)/fd/\d+")
 
 
 @contextlib.contextmanager
@@ -62,8 +65,7 @@ def output_writer(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         given = os.stat(path)
-        # /dev/stdout may lead to a file that others write, too.
-        is_stream = not stat.S_ISREG(given.st_mode) or os.fspath(path).startswith(("/dev/", "/proc/"))
+        is_stream = not stat.S_ISREG(given.st_mode) or _OPEN_STREAM.fullmatch(os.fspath(path)) is not None
     except OSError:
         is_stream = False  # not there yet
     if not is_stream:
@@ -76,7 +78,7 @@ def output_writer(path: Path) -> Iterator[IO[bytes]]:
     except BrokenPipeError:
         raise  # the reader has seen enough
     except OSError as error:
-        raise SmallmixError(_explain(error, path)) from error
+        raise SmallmixError(f"cannot write to {path}: {error.strerror or error}. Give it another output.") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

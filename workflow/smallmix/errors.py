@@ -50,7 +50,7 @@ class ReplayDiffers(SmallmixError):
     exit_code = 7
 
 
-INCOMPLETE, INTERRUPTED = 8, 130
+INCOMPLETE, INTERRUPTED, NOBODY_READS = 8, 130, 141
 # What each exit code of `smallmix` means; `smallmix --help` and docs/commands.md list them.
 EXIT_CODES = {
     0: "done",
@@ -63,6 +63,7 @@ EXIT_CODES = {
     7: "results of older code are not what this version computes",
     INCOMPLETE: "of `status --check`: no cell failed, and the study is not complete yet",
     INTERRUPTED: "interrupted by Ctrl-C",
+    NOBODY_READS: "stopped before its end, because nobody reads its output any more (`| head`)",
 }
 
 

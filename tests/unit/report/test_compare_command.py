@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -370,9 +371,21 @@ def test_an_output_may_be_a_pipe_or_a_link(studies: tuple[SyntheticStudy, Synthe
 def test_an_ending_without_a_form_is_refused(
     studies: tuple[SyntheticStudy, SyntheticStudy], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert compare(studies[0], "--output", str(tmp_path / "page.pdf")) != 0
+    assert compare(studies[0], "--output", str(tmp_path / "page.pdf")) == 2
     assert "no form of the comparison ends in .pdf. Let " in capsys.readouterr().err
     assert not (tmp_path / "page.pdf").exists()
+
+
+def test_a_file_below_the_devices_is_a_file_like_others(tmp_path: Path) -> None:
+    """/dev/shm is a folder in memory: what is written there twice is there once."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        pytest.skip("this machine has no /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        for text in (b"first", b"second"):
+            with output_writer(Path(folder) / "rows.csv") as output:
+                output.write(text)
+        assert (Path(folder) / "rows.csv").read_bytes() == b"second"
 
 
 def test_a_log_behind_the_terminal_is_continued(tmp_path: Path) -> None:

@@ -183,25 +183,49 @@ def test_two_studies_do_not_share_a_folder(
     output = ["--output", str(tmp_path / "out"), "--without-figures"]
     assert main(["export", "synthetic", "--root", str(made.root), *output]) == 0
     before = files_below(tmp_path / "out")
-    assert main(["export", "second", "--root", str(other.root), *output]) != 0
+    assert main(["export", "second", "--root", str(other.root), *output]) == 2
     assert "has the export of another study (smallmix-synthetic)" in capsys.readouterr().err
     assert files_below(tmp_path / "out") == before
     assert main(["export", "synthetic", "--root", str(made.root), *output]) == 0
 
 
+def test_an_export_again_leaves_no_table_of_the_one_before(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drawn and formatted files may have been edited for a paper: they stay, and are named."""
+    output = ["--root", str(made.root), "--output", str(tmp_path / "out"), "--figures", "svg"]
+    assert main(["export", "synthetic", *output, "--predictions"]) == 0
+    edited = tmp_path / "out" / "predictions" / "n500" / "non" / "seed1.csv"
+    edited.write_text("mine", encoding="utf-8")
+    (tmp_path / "out" / "figures" / "mine.svg").touch()
+    capsys.readouterr()
+    assert main(["export", "synthetic", *output, "--tables", "csv"]) == 0
+    told = capsys.readouterr().out
+    predictions = {name for name in files_below(tmp_path / "out") if name.startswith("predictions/")}
+    assert predictions == {"predictions/n500/non/seed1.csv"}
+    assert "removed 16 tables of an earlier export, such as predictions/n100/data-mix/seed0.csv" in told
+    assert "of an earlier export as they are, such as figures/mine.svg" in told
+
+
 @pytest.mark.parametrize(
-    "place", ["results/synthetic", "results", "reports/synthetic", "reports/reference/x", "logs", "."]
+    ("place", "reason"),
+    [
+        ("results/synthetic", "/results, where runs write and replace files."),
+        ("results", "/results, where runs write and replace files."),
+        ("reports/synthetic", "/reports/synthetic, where runs write and replace files."),
+        ("logs", "/logs, where runs write and replace files."),
+        ("reports/reference/x", "/reports/reference, where `smallmix keep` puts finished studies, each into a folder"),
+        ("workflow/x", "/workflow, where the project's own files lie."),
+        (".", "is the project itself. Name a folder of its own."),
+    ],
 )
-def test_folders_of_runs_are_not_written_into(
-    made: SyntheticStudy, place: str, capsys: pytest.CaptureFixture[str]
+def test_folders_of_others_are_not_written_into(
+    made: SyntheticStudy, place: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = files_below(made.root)
     output = ["--output", str(made.root / place), "--without-figures"]
-    assert main(["export", "synthetic", "--root", str(made.root), *output]) != 0
-    told = (
-        "is the project itself" if place == "." else "where runs write and replace files. Name a folder outside of it."
-    )
-    assert told in capsys.readouterr().err
+    assert main(["export", "synthetic", "--root", str(made.root), *output]) == 2
+    assert reason in capsys.readouterr().err
     assert files_below(made.root) == before
 
 
@@ -209,7 +233,7 @@ def test_folders_of_runs_here_are_not_written_into_with_results_from_elsewhere(
     made: SyntheticStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["export", str(made.layout.results), "--output", "results/demo", "--without-figures"]) != 0
+    assert main(["export", str(made.layout.results), "--output", "results/demo", "--without-figures"]) == 2
     assert list(tmp_path.iterdir()) == []
 
 

@@ -203,7 +203,19 @@ def test_what_was_kept_before_and_is_no_more_is_removed(
     assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_what_others_wrote_and_what_was_changed_is_not_removed(finished: SyntheticStudy, tmp_path: Path) -> None:
+def test_the_kept_results_of_another_study_are_not_written_over(finished: SyntheticStudy, tmp_path: Path) -> None:
+    folder = tmp_path / "reports" / "reference" / "other"
+    folder.mkdir(parents=True)
+    other = Study.from_configuration({**finished.study.configuration, "study": "other"})
+    (folder / "study.json").write_text(other.to_json(), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"has the kept results of another study, other\. Name another folder"):
+        keep(finished, whole_configuration(finished), tmp_path / "whole.yaml", folder)
+    assert [path.name for path in folder.iterdir()] == ["study.json"]
+
+
+def test_what_others_wrote_and_what_was_changed_is_not_removed(
+    finished: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Files with other bytes than listed, networks, and everything where the folder was another study's."""
     values, folder = whole_configuration(finished), tmp_path / "kept"
     assert keep(finished, values, tmp_path / "first.yaml", folder) == 0
@@ -219,7 +231,13 @@ def test_what_others_wrote_and_what_was_changed_is_not_removed(finished: Synthet
     listed["@graph"].append({"@id": "./README.md", "sha256": page})
     (folder / "ro-crate-metadata.json").write_text(json.dumps(listed), encoding="utf-8")
     (tmp_path / "outside").write_bytes(b"the only copy")
+    capsys.readouterr()
     assert keep(finished, values, tmp_path / "second.yaml", folder) == 0
+    told = capsys.readouterr().out
+    assert (
+        f"left 1 trained network of an earlier keep, which the model card does not list any more, such as {network}"
+        in told
+    )
     for path in (folder / "first.yaml", network, tmp_path / "outside", folder / "README.md"):
         assert path.exists()
     assert "second.yaml" in kept_before(folder, finished.study.name)

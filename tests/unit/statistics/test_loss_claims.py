@@ -269,3 +269,12 @@ def test_the_least_of_many_noisy_readings_is_no_lowest_stretch() -> None:
     flat = [1.0, 1.1, 0.9] * 34
     assert rise_of_test_loss(make_history(100, "a", flat, flat)) == pytest.approx(-math.log(1.05))
     assert rise_of_test_loss(make_history(100, "a", [1.0] * 3, [2.0, 1.0, 1.5])) == pytest.approx(math.log(1.5 / 1.05))
+
+
+@pytest.mark.parametrize("count", [28, 31, 101])
+def test_no_stretch_is_shorter_than_the_end(count: int) -> None:
+    """One low evaluation among many is chance, wherever it stands."""
+    for place in (0, count // 2, count - 1):
+        losses = [1.0] * count
+        losses[place] = 0.5
+        assert rise_of_test_loss(make_history(100, "a", losses, losses)) == pytest.approx(-math.log(1.05)), place

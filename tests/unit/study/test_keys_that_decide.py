@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
 from smallmix.study import study as study_module
-from smallmix.study.cell import RecipeValue, added_later
-from smallmix.study.configuration import resolve_configuration
+from smallmix.study.cell import ADDED_LATER, RecipeValue, added_later
+from smallmix.study.configuration import resolve_configuration, with_later_keys
 from smallmix.study.study import Study
 
 CONFIGURATION: dict[str, Any] = {
@@ -175,6 +175,19 @@ def test_a_study_without_the_last_batch_kept_it(resolved: dict[str, Any]) -> Non
     older = copy.deepcopy(resolved)
     del older["recipe"]["last_batch"]
     assert {cell.value.recipe.last_batch for cell in Study.from_configuration(older).cells} == {"keep"}
+
+
+def test_keys_that_came_later_count_as_what_they_meant(resolved: dict[str, Any]) -> None:
+    """What is filled into an older configuration, to compare it with one of now, is what its cells were trained by."""
+    older = copy.deepcopy(resolved)
+    later = {field.name for field in fields(RecipeValue) if ADDED_LATER in field.metadata} | {"last_batch"}
+    assert {"schedule", "nesterov"} < later <= set(older["recipe"])
+    for key in later:
+        del older["recipe"][key]
+    del older["evaluation"]["validation_images"], older["dataset"]["image-list"]["fit"]
+    filled = with_later_keys(older)
+    assert set(leaves(filled)) == set(leaves(resolved))
+    assert fingerprints(filled) == fingerprints(older)
 
 
 @pytest.mark.parametrize(("key", "value"), [("image_size", 16), ("color", "grey"), ("fit", "squash")])

@@ -85,10 +85,38 @@ def test_results_of_an_earlier_configuration_are_not_taken_for_those_of_now(
     wanted = r"made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nName the folder "
     with pytest.raises(SmallmixError, match=wanted):
         api.load(changed, tmp_path)
-    assert main(["export", changed, "--root", str(tmp_path), "--output", str(tmp_path / "out")]) != 0
+    assert main(["export", changed, "--root", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
     assert "recipe.momentum: 0.9 before, 0.8 now" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert len(api.load(tmp_path / "results" / "synthetic", tmp_path).metrics) == 18
+
+
+def test_a_file_does_not_mean_the_kept_results_of_another_configuration(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a kept study's file was copied and changed. The name alone means what is kept."""
+    folder = keep_below(tmp_path / "reports" / "reference" / "synthetic", made)
+    values = json.loads(json.dumps(made.study.configuration))
+    values["budgets"] |= {500: None, 250: None, 100: None}
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    (tmp_path / "same.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    values["recipe"]["momentum"] = 0.8
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values), encoding="utf-8")
+    told = rf"{folder} was made by another configuration:\n  - recipe\.momentum: 0\.9 before, 0\.8 now\nName the folder"
+    with pytest.raises(ConfigurationError, match=told):
+        api.load(changed, tmp_path)
+    root = ["--root", str(tmp_path)]
+    for command in (
+        ["export", str(changed), "--output", str(tmp_path / "out"), *root],
+        ["compare", str(changed), str(folder), *root],
+        ["compare", str(changed), "published", *root],
+        ["predict", str(changed), "n100/non/seed0", str(tmp_path), *root],
+    ):
+        assert main(command) == 2
+        assert "recipe.momentum: 0.9 before, 0.8 now" in capsys.readouterr().err
+    for word in (tmp_path / "same.yaml", "synthetic", folder):
+        assert len(api.load(word, tmp_path).metrics) == 18
 
 
 def test_sizes_and_seeds_that_the_study_lacks_are_named_with_its_own(made: SyntheticStudy) -> None:
@@ -118,7 +146,7 @@ def exceed(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (double, r"metrics\.csv, line 20: a second row of n500/non/seed0\. Restore"),
+        (double, r"metrics\.csv: two rows of size 500, method non, seed 0\. Restore"),
         (exceed, r"metrics\.csv: line 2: best_test_accuracy is '1\.5', not a number from 0 to 1\. Restore"),
     ],
 )
@@ -129,6 +157,9 @@ def test_damaged_numbers_of_a_kept_study_are_refused(
     damage(pd.read_csv(folder / "metrics.csv")).to_csv(folder / "metrics.csv", index=False)
     with pytest.raises(SmallmixError, match=problem):
         read_kept(find_results(folder, tmp_path))
+    with pytest.raises(SmallmixError, match=problem):
+        _ = api.load(folder, tmp_path).metrics
+    assert main(["export", str(folder), "--root", str(tmp_path), "--output", str(tmp_path / "out")]) == 1
 
 
 @pytest.mark.parametrize(

@@ -286,15 +286,44 @@ def test_a_kept_network_predicts_by_its_folder_and_cell(
     shutil.copy(weights_of(project), network)
     shutil.copy(project.layout.study_file, folder / "study.json")
     (folder / "metrics.csv").touch()
+    listed = read_weights(network).description.weights_sha256
+    (folder / "MODEL_CARD.md").write_text(f"| {network.name} | `{listed}` |", encoding="utf-8")
     options = (PLACE, images, "--device", "cpu", "--root", tmp_path)
     assert predict(folder, *options) == 0
     rows = rows_in(capsys.readouterr().out)
     assert [int(row["label"]) for row in rows] == stored_logits(project).argmax(axis=1).tolist()
     network.unlink()
-    assert predict(folder, *options) != 0
+    assert predict(folder, *options) == 2
     told = capsys.readouterr().err
     assert f"the network of {PLACE} is not kept" in told
     assert f"smallmix keep {project.layout.study.name} --weights {PLACE}" in told
+
+
+@pytest.mark.parametrize("other", ["numbers", "configuration"])
+def test_a_network_that_an_earlier_keep_left_is_not_taken_for_that_of_the_kept_numbers(
+    project: TinyStudy, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    folder = tmp_path / "kept"
+    network = folder / kept_network_file(PLACE)
+    network.parent.mkdir(parents=True)
+    shutil.copy(weights_of(project), network)
+    study, listed = project.layout.study, read_weights(network).description.weights_sha256
+    if other == "configuration":
+        recipe = {**study.configuration["recipe"], "momentum": 0.5}
+        study = Study.from_configuration({**study.configuration, "recipe": recipe})
+    else:
+        listed = "0" * 64
+    (folder / "study.json").write_text(study.to_json(), encoding="utf-8")
+    (folder / "metrics.csv").touch()
+    (folder / "MODEL_CARD.md").write_text(f"| {network.name} | `{listed}` |", encoding="utf-8")
+    options = ("--device", "cpu", "--root", tmp_path)
+    assert predict(folder, PLACE, images, *options) == 2
+    told = capsys.readouterr().err
+    assert f"{network} is not the network of the kept numbers" in told
+    assert "or name the file itself to use it." in told
+    assert predict(network, images, *options) == 0
+    (folder / "MODEL_CARD.md").unlink()
+    assert predict(folder, PLACE, images, *options) == 2
 
 
 def test_a_network_of_another_configuration_is_refused(
@@ -306,5 +335,5 @@ def test_a_network_of_another_configuration_is_refused(
     changed = Study.from_configuration({**study.configuration, "recipe": recipe})
     results = replace(project.layout, study=changed, root=tmp_path)
     results.study_file.write_text(changed.to_json() + "\n", encoding="utf-8")
-    assert predict(results.results, PLACE, images, "--root", tmp_path) != 0
+    assert predict(results.results, PLACE, images, "--root", tmp_path) == 1
     assert f"was trained by another configuration of {PLACE} than the one that is named." in capsys.readouterr().err

@@ -119,7 +119,7 @@ def _places(arguments: argparse.Namespace) -> tuple[StudyResultsPlace, StudyResu
     """Return where the results of both studies lie. Raises ConfigurationError where it is not clear which are meant."""
     from smallmix.errors import ConfigurationError
     from smallmix.study.layout import Layout
-    from smallmix.study.named_study import StudyResultsPlace, find_kept, find_results, named_study
+    from smallmix.study.named_study import StudyResultsPlace, find_kept, named_study
 
     if arguments.past:
         if arguments.second is not None:
@@ -139,7 +139,19 @@ def _places(arguments: argparse.Namespace) -> tuple[StudyResultsPlace, StudyResu
         raise ConfigurationError(
             f"published numbers stand second. Type `smallmix compare {arguments.second} published`."
         )
-    return find_results(arguments.first, arguments.root), find_results(arguments.second, arguments.root)
+    first, second = (_results(word, arguments.root) for word in (arguments.first, arguments.second))
+    return first, second
+
+
+def _results(word: str, root: Path) -> StudyResultsPlace:
+    """Return where the results of a word lie. Of results here each cell is judged, those of a kept study as a whole."""
+    from smallmix.study.named_study import find_results
+    from smallmix.tables.configuration_of_results import require_results_meant
+
+    place = find_results(word, root)
+    if place.kept:
+        require_results_meant(place)
+    return place
 
 
 def _collected(place: StudyResultsPlace) -> Collection:
@@ -175,14 +187,13 @@ def _with_published(arguments: argparse.Namespace) -> tuple[ComparisonPage, Call
         protocol_differences,
     )
     from smallmix.statistics.study_results import StudyResults, label_checksums, labels_among, results_of
-    from smallmix.study.named_study import find_results
     from smallmix.study.published import SELECTION_OF, find_published, load_published
     from smallmix.tables.statistics_columns import PUBLISHED_COMPARISON
     from smallmix.tables.table_files import table_text
 
     if arguments.past:
         raise ConfigurationError("--past and the word published are two comparisons. Leave out one of them.")
-    place = find_results(arguments.first, arguments.root)
+    place = _results(arguments.first, arguments.root)
     named = place.study.configuration["published"]
     if not named:
         raise ConfigurationError(

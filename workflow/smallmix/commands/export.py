@@ -43,29 +43,39 @@ def _export(arguments: argparse.Namespace) -> int:
     Everything is made before the first file is written, so that an error leaves the folder as it was.
     """
     from smallmix.atomic_files import copy_file, write_bytes
+    from smallmix.report.data_package import unchanged_tables
     from smallmix.report.export import exported_files
     from smallmix.study.named_study import find_results
     from smallmix.study.output_folders import require_free_folder
-    from smallmix.tables.configuration_of_results import require_results_of
+    from smallmix.tables.configuration_of_results import require_results_meant
     from smallmix.tables.study_tables import load_tables
+    from smallmix.wording import count_of
 
     place = find_results(arguments.study, arguments.root)
     for root in (arguments.root, place.root):
         require_free_folder(arguments.output, root)
     _require_no_other_export(arguments.output, place.study.name)
-    if not place.kept:
-        require_results_of(place.study, place.tables)
+    require_results_meant(place)
     tables = load_tables(place.study, place.root, place.tables, kept=place.kept)
     files = dict(exported_files(tables, place, predictions=arguments.predictions, forms=arguments.tables))
     left_out: list[str] = []
     with tempfile.TemporaryDirectory() as drawn:
         if not arguments.without_figures:
             left_out = _draw(tables, place, Path(drawn), arguments.figures)
+        figures = sorted(Path(drawn).iterdir())
+        removed = [name for name in unchanged_tables(arguments.output) if name not in files]
         for name, content in files.items():
             write_bytes(arguments.output / name, content)
-        figures = sorted(Path(drawn).iterdir())
         for path in figures:
             copy_file(path, arguments.output / "figures" / path.name)
+    for name in removed:
+        (arguments.output / name).unlink(missing_ok=True)
+    if removed:
+        print(f"removed {count_of(len(removed), 'table')} of an earlier export, such as {removed[0]}")
+    written = {*files, *(f"figures/{path.name}" for path in figures)}
+    older = [name for name in _tables_and_figures(arguments.output) if name not in written]
+    if older:
+        print(f"left {count_of(len(older), 'file')} of an earlier export as they are, such as {older[0]}")
     if left_out:
         print(f"left out, because a kept study has no images and no predictions: {', '.join(left_out)}")
     unfinished = int((tables.cells["status"] != "current").sum())
@@ -73,6 +83,12 @@ def _export(arguments: argparse.Namespace) -> int:
         print(f"{unfinished} of {len(tables.cells)} cells have no current result and are not in the tables")
     print(f"wrote {len(files) + len(figures)} files: {arguments.output}")
     return 0
+
+
+def _tables_and_figures(folder: Path) -> list[str]:
+    """Return the names of the files in the export's folders of tables and figures, sorted."""
+    found = (path for name in ("tables", "figures") for path in (folder / name).glob("*"))
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def _draw(tables: StudyTables, place: StudyResultsPlace, folder: Path, forms: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ import textwrap
 from typing import NoReturn
 
 from smallmix.commands.options import Command
-from smallmix.errors import EXIT_CODES, INTERRUPTED, SmallmixError
+from smallmix.errors import EXIT_CODES, INTERRUPTED, NOBODY_READS, SmallmixError
 from smallmix.version import VERSION
 
 # Command -> its module in this folder. What people type, in the order of a study's life.
@@ -111,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     if further:
         print(f"smallmix {parsed.command}: {_explain_further(further, parsed.command)}", file=sys.stderr)
         return WRONG_CALL
-    code = 0
+    code = NOBODY_READS
     try:
         code = int(chosen.run(parsed))
         sys.stdout.flush()
@@ -120,7 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"smallmix {parsed.command}: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough; keep Python from complaining while it closes the pipe.
+        # The reader (`| head`) has seen enough. Keep Python from complaining while it closes the pipe. Where the
+        # command had come to its end, its own code stands.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
     except OSError as error:

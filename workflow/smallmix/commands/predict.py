@@ -15,6 +15,8 @@ from smallmix.commands.options import Command, add_root, quick_imports
 from smallmix.errors import ConfigurationError, DatasetError
 
 if TYPE_CHECKING:
+    from smallmix.study.named_study import StudyResultsPlace
+    from smallmix.study.study import StudyCell
     from smallmix.training.prediction import Predictions
     from smallmix.training.weights import TrainedNetwork
 
@@ -101,8 +103,8 @@ class _Told:
 
 def _read_network(arguments: argparse.Namespace) -> tuple[TrainedNetwork, list[str], list[str]]:
     """Return the network, the user's files that it needs, and the words that name images."""
-    from smallmix.study.layout import kept_network_file
     from smallmix.study.named_study import find_results
+    from smallmix.tables.configuration_of_results import require_results_meant
     from smallmix.training.weights import read_network_of, read_weights
 
     first, *words = arguments.words
@@ -122,13 +124,38 @@ def _read_network(arguments: argparse.Namespace) -> tuple[TrainedNetwork, list[s
         own_code.append(cell.value.model.file)
     if not place.kept:
         return read_network_of(place.layout, cell), own_code, words[1:]
+    require_results_meant(place)
+    return _read_kept_network(place, cell), own_code, words[1:]
+
+
+def _read_kept_network(place: StudyResultsPlace, cell: StudyCell) -> TrainedNetwork:
+    """Return the network of a kept study's cell, checked to be that of the kept numbers: the model card lists it."""
+    from smallmix.report.model_card import CARD_FILE
+    from smallmix.study.layout import kept_network_file
+    from smallmix.training.weights import read_weights
+
     file = place.tables / kept_network_file(cell.id)
+    again = f"keep it again with `smallmix keep {place.study.name} --weights {cell.id}`"
     if not file.is_file():
         raise ConfigurationError(
             f"there is no {file}: the network of {cell.id} is not kept. Run the study with "
-            f"keep: {{weights: final}}, and keep it again with `smallmix keep {place.study.name} --weights {cell.id}`."
+            f"keep: {{weights: final}}, and {again}."
         )
-    return read_weights(file), own_code, words[1:]
+    network = read_weights(file)
+    card = place.tables / CARD_FILE
+    try:
+        is_listed = network.description.weights_sha256 in card.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{card} cannot be read ({error}), and it says which networks belong to the kept numbers. Restore it from "
+            "version control."
+        ) from error
+    if not is_listed or network.description.cell.fingerprint != cell.value.fingerprint:
+        raise ConfigurationError(
+            f"{file} is not the network of the kept numbers: {card} does not list it. An earlier `smallmix keep` left "
+            f"it there. Run the study with keep: {{weights: final}}, and {again}, or name the file itself to use it."
+        )
+    return network
 
 
 def csv_header(classes: Sequence[str]) -> list[str]:

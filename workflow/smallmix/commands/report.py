@@ -35,10 +35,11 @@ def _declare_plot(parser: argparse.ArgumentParser) -> None:
 def _plot(arguments: argparse.Namespace) -> int:
     """Draw the figures; print what was written."""
     from smallmix.figures.catalogue import plot_figure
-    from smallmix.tables.study_tables import load_tables
+    from smallmix.tables.study_tables import DRAWN, load_tables
 
     layout = load_layout(arguments)
-    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
+    folder_of_tables = arguments.tables or arguments.study.parent
+    tables = load_tables(layout.study, layout.root, folder_of_tables, arguments.published, only=DRAWN)
     folder = arguments.output_dir or layout.report / "figures"
     for name in arguments.figures or FIGURE_NAMES:
         for path in plot_figure(name, tables, layout.root, folder):
@@ -59,10 +60,11 @@ def _render(arguments: argparse.Namespace) -> int:
     from smallmix.atomic_files import write_text
     from smallmix.report.page import render_page
     from smallmix.report.runs_section import find_logs
-    from smallmix.tables.study_tables import load_tables
+    from smallmix.tables.study_tables import WRITTEN_OUT, load_tables
 
     layout = load_layout(arguments)
-    tables = load_tables(layout.study, layout.root, arguments.tables or arguments.study.parent, arguments.published)
+    folder_of_tables = arguments.tables or arguments.study.parent
+    tables = load_tables(layout.study, layout.root, folder_of_tables, arguments.published, only=WRITTEN_OUT)
     output = arguments.output or layout.report / "report.html"
     figures = arguments.figures or layout.report / "figures"
     write_text(output, render_page(tables, figures, command=arguments.made_by, logs=find_logs(layout, output)))
@@ -129,6 +131,7 @@ def _keep(arguments: argparse.Namespace) -> int:
     from smallmix.study.command_lines import run_command
     from smallmix.study.configuration import load_study
     from smallmix.study.layout import Layout
+    from smallmix.study.named_study import KEPT
     from smallmix.study.output_folders import require_free_folder
     from smallmix.tables.study_tables import load_tables
     from smallmix.wording import count_of
@@ -140,8 +143,9 @@ def _keep(arguments: argparse.Namespace) -> int:
     _require_the_study_of_the_results(layout)
     # The page speaks of the user's code as the cells were trained by it.
     study = study.with_files(str(path) for path in copies_of(layout) if path.is_file())
-    folder = arguments.output or arguments.root / "reports" / "reference" / study.name
+    folder = arguments.output or arguments.root / KEPT / study.name
     require_free_folder(folder, arguments.root, kept=True)
+    _require_no_other_study(folder, study.name)
     # What the command names must be at hand: the project brings its own studies, all other overlays go along.
     along = keep_configuration(files_merged, layout, folder)
     command = arguments.made_by or run_command(along.overlays, stated)
@@ -155,8 +159,29 @@ def _keep(arguments: argparse.Namespace) -> int:
         (folder / name).unlink(missing_ok=True)
     if left:
         print(f"removed {count_of(len(left), 'file')} of what was kept there before, such as {left[0]}")
+    networks_there = sorted((folder / "networks").glob("*.safetensors"))
+    unlisted = [path for path in networks_there if f"networks/{path.name}" not in files]
+    if unlisted:
+        print(
+            f"left {count_of(len(unlisted), 'trained network')} of an earlier keep, which the model card does not list "
+            f"any more, such as {unlisted[0]}"
+        )
     print(f"wrote {len(files)} files, {sum(map(len, files.values())) / 1e6:.2f} MB: {folder}")
     return 0
+
+
+def _require_no_other_study(folder: Path, name: str) -> None:
+    """Raise ConfigurationError where the folder has another kept study, which nothing else has a record of."""
+    from smallmix.errors import ConfigurationError
+    from smallmix.study.study import Study
+
+    if not (folder / "study.json").is_file():
+        return
+    found = Study.load(folder / "study.json").name
+    if found != name:
+        raise ConfigurationError(
+            f"--output {folder} has the kept results of another study, {found}. Name another folder."
+        )
 
 
 def _require_the_study_of_the_results(layout: Layout) -> None:

@@ -25,7 +25,7 @@ from smallmix.planning.pace import Basis, FinishedCell, StudyPace, contention, k
 from smallmix.study.known_datasets import KNOWN_DATASETS, is_downloaded
 from smallmix.study.layout import STUDY_TABLES, Layout
 from smallmix.study.own_images import OWN_IMAGES
-from smallmix.study.study import Study, StudyCell
+from smallmix.study.study import Study, StudyCell, cell_id
 from smallmix.study.targets import MAKING_FILES
 from smallmix.tables.cell_status import CellStatus, UnusableFile, read_metrics
 from smallmix.tables.collect import find_statuses, find_wanted
@@ -97,7 +97,7 @@ class RunJobs:
         cells, others = set(), Counter[str]()
         for job in jobs:
             if job.rule.name == "train_cell":
-                cells.add(f"n{job.wildcards.size}/{job.wildcards.method}/seed{job.wildcards.seed}")
+                cells.add(cell_id(job.wildcards.size, job.wildcards.method, job.wildcards.seed))
             else:
                 others[job.rule.name] += 1
         return cls(frozenset(cells), others)

@@ -19,7 +19,7 @@ from smallmix.tables.columns import SUBSET
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import count_of, visible_text
 
-METADATA_FILE = "croissant.json"
+CROISSANT_FILE = "croissant.json"
 CHECKSUM = "sha256 of "  # before the name of a file of the data set
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 # The context that Croissant 1.0 prescribes.
@@ -133,7 +133,7 @@ def kept_checksums(folder: Path) -> dict[str, str]:
     Empty where there is no such file, or none that can be read.
     """
     try:
-        described = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["isBasedOn"]
+        described = json.loads((folder / CROISSANT_FILE).read_text(encoding="utf-8"))["isBasedOn"]
         facts = {str(one["name"]): str(one["value"]) for one in described["additionalProperty"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

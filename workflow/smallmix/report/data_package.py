@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +59,26 @@ def read_package_name(path: Path) -> str | None:
         return None
 
 
+def unchanged_tables(folder: Path) -> list[str]:
+    """Return the tables that the datapackage.json of a folder lists with the checksum that they still have, sorted."""
+    try:
+        listed = json.loads((folder / PACKAGE_FILE).read_text(encoding="utf-8"))["resources"]
+        checksums = {posixpath.normpath(str(one["path"])): str(one["hash"]) for one in listed}
+        return sorted(
+            name
+            for name, checksum in checksums.items()
+            if (folder / name).resolve().is_relative_to(folder.resolve())
+            and (folder / name).is_file()
+            and _checksum((folder / name).read_bytes()) == checksum
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _checksum(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 def _resource(table: ExportedTable) -> dict[str, Any]:
     return {
         "profile": RESOURCE_PROFILE,
@@ -68,7 +89,7 @@ def _resource(table: ExportedTable) -> dict[str, Any]:
         "mediatype": "text/csv",
         "encoding": "utf-8",
         "bytes": len(table.content),
-        "hash": f"sha256:{hashlib.sha256(table.content).hexdigest()}",
+        "hash": _checksum(table.content),
         "schema": {"fields": [_field(column) for column in table.columns], "missingValues": [""]},
     }
 

@@ -16,6 +16,7 @@ from smallmix.report.table_formats import as_csv, as_latex, as_markdown
 from smallmix.report.tables_section import TableView, accuracy_view, sensitivity_view, subset_view
 from smallmix.study.layout import Layout
 from smallmix.study.named_study import StudyResultsPlace
+from smallmix.study.study import cell_id
 from smallmix.tables.predictions import prediction_columns, predictions_table
 from smallmix.tables.study_tables import TABLES_READ, StudyTables
 from smallmix.tables.table_files import read_header
@@ -76,7 +77,7 @@ def _views(tables: StudyTables) -> list[TableView]:
 def _predictions(tables: StudyTables, layout: Layout) -> Iterator[ExportedTable]:
     current = tables.cells[tables.cells["status"] == "current"]
     for size, method, seed in zip(current["size"], current["method"], current["seed"], strict=True):
-        cell = layout.study.cell(f"n{size}/{method}/seed{seed}")
+        cell = layout.study.cell(cell_id(size, method, seed))
         frame = predictions_table(layout.cell(cell) / "predictions.npz")
         yield ExportedTable(
             f"predictions/{cell.id}.csv",

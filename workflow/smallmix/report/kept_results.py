@@ -16,14 +16,14 @@ import pandas as pd
 from smallmix.errors import SmallmixError
 from smallmix.project_files import PROJECT
 from smallmix.report.citation import read_citation
-from smallmix.report.croissant import choose_subsets, describe_subsets, subset_places
+from smallmix.report.croissant import CROISSANT_FILE, choose_subsets, describe_subsets, subset_places
 from smallmix.report.model_card import CARD_FILE, KeptNetwork, describe_networks
 from smallmix.report.page import render_page
-from smallmix.report.run_crate import METADATA_FILE, WORKFLOW_FILE, describe_run
+from smallmix.report.run_crate import CRATE_FILE, WORKFLOW_FILE, describe_run
 from smallmix.report.runs_section import hardware_sentences, provenance_rows
 from smallmix.study.layout import kept_network_file
 from smallmix.study.own_images import own_images
-from smallmix.study.study import Study
+from smallmix.study.study import Study, cell_id
 from smallmix.tables.columns import SELECTIONS, VALIDATION
 from smallmix.tables.study_tables import StudyTables
 from smallmix.tables.thinning import POINTS_PER_LINE, thin_curve
@@ -100,14 +100,14 @@ def kept_files(
     files |= subsets
     if tables.study.validation_images:
         files[VALIDATION.file] = _read(source / VALIDATION.file)
-    files["croissant.json"] = describe_subsets(tables, subsets, citation).encode()
+    files[CROISSANT_FILE] = describe_subsets(tables, subsets, citation).encode()
     files[WORKFLOW_FILE] = _read(PROJECT / WORKFLOW_FILE)
-    if taken := sorted(along.keys() & {*files, METADATA_FILE}):
+    if taken := sorted(along.keys() & {*files, CRATE_FILE}):
         raise SmallmixError(
             f"{', '.join(taken)}: your file of the study would lie where smallmix writes its own. Rename your file."
         )
     files |= along
-    files[METADATA_FILE] = describe_run(tables, {**files, **weights}, command, citation, along).encode()
+    files[CRATE_FILE] = describe_run(tables, {**files, **weights}, command, citation, along).encode()
     size = sum(map(len, files.values()))
     if size > LARGEST:
         largest = max(files, key=lambda name: len(files[name]))
@@ -123,7 +123,7 @@ def _cells_without_result(tables: StudyTables) -> list[str]:
     current = tables.cells[tables.cells["status"] == "current"]
     ids: list[set[str]] = [
         {
-            f"n{size}/{method}/seed{seed}"
+            cell_id(size, method, seed)
             for size, method, seed in zip(frame["size"], frame["method"], frame["seed"], strict=True)
         }
         for frame in (current, tables.metrics)
@@ -179,8 +179,8 @@ def describe_kept(tables: StudyTables, command: str, networks: int = 0, own_code
         "and `class_balance.csv` the accuracy on each class, `own_metrics.csv` and `own_metric_summary.csv` the "
         "metrics that the configuration adds, `study.json` the configuration, `provenance.json` machines, "
         f"versions and times. `{CARD_FILE}` is the model card of the trained networks. `subsets/` lists the training "
-        f"images of the smallest subsets, up to a total size, which `croissant.json` describes{validation}. "
-        f"`{METADATA_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file."
+        f"images of the smallest subsets, up to a total size, which `{CROISSANT_FILE}` describes{validation}. "
+        f"`{CRATE_FILE}` makes the folder a Workflow Run Crate, with the size and sha256 of every file."
         f"{_own_code_sentence(own_code)}",
         "",
         _what_is_not_kept(study, networks),

@@ -16,7 +16,7 @@ from smallmix.statistics.study_results import label_checksums
 from smallmix.study.cell import WEIGHTS_SHA256, Cell, ModelValue, RecipeValue
 from smallmix.study.network_forms import NETWORKS, is_of_torchvision
 from smallmix.study.published import SELECTION_OF, article_protocol
-from smallmix.study.study import Study
+from smallmix.study.study import Study, cell_id
 from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
 from smallmix.wording import count_of, joined, selection_name, visible_text
 
@@ -340,8 +340,10 @@ def _early_losses(tables: StudyTables) -> list[tuple[str, str]]:
     if runs.empty:
         return []
     worst = max(runs.to_dict("records"), key=lambda run: float(run["largest_early_loss"]))
-    cell_id = f"n{int(worst['size'])}/{worst['method']}/seed{int(worst['seed'])}"
-    at = f"{worst['largest_early_loss']:.4g} at iteration {int(worst['largest_early_loss_iteration']):,} of {cell_id}"
+    worst_cell = cell_id(int(worst["size"]), str(worst["method"]), int(worst["seed"]))
+    at = (
+        f"{worst['largest_early_loss']:.4g} at iteration {int(worst['largest_early_loss_iteration']):,} of {worst_cell}"
+    )
     text = f"The largest training loss of a single step, of each run's first tenth or first 100 steps, is {at}."
     warning = early_loss_warning(tables)
     return [("First steps", f"{text} Warning: {warning}" if warning else text)]

@@ -15,12 +15,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from smallmix.report.citation import Citation, run_times
+from smallmix.report.croissant import CROISSANT_FILE
 from smallmix.tables.columns import VALIDATION
 from smallmix.tables.origin_differences import flat_configuration
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import visible_text
 
-METADATA_FILE = "ro-crate-metadata.json"
+CRATE_FILE = "ro-crate-metadata.json"
 WORKFLOW_FILE = "Snakefile"
 PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
@@ -56,7 +57,7 @@ DESCRIPTIONS = {
     PAGE: "The report.",
     "README.md": "What was run, on what, and what came out.",
     "MODEL_CARD.md": "The model card of the trained networks.",
-    "croissant.json": "Croissant metadata of the subsets.",
+    CROISSANT_FILE: "Croissant metadata of the subsets.",
     VALIDATION.file: "The validation images, which no subset uses.",
 }
 MEDIA_TYPES = {
@@ -165,7 +166,7 @@ def kept_before(folder: Path, study: str) -> list[str]:
     try:
         if json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))["study"] != study:
             return []
-        graph = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["@graph"]
+        graph = json.loads((folder / CRATE_FILE).read_text(encoding="utf-8"))["@graph"]
         listed = {posixpath.normpath(str(one["@id"])): one["sha256"] for one in graph if "sha256" in one}
         place = folder.resolve()
         return sorted(
@@ -234,6 +235,6 @@ def _without_places(command: str) -> str:
 
 def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the crate in an order of its own: the descriptor, the root, then by identifier."""
-    first = {METADATA_FILE: 0, "./": 1}
+    first = {CRATE_FILE: 0, "./": 1}
     graph = sorted(metadata["@graph"], key=lambda one: (first.get(one["@id"], 2), one["@id"]))
     return {"@context": metadata["@context"], "@graph": [dict(sorted(one.items())) for one in graph]}

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from smallmix.report.tables_section import Entry, TableView, number_entry, size_entry
 from smallmix.study.layout import Folders, Layout
+from smallmix.study.study import cell_id
 from smallmix.tables.columns import selections_of
 from smallmix.tables.study_tables import StudyTables
 from smallmix.wording import NO_NUMBER, count_of, duration, percent_number
@@ -116,10 +117,6 @@ def _statuses(tables: StudyTables) -> dict[CellKey, tuple[str, str]]:
     return found
 
 
-def _cell_id(key: CellKey) -> str:
-    return f"n{key[0]}/{key[1]}/seed{key[2]}"
-
-
 def finish_command(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], command: str | None) -> str | None:
     """Return what to type to finish the study: `command`, and outdated and failed runs by name.
 
@@ -129,7 +126,7 @@ def finish_command(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]]
         return None
     name = tables.study.name
     again = [
-        f"{Folders.of_this_process().results}/{name}/cells/{_cell_id(key)}/metrics.json"
+        f"{Folders.of_this_process().results}/{name}/cells/{cell_id(*key)}/metrics.json"
         for key, (status, _) in statuses.items()
         if status in ("stale", "failed")
     ]
@@ -168,9 +165,9 @@ def _troubles(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], log
     found = []
     for key, (status, reason) in statuses.items():
         if status in ("failed", "stale"):
-            lines = failures.get(_cell_id(key), {}).get("log_tail", [])
-            log = logs.get(_cell_id(key), "")
-            found.append(Trouble(_cell_id(key), STATUS_NAMES[status], reason, tuple(map(str, lines)), log))
+            lines = failures.get(cell_id(*key), {}).get("log_tail", [])
+            log = logs.get(cell_id(*key), "")
+            found.append(Trouble(cell_id(*key), STATUS_NAMES[status], reason, tuple(map(str, lines)), log))
     return found
 
 
@@ -184,7 +181,7 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], logs: 
     for key, (status, _) in statuses.items():
         row = numbers.get(key, {})
         accuracies = [_percent(row, column) for column in selections.values()]
-        best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(_cell_id(key), math.nan)
+        best_at, taken = float(row.get("best_iteration", math.nan)), seconds.get(cell_id(*key), math.nan)
         rows.append(
             (
                 size_entry(key[0]),
@@ -196,7 +193,7 @@ def _every(tables: StudyTables, statuses: dict[CellKey, tuple[str, str]], logs: 
                 _percent(row, "final_clean_train_accuracy"),
                 number_entry(duration(taken), taken),
                 *(
-                    [Entry("log" if _cell_id(key) in logs else NO_NUMBER, link=logs.get(_cell_id(key), ""))]
+                    [Entry("log" if cell_id(*key) in logs else NO_NUMBER, link=logs.get(cell_id(*key), ""))]
                     if logs
                     else []
                 ),
@@ -229,10 +226,10 @@ def _seconds(tables: StudyTables) -> dict[str, float]:
     """Return the wall-clock seconds of each run, by cell id."""
     found: dict[str, float] = {}
     for group in tables.provenance.get("environments", []):
-        for cell_id, timing in group.get("timing", {}).items():
+        for cell, timing in group.get("timing", {}).items():
             value = timing.get("total_seconds")
             if isinstance(value, int | float):
-                found[str(cell_id)] = float(value)
+                found[str(cell)] = float(value)
     return found
 
 

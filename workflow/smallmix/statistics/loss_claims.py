@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from smallmix.statistics.loss_floor import loss_floor, methods_of_equal_loss
 from smallmix.statistics.protocol import SEE_PROTOCOL, sizes_with_the_whole_budget
@@ -30,7 +31,6 @@ END_SHARE = 0.1
 AT_ONCE_SHARE = 0.1
 # A test loss that ends this much above its lowest stretch has risen.
 RISE = 1.05
-STRETCHES = 10
 
 # The two parts of each of these claims.
 PLAIN_CONVERGES = "plain training converges at once"
@@ -128,7 +128,7 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
     text += f"; {_describe_clean_accuracy(results, sizes, [plain, images, labels])}"
     reason = [
         "Agrees if the 95 % intervals over seeds say so at every size: the test loss of both ways of mixing ends "
-        f"{RISE - 1:.0%} or more above the lowest of {STRETCHES} stretches, and the training loss of {labels} ends "
+        f"{RISE - 1:.0%} or more above the lowest of its stretches, and the training loss of {labels} ends "
         "further above its floor than those of the two others (medians of a tenth of the evaluations).",
         f"Disagrees if one says the opposite, by intervals that cover together in 95 % ({len(measures)} quantities).",
         "Else undecided, as it is where the clean training accuracy tells otherwise.",
@@ -145,7 +145,11 @@ def mixup_overfits_label_mix_falls_least(results: StudyResults) -> Judgement:
 
 def end_level(values: Sequence[float]) -> float:
     """Return the median of the last tenth of the evaluations, one at least."""
-    return statistics.median(values[-max(1, round(END_SHARE * len(values))) :])
+    return statistics.median(values[-_tenth_of(values) :])
+
+
+def _tenth_of(values: Sequence[float]) -> int:
+    return max(1, round(END_SHARE * len(values)))
 
 
 def early_level(run: History, column: str, *, mean: bool = False) -> float:
@@ -158,17 +162,19 @@ def early_level(run: History, column: str, *, mean: bool = False) -> float:
     first = next(index for index, at in enumerate(iterations) if at >= AT_ONCE_SHARE * iterations[-1])
     if mean and first + 1 < len(values):
         first += 1
-    return statistics.median(values[first : first + max(1, round(END_SHARE * len(values)))])
+    return statistics.median(values[first : first + _tenth_of(values)])
 
 
 def rise_of_test_loss(run: History) -> float:
     """Return how far (in logarithms) the test loss ends above RISE times its lowest stretch; negative if below.
 
-    Stretches are medians of a tenth of the evaluations: the lowest of many single evaluations is low by chance.
+    Stretches have a tenth of the evaluations each, as the end has, or some more where they do not come out even. They
+    count by their medians: the lowest of many single evaluations is low by chance.
     """
     losses = run.columns["test_loss"]
-    width = max(1, round(len(losses) / STRETCHES))
-    medians = [statistics.median(losses[start : start + width]) for start in range(0, len(losses), width)]
+    count = len(losses) // _tenth_of(losses)
+    ends = [len(losses) * number // count for number in range(count + 1)]
+    medians = [statistics.median(losses[start:end]) for start, end in pairwise(ends)]
     return math.log(end_level(losses) / min(medians)) - math.log(RISE)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smallmix.errors import ConfigurationError
 from smallmix.study.layout import Layout
 from smallmix.study.study import Study
-from smallmix.study.study_names import UnknownStudy, study_files
+from smallmix.study.study_names import UnknownStudy, names_file, study_files
 
 KEPT = Path("reports/reference")  # where `keep` puts the tables of finished studies, each in a folder of its name
 
@@ -18,13 +18,15 @@ KEPT = Path("reports/reference")  # where `keep` puts the tables of finished stu
 class StudyResultsPlace:
     """A study, the folder of its tables, and the project's folder `root`, below which its cells and images lie.
 
-    `kept` says that the tables are all there is: no cells, no images.
+    `kept` says that the tables are all there is: no cells, no images. `meant` is the study of the configuration that
+    was named: the results may be those of an earlier one.
     """
 
     study: Study
     tables: Path
     kept: bool
     root: Path = Path()
+    meant: Study | None = None
 
     @property
     def layout(self) -> Layout:
@@ -36,8 +38,8 @@ def find_results(word: str | Path, root: Path = Path()) -> StudyResultsPlace:
     """Return the study that a word names, with the tables to read. `root` is the folder where runs were started.
 
     A folder results/<study> means what lies there, be it below `root` or in another project. Any other folder with
-    study.json and metrics.csv is a kept study. A name means the study's results here. Where there are none, it means
-    the kept study of that name, if there is one.
+    study.json and metrics.csv is a kept study. A name or a configuration file means the study's results here. Where
+    there are none, it means the kept study of that name, if there is one.
     Raises as `named_study`, and where a folder has a study.json and neither results nor kept ones.
     """
     file = _study_file(Path(word), root)
@@ -51,8 +53,10 @@ def find_results(word: str | Path, root: Path = Path()) -> StudyResultsPlace:
         return find_kept(str(word), root)
     layout = Layout(study, root)
     if not layout.study_file.is_file() and (root / KEPT / study.name / "study.json").is_file():
-        return find_kept(study.name, root)
-    return StudyResultsPlace(study, layout.results, kept=False, root=root)
+        kept = find_kept(study.name, root)
+        # Kept studies may have been run with an overlay more. A file says what is meant, a name alone does not.
+        return replace(kept, meant=study) if names_file(str(word)) else kept
+    return StudyResultsPlace(study, layout.results, kept=False, root=root, meant=study)
 
 
 def find_kept(name: str, root: Path = Path()) -> StudyResultsPlace:

@@ -30,6 +30,11 @@ from smallmix.study.own_images import own_images
 from smallmix.study.validation_draw import ValidationDraw
 
 
+def cell_id(size: int | str, method: str, seed: int | str) -> str:
+    """Return a cell's folder below results/<study>/cells, which is also its name in messages."""
+    return f"n{size}/{method}/seed{seed}"
+
+
 @dataclass(frozen=True)
 class StudyCell:
     """A cell at its place in a study: the value, and the names under which people find it."""
@@ -41,8 +46,8 @@ class StudyCell:
 
     @property
     def id(self) -> str:
-        """Return the cell's folder below results/<study>/cells, which is also its name in messages."""
-        return f"n{self.size}/{self.method}/seed{self.seed}"
+        """Return `cell_id` of the cell."""
+        return cell_id(self.size, self.method, self.seed)
 
     @property
     def own_code(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def find_file(word: str, root: Path = Path()) -> Path:
 
     Prints a note to standard error where smallmix has another study of the same name. Raises as `study_files`.
     """
-    if Path(word).suffix in ENDINGS or len(Path(word).parts) > 1:
+    if names_file(word):
         return _named_file(word, root)
     own = _own_files(word, root)
     if len(own) > 1:
@@ -63,6 +63,11 @@ def find_file(word: str, root: Path = Path()) -> Path:
     if word == _stated_study(base):
         return base
     raise UnknownStudy(_explain_unknown(word, root))
+
+
+def names_file(word: str) -> bool:
+    """Return whether a word is the path of a file, and no name of a study."""
+    return Path(word).suffix in ENDINGS or len(Path(word).parts) > 1
 
 
 def known_studies(root: Path = Path()) -> list[str]:
@@ -125,7 +130,7 @@ def _stated_study(path: Path) -> str | None:
 def _explain_unknown(word: str, root: Path) -> str:
     """Return the message about a word that names nothing: what is near it, and what there is."""
     known = known_studies(root)
-    is_path = Path(word).suffix in ENDINGS or len(Path(word).parts) > 1
+    is_path = names_file(word)
     beside = [path.name for ending in ENDINGS for path in sorted(root.glob(f"*{ending}")) if path.name != BASE_NAME]
     near = difflib.get_close_matches(Path(word).stem if is_path else word, known, n=3)
     near += difflib.get_close_matches(word, beside, n=3)

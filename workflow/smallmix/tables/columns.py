@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from smallmix.tables.table_form import Column, Dtype, Table
+from smallmix.tables.table_form import SHARE, Column, Dtype, Table
 
 STUDY = Column("study", "text", "", "name of the study")
 SIZE = Column("size", "int", "images", "training-set size")
@@ -17,6 +17,7 @@ METHOD = Column("method", "text", "", "name of the method in the study")
 SEED = Column("seed", "int", "", "seed of the training")
 LABEL = Column("label", "int", "", "class of the image as a number from 0")
 CLASS = Column("class", "text", "", "name of the class; a quote stands before =, +, - and @")
+OF_A_CELL = ("size", "method", "seed")  # what tells rows of cells apart
 
 # How an accuracy is chosen from a training, and the column that has it: by the best evaluation (the article's rule,
 # chosen on the test images), by the last one, by the median of the last tenth, or by the best validation accuracy.
@@ -65,6 +66,7 @@ SUBSET_TABLE = Table(
         Column("largest_class", "int", "images", "images of the largest class, over all draws"),
         Column("missing_classes", "int", "classes", "classes without an image, the most of all draws", if_absent=0),
     ),
+    key=("size",),
 )
 
 CELL_HISTORY = Table(
@@ -91,14 +93,14 @@ CELL_HISTORY = Table(
         Column(
             "clean_train_accuracy",
             "float",
-            "fraction",
+            SHARE,
             "accuracy on training images that are neither augmented nor mixed",
             may_be_empty=True,
         ),
         Column("test_loss", "float", "nats", "loss on the test images"),
-        Column("test_accuracy", "float", "fraction", "accuracy on the test images"),
+        Column("test_accuracy", "float", SHARE, "accuracy on the test images"),
         _of_validation("validation_loss", "float", "nats", "loss on the validation images"),
-        _of_validation("validation_accuracy", "float", "fraction", "accuracy on the validation images"),
+        _of_validation("validation_accuracy", "float", SHARE, "accuracy on the validation images"),
     ),
     digits=9,
 )
@@ -109,22 +111,23 @@ HISTORY = Table(
     "collect-metrics",
     (STUDY, SIZE, METHOD, SEED, *CELL_HISTORY.columns),
     digits=9,
+    key=(*OF_A_CELL, "iteration"),
 )
 
 # These stand in the metrics.json of a cell under the same names.
 CELL_NUMBERS = (
     Column("iterations", "int", "iterations", "steps of the whole training"),
-    Column("final_test_accuracy", "float", "fraction", "test accuracy at the end of the budget"),
+    Column("final_test_accuracy", "float", SHARE, "test accuracy at the end of the budget"),
     Column(
         "best_test_accuracy",
         "float",
-        "fraction",
+        SHARE,
         "best test accuracy of all evaluations; chosen on the test images, as the article does",
     ),
     Column(
         "last_tenth_test_accuracy",
         "float",
-        "fraction",
+        SHARE,
         "median test accuracy of the evaluations in the last tenth of the budget",
     ),
     Column("last_tenth_readings", "int", "evaluations", "evaluations in the last tenth of the budget"),
@@ -137,14 +140,14 @@ CELL_NUMBERS = (
     Column(
         "final_clean_train_accuracy",
         "float",
-        "fraction",
+        SHARE,
         "clean_train_accuracy of the last evaluation, if any",
         may_be_empty=True,
     ),
     Column(
         "expected_calibration_error",
         "float",
-        "fraction",
+        SHARE,
         "expected calibration error at the end, 15 bins of equal width (Guo et al. 2017, equation 3)",
     ),
     Column(
@@ -165,7 +168,7 @@ VALIDATION_NUMBERS = (
     _of_validation(
         "validation_best_test_accuracy",
         "float",
-        "fraction",
+        SHARE,
         "test accuracy at the best validation accuracy (the first of equals), which was not chosen on the test images",
     ),
     _of_validation(
@@ -187,12 +190,13 @@ METRICS = Table(
         Column(
             "calibration_error_by_chance",
             "float",
-            "fraction",
+            SHARE,
             "the expected calibration error that a perfectly calibrated network would show by chance, given the number "
             "of test images",
         ),
         *VALIDATION_NUMBERS,
     ),
+    key=OF_A_CELL,
 )
 
 CELLS = Table(
@@ -208,6 +212,7 @@ CELLS = Table(
         ),
         Column("reason", "text", "", "why it is not current; empty for current cells"),
     ),
+    key=OF_A_CELL,
 )
 
 PER_CLASS = Table(
@@ -222,9 +227,10 @@ PER_CLASS = Table(
         CLASS,
         Column("images", "int", "images", "test images of the class"),
         Column("correct", "int", "images", "those of them that the network of the end of the budget gets right"),
-        Column("accuracy", "float", "fraction", "correct over images; empty for a class without test images", True),
+        Column("accuracy", "float", SHARE, "correct over images; empty for a class without test images", True),
     ),
     digits=9,
+    key=(*OF_A_CELL, "label"),
 )
 
 CONFUSION = Table(
@@ -239,7 +245,8 @@ CONFUSION = Table(
         Column("predicted", "int", "", "predicted class as a number from 0: that of the largest logit"),
         Column("predicted_class", "text", "", "its name, written as the class"),
         Column("count", "int", "images", "such test images, summed over the seeds; pairs without any have no row"),
-        Column("share", "float", "fraction", "count over all test images of the class, of all seeds"),
+        Column("share", "float", SHARE, "count over all test images of the class, of all seeds"),
     ),
     digits=9,
+    key=("size", "method", "label", "predicted"),
 )

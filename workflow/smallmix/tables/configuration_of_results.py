@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smallmix.errors import ConfigurationError
 from smallmix.own_code import names_own_code, without_folder
+from smallmix.study.named_study import StudyResultsPlace
 from smallmix.study.study import Study
 from smallmix.tables.origin_differences import OriginDifference, configuration_differences
 
@@ -35,11 +36,12 @@ def other_configuration(study: Study, folder: Path) -> str | None:
     return f"{folder} was made by another configuration:{shown}{further}"
 
 
-def require_results_of(study: Study, folder: Path) -> None:
-    """Raise ConfigurationError where the results in `folder` were made by another configuration than `study` has."""
-    problem = other_configuration(study, folder)
+def require_results_meant(place: StudyResultsPlace) -> None:
+    """Raise ConfigurationError where the results were made by another configuration than the one that was named."""
+    problem = None if place.meant is None else other_configuration(place.meant, place.tables)
     if problem is not None:
-        raise ConfigurationError(f"{problem}\nName the folder {folder} for these results, or run the study again.")
+        again = "run the study" if place.kept else "run the study again"
+        raise ConfigurationError(f"{problem}\nName the folder {place.tables} for these results, or {again}.")
 
 
 def _differences(made_by: Study, now: Study) -> list[OriginDifference]:

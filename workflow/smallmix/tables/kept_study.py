@@ -15,14 +15,13 @@ from typing import Any
 from smallmix.errors import SmallmixError
 from smallmix.fingerprints import canonical_json
 from smallmix.study.named_study import StudyResultsPlace
-from smallmix.study.study import Study, StudyCell
+from smallmix.study.study import Study, StudyCell, cell_id
 from smallmix.tables.cell_status import CellStatus, Collection
 from smallmix.tables.columns import CELL_NUMBERS, METRICS, VALIDATION_NUMBERS
 from smallmix.tables.provenance_file import read_provenance
 from smallmix.tables.table_files import read_kept_columns
 
 NOT_KEPT = "not among the kept numbers"
-RESTORE = "Restore the file from version control, or keep the study again with `smallmix keep`."
 
 
 def read_kept(place: StudyResultsPlace) -> Collection:
@@ -33,11 +32,7 @@ def read_kept(place: StudyResultsPlace) -> Collection:
     Raises SmallmixError where a file is missing or damaged, or where metrics.csv has cells of another study.
     """
     path = place.tables / "metrics.csv"
-    found: dict[str, dict[str, Any]] = {}
-    for line, (cell_id, numbers) in enumerate(_numbers(path), start=2):
-        if cell_id in found:
-            raise SmallmixError(f"{path}, line {line}: a second row of {cell_id}. {RESTORE}")
-        found[cell_id] = numbers
+    found = dict(_numbers(path))
     provenance = _read_provenance(place.tables / "provenance.json")
     environments = {
         str(cell): dict(group.get("environment", {}))
@@ -98,7 +93,7 @@ def _numbers(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     places = zip(columns["size"].tolist(), columns["method"].tolist(), columns["seed"].tolist(), strict=True)
     for row, (size, method, seed) in enumerate(places):
         numbers = {name: None if math.isnan(values[name][row]) else values[name][row] for name in names}
-        yield f"n{size}/{method}/seed{seed}", numbers
+        yield cell_id(size, method, seed), numbers
 
 
 def _read_provenance(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallmix.errors import SmallmixError
-from smallmix.study.study import Study, StudyCell
+from smallmix.study.study import Study, StudyCell, cell_id
 from smallmix.tables.cell_files import read_predictions
 from smallmix.tables.cell_status import UnusableFile
 from smallmix.tables.columns import CELLS
@@ -72,4 +72,4 @@ def current_cells(study: Study, cells_table: Path) -> list[StudyCell]:
     """
     columns = read_columns(cells_table, CELLS)
     places = zip(columns["size"], columns["method"], columns["seed"], columns["status"], strict=True)
-    return [study.cell(f"n{size}/{method}/seed{seed}") for size, method, seed, status in places if status == "current"]
+    return [study.cell(cell_id(size, method, seed)) for size, method, seed, status in places if status == "current"]

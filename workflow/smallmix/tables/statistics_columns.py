@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from smallmix.tables.columns import CLASS, LABEL, METHOD, SEED, SIZE
-from smallmix.tables.table_form import Column, Dtype, Table
+from smallmix.tables.columns import CLASS, LABEL, METHOD, OF_A_CELL, SEED, SIZE
+from smallmix.tables.table_form import SHARE, Column, Dtype, Table
 
 # In place of a size and of a method. No method can have this name.
 ALL_SIZES = "all"
@@ -49,6 +49,7 @@ SUMMARY = Table(
         Column("maximum", "float", "as the metric", "largest value of a seed"),
     ),
     digits=9,
+    key=("size", "method", "metric"),
 )
 
 
@@ -67,7 +68,7 @@ def _seeds_needed(name: str, what: str) -> tuple[Column, ...]:
 
 # What the seeds of a paired difference say of further seeds.
 _EVIDENCE_OF_SEEDS = (
-    _added("ahead", "fraction", "share of the seeds where the method is ahead of the reference, equal ones half"),
+    _added("ahead", SHARE, "share of the seeds where the method is ahead of the reference, equal ones half"),
     _added("ahead_low", "fraction", "lower end of its 95 % interval (Wilson 1927), from two seeds on"),
     _added("ahead_high", "fraction", "upper end of its 95 % interval"),
     _added(
@@ -117,6 +118,7 @@ COMPARISON = Table(
         *_EVIDENCE_OF_SEEDS,
     ),
     digits=9,
+    key=("size", "method", "reference", "selection"),
 )
 
 CLAIMS = Table(
@@ -169,6 +171,7 @@ CLASS_SUMMARY = Table(
     "tabulate-classes",
     (SIZE_OR_ALL, METHOD, LABEL, CLASS, *_AGAINST_REFERENCE),
     digits=9,
+    key=("size", "method", "label"),
 )
 
 _METRIC = Column("metric", "text", "", "name of the metric under metrics in the configuration")
@@ -187,6 +190,7 @@ OWN_METRICS = Table(
         ),
     ),
     digits=9,
+    key=(*OF_A_CELL, "metric"),
 )
 
 OWN_METRIC_SUMMARY = Table(
@@ -195,6 +199,7 @@ OWN_METRIC_SUMMARY = Table(
     "compute-metrics",
     (SIZE_OR_ALL, METHOD, _METRIC, *_AGAINST_REFERENCE),
     digits=9,
+    key=("size", "method", "metric"),
 )
 
 SUBSET_SCATTER = Table(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ SELECTION_GAP = "selection_gap"  # the metric of `summary`: best minus last test
 LARGEST_SMALL_SIZE = 10_000  # images; the sizes above are left out of the figure of small sizes
 # Seeds. The t interval of two reaches 12.7 standard errors to either side: it covers what it claims, and shows nothing.
 FEWEST_FOR_AN_INTERVAL = 3
-# The tables that figures and report read, by their names in StudyTables.
+# All tables of a study, by their names in StudyTables.
 TABLES_READ = {
     "metrics": METRICS,
     "history": HISTORY,
@@ -55,6 +56,14 @@ TABLES_READ = {
     "own_metrics": OWN_METRICS,
     "own_metric_summary": OWN_METRIC_SUMMARY,
 }
+
+PROVENANCE = "provenance"
+# What figures are drawn of, and what the report is written of: the inputs of the rules plot_figures and render_report.
+DRAWN = ("metrics", "history", "cells", "summary", "comparison", "class_summary", "confusion")
+WRITTEN_OUT = (
+    *("metrics", "history", "cells", "summary", "comparison", "claims", "subset_table", "subset_scatter"),
+    *("class_summary", "class_balance", "own_metric_summary", PROVENANCE),
+)
 
 
 class _WithInterval:
@@ -258,12 +267,18 @@ class StudyTables:
 
 
 def load_tables(
-    study: Study, root: Path, tables: Path | None = None, published: Path | None = None, *, kept: bool = False
+    study: Study,
+    root: Path,
+    tables: Path | None = None,
+    published: Path | None = None,
+    *,
+    kept: bool = False,
+    only: Collection[str] = (*TABLES_READ, PROVENANCE),
 ) -> StudyTables:
     """Read the tables of `study` below `root` (its results folder, unless the folder `tables` is named).
 
     `published` is the file of published numbers, by default the one that the study names. Of `kept` tables, columns
-    that an older version did not write are empty.
+    that an older version did not write are empty. Of `only` some tables, the others are as if they were not there.
     """
     read = read_kept_table if kept else read_table
     layout = Layout(study, root)
@@ -272,13 +287,15 @@ def load_tables(
     if named and published is None:
         published = find_published(named, root)
     frames = {
-        name: read(folder / table.file, table) if (folder / table.file).exists() else empty_table(table)
+        name: read(folder / table.file, table)
+        if name in only and (folder / table.file).exists()
+        else empty_table(table)
         for name, table in ((name, table.of_study(study.validation_images)) for name, table in TABLES_READ.items())
     }
     return StudyTables(
         study=study,
         dataset=find_description(layout.dataset),
-        provenance=_read_provenance(folder / "provenance.json", kept=kept),
+        provenance=_read_provenance(folder / "provenance.json", kept=kept) if PROVENANCE in only else {},
         published=load_published(published) if published else None,
         **frames,
     )

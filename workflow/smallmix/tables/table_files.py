@@ -69,7 +69,8 @@ def read_columns(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.
     Integers that may be empty are float64, with NaN where they are. Columns that are not declared are left out. `keep`
     says which rows to keep of a part of the file, so that a large file need not fit into memory.
 
-    Raises TableError where the file is missing or damaged, lacks a column, or has a field that does not fit its column.
+    Raises TableError where the file is missing or damaged, lacks a column, has a field that does not fit its column, or
+    has two rows of one key.
     """
     parts: list[Columns] = []
     try:
@@ -96,7 +97,9 @@ def read_columns(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.
         raise TableError(path, table, f"it cannot be read ({error.strerror})") from error
     except (ValueError, csv.Error) as error:
         raise TableError(path, table, f"it is no CSV file in UTF-8 ({error})") from error
-    return {name: np.concatenate([part[name] for part in parts]) for name in table.names}
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in table.names}
+    _require_different_rows(path, table, columns)
+    return columns
 
 
 def read_table(path: Path, table: Table, keep: Callable[[Columns], NDArray[np.bool_]] | None = None) -> pd.DataFrame:
@@ -167,6 +170,17 @@ def _find_columns(path: Path, table: Table, header: Sequence[str]) -> dict[str, 
     if twice:
         raise TableError(path, table, f"line 1: the column {twice[0]} is there twice")
     return {name: header.index(name) for name in table.names if name in header}
+
+
+def _require_different_rows(path: Path, table: Table, columns: Columns) -> None:
+    if not table.key:
+        return
+    seen: set[tuple[Any, ...]] = set()
+    for row in zip(*(columns[name].tolist() for name in table.key), strict=True):
+        if row in seen:
+            which = ", ".join(f"{name} {value}" for name, value in zip(table.key, row, strict=True))
+            raise TableError(path, table, f"two rows of {which}")
+        seen.add(row)
 
 
 def _convert(

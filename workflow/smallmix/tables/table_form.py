@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 Dtype = Literal["int", "float", "text"]
+SHARE = "fraction, 0 to 1"  # the unit of columns whose numbers cannot lie outside
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Column:
     `unit` is for people, and empty where there is none. Fields of a column that `may_be_empty` read back as NaN (an
     empty text in a text column). `if_absent` is the value of a column that tables of older versions lack; a column
     without it must be there. A column `of_validation` is there in studies with validation images alone.
-    A column that `is_share` has numbers from 0 to 1, and others are refused.
+    A column with the unit SHARE has numbers from 0 to 1, as accuracies have and their differences have not. Others are
+    refused.
     """
 
     name: str
@@ -35,8 +37,8 @@ class Column:
 
     @property
     def is_share(self) -> bool:
-        """Return whether the numbers lie between 0 and 1: accuracies of runs. Differences of such do not."""
-        return self.unit == "fraction" and self.name.endswith("_accuracy")
+        """Return whether the numbers lie between 0 and 1."""
+        return self.unit == SHARE
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Table:
 
     `file` is its name, with {size} and the like where it varies. `rows` says what a row is, `command` which command
     writes the file. `digits` are the significant digits of a float; None stands for the shortest text that reads back
-    as the same number.
+    as the same number. No two rows have the same values in the columns `key`, where there are such.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Table:
     command: str
     columns: tuple[Column, ...]
     digits: int | None = None
+    key: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
