@@ -50,6 +50,7 @@ from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.known_datasets import is_downloaded
 from smallmix.study.layers import explain_mixed_studies
+from smallmix.study.study_names import explain_shared_name
 from smallmix.study.layout import (
     CELL_FILES,
     CLASS_TABLES,
@@ -108,9 +109,11 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
-MIXED = explain_mixed_studies(CONFIGURATION_FILES) if workflow.is_main_process else None
-if MIXED:
-    print(f"smallmix: {MIXED}", file=sys.stderr)
+if workflow.is_main_process:
+    MIXED = explain_mixed_studies(CONFIGURATION_FILES)
+    SHARED_NAME = explain_shared_name(STUDY.name, CONFIGURATION_FILES)
+    for note in filter(None, (MIXED, SHARED_NAME)):
+        print(f"smallmix: {note}", file=sys.stderr)
 
 STUDY_TEXT = STUDY.to_json()
 ENCODING_PROBLEM = explain_encoding(json.dumps([STUDY.configuration, os.getcwd()], ensure_ascii=False))

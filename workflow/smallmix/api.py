@@ -31,6 +31,7 @@ from smallmix.tables.statistics_columns import (
     SUMMARY,
 )
 from smallmix.tables.table_form import Table
+from smallmix.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,7 @@ def load(study: str | Path, root: str | Path = ".") -> StudyFrames:
     return StudyFrames(found.study, found.layout, found.tables, found.kept)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyFrames:
     """The tables of one study. Accuracies are fractions, losses are in nats. `explain` has a row for every column.
 
@@ -104,6 +105,15 @@ class StudyFrames:
     def name(self) -> str:
         """Return the name of the study."""
         return self.study.name
+
+    def __repr__(self) -> str:
+        """Return the name, the sizes, the methods and the number of seeds, and where the tables lie."""
+        sizes = ", ".join(f"{size:,}" for size in self.study.sizes)
+        seeds = count_of(len(self.study.seeds), "seed")
+        return (
+            f"<study {self.name}: {sizes} training images, methods {', '.join(self.study.methods)}, {seeds}; "
+            f"tables in {self.tables}>"
+        )
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

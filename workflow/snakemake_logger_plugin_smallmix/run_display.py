@@ -273,7 +273,7 @@ class RunDisplay:
         return lines
 
     def _cells_to_train(self) -> list[str]:
-        """Return the cells of a dry run, by size and method; none where no cell is trained."""
+        """Return the cells of a dry run, by size and method, and why; nothing where no cell is trained."""
         cells = [job.wildcards for job in self.jobs.values() if job.trains and "size" in job.wildcards]
         if not cells:
             return []
@@ -287,7 +287,8 @@ class RunDisplay:
             [f"{size:,} images", *(str(found[size, method] or "-") for method in methods)]
             for size in sorted({size for size, _ in found})
         ]
-        return [*_table(rows), ""]
+        reasons = [] if run is None else run.reasons({job.name for job in self.jobs.values() if job.trains})
+        return [*_table(rows), *(f"- {reason}" for reason in reasons), ""]
 
 
 def explain_usual_slip(text: str) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from smallmix import errors
 from smallmix.commands.main import FOR_PEOPLE, MODULES, RENAMED, STEPS, main
-from smallmix.errors import EXIT_CODES, INCOMPLETE, INTERRUPTED, SmallmixError
+from smallmix.errors import EXIT_CODES, INCOMPLETE, INTERRUPTED, NOBODY_READS, SmallmixError
 from smallmix.project_files import PROJECT
 
 
@@ -58,7 +58,7 @@ def test_exit_codes_are_those_of_the_errors_and_stand_in_the_help(capsys: pytest
     raised = {
         kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SmallmixError)
     }
-    assert set(EXIT_CODES) == raised | {0, INCOMPLETE, INTERRUPTED}
+    assert set(EXIT_CODES) == raised | {0, INCOMPLETE, INTERRUPTED, NOBODY_READS}
     text = help_text(capsys)
     shown = dict(re.findall(r"^  (\d+) +(.+)$", text[text.index("exit codes:") :], flags=re.MULTILINE))
     assert {int(code): meaning for code, meaning in shown.items()} == EXIT_CODES

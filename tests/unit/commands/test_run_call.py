@@ -95,6 +95,14 @@ def test_a_word_that_is_neither_study_nor_target_is_explained(typed: str, said: 
     assert said in str(raised.value)
 
 
+def test_a_file_that_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    """Snakemake, which reads it first, names neither."""
+    slip = tmp_path / "bad.yaml"
+    slip.write_text("study: bad\nseeds: [0, 1]]\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"one problem:\n  - \(\S*bad\.yaml, line 2\): not valid YAML: "):
+        snakemake_command([str(slip)], tmp_path)
+
+
 def test_a_profile_may_have_the_name_of_a_study() -> None:
     assert snakemake_command(["--profile", "demo"])[-2:] == ["--profile", "demo"]
 

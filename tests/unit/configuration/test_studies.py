@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from smallmix.statistics.sign_flip import smallest_p_value
 from smallmix.study.config_rules import MOST_CELLS
 from smallmix.study.configuration import load_study
 from smallmix.study.study import Study
+from smallmix.wording import spelt_out
 
 PROJECT = Path(__file__).resolve().parents[3]
 OVERLAYS = sorted((PROJECT / "workflow" / "studies").glob("*.yaml"))
@@ -233,6 +235,19 @@ def test_the_last_tenth_is_read_often_enough_for_a_median(name: str) -> None:
     counts = {cell.value.evaluation_moments.count_in_last_tenth for cell in resolved.cells}
     assert min(counts) >= 5
     assert max(counts) <= (30 if name == "article" else 10)
+
+
+COMMENT = re.compile(r"# (\w+) evaluations in the last tenth")
+COMMENTED = [path for path in OVERLAYS if COMMENT.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", COMMENTED, ids=lambda path: path.stem)
+def test_a_comment_on_the_last_tenth_counts_right(path: Path) -> None:
+    """It may leave out sizes whose budgets are longer."""
+    said = COMMENT.search(path.read_text(encoding="utf-8"))
+    assert said is not None
+    cells = load_study([PROJECT / "config.yaml", path]).cells
+    assert said[1] in {spelt_out(cell.value.evaluation_moments.count_in_last_tenth) for cell in cells}
 
 
 def test_the_article_in_bf16_differs_in_its_precision_alone() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from smallmix.planning.run_view import CurrentRun, announce, current, has_news, read_answer, remove_so_far
+from smallmix.study.study import Study
 
 from tests.synthetic_study import SyntheticStudy, build_synthetic_study
+from tests.tiny_study import TinyStudy
 
 
 @pytest.fixture
@@ -64,3 +69,17 @@ def test_the_last_lines_are_the_reports_sentence_and_place(made: SyntheticStudy)
     assert read_answer(page) is None
     announce(run)
     assert current() is run
+
+
+def test_a_dry_run_says_why_cells_are_to_run(tmp_path: Path) -> None:
+    made = TinyStudy.write(tmp_path)
+    for cell in ("n20/non/seed0", "n20/non/seed1", "n20/data-mix/seed0"):
+        made.train(cell)
+    shutil.rmtree(made.layout.cell(made.cell("n20/data-mix/seed0")))
+    values = copy.deepcopy(made.layout.study.configuration)
+    values["methods"]["non"] = {**values["methods"]["data-mix"], "beta": [3, 1]}
+    changed = replace(made.layout, study=Study.from_configuration(values))
+    said = CurrentRun(changed, "").reasons([cell.id for cell in changed.study.cells])
+    assert [line.partition(":")[0] for line in said] == ["2 outdated", "1 trained before, and taken from the store"]
+    assert 'method.mix is "none", wanted "images"' in said[0]
+    assert CurrentRun(changed, "").reasons(["n20/label-mix/seed0"]) == []

@@ -125,7 +125,9 @@ def test_without_the_users_file_it_is_said_that_there_may_be_more_parameters() -
 def test_an_unknown_mix_is_said_to_be_unknown() -> None:
     text = method_meaning({"mix": "blend", "beta": [1.0, 2.0]})
     assert text == "mix blend, which this page cannot describe, λ drawn from Beta(1, 2) once per batch"
-    assert method_meaning({"mix": "images-and-labels", "beta": [1.0, 2.0]}).startswith("images and labels are mixed, λ")
+    assert method_meaning({"mix": "images-and-labels", "beta": [1.0, 2.0]}).startswith(
+        "images and labels are mixed as in mixup, λ"
+    )
 
 
 def test_an_unknown_mix_has_no_floor_and_the_page_names_none() -> None:

@@ -37,7 +37,7 @@ def test_it_says_what_the_configuration_says(tmp_path: Path) -> None:
         "(Krizhevsky 2009)",
         "Each subset holds the first images of the training list.",
         "It was trained by stochastic gradient descent: batches of 128, learning rate 0.1",
-        "label-mix (images and labels are mixed, λ drawn from Beta(1, 1) once per batch; Zhang et al. 2018)",
+        "label-mix (images and labels are mixed as in mixup, λ drawn from Beta(1, 1) once per batch; Zhang et al.",
         "non (nothing is mixed)",
         "Every method was trained with 3 seeds (0, 1, 2) at each size.",
         "the best test accuracy of its evaluations, which is chosen on the test images",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from smallmix.datasets.description import DatasetDescription
 from smallmix.report import differences_section
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
 from smallmix.report.summary_section import compose_answer
 from smallmix.statistics.comparison import compare_methods, write_comparison
+from smallmix.statistics.summary import summarize
 from smallmix.tables.columns import SELECTIONS, selections_of
-from smallmix.tables.statistics_columns import COMPARISON
+from smallmix.tables.statistics_columns import COMPARISON, SUMMARY
 from smallmix.tables.study_tables import TABLES_READ, StudyTables
-from smallmix.tables.table_files import empty_table, read_table
+from smallmix.tables.table_files import empty_table, read_table, table_of
 
 from tests.unit.statistics.made_up_results import make_results, make_study
 
@@ -36,6 +39,7 @@ def tables_with(
     results = make_results(accuracies)
     write_comparison(compare_methods(study, results), folder / "comparison.csv")
     frames = {name: empty_table(table) for name, table in TABLES_READ.items()}
+    frames["summary"] = table_of(SUMMARY, map(dataclasses.astuple, summarize(study, results).rows))
     frames["comparison"] = read_table(folder / "comparison.csv", COMPARISON)
     frames["metrics"] = pd.DataFrame(
         [
@@ -107,7 +111,47 @@ def test_the_answer_says_on_which_side_of_zero_intervals_lie(tmp_path: Path) -> 
     }
     sentence = compose_answer(tables_with(tmp_path, six)).sentence
     assert "+5.0 with 100; the interval over seeds lies above zero at both of them)." in sentence
-    assert "the interval over seeds lies above zero at 1 of them and below zero at 1 of them)." in sentence
+    assert "the interval over seeds lies above zero with 100 images and below zero with 20 images)." in sentence
+
+
+def test_sizes_between_the_ends_are_named(tmp_path: Path) -> None:
+    """Of more than four sizes the ends alone, and it is said that they are the ends."""
+    sizes = (20, 30, 50, 100, 200)
+    means: dict[tuple[int, str], tuple[float, ...]] = {(size, "non"): (0.5, 0.5, 0.5) for size in sizes}
+    means |= {(size, "label-mix"): tuple(0.5 + size / 1000 + add for add in (0.0, 0.001, 0.002)) for size in sizes}
+    means[30, "label-mix"] = (0.4, 0.5, 0.6)
+    four = {place: of_seeds for place, of_seeds in means.items() if place[0] != 200}
+    answer = compose_answer(tables_with(tmp_path / "four", four))
+    assert "(+2.1 points with 20 images, 0.0 with 30, +5.1 with 50, +10.1 with 100; " in answer.sentence
+    assert "lies above zero with 20, 50 and 100 images)" in answer.sentence
+    assert [text.rpartition(")")[2] for text in answer.gains[-1].text.split("; ")] == [
+        " with 20 images",
+        " with 30",
+        " with 50",
+        " with 100",
+    ]
+    answer = compose_answer(tables_with(tmp_path / "five", means))
+    assert "(+2.1 points with 20 images, the fewest, +20.1 with 200, the most; " in answer.sentence
+    assert answer.gains[-1].text.endswith(" with 200, the most")
+
+
+def test_a_study_that_only_guesses_is_told_so(tmp_path: Path) -> None:
+    """Ten classes: 10 %. With 20 images nothing lies clearly above it, with 100 one method does."""
+    means = {
+        (20, "non"): (0.09, 0.10, 0.11),
+        (20, "data-mix"): (0.08, 0.12, 0.13),
+        (20, "label-mix"): (0.10, 0.10, 0.10),
+        (100, "non"): (0.10, 0.10, 0.10),
+        (100, "data-mix"): (0.08, 0.12, 0.13),
+        (100, "label-mix"): (0.20, 0.21, 0.22),
+    }
+    names = tuple("abcdefghij")
+    images = DatasetDescription("own", "own", "Own", names, (8, 8, 1), 200, 100, (0.5,), (0.2,), {}, {}, ())
+    said = compose_answer(dataclasses.replace(tables_with(tmp_path, means), dataset=images)).warnings
+    assert [one for one in said if "guessing among" in one] == [
+        "With 20 images no method is clearly above guessing among 10 classes (10.0\N{NO-BREAK SPACE}%) in the last "
+        "tenth of its runs. Differences between methods say little there. Perhaps the trainings are too short."
+    ]
 
 
 def test_one_seed_is_said_once(tmp_path: Path) -> None:

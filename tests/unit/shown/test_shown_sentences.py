@@ -15,9 +15,9 @@ def test_the_answer_says_signs_and_certainty(page: PageText) -> None:
     """label-mix is behind at 100 images, with an interval that crosses zero; data-mix is stored reversed."""
     assert sentences(page, "answer", "p")[0] == (
         "label-mix came out ahead of non at 1 of the 2 training-set sizes tried (-2.0 points with 100 images, +12.0 "
-        "with 500; the interval over seeds lies above zero at 1 of them). data-mix came out ahead of non at both "
+        "with 500; the interval over seeds lies above zero with 500 images). data-mix came out ahead of non at both "
         "training-set sizes tried (+1.0 points with 100 images, +13.0 with 500; the interval over seeds lies above "
-        "zero at 1 of them)."
+        "zero with 500 images)."
     )
 
 
@@ -154,8 +154,8 @@ def test_how_the_numbers_were_obtained(page: PageText) -> None:
     assert "2.6 at iteration 1 of n500/non/seed0" in protocol["First steps"]
     assert "learning rate 0.1, multiplied by 0.1 at 33 % and 66 % of the budget, momentum 0.9" in protocol["Training"]
     assert (
-        "λ drawn from Beta(2, 1) once per batch; label-mix: images and labels are mixed, λ drawn from Beta(1, 1)"
-        in (protocol["Methods"])
+        "λ drawn from Beta(2, 1) once per batch; label-mix: images and labels are mixed as in mixup, λ drawn from "
+        "Beta(1, 1) once per batch." in (protocol["Methods"])
     )
     every = "Test images are evaluated every 390 iterations, and at the end; at the same moments up to 10,000 unmixed"
     assert any(text.startswith(every) for text in protocol.values())
@@ -192,7 +192,8 @@ def test_descriptions_say_the_same_numbers(page: PageText) -> None:
 
 def test_the_page_is_of_the_study(page: PageText, hand_study: SyntheticStudy) -> None:
     assert page.section("", "h1") == [hand_study.study.title]
-    sizes, methods, seeds = page.section("", "p")[-1].split(" · ")[-1].split(" \N{MULTIPLICATION SIGN} ")
+    assert page.section("", "p")[-1].startswith("non: nothing is mixed; data-mix: images are mixed, the label of the")
+    sizes, methods, seeds = page.section("", "p")[-2].split(" · ")[-1].split(" \N{MULTIPLICATION SIGN} ")
     assert (sizes, methods, seeds) == ("2 training-set sizes", "3 methods", "3 seeds")
 
 

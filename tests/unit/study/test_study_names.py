@@ -8,7 +8,7 @@ import pytest
 from smallmix.errors import ConfigurationError
 from smallmix.project_files import PROJECT
 from smallmix.study.configuration import load_study
-from smallmix.study.study_names import UnknownStudy, known_studies, study_files, words_for
+from smallmix.study.study_names import UnknownStudy, explain_shared_name, known_studies, study_files, words_for
 
 BASE = PROJECT / "config.yaml"
 DEMO = PROJECT / "workflow" / "studies" / "demo.yaml"
@@ -97,6 +97,20 @@ def test_an_unknown_word_gets_the_nearest_names_and_the_list(folder: Path, word:
     assert str(raised.value).startswith(f"{word}: ")
     assert said in str(raised.value)
     assert word == "folder/inner" or "Studies: article-bf16," in str(raised.value)
+
+
+def test_a_copy_with_the_name_of_another_study_is_told_so(folder: Path) -> None:
+    copy = write(folder / "my-study.yaml", "study: own-folder\n")
+    said = explain_shared_name("own-folder", [BASE, copy])
+    assert said is not None
+    assert (
+        f"`smallmix status own-folder` take that for {PROJECT / 'workflow/studies/own-folder.yaml'}. Give it a" in said
+    )
+    assert explain_shared_name("mine", [BASE, copy]) is None
+    assert explain_shared_name("demo", [BASE, DEMO, copy]) is None
+    own = write(folder / "mine.yaml")
+    assert explain_shared_name("mine", [BASE, own]) is None
+    assert explain_shared_name("mine", [BASE, copy]) is not None
 
 
 def test_words_name_the_very_files_again(folder: Path) -> None:

@@ -30,6 +30,8 @@ def project(tmp_path: Path) -> Path:
         ("status", "It is a command: smallmix status"),
         ("results/{study}/cells/n{size}/{method}/seed0", "/seed0/metrics.json"),
         ("results/{study}/cells/n{size}/{method}/seed0/", "/seed0/metrics.json"),
+        ("n{size}/{method}/seed0", "Ask for results/{study}/cells/n{size}/{method}/seed0/metrics.json"),
+        ("n{size}/{method}/seed55", "or add it to seeds"),
         ("cell", "Did you mean cells?"),
         ("train", "such as results/{study}/summary.csv."),
         ("results/{study}/cells/n7/{method}/seed0/metrics.json", "or add it to subsets.sizes"),

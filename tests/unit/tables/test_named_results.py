@@ -91,6 +91,35 @@ def test_results_of_an_earlier_configuration_are_not_taken_for_those_of_now(
     assert len(api.load(tmp_path / "results" / "synthetic", tmp_path).metrics) == 18
 
 
+def test_results_of_another_configuration_are_not_said_to_be_missing(
+    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a copied example was run under the example's name, which means the example itself."""
+    shutil.copytree(made.root, tmp_path, dirs_exist_ok=True)
+    root, results = ["--root", str(tmp_path)], made.root / "results" / "synthetic"
+    meant = tmp_path / "synthetic.yaml"
+    values = json.loads(json.dumps(made.study.configuration))
+    values["subsets"] |= {"rule": "balanced", "sizes": [700]}
+    values["budgets"] |= {500: None, 250: None, 100: None}
+    values["dataset"]["cifar10"]["sources"] = ["https://example.org/cifar-10-python.tar.gz"]
+    meant.write_text(yaml.safe_dump(values), encoding="utf-8")
+    told = "subsets.rule: head before, balanced now"
+    for command, code in (
+        (["compare", "synthetic", str(results), *root], 2),
+        (["predict", "synthetic", "n100/non/seed0", str(tmp_path), *root], 2),
+        (["status", "synthetic", *root], 0),
+    ):
+        assert main(command) == code, command
+        assert told in capsys.readouterr().err, command
+
+
+def test_a_study_is_printed_as_one_line(made: SyntheticStudy) -> None:
+    assert repr(api.load(made.layout.results, made.root)) == (
+        "<study synthetic: 500, 100 training images, methods non, data-mix, label-mix, 3 seeds; "
+        f"tables in {made.layout.results}>"
+    )
+
+
 def test_a_file_does_not_mean_the_kept_results_of_another_configuration(
     made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -260,6 +260,17 @@ def test_a_class_that_replaces_nothing_is_refused(tmp_path: Path) -> None:
     assert "it replaces none of draw, mix, mix_features, target, loss" in the_fault(trial_of(tmp_path, source))
 
 
+def test_a_function_that_was_probably_misspelt_is_refused_at_its_line(tmp_path: Path) -> None:
+    """The labels would stay as they are, and nobody would know. A function that another one calls is no step."""
+    fault = the_fault(trial_of(tmp_path, SIDES.replace("def target", "def targt")))
+    assert "nothing calls the function targt; did you mean target? Correct the name, or remove the function." in fault
+    assert "my_method.py, line 15, Mine.targt" in fault
+    called = SIDES.replace("def target", "def targets") + "\n    def target(self, one_hot, row):\n"
+    called += "        return self.targets(one_hot, row)\n"
+    (tmp_path / "other").mkdir()
+    assert find_faults(trial_of(tmp_path / "other", called), KIND) == []
+
+
 def test_a_parameter_that_the_class_refuses_is_refused_at_its_line(tmp_path: Path) -> None:
     source = method_with("def __init__(self, hole):\n    if hole > 1:\n        raise ValueError('hole is a share')")
     fault = the_fault(trial_of(tmp_path, source, parameters_of({"hole": 2})))

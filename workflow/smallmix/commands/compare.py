@@ -156,9 +156,15 @@ def _results(word: str, root: Path) -> StudyResultsPlace:
 
 def _collected(place: StudyResultsPlace) -> Collection:
     from smallmix.tables.collect import collect
+    from smallmix.tables.configuration_of_results import require_results_meant
     from smallmix.tables.kept_study import read_kept
 
-    return read_kept(place) if place.kept else collect(place.study, place.layout)
+    if place.kept:
+        return read_kept(place)
+    collection = collect(place.study, place.layout)
+    if not collection.current:
+        require_results_meant(place)  # which says it better where there are results of another configuration
+    return collection
 
 
 def _remarks(first: Collection, second: Collection, places: tuple[StudyResultsPlace, StudyResultsPlace]) -> list[str]:

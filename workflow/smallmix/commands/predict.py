@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smallmix.commands.options import Command, add_root, quick_imports
-from smallmix.errors import ConfigurationError, DatasetError
+from smallmix.errors import ConfigurationError, DatasetError, SmallmixError
 
 if TYPE_CHECKING:
     from smallmix.study.named_study import StudyResultsPlace
@@ -119,7 +119,11 @@ def _read_network(arguments: argparse.Namespace) -> tuple[TrainedNetwork, list[s
             "model.safetensors and images."
         )
     place = find_results(first, arguments.root)
-    cell = place.study.cell(words[0])
+    try:
+        cell = place.study.cell(words[0])
+    except SmallmixError:
+        require_results_meant(place)  # which says it better where there are results of another configuration
+        raise
     if cell.value.model.file is not None:
         own_code.append(cell.value.model.file)
     if not place.kept:

@@ -57,11 +57,16 @@ def snakemake_command(words: Sequence[str], folder: Path = Path()) -> list[str]:
     `--cores all` is added where neither an option nor the profile of `folder` says how much may run at once. Raises
     ConfigurationError where a leading word names neither a study nor a target.
     """
+    from smallmix.study.config_reading import explain_unreadable
+
     leading = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
     studies, targets = _tell_apart(words[:leading], folder)
     typed = list(words[leading:])
     _refuse_late_study(studies, typed, folder)
     files = study_files(studies, folder)[1:]
+    unreadable = explain_unreadable(files)
+    if unreadable is not None:  # Snakemake would name neither file nor line
+        raise ConfigurationError(unreadable)
     command = [sys.executable, "-P", "-m", "snakemake", *targets, "--snakefile", str(SNAKEFILE)]
     if not any(CORES.fullmatch(word) for word in typed) and not _cores_by_profile(folder):
         command += ["--cores", "all"]

@@ -56,10 +56,16 @@ def _status(arguments: argparse.Namespace) -> int:
     from smallmix.statistics.answer import AnswerSoFar, answer_so_far
     from smallmix.study.command_lines import choose_study
     from smallmix.study.layout import Layout
+    from smallmix.tables.configuration_of_results import other_configuration
 
     study = choose_study(arguments.configuration, study_files(arguments.studies, arguments.root))
     reader = StatusReader(Layout(study, arguments.root))
     known: tuple[tuple[str, ...], AnswerSoFar | None] = ((), None)
+
+    if not reader.read().of_state("current"):
+        problem = other_configuration(study, Layout(study, arguments.root).results)
+        if problem is not None:
+            print(f"smallmix status: {problem}\nName the file of that study to see these results.", file=sys.stderr)
 
     def look() -> StudyStatus:
         """Read the status; the answer only changes with the cells that are done."""

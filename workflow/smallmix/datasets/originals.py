@@ -124,9 +124,10 @@ def find_changes(settings: Mapping[str, Any], folder: Path) -> str | None:
             return None
         missing = "no images are there" if name == "image-folder" else "train.csv and test.csv are not in that folder"
         what = missing if os.path.isdir(images) else "there is no such folder"
+        home = " ~ is not expanded: write the path in full." if str(images).startswith("~") else ""
         raise DatasetError(
             f"dataset.{name}.folder: found {str(images)!r}; {what}, and the arrays in {folder}/ were made otherwise "
-            f"({reason}). Mend the path or bring the folder back. ~ is not expanded: write the path in full."
+            f"({reason}). Mend the path or bring the folder back.{home}"
         )
     reason = reason or _changed_split(folder, description)
     if record is None and name == "image-folder":

@@ -8,12 +8,15 @@ from __future__ import annotations
 import html
 import re
 import shutil
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from smallmix.study.layout import SO_FAR, Layout
 from smallmix.tables.columns import SELECTIONS
 
+MOST_REASONS = 5  # in the lines of a dry run
 _VERDICT = re.compile(r'<p class="verdict">(.*?)</p>', re.DOTALL)
 
 
@@ -28,6 +31,21 @@ class CurrentRun:
     def declared_metric(self) -> str:
         """Return the name in metrics.json of the test accuracy that the study declares."""
         return SELECTIONS[self.layout.study.selection]
+
+    def reasons(self, cells: Collection[str]) -> list[str]:
+        """Return why these cells, named by their ids, are to run: one line for each reason, the most frequent first."""
+        from smallmix.planning.status import StatusReader
+
+        known = {one.id: one for one in StatusReader(self.layout).read().cells}
+        found: Counter[str] = Counter()
+        for one in (known[cell] for cell in cells if cell in known):
+            if one.state == "stored":
+                found["trained before, and taken from the store"] += 1
+            elif one.state == "outdated":
+                found[f"outdated: {one.reason}"] += 1
+        lines = [f"{count:,} {reason}" for reason, count in found.most_common(MOST_REASONS)]
+        more = len(found) - MOST_REASONS
+        return [*lines, *([f"and {more:,} further reasons: see smallmix status"] if more > 0 else [])]
 
     def closing_lines(self) -> list[str]:
         """Return the answer's sentence and where the report is; nothing where there is no report."""

@@ -26,7 +26,7 @@ DEFAULT_CLASSES = 10
 MIX_MEANINGS: Mapping[str, str] = {
     "none": "nothing is mixed",
     "images": "images are mixed, the label of the first is kept",
-    "images-and-labels": "images and labels are mixed",
+    "images-and-labels": "images and labels are mixed as in mixup",
     "images-per-image": "images are mixed one by one, the label of the first is kept",
     "images-and-labels-per-image": "images and labels are mixed one by one",
     "cutmix": "a box of the second image is pasted into the first, and labels are mixed by its area",
@@ -58,7 +58,7 @@ def compose_protocol(tables: StudyTables) -> list[tuple[str, str]]:
         ("Images", f"{tables.dataset_title}{_counts(dataset)}.{_decoding(dataset)} {_normalisation(tables)}"),
         ("Subsets", _subsets(cell, study.redraws_subsets)),
         *_validation_images(study),
-        ("Methods", _methods(study)),
+        ("Methods", describe_methods(study)),
         ("Network", describe_network(cell.model)),
         ("Training", f"Stochastic gradient descent, {describe_training(cell)}.{_mirrored(study)}"),
         ("Last batch", _last_batch(study)),
@@ -110,7 +110,8 @@ def _where(tables: StudyTables, places: list[tuple[int, str]]) -> str:
     return f"{at}, {joined(methods)}"
 
 
-def _methods(study: Study) -> str:
+def describe_methods(study: Study) -> str:
+    """Say what each method of a study does, by its name."""
     files = {cell.method: cell.value.method.file for cell in study.cells}
     meanings = study.configuration["methods"].items()
     return "; ".join(f"{name}: {method_meaning(meaning, files.get(name))}" for name, meaning in meanings) + "."

@@ -12,7 +12,7 @@ from smallmix.figures.names import FIGURE_NAMES
 from smallmix.report.claims_section import compose_claims, numbers_view, open_questions, verdict_counts
 from smallmix.report.classes_section import balance_view, class_view, metric_meanings, metrics_view
 from smallmix.report.differences_section import comparison_view, declared_sentences, pairing_sentence
-from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection
+from smallmix.report.method_section import compose_deviations, compose_protocol, declared_selection, describe_methods
 from smallmix.report.methods_paragraph import methods_paragraph
 from smallmix.report.runs_section import NO_LOGS, compose_runs, executor_sentences, hardware_sentences, provenance_rows
 from smallmix.report.scatter_section import scatter_sentence, scatter_view
@@ -78,6 +78,7 @@ def render_page(
         "report.html.j2",
         study=tables.study,
         description=str(tables.study.configuration["description"]),
+        methods=describe_methods(tables.study),
         answer=compose_answer(tables),
         declared=declared_sentences(tables),
         pairing=pairing_sentence(tables),

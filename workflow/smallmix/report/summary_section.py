@@ -8,8 +8,9 @@ from smallmix.report.method_section import early_loss_warning
 from smallmix.statistics.answer import Gain, answer_gains, answer_sentence
 from smallmix.statistics.few_seeds import two_seeds_sentence
 from smallmix.study.study import first_method
+from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
-from smallmix.wording import joined
+from smallmix.wording import joined, percent
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,35 @@ def _warnings(tables: StudyTables) -> list[str]:
         warnings.append("One seed: there are no intervals, and differences of a point or two may be luck.")
     elif len(tables.study.seeds) < FEWEST_FOR_AN_INTERVAL:
         warnings.append(f"{two_seeds_sentence()} Differences of a point or two may be luck.")
+    warnings += _near_guessing(tables)
     warnings += [warning] if (warning := early_loss_warning(tables)) else []
     warnings += [str(note) for note in tables.provenance.get("notes", [])]
     warnings += missing_class_notes(tables)
     warnings += tables.dataset.warnings if tables.dataset else ()
     return warnings
+
+
+def _near_guessing(tables: StudyTables) -> list[str]:
+    """Return at most one sentence on sizes where no method is clearly above guessing: nothing was learnt to compare.
+
+    It goes by the accuracy at the end of a run: the best of many evaluations lies above guessing by chance.
+    """
+    classes = len(tables.classes)
+    if classes < 2:
+        return []
+    weak = []
+    for size in tables.study.sizes:
+        found = [tables.mean_of(SELECTIONS["last_tenth"], size, method) for method in tables.study.methods]
+        lows = [one.low if one.has_interval else one.mean for one in found if one.seeds]
+        if lows and max(lows) <= 1 / classes:
+            weak.append(f"{size:,}")
+    if not weak:
+        return []
+    return [
+        f"With {joined(weak)} images no method is clearly above guessing among {classes} classes "
+        f"({percent(1 / classes)}) in the last tenth of its runs. Differences between methods say little there. "
+        "Perhaps the trainings are too short."
+    ]
 
 
 def missing_class_notes(tables: StudyTables) -> list[str]:

@@ -22,6 +22,7 @@ from smallmix.tables.table_files import empty_table, table_of
 from smallmix.wording import count_of, joined, percent, points, spelt_out
 
 MOST_SPELT_OUT = 4  # mixing methods with a sentence each; more are sorted into groups
+MOST_SIZES = 4  # sizes that a sentence names; of more it names the ends
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,16 @@ def difference_text(difference: PairedDifference) -> str:
 
 
 def _gain_text(differences: list[PairedDifference]) -> str:
-    few, many = differences[0], differences[-1]
-    text = f"{difference_text(few)} with {few.size:,} images"
-    return text if many.size == few.size else f"{text}; {difference_text(many)} with {many.size:,}"
+    return "; ".join(f"{difference_text(one)} with {images}" for one, images in _shown(differences))
+
+
+def _shown(differences: list[PairedDifference]) -> list[tuple[PairedDifference, str]]:
+    """Return the differences that are written out with their sizes in words: of many sizes the ends, which say so."""
+    few, *between, many = differences if len(differences) > 1 else (differences[0], differences[0])
+    if len(differences) > MOST_SIZES:
+        return [(few, f"{few.size:,} images, the fewest"), (many, f"{many.size:,}, the most")]
+    others = [(one, f"{one.size:,}") for one in (*between, many) if one is not few]
+    return [(few, f"{few.size:,} images"), *others]
 
 
 def leading_method(tables: StudyTables) -> str | None:
@@ -169,9 +177,9 @@ def _tried(count: int) -> str:
 
 
 def _spans(differences: list[PairedDifference]) -> str:
-    few, many = differences[0], differences[-1]
-    spans = f"{points(few.mean)} points with {few.size:,} images"
-    return spans if many.size == few.size else f"{spans}, {points(many.mean)} with {many.size:,}"
+    first, *others = _shown(differences)
+    spans = [f"{points(first[0].mean)} points with {first[1]}"]
+    return ", ".join([*spans, *(f"{points(one.mean)} with {images}" for one, images in others)])
 
 
 def _certainty(differences: list[PairedDifference]) -> str:
@@ -179,21 +187,23 @@ def _certainty(differences: list[PairedDifference]) -> str:
     intervals = [one for one in differences if one.has_interval]
     if not intervals:
         return ""
-    above, below = sum(one.low > 0 for one in intervals), sum(one.high < 0 for one in intervals)
+    above, below = [one for one in intervals if one.low > 0], [one for one in intervals if one.high < 0]
     if not above and not below:
         return "; no interval over seeds excludes zero"
     sides = [
-        f"{side} zero at {_share(count, len(differences))}"
-        for side, count in (("above", above), ("below", below))
-        if count
+        f"{side} zero {_where(found, len(differences))}"
+        for side, found in (("above", above), ("below", below))
+        if found
     ]
     return f"; the interval over seeds lies {joined(sides)}"
 
 
-def _share(count: int, total: int) -> str:
-    if count < total:
-        return f"{count} of them"
-    return {1: "that size", 2: "both of them"}.get(total, f"all {total} of them")
+def _where(found: list[PairedDifference], total: int) -> str:
+    if len(found) == total:
+        return {1: "at that size", 2: "at both of them"}.get(total, f"at all {total} of them")
+    if len(found) > MOST_SIZES:
+        return f"at {len(found)} of them"
+    return f"with {joined([f'{one.size:,}' for one in found])} images"
 
 
 def _best_accuracies(tables: StudyTables) -> str:

@@ -16,6 +16,7 @@ from smallmix.study.model_schema import free_keys, inner_schema, key_table, sche
 
 KeyPath = tuple[str | int, ...]
 LONGEST_SHOWN = 80
+HEADING = "The configuration"  # of messages about it
 _RULE = "rule"  # the type of errors whose message is complete
 _NO_KEYS = (
     "[key]",

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from smallmix.study.config_errors import KeyPath, Problem, shorten
+from smallmix.study.config_errors import HEADING, KeyPath, Problem, message, shorten
 from smallmix.study.model_schema import inner_schema
 
 LARGEST_FILE = 1_000_000
@@ -108,6 +108,13 @@ def plain_value(value: Any, schema: Mapping[str, Any], path: KeyPath, problems: 
         Problem(path, f"found {shorten(str(value))} (a {type(value).__name__}); put it in quotes if it is text")
     )
     return REFUSED
+
+
+def explain_unreadable(files: Sequence[Path]) -> str | None:
+    """Return what is wrong, with the lines, where files are no configuration at all; None where all can be read."""
+    read = [read_yaml(path) for path in files if path.is_file()]
+    problems = [problem for one in read if one.value is None for problem in one.problems]
+    return message(problems, HEADING) if problems else None
 
 
 def merge(earlier: Any, later: Any) -> Any:

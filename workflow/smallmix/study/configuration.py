@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from smallmix.errors import ConfigurationError
 from smallmix.fingerprints import fingerprint_file
 from smallmix.own_code import explain_missing_name, names_own_code, own_file, own_name, seen_from_here
-from smallmix.study.config_errors import KeyPath, Problem, explain_errors, message, show
+from smallmix.study.config_errors import HEADING, KeyPath, Problem, explain_errors, message, show
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
 from smallmix.study.layers import (
@@ -37,7 +37,6 @@ from smallmix.study.layers import (
 from smallmix.study.network_forms import find_form, is_of_torchvision
 from smallmix.study.study import Study
 
-_HEADING = "The configuration"
 # What a configuration without these keys meant before there were any, where that is not their default.
 MEANT_BEFORE: dict[str, Any] = {"recipe": {"last_batch": "keep"}}
 
@@ -66,7 +65,7 @@ def load_configuration(files: Sequence[Path], overrides: Mapping[str, Any] | Non
     problems: list[Problem] = []
     stated = plain_value(overrides or {}, config_schema(), (), problems)
     if problems:
-        raise ConfigurationError(message([*layers.problems, *problems], _HEADING))
+        raise ConfigurationError(message([*layers.problems, *problems], HEADING))
     return _resolve(merge(layers.merged, stated), layers)
 
 
@@ -85,11 +84,11 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     schema = config_schema()
     problems = list(layers.problems)
     if not layers.readable:
-        raise ConfigurationError(message(problems, _HEADING))
+        raise ConfigurationError(message(problems, HEADING))
     found: list[Problem] = []
     plain = plain_value(configuration, schema, (), found)
     if not isinstance(plain, dict):
-        raise ConfigurationError(message([Problem((), "must hold `key: value` lines at its top level")], _HEADING))
+        raise ConfigurationError(message([Problem((), "must hold `key: value` lines at its top level")], HEADING))
     plain = in_order(plain, layers.merged)
     from_command_line = difference(plain, layers.merged) if layers.values else {}
     # The strict reader's problems of a file are not repeated for the merged values.
@@ -106,12 +105,12 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
         found += explain_errors(error, schema, wrong)
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
-        raise ConfigurationError(message(problems, _HEADING))
+        raise ConfigurationError(message(problems, HEADING))
     resolved["model"] |= _unread(resolved["model"]["name"])
     found = [*_find_own_code(resolved, layers), *_find_weights(resolved["model"], layers)]
     problems = [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
-        raise ConfigurationError(message(problems, _HEADING))
+        raise ConfigurationError(message(problems, HEADING))
     resolved["title"] = resolved["title"] or resolved["study"]
     resolved["budgets"] = dict(
         sorted(resolved["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))

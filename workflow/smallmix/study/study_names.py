@@ -70,6 +70,20 @@ def names_file(word: str) -> bool:
     return Path(word).suffix in ENDINGS or len(Path(word).parts) > 1
 
 
+def explain_shared_name(name: str, files: Sequence[Path], root: Path = Path()) -> str | None:
+    """Return what to do about a study that has the name of another file's; None where its name means its own file.
+
+    `files` are those that were merged. A copy of an example often keeps the example's name.
+    """
+    meant = [*_own_files(name, root), PROJECT / STUDIES / f"{name}.yaml"][0]
+    if not meant.is_file() or meant.resolve() in {path.resolve() for path in files}:
+        return None
+    return (
+        f"the study is called {name}, and commands such as `smallmix status {name}` take that for {meant}. Give it a "
+        "name of its own (study: …), or name its file there."
+    )
+
+
 def known_studies(root: Path = Path()) -> list[str]:
     """Return the names of all studies that a word can name, sorted: those of `root`, and smallmix's."""
     folders = {(root / STUDIES).resolve(), PROJECT / STUDIES}

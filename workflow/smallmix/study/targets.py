@@ -15,8 +15,9 @@ from smallmix.study.named_study import KEPT
 from smallmix.study.study import Study
 from smallmix.study.study_names import STUDIES
 
-CELL_FOLDER = r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)"
-CELL_FILE = re.compile(rf"{CELL_FOLDER}(?P<file>/[^/]*)?")
+_CELL = r"n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)"
+CELL_ID = re.compile(_CELL)
+CELL_FILE = re.compile(rf"results/(?P<study>[^/]+)/cells/{_CELL}(?P<file>/[^/]*)?")
 OF_A_STUDY = re.compile(r"(results|reports|logs)/(?P<study>[^/]+)/.+")
 SHARED_FOLDERS = ("store", "slots")
 # The rules that people ask for by name. `plan` prints, and the others make files.
@@ -47,6 +48,9 @@ def explain_target(target: str, rules: Sequence[str], study: Study, folder: Path
     cell = CELL_FILE.fullmatch(target)
     if target in rules or (cell is None and (folder / target).exists()):
         return None
+    if named := CELL_ID.fullmatch(target):
+        file = f"results/{study.name}/cells/{target}/metrics.json"
+        return _explain_cell(target, named, study) or f"{target} is a cell, and a target is a file. Ask for {file}"
     found = OF_A_STUDY.fullmatch(target)
     if found is None:
         return None if "/" in target else _explain_word(target, rules, study, folder)

@@ -23,6 +23,7 @@ from smallmix.science.method import Draws, Method, drawn_tables, find_method
 from smallmix.science.network import build_network, find_network
 from smallmix.science.network_trial import on_meta, try_network
 from smallmix.study.cell import Cell, ModelValue, SubsetValue
+from smallmix.study.misspelt_names import nearness
 from smallmix.study.own_trials import Trial
 from smallmix.training.drawing_lines import GENERATORS, find_drawing_line
 from smallmix.training.own_code_faults import (
@@ -39,6 +40,7 @@ from smallmix.training.own_code_faults import (
 from smallmix.training.own_code_steps import first_tables, noise_images, require_shares, try_real_steps
 
 REPLACED = ("draw", "mix", "mix_features", "target", "loss")  # what a method can do otherwise than plain training
+MISSPELT = 0.8  # nearness of a name to that of a step
 
 
 def find_faults(trial: Trial, kind: ImageKind) -> list[str]:
@@ -146,7 +148,21 @@ def _construct(trial: Trial, place: OwnPlace) -> Method:
             "names of its functions",
             kind.__init__ if kind.__init__ is not object.__init__ else None,
         )
+    _refuse_misspelt(kind, place)
     return method
+
+
+def _refuse_misspelt(kind: type[Method], place: OwnPlace) -> None:
+    """Raise Fault where a function of the class nearly has the name of a step, and nothing calls it."""
+    functions = {name: value for name, value in vars(kind).items() if inspect.isfunction(value)}
+    called = {name for function in functions.values() for name in function.__code__.co_names}
+    for name, function in functions.items():
+        meant = max(REPLACED, key=lambda one: nearness(name, one))
+        if not hasattr(Method, name) and name not in called and nearness(name, meant) >= MISSPELT:
+            raise place.fault(
+                f"nothing calls the function {name}; did you mean {meant}? Correct the name, or remove the function",
+                function,
+            )
 
 
 def _refuse_neighbours(place: OwnPlace) -> None:
