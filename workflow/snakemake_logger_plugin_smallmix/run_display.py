@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -36,6 +38,7 @@ UNNEEDED = (
     *("Assuming unrestricted shared", "host:", "Removing output files of failed job", "Workflow has started"),
     *("This was a dry-run", "Some jobs were triggered by provenance", "Reasons:"),
 )
+CLOCKS_DIFFER = 5.0  # seconds: a node's clock may be behind
 STOP_NOW = "Terminating processes on user request"
 STOP_LATER = "Will exit after finishing currently running jobs"
 NOTHING_TO_DO = "Nothing to be done"
@@ -176,9 +179,11 @@ class RunDisplay:
         took = _duration(record.created - job.started)
         count, done = self.counts.get(job.rule, 0), self.done[job.rule]
         if job.trains:
-            accuracy = _accuracy(job.outputs)
+            metrics = _read_metrics(job.outputs)
+            accuracy = _accuracy(metrics)
             shown = f"  {100 * accuracy:.1f} %" if accuracy is not None else ""
-            self.write(f"{job.name}{shown}  in {took}  ({done} of {count})")
+            how = "from the store" if _was_finished(metrics, job.started) else f"in {took}"
+            self.write(f"{job.name}{shown}  {how}  ({done} of {count})")
         elif job.command and count > 1:
             # Many small steps, such as the subsets: one line when the last of them is done.
             if done == count:
@@ -321,18 +326,33 @@ def _describe_saved(saved: Sequence[Saved]) -> str:
     return f"{cells}, at {shorten_list([f'{one.at:,} of {one.of:,}' for one in where], 4)}"
 
 
-def _accuracy(outputs: Sequence[str]) -> float | None:
-    """Return a finished cell's test accuracy as the study selects it, from 0 to 1; None where its file is not here."""
-    run = current_run()
-    column = "best_test_accuracy" if run is None else run.declared_metric
+def _read_metrics(outputs: Sequence[str]) -> Mapping[str, Any]:
+    """Return the content of a finished cell's metrics.json; nothing where that file is not here."""
     for path in outputs:
         if Path(path).name == "metrics.json":
-            try:
-                content: Mapping[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-                return float(content[column])
-            except (OSError, ValueError, KeyError, TypeError):
-                return None
-    return None
+            with contextlib.suppress(OSError, ValueError):
+                content = json.loads(Path(path).read_text(encoding="utf-8"))
+                return content if isinstance(content, dict) else {}
+    return {}
+
+
+def _accuracy(metrics: Mapping[str, Any]) -> float | None:
+    """Return a finished cell's test accuracy as the study selects it, from 0 to 1; None where it is not known."""
+    run = current_run()
+    column = "best_test_accuracy" if run is None else run.declared_metric
+    try:
+        return float(metrics[column])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _was_finished(metrics: Mapping[str, Any], started: float) -> bool:
+    """Return whether a cell's training had come to its end before the job was started (seconds since 1970)."""
+    try:
+        finished = datetime.fromisoformat(str(metrics["timing"]["finished"])).timestamp()
+    except (ValueError, KeyError, TypeError):
+        return False
+    return finished < started - CLOCKS_DIFFER
 
 
 def _duration(seconds: float) -> str:

@@ -137,3 +137,12 @@ def test_paths_of_different_cells_differ() -> None:
     folders = [layout.cell(cell) for cell in study().cells]
     assert len(set(folders)) == len(folders)
     assert json.loads(study().to_json())["study"] == "small"
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"methods": 3}', '{"methods": [["non", {}]], "subsets": 4}', "[" * 9999]
+)
+def test_a_configuration_of_another_form_is_named_and_not_a_traceback(tmp_path: Path, content: str) -> None:
+    (tmp_path / "study.json").write_text(content, encoding="utf-8")
+    with pytest.raises(SmallmixError, match=r"cannot read the study in .*study\.json: "):
+        Study.load(tmp_path / "study.json")

@@ -6,8 +6,9 @@ import ast
 import shutil
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, cast, get_args
 
 import pandas as pd
 import pytest
@@ -166,3 +167,26 @@ def test_importing_it_loads_no_large_library(imported: str, loaded: set[str] | N
 
 def test_the_package_hands_it_on(made: SyntheticStudy) -> None:
     assert smallmix.load("synthetic", made.root).metrics.equals(api.load("synthetic", made.root).metrics)
+
+
+def test_sizes_and_seeds_that_the_study_lacks_are_named_with_its_own(made: SyntheticStudy) -> None:
+    study = api.load("synthetic", made.root)
+    with pytest.raises(SmallmixError, match=r"study synthetic has no size 250\. It has 500, 100\."):
+        study.subset(250)
+    with pytest.raises(SmallmixError, match=r"study synthetic has no seed 7\. It has 0, 1\."):
+        study.subset(100, 7)
+
+
+def test_every_table_that_is_a_frame_is_explained(made: SyntheticStudy) -> None:
+    study = api.load("synthetic", made.root)
+    frames = [name for name, value in vars(api.StudyFrames).items() if isinstance(value, cached_property)]
+    assert {"class_balance", "subset_scatter", "metrics"} <= set(frames)
+    for name in frames:
+        assert set(study.explain(cast(Any, name)).columns) == {"column", "type", "unit", "meaning"}
+
+
+def test_a_study_is_printed_as_one_line(made: SyntheticStudy) -> None:
+    assert repr(api.load(made.layout.results, made.root)) == (
+        "<study synthetic: 500, 100 training images, methods non, data-mix, label-mix, 2 seeds; "
+        f"tables in {made.layout.results}>"
+    )

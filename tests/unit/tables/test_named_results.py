@@ -6,9 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -23,20 +21,12 @@ from smallmix.tables.kept_study import read_kept
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables
-
-KEPT_TABLES = ("study.json", "metrics.csv", "summary.csv", "comparison.csv", "provenance.json")
+from tests.unit.tables.kept_tables import keep_below
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> SyntheticStudy:
     return build_study_with_tables(tmp_path_factory.mktemp("study"), sizes=[500, 100])
-
-
-def keep_below(folder: Path, made: SyntheticStudy) -> Path:
-    folder.mkdir(parents=True)
-    for name in KEPT_TABLES:
-        shutil.copy(made.layout.results / name, folder / name)
-    return folder
 
 
 def test_a_folder_of_results_of_another_project_is_read_there(made: SyntheticStudy, tmp_path: Path) -> None:
@@ -113,13 +103,6 @@ def test_results_of_another_configuration_are_not_said_to_be_missing(
         assert told in capsys.readouterr().err, command
 
 
-def test_a_study_is_printed_as_one_line(made: SyntheticStudy) -> None:
-    assert repr(api.load(made.layout.results, made.root)) == (
-        "<study synthetic: 500, 100 training images, methods non, data-mix, label-mix, 3 seeds; "
-        f"tables in {made.layout.results}>"
-    )
-
-
 def test_a_file_does_not_mean_the_kept_results_of_another_configuration(
     made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,22 +131,6 @@ def test_a_file_does_not_mean_the_kept_results_of_another_configuration(
         assert len(api.load(word, tmp_path).metrics) == 18
 
 
-def test_sizes_and_seeds_that_the_study_lacks_are_named_with_its_own(made: SyntheticStudy) -> None:
-    study = api.load("synthetic", made.root)
-    with pytest.raises(SmallmixError, match=r"study synthetic has no size 250\. It has 500, 100\."):
-        study.subset(250)
-    with pytest.raises(SmallmixError, match=r"study synthetic has no seed 7\. It has 0, 1, 2\."):
-        study.subset(100, 7)
-
-
-def test_every_table_that_is_a_frame_is_explained(made: SyntheticStudy) -> None:
-    study = api.load("synthetic", made.root)
-    frames = [name for name, value in vars(api.StudyFrames).items() if isinstance(value, cached_property)]
-    assert {"class_balance", "subset_scatter", "metrics"} <= set(frames)
-    for name in frames:
-        assert set(study.explain(cast(Any, name)).columns) == {"column", "type", "unit", "meaning"}
-
-
 def double(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, frame.iloc[:1]])
 
@@ -189,39 +156,6 @@ def test_damaged_numbers_of_a_kept_study_are_refused(
     with pytest.raises(SmallmixError, match=problem):
         _ = api.load(folder, tmp_path).metrics
     assert main(["export", str(folder), "--root", str(tmp_path), "--output", str(tmp_path / "out")]) == 1
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ([], "it is no JSON object"),
-        ({"environments": {}}, "environments is no list"),
-        ({"environments": ["cpu"]}, "environments has an entry that is no JSON object"),
-        ({"environments": [{"environment": "cpu"}]}, "environment of a group of environments is no JSON object"),
-        ({"environments": [{"timing": {"n1": 3}}]}, "timing of n1 is no JSON object"),
-        ({"environments": [{"timing": {"n1": {"started": "soon"}}}]}, "timing of n1 has a start or an end that is no"),
-        ({"environments": [{"total_seconds": "many"}]}, "total_seconds of a group of environments is no number"),
-        ({"collected_by": "me"}, "collected_by is no JSON object"),
-    ],
-)
-def test_a_record_of_another_form_is_named_and_not_a_traceback(
-    made: SyntheticStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, problem: str
-) -> None:
-    folder = keep_below(tmp_path / "reports" / "reference" / "synthetic", made)
-    (folder / "provenance.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(SmallmixError, match=rf"cannot read .*provenance\.json: {problem}"):
-        read_kept(find_results(folder, tmp_path))
-    assert main(["index", "--root", str(tmp_path)]) == 0
-    assert problem in (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    "content", ["[]", "{}", '{"methods": 3}', '{"methods": [["non", {}]], "subsets": 4}', "[" * 9999]
-)
-def test_a_configuration_of_another_form_is_named_and_not_a_traceback(tmp_path: Path, content: str) -> None:
-    (tmp_path / "study.json").write_text(content, encoding="utf-8")
-    with pytest.raises(SmallmixError, match=r"cannot read the study in .*study\.json: "):
-        Study.load(tmp_path / "study.json")
 
 
 def test_a_folder_that_is_named_is_read_as_it_is(made: SyntheticStudy, tmp_path: Path) -> None:

@@ -89,6 +89,22 @@ def test_a_cell_ends_with_accuracy_time_and_count(run: Run) -> None:
     assert run.lines == ["n100/non/seed3  38.2 %  in 1 min 12 s  (1 of 36)", "collect_metrics  in 2 s"]
 
 
+@pytest.mark.parametrize(
+    ("finished", "shown"),
+    [("1970-01-01T00:16:35Z", "in 4 s"), ("1970-01-01T00:16:34Z", "from the store"), (7, "in 4 s")],
+)
+def test_a_cell_that_was_trained_before_is_not_said_to_train(tmp_path: Path, finished: Any, shown: str) -> None:
+    """The job starts at second 1,000. A clock may be five seconds behind."""
+    run = Run(tmp_path)
+    run.send("", LogEvent.RUN_INFO, stats={"train_cell": 2})
+    job = run.begin(3)
+    metrics = Path(job["output"][0])
+    metrics.parent.mkdir()
+    metrics.write_text(json.dumps({"best_test_accuracy": 0.4, "timing": {"finished": finished}}), encoding="utf-8")
+    run.send(event=LogEvent.JOB_FINISHED, seconds=4, job_id=3)
+    assert run.lines == [f"n20/non/seed3  40.0 %  {shown}  (1 of 2)"]
+
+
 def test_many_small_steps_are_one_line(run: Run) -> None:
     run.send("Job stats:", LogEvent.RUN_INFO, stats={"extract_subset": 2})
     for number in (1, 2):
