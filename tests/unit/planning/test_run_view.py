@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from smallmix.planning import run_view
 from smallmix.planning.run_view import CurrentRun, announce, current, has_news, read_answer, remove_so_far
 from smallmix.study.study import Study
 
@@ -58,7 +59,10 @@ def test_the_page_and_its_tables_are_removed(made: SyntheticStudy) -> None:
     remove_so_far(made.layout)
 
 
-def test_the_last_lines_are_the_reports_sentence_and_place(made: SyntheticStudy) -> None:
+def test_the_last_lines_are_the_reports_sentence_and_place(
+    made: SyntheticStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_view, "_current", [])
     run = CurrentRun(made.layout, "snakemake")
     assert run.closing_lines() == []
     page = made.layout.report / "report.html"

@@ -8,11 +8,14 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from smallmix.planning import run_view
 from smallmix.planning.run_view import CurrentRun
+from smallmix.study.study import Study
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_smallmix.job_logs import Saved, find_message, find_saved, was_stopped
 from snakemake_logger_plugin_smallmix.live import LiveLines
@@ -189,7 +192,8 @@ def test_a_message_of_ours_stands_without_snakemakes_heading(run: Run) -> None:
     assert run.end() == ["The configuration has one problem:", "  - seeds"]
 
 
-def test_a_dry_run_counts_cells_by_size_and_method(tmp_path: Path) -> None:
+def test_a_dry_run_counts_cells_by_size_and_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_view, "_current", [])  # as where another workflow runs
     run = Run(tmp_path, dry=True)
     for number, size in ((1, 100), (2, 20), (3, 20)):
         run.begin(number, size=size)
@@ -203,6 +207,22 @@ def test_a_dry_run_counts_cells_by_size_and_method(tmp_path: Path) -> None:
         [],
     ]
     assert said[4:] == ["Job stats:", "job  count", "---", "total  3"]
+
+
+def test_a_dry_run_says_why_finished_cells_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = TinyStudy.write(tmp_path)
+    made.train("n20/non/seed0")
+    values = made.layout.study.configuration
+    longer = Study.from_configuration({**values, "budgets": {"default": {"iterations": 8}}})
+    monkeypatch.setattr(run_view, "_current", [CurrentRun(replace(made.layout, study=longer), "the command")])
+    run = Run(tmp_path, dry=True)
+    for number in (0, 1):
+        run.begin(number)
+    run.send("Job stats:\ntotal  2\n", LogEvent.RUN_INFO, stats={"total": 2})
+    said = run.end()
+    assert said[1].split() == ["20", "images", "2"]
+    assert said[2].startswith("- 1 outdated: budget.amount is 6, wanted 8")
+    assert said[3:] == ["", "Job stats:", "total  2"]
 
 
 def test_logs_are_read_by_their_last_message() -> None:
