@@ -101,6 +101,12 @@ def test_a_file_that_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None
     slip.write_text("study: bad\nseeds: [0, 1]]\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"one problem:\n  - \(\S*bad\.yaml, line 2\): not valid YAML: "):
         snakemake_command([str(slip)], tmp_path)
+    for typed in (["demo", "--configfile", "bad.yaml", "-n"], ["demo", "--configfile=bad.yaml"]):
+        with pytest.raises(ConfigurationError, match=r"bad\.yaml, line 2"):
+            snakemake_command(typed, tmp_path)
+    slip.rename(tmp_path / "config.yaml")
+    with pytest.raises(ConfigurationError, match=r"config\.yaml, line 2"):
+        snakemake_command(["demo", "-n"], tmp_path)
 
 
 def test_a_profile_may_have_the_name_of_a_study() -> None:

@@ -59,6 +59,15 @@ def test_the_exit_code_with_check(tiny: TinyStudy, capsys: pytest.CaptureFixture
     assert "study tiny: 3 of 3 cells done\n" in capsys.readouterr().out
 
 
+def test_a_damaged_record_of_the_study_does_not_hide_its_cells(
+    tiny: TinyStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration = tiny.layout.study.to_json()
+    tiny.layout.study_file.write_text("half", encoding="utf-8")
+    assert main(["status", "--root", str(tiny.layout.root), "--configuration", configuration]) == 0
+    assert "0 of 3 cells done" in capsys.readouterr().out
+
+
 def test_json_is_one_line(tiny: TinyStudy, capsys: pytest.CaptureFixture[str]) -> None:
     tiny.train(FIRST)
     assert main(command(tiny, "--json")) == 0

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from smallmix.commands.main import main
-from smallmix.tables.study_tables import DRAWN, PROVENANCE, TABLES_READ, WRITTEN_OUT
+from smallmix.figures.catalogue import TABLE_FIGURES
+from smallmix.figures.figure_files import svg_text
+from smallmix.report.page import render_page
+from smallmix.tables.study_tables import DRAWN, PROVENANCE, TABLES_READ, WRITTEN_OUT, load_tables
 
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import build_study_with_tables
 
+ALL = (*TABLES_READ, PROVENANCE)
 RULES = Path(__file__).resolve().parents[3] / "workflow" / "rules"
 
 
@@ -38,9 +42,22 @@ def test_figures_are_drawn_of_the_declared_tables_alone(made: SyntheticStudy, tm
     assert main(["plot-figures", "--study", str(study), "--output-dir", str(tmp_path / "figures"), *chosen]) == 0
 
 
+def test_no_figure_needs_another_table(made: SyntheticStudy) -> None:
+    every, declared = (load_tables(made.study, made.root, only=names) for names in (ALL, DRAWN))
+    for name, maker in TABLE_FIGURES.items():
+        first, second = (svg_text(maker.draw(tables), name) for tables in (every, declared))
+        assert first == second, name
+        assert maker.describe(every) == maker.describe(declared), name
+
+
 def test_the_page_is_written_of_the_declared_tables_alone(made: SyntheticStudy, tmp_path: Path) -> None:
     study = damage_all_but(made, tmp_path / "copy", WRITTEN_OUT)
     assert main(["render-report", "--study", str(study), "--output", str(tmp_path / "report.html")]) == 0
+
+
+def test_the_page_needs_no_other_table(made: SyntheticStudy, tmp_path: Path) -> None:
+    every, declared = (load_tables(made.study, made.root, only=names) for names in (ALL, WRITTEN_OUT))
+    assert render_page(every, tmp_path) == render_page(declared, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,9 @@ def test_every_command_that_is_no_target_is_explained() -> None:
     assert set(COMMANDS) == set(FOR_PEOPLE) - set(TARGETS)
 
 
-@pytest.mark.parametrize("target", ["all", "there.csv", "data/unknown.csv", "results/store/x/log.txt"])
+@pytest.mark.parametrize(
+    "target", ["all", "there.csv", "data/unknown.csv", "results/store/x/log.txt", "notes/x/seedling"]
+)
 def test_what_snakemake_may_know_is_left_to_it(project: Path, target: str) -> None:
     assert explain_target(target, TARGETS, Study.from_configuration(build_configuration()), project) is None
 

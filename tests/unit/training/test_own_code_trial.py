@@ -271,6 +271,35 @@ def test_a_function_that_was_probably_misspelt_is_refused_at_its_line(tmp_path: 
     assert find_faults(trial_of(tmp_path / "other", called), KIND) == []
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "        return torch.stack([self.targets(one, row) for one in [one_hot]])[0]",
+        "        return (lambda one: self.targets(one, row))(one_hot)",
+        "        return getattr(self, 'targets')(one_hot, row)",
+        "        return with_targets(self, one_hot, row)",
+    ],
+)
+def test_a_function_that_is_called_in_any_way_is_no_misspelt_step(tmp_path: Path, use: str) -> None:
+    source = SIDES.replace("def target", "def targets") + f"\n    def target(self, one_hot, row):\n{use}\n"
+    source += "\n\ndef with_targets(method, one_hot, row):\n    return method.targets(one_hot, row)\n"
+    assert find_faults(trial_of(tmp_path, source), KIND) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("class Mine(Method)", "class Base(Method)"),
+        ("    def target(self,", "    @staticmethod\n    def target("),
+    ],
+)
+def test_a_misspelt_step_is_found_above_the_class_and_without_self(tmp_path: Path, before: str, after: str) -> None:
+    source = SIDES.replace(before, after).replace("def target", "def targt")
+    if "Base" in after:
+        source += "\n\nclass Mine(Base):\n    pass\n"
+    assert "nothing calls the function targt; did you mean target?" in the_fault(trial_of(tmp_path, source))
+
+
 def test_a_parameter_that_the_class_refuses_is_refused_at_its_line(tmp_path: Path) -> None:
     source = method_with("def __init__(self, hole):\n    if hole > 1:\n        raise ValueError('hole is a share')")
     fault = the_fault(trial_of(tmp_path, source, parameters_of({"hole": 2})))

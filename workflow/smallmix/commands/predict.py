@@ -154,10 +154,12 @@ def _read_kept_network(place: StudyResultsPlace, cell: StudyCell) -> TrainedNetw
             f"{card} cannot be read ({error}), and it says which networks belong to the kept numbers. Restore it from "
             "version control."
         ) from error
-    if not is_listed or network.description.cell.fingerprint != cell.value.fingerprint:
+    is_of_cell = network.description.cell.fingerprint == cell.value.fingerprint
+    if not is_listed or not is_of_cell:
+        why = f"{card} does not list it" if is_of_cell else f"it was trained by another configuration of {cell.id}"
         raise ConfigurationError(
-            f"{file} is not the network of the kept numbers: {card} does not list it. An earlier `smallmix keep` left "
-            f"it there. Run the study with keep: {{weights: final}}, and {again}, or name the file itself to use it."
+            f"{file} is not the network of the kept numbers: {why}. Perhaps an earlier `smallmix keep` left it there. "
+            f"Run the study with keep: {{weights: final}}, and {again}, or name the file itself to use it."
         )
     return network
 

@@ -180,7 +180,7 @@ def _require_no_other_study(folder: Path, name: str) -> None:
     found = Study.load(folder / "study.json").name
     if found != name:
         raise ConfigurationError(
-            f"--output {folder} has the kept results of another study, {found}. Name another folder."
+            f"{folder} has the kept results of another study, {found}. Name another folder with --output."
         )
 
 

@@ -63,8 +63,8 @@ def snakemake_command(words: Sequence[str], folder: Path = Path()) -> list[str]:
     studies, targets = _tell_apart(words[:leading], folder)
     typed = list(words[leading:])
     _refuse_late_study(studies, typed, folder)
-    files = study_files(studies, folder)[1:]
-    unreadable = explain_unreadable(files)
+    base, *files = study_files(studies, folder)
+    unreadable = explain_unreadable([base, *files, *_typed_files(typed, folder)])
     if unreadable is not None:  # Snakemake would name neither file nor line
         raise ConfigurationError(unreadable)
     command = [sys.executable, "-P", "-m", "snakemake", *targets, "--snakefile", str(SNAKEFILE)]
@@ -73,6 +73,17 @@ def snakemake_command(words: Sequence[str], folder: Path = Path()) -> list[str]:
     if files:
         command += ["--configfile", *map(str, files)]
     return [*command, *typed]
+
+
+def _typed_files(typed: Sequence[str], folder: Path) -> list[Path]:
+    """Return the configuration files that stand behind --configfile among the options."""
+    found: list[Path] = []
+    for place, word in enumerate(typed):
+        option, equals, value = word.partition("=")
+        if option in ("--configfile", "--configfiles"):
+            words = itertools.takewhile(lambda one: not one.startswith("-"), typed[place + 1 :])
+            found += [folder / one for one in ([value] if equals else words)]
+    return found
 
 
 def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str]]:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from smallmix.commands.options import Command, add_configuration, add_study_names
-from smallmix.errors import INCOMPLETE, INTERRUPTED
+from smallmix.errors import INCOMPLETE, INTERRUPTED, SmallmixError
 from smallmix.study.study_names import study_files
 
 if TYPE_CHECKING:
@@ -62,10 +62,15 @@ def _status(arguments: argparse.Namespace) -> int:
     reader = StatusReader(Layout(study, arguments.root))
     known: tuple[tuple[str, ...], AnswerSoFar | None] = ((), None)
 
-    if not reader.read().of_state("current"):
+    problem = None
+    with contextlib.suppress(SmallmixError):  # a damaged study.json says nothing of the cells
         problem = other_configuration(study, Layout(study, arguments.root).results)
-        if problem is not None:
-            print(f"smallmix status: {problem}\nName the file of that study to see these results.", file=sys.stderr)
+    if problem is not None and not reader.read().of_state("current"):
+        print(
+            f"smallmix status: {problem}\nRun the study again, or name the file that made these results, if that is "
+            "another one.",
+            file=sys.stderr,
+        )
 
     def look() -> StudyStatus:
         """Read the status; the answer only changes with the cells that are done."""

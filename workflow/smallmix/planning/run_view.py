@@ -34,14 +34,14 @@ class CurrentRun:
 
     def reasons(self, cells: Collection[str]) -> list[str]:
         """Return why these cells, named by their ids, are to run: one line for each reason, the most frequent first."""
-        from smallmix.planning.status import StatusReader
+        from smallmix.tables.collect import find_statuses
 
-        known = {one.id: one for one in StatusReader(self.layout).read().cells}
+        known = find_statuses(self.layout)
         found: Counter[str] = Counter()
         for one in (known[cell] for cell in cells if cell in known):
-            if one.state == "stored":
+            if one.status == "stored":
                 found["trained before, and taken from the store"] += 1
-            elif one.state == "outdated":
+            elif one.status == "stale":
                 found[f"outdated: {one.reason}"] += 1
         lines = [f"{count:,} {reason}" for reason, count in found.most_common(MOST_REASONS)]
         more = len(found) - MOST_REASONS

@@ -18,7 +18,7 @@ def require_free_folder(folder: Path, root: Path, *, kept: bool = False) -> None
     results, and free to who keeps some (`kept`).
     """
     folders = Folders.of_this_process()
-    wanted, reports = folder.resolve(), (root / folders.reports).resolve()
+    wanted, reports, reference = folder.resolve(), (root / folders.reports).resolve(), (root / KEPT).resolve()
     if wanted == root.resolve():
         raise ConfigurationError(f"--output {folder} is the project itself. Name a folder of its own.")
     places = {
@@ -28,12 +28,12 @@ def require_free_folder(folder: Path, root: Path, *, kept: bool = False) -> None
     places[(root / "workflow").resolve()] = "the project's own files lie"
     for free in (reports, (root / "reports").resolve()):
         places.pop(free, None)
-    if wanted.is_relative_to(reports):
+    if wanted.is_relative_to(reference):
+        if not kept or wanted == reference:
+            places[reference] = "`smallmix keep` puts finished studies, each into a folder of its own"
+    elif wanted.is_relative_to(reports):
         first = (*wanted.relative_to(reports).parts, "")[0]
-        if first == KEPT.name:
-            if not kept or wanted == reports / first:
-                places[reports / first] = "`smallmix keep` puts finished studies, each into a folder of its own"
-        elif first in RESERVED_STUDIES or (root / folders.results / first / "study.json").is_file():
+        if first in RESERVED_STUDIES or (root / folders.results / first / "study.json").is_file():
             places[reports / first] = WHERE_RUNS_WRITE
     for place in sorted(places):
         if wanted.is_relative_to(place):

@@ -15,9 +15,9 @@ from smallmix.study.named_study import KEPT
 from smallmix.study.study import Study
 from smallmix.study.study_names import STUDIES
 
-_CELL = r"n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)"
-CELL_ID = re.compile(_CELL)
-CELL_FILE = re.compile(rf"results/(?P<study>[^/]+)/cells/{_CELL}(?P<file>/[^/]*)?")
+CELL_ID = re.compile(r"n(?P<size>\d+)/(?P<method>[^/]+)/seed(?P<seed>\d+)")
+CELL_FOLDER = r"results/(?P<study>[^/]+)/cells/n(?P<size>[^/]+)/(?P<method>[^/]+)/seed(?P<seed>[^/]+)"
+CELL_FILE = re.compile(rf"{CELL_FOLDER}(?P<file>/[^/]*)?")
 OF_A_STUDY = re.compile(r"(results|reports|logs)/(?P<study>[^/]+)/.+")
 SHARED_FOLDERS = ("store", "slots")
 # The rules that people ask for by name. `plan` prints, and the others make files.

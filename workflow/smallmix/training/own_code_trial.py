@@ -6,9 +6,11 @@ show whether equal steps give equal numbers. Images are noise of the study's sha
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,16 +155,36 @@ def _construct(trial: Trial, place: OwnPlace) -> Method:
 
 
 def _refuse_misspelt(kind: type[Method], place: OwnPlace) -> None:
-    """Raise Fault where a function of the class nearly has the name of a step, and nothing calls it."""
-    functions = {name: value for name, value in vars(kind).items() if inspect.isfunction(value)}
-    called = {name for function in functions.values() for name in function.__code__.co_names}
-    for name, function in functions.items():
-        meant = max(REPLACED, key=lambda one: nearness(name, one))
-        if not hasattr(Method, name) and name not in called and nearness(name, meant) >= MISSPELT:
-            raise place.fault(
-                f"nothing calls the function {name}; did you mean {meant}? Correct the name, or remove the function",
-                function,
-            )
+    """Raise Fault where a function nearly has the name of a step, and nothing in the file uses its name.
+
+    The classes between the method and `Method` count as well. Names that begin with an underscore are helpers.
+    """
+    used = _names_used(Path(place.file).read_text(encoding="utf-8"))
+    for owner in kind.__mro__[: kind.__mro__.index(Method)]:
+        for name, value in vars(owner).items():
+            function = getattr(value, "__func__", value)  # of a static method or a class method
+            if not inspect.isfunction(function) or name.startswith("_") or hasattr(Method, name) or name in used:
+                continue
+            near, meant = max((nearness(name, step), step) for step in REPLACED)
+            if near >= MISSPELT:
+                raise place.fault(
+                    f"nothing calls the function {name}; did you mean {meant}? Correct the name, or remove the "
+                    "function",
+                    function,
+                )
+
+
+def _names_used(source: str) -> set[str]:
+    """Return the names that Python code uses anywhere: attributes, variables, and texts as for getattr."""
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            used.add(node.value)
+    return used
 
 
 def _refuse_neighbours(place: OwnPlace) -> None:
