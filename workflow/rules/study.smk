@@ -50,7 +50,6 @@ from smallmix.study.command_lines import command_typed, hand_over
 from smallmix.study.configuration import resolve_configuration
 from smallmix.study.known_datasets import is_downloaded
 from smallmix.study.layers import explain_mixed_studies
-from smallmix.study.study_names import explain_shared_name
 from smallmix.study.layout import (
     CELL_FILES,
     CLASS_TABLES,
@@ -67,6 +66,7 @@ from smallmix.study.own_images import own_images
 from smallmix.study.own_trials import tried_of, trials_of
 from smallmix.study.published import ARTICLE, find_published
 from smallmix.study.study import Study
+from smallmix.study.study_names import explain_shared_name
 from smallmix.study.targets import TARGETS, explain_configfiles
 
 FOLDER_PROBLEM = explain_project_folder(PACKAGE_FOLDER)

@@ -79,9 +79,9 @@ def load(study: str | Path, root: str | Path = ".") -> StudyFrames:
     Raises SmallmixError where there is no such study, where its configuration has errors, and where the results here
     are those of another configuration than the one that the name or the file means now.
     """
-    found = find_results(study, Path(root))
     from smallmix.tables.configuration_of_results import require_results_meant
 
+    found = find_results(study, Path(root))
     require_results_meant(found)
     return StudyFrames(found.study, found.layout, found.tables, found.kept)
 

@@ -23,7 +23,7 @@ from smallmix.errors import SmallmixError
 
 TEMPORARY_PREFIX = ".partial-"
 STALE_AFTER_SECONDS = 24 * 3600
-# Streams of this process. One may lead to a file that others write as well, so that it cannot be replaced.
+# Open streams. One may lead to a file that others write as well, so that it cannot be replaced.
 _OPEN_STREAM = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|thread-self|\d+)/fd/\d+")
 
 

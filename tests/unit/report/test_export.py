@@ -204,7 +204,7 @@ def test_an_export_again_leaves_no_table_of_the_one_before(
     predictions = {name for name in files_below(tmp_path / "out") if name.startswith("predictions/")}
     assert predictions == {"predictions/n500/non/seed1.csv"}
     assert "removed 16 tables of an earlier export, such as predictions/n100/data-mix/seed0.csv" in told
-    assert "of an earlier export as they are, such as figures/mine.svg" in told
+    assert "other files in tables/ and figures/ as they are, such as figures/mine.svg" in told
 
 
 @pytest.mark.parametrize(

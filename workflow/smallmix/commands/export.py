@@ -75,7 +75,7 @@ def _export(arguments: argparse.Namespace) -> int:
     written = {*files, *(f"figures/{path.name}" for path in figures)}
     older = [name for name in _tables_and_figures(arguments.output) if name not in written]
     if older:
-        print(f"left {count_of(len(older), 'file')} of an earlier export as they are, such as {older[0]}")
+        print(f"left {count_of(len(older), 'other file')} in tables/ and figures/ as they are, such as {older[0]}")
     if left_out:
         print(f"left out, because a kept study has no images and no predictions: {', '.join(left_out)}")
     unfinished = int((tables.cells["status"] != "current").sum())

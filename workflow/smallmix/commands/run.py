@@ -21,7 +21,7 @@ from smallmix.study.command_lines import note_call
 from smallmix.study.layout import Folders
 from smallmix.study.misspelt_names import close_match
 from smallmix.study.study_names import UnknownStudy, known_studies, study_files
-from smallmix.study.targets import TARGETS
+from smallmix.study.targets import TARGETS, typed_configfiles
 
 # Options by which a call says how much may run at once, or names a profile that does.
 CORES = re.compile(r"--(cores|jobs|profile|workflow-profile|executor)(=.*)?|-[cj].*|-e")
@@ -64,7 +64,7 @@ def snakemake_command(words: Sequence[str], folder: Path = Path()) -> list[str]:
     typed = list(words[leading:])
     _refuse_late_study(studies, typed, folder)
     base, *files = study_files(studies, folder)
-    unreadable = explain_unreadable([base, *files, *_typed_files(typed, folder)])
+    unreadable = explain_unreadable([base, *files, *(folder / word for word in typed_configfiles(typed))])
     if unreadable is not None:  # Snakemake would name neither file nor line
         raise ConfigurationError(unreadable)
     command = [sys.executable, "-P", "-m", "snakemake", *targets, "--snakefile", str(SNAKEFILE)]
@@ -73,17 +73,6 @@ def snakemake_command(words: Sequence[str], folder: Path = Path()) -> list[str]:
     if files:
         command += ["--configfile", *map(str, files)]
     return [*command, *typed]
-
-
-def _typed_files(typed: Sequence[str], folder: Path) -> list[Path]:
-    """Return the configuration files that stand behind --configfile among the options."""
-    found: list[Path] = []
-    for place, word in enumerate(typed):
-        option, equals, value = word.partition("=")
-        if option in ("--configfile", "--configfiles"):
-            words = itertools.takewhile(lambda one: not one.startswith("-"), typed[place + 1 :])
-            found += [folder / one for one in ([value] if equals else words)]
-    return found
 
 
 def _tell_apart(words: Sequence[str], folder: Path) -> tuple[list[str], list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from smallmix.report.citation import Citation
+from smallmix.report.unchanged_files import unchanged_files
 from smallmix.study.study import Study
 from smallmix.tables.table_form import Column
 
 PACKAGE_FILE = "datapackage.json"
+ALGORITHM = "sha256:"  # before a checksum
 PROFILE, RESOURCE_PROFILE = "tabular-data-package", "tabular-data-resource"
 TYPES = {"int": "integer", "float": "number", "text": "string"}
 NOT_ALLOWED = re.compile(r"[^a-z0-9._/-]")  # in the name of a package or resource
@@ -63,20 +64,10 @@ def unchanged_tables(folder: Path) -> list[str]:
     """Return the tables that the datapackage.json of a folder lists with the checksum that they still have, sorted."""
     try:
         listed = json.loads((folder / PACKAGE_FILE).read_text(encoding="utf-8"))["resources"]
-        checksums = {posixpath.normpath(str(one["path"])): str(one["hash"]) for one in listed}
-        return sorted(
-            name
-            for name, checksum in checksums.items()
-            if (folder / name).resolve().is_relative_to(folder.resolve())
-            and (folder / name).is_file()
-            and _checksum((folder / name).read_bytes()) == checksum
-        )
+        checksums = {str(one["path"]): str(one["hash"]).removeprefix(ALGORITHM) for one in listed}
+        return unchanged_files(folder, checksums)
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _checksum(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _resource(table: ExportedTable) -> dict[str, Any]:
@@ -89,7 +80,7 @@ def _resource(table: ExportedTable) -> dict[str, Any]:
         "mediatype": "text/csv",
         "encoding": "utf-8",
         "bytes": len(table.content),
-        "hash": _checksum(table.content),
+        "hash": f"{ALGORITHM}{hashlib.sha256(table.content).hexdigest()}",
         "schema": {"fields": [_field(column) for column in table.columns], "missingValues": [""]},
     }
 

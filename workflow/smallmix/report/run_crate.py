@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from smallmix.report.citation import Citation, run_times
 from smallmix.report.croissant import CROISSANT_FILE
+from smallmix.report.unchanged_files import unchanged_files
 from smallmix.tables.columns import VALIDATION
 from smallmix.tables.origin_differences import flat_configuration
 from smallmix.tables.study_tables import StudyTables
@@ -167,16 +167,8 @@ def kept_before(folder: Path, study: str) -> list[str]:
         if json.loads((folder / CONFIGURATION).read_text(encoding="utf-8"))["study"] != study:
             return []
         graph = json.loads((folder / CRATE_FILE).read_text(encoding="utf-8"))["@graph"]
-        listed = {posixpath.normpath(str(one["@id"])): one["sha256"] for one in graph if "sha256" in one}
-        place = folder.resolve()
-        return sorted(
-            name
-            for name, checksum in listed.items()
-            if not name.startswith("networks/")
-            and (folder / name).resolve().is_relative_to(place)
-            and (folder / name).is_file()
-            and hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
-        )
+        checksums = {str(one["@id"]): str(one["sha256"]) for one in graph if "sha256" in one}
+        return [name for name in unchanged_files(folder, checksums) if not name.startswith("networks/")]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -94,11 +94,10 @@ def _gain_text(differences: list[PairedDifference]) -> str:
 
 def _shown(differences: list[PairedDifference]) -> list[tuple[PairedDifference, str]]:
     """Return the differences that are written out with their sizes in words: of many sizes the ends, which say so."""
-    few, *between, many = differences if len(differences) > 1 else (differences[0], differences[0])
+    few, *others = differences
     if len(differences) > MOST_SIZES:
-        return [(few, f"{few.size:,} images, the fewest"), (many, f"{many.size:,}, the most")]
-    others = [(one, f"{one.size:,}") for one in (*between, many) if one is not few]
-    return [(few, f"{few.size:,} images"), *others]
+        return [(few, f"{few.size:,} images, the fewest"), (others[-1], f"{others[-1].size:,}, the most")]
+    return [(few, f"{few.size:,} images"), *((one, f"{one.size:,}") for one in others)]
 
 
 def leading_method(tables: StudyTables) -> str | None:

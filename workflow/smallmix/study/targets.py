@@ -72,19 +72,27 @@ def explain_configfiles(arguments: Sequence[str], rules: Sequence[str], folder: 
 
     With a `folder`, from which the files are named, one that is not there is explained, too.
     """
-    for place, argument in enumerate(arguments):
-        if argument not in ("--configfile", "--configfiles"):
-            continue
-        for word in itertools.takewhile(lambda word: not word.startswith("-"), arguments[place + 1 :]):
-            found = OF_A_STUDY.fullmatch(word)
-            if word in rules or (found is not None and found["study"] != KEPT.name):
-                return (
-                    f"{word} stands behind --configfile and is taken for a configuration file. Put targets first: "
-                    f"snakemake {word} --cores all --configfile …"
-                )
-            if folder is not None and not (folder / word).exists():
-                return f"--configfile: there is no file {word} in {folder.resolve()}. Correct its path."
+    for word in typed_configfiles(arguments):
+        found = OF_A_STUDY.fullmatch(word)
+        if word in rules or (found is not None and found["study"] != KEPT.name):
+            return (
+                f"{word} stands behind --configfile and is taken for a configuration file. Put targets first: "
+                f"snakemake {word} --cores all --configfile …"
+            )
+        if folder is not None and not (folder / word).exists():
+            return f"--configfile: there is no file {word} in {folder.resolve()}. Correct its path."
     return None
+
+
+def typed_configfiles(arguments: Sequence[str]) -> list[str]:
+    """Return the words that stand behind --configfile on a command line of Snakemake."""
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option in ("--configfile", "--configfiles"):
+            behind = itertools.takewhile(lambda word: not word.startswith("-"), arguments[place + 1 :])
+            found += [value] if equals else behind
+    return found
 
 
 def _explain_word(word: str, rules: Sequence[str], study: Study, folder: Path) -> str:
