@@ -119,7 +119,7 @@ FINDINGS = (
     Finding(
         "Would a calmer recipe have been better for mixing?",
         "The article's remark on over-fitting with its optimiser's setting.",
-        ("small-end", "calmer-small-decay-5e-4", "calmer-small-decay-1e-3", "calmer-small-cosine"),
+        ("beta-small", "calmer-small-decay-5e-4", "calmer-small-decay-1e-3", "calmer-small-cosine"),
         _by_results(lambda studies: open_questions.does_a_calmer_recipe_help(studies[0], studies[1:])),
         "accuracy_curves",
         "Which recipe is the best. Three were tried, one change at a time, and no learning rate but the article's.",

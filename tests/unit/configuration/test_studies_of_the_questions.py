@@ -20,7 +20,7 @@ from smallmix.study.study import Study
 
 PROJECT = Path(__file__).resolve().parents[3]
 CALMER = {
-    "small-end": ("calmer-small-cosine", "calmer-small-decay-5e-4", "calmer-small-decay-1e-3"),
+    "beta-small": ("calmer-small-cosine", "calmer-small-decay-5e-4", "calmer-small-decay-1e-3"),
     "demo": ("calmer-digits-cosine", "calmer-digits-decay-5e-4", "calmer-digits-decay-1e-3"),
     "replicated": ("calmer-cosine", "calmer-decay-5e-4", "calmer-decay-1e-3"),
 }

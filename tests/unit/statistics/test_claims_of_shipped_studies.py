@@ -70,9 +70,9 @@ def test_uneven_classes_are_judged_by_the_shipped_pairs(random: str, balanced: s
 @pytest.mark.parametrize(
     ("base", "calmer"),
     [
-        ("small-end", "calmer-small-cosine"),
-        ("small-end", "calmer-small-decay-5e-4"),
-        ("small-end", "calmer-small-decay-1e-3"),
+        ("beta-small", "calmer-small-cosine"),
+        ("beta-small", "calmer-small-decay-5e-4"),
+        ("beta-small", "calmer-small-decay-1e-3"),
         ("demo", "calmer-digits-cosine"),
         ("replicated", "calmer-decay-1e-3"),
     ],
