@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -152,9 +153,13 @@ print(json.dumps(metrics["environment"]["memory"]))
     assert memory == LIMIT_CLOSE
 
 
+@pytest.mark.parametrize("room", [300, 400])
 @pytest.mark.parametrize("reserved", [8, 1024])
-def test_running_out_of_memory_is_told_as_ever(tmp_path: Path, reserved: int, here: str) -> None:
-    """With kept memory and with the usual one; a batch of 8,000 images needs about a gigabyte at this width."""
+def test_running_out_of_memory_is_told_as_ever(tmp_path: Path, reserved: int, room: int, here: str) -> None:
+    """With kept memory and with the usual one; a batch of 8,000 images needs about a gigabyte at this width.
+
+    Which part runs out first depends on the processor: PyTorch's allocator and oneDNN say it in different words.
+    """
     program = f"""
 train_cell_module.expected_bytes = lambda *arguments: {reserved} * MIB
 from smallmix.errors import TrainingError
@@ -165,7 +170,7 @@ def keep_memory(reserved):
 train_cell_module.keep_memory = keep_memory
 one = dataclasses.replace(cell(batch_size=8000), subset=dataclasses.replace(cell().subset, size=8000))
 data = TinyData.write(FOLDER, size=8000)
-limit_addresses(300 * MIB)
+limit_addresses({room} * MIB)
 try:
     data.train(one, FOLDER)
 except TrainingError as error:
@@ -173,7 +178,7 @@ except TrainingError as error:
 """
     memory, message = in_a_process(tmp_path / "one", program)
     assert memory == (here if reserved == 8 else LIMIT_CLOSE)
-    assert message.startswith("out of memory on the CPU (")
+    assert re.match(r"out of memory on the CPU \(.* free; this process may take [\d,]+ \(ulimit -v\)\) ", message)
     assert "with batches of 8000 images at width 16" in message
     assert message.endswith("the batch size is never changed silently.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,11 @@ def raise_at_step(number: int, error: BaseException, monkeypatch: pytest.MonkeyP
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not execute a primitive"),
+        RuntimeError("could not create a memory object"),
     ],
-    ids=["torch", "python", "allocator", "cuda", "cudnn"],
+    ids=["torch", "python", "allocator", "cuda", "cudnn", "onednn", "onednn-running", "onednn-memory"],
 )
 def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     raise_at_step(3, error, monkeypatch)
@@ -170,11 +174,29 @@ def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.Monke
     assert StoreEntry(entry).has_checkpoint
 
 
+@pytest.mark.parametrize(
+    ("addresses", "data", "said"),
+    [
+        (-1, -1, "free)"),
+        (2**31, -1, "free; this process may take 2,147,483,648 (ulimit -v))"),
+        (2**31, 2**30, "free; this process may take 1,073,741,824 (ulimit -d))"),
+    ],
+)
+def test_a_limit_of_the_process_is_told_beside_the_free_memory(
+    monkeypatch: pytest.MonkeyPatch, addresses: int, data: int, said: str
+) -> None:
+    limits = {resource.RLIMIT_AS: (addresses, -1), resource.RLIMIT_DATA: (data, -1)}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    message = messages.describe_out_of_memory(tiny_cell(), torch.device("cpu"), MemoryError())
+    assert f"{said} with batches" in message
+
+
 def test_what_pytorch_really_reports_without_memory_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50)
     assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(RuntimeError("could not create a primitive descriptor for a convolution"))
     assert not is_out_of_memory(ValueError("out of memory"))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
+import resource
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,9 @@ UNBOUNDED_NETWORK = "preact-resnet18-without-final-norm"
 CLASSES_NAMED = 10
 EVALUATED_IMAGES = {"clean_train": "clean training", "validation": "validation", "test": "test"}
 OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "alloc_failed", "bad_alloc")
+# What oneDNN, which computes convolutions on a CPU, says without memory. It never gives a reason. Where it refuses an
+# operation for good, it could not create a primitive *descriptor*.
+ONEDNN_WITHOUT_MEMORY = re.compile(r"could not (?:create a primitive|execute a primitive|create a memory object)\s*$")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -39,12 +44,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in OUT_OF_MEMORY_TEXTS)
+    if not isinstance(error, RuntimeError):
+        return False
+    return any(text in str(error).lower() for text in OUT_OF_MEMORY_TEXTS) or _is_onednn_without_memory(error)
+
+
+def _is_onednn_without_memory(error: BaseException) -> bool:
+    return ONEDNN_WITHOUT_MEMORY.match(str(error)) is not None
 
 
 def describe_out_of_memory(cell: Cell, device: torch.device, error: BaseException) -> str:
     """Name batch, device, free and needed bytes (as PyTorch says it), and what to change."""
     first_line = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    if _is_onednn_without_memory(error):
+        first_line += " (oneDNN, which computes the convolutions, says this where it gets no memory)"
     return (
         f"out of memory on {_describe_memory(device)} with batches of {cell.recipe.batch_size} images"
         f"{f' at width {cell.model.width}' if cell.model.width else f' by {cell.model.name}'}: {first_line}. Lower "
@@ -386,5 +399,16 @@ def _describe_memory(device: torch.device) -> str:
     with contextlib.suppress(OSError, ValueError):
         page = os.sysconf("SC_PAGE_SIZE")
         free, total = os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
-        return f"the CPU ({free:,} of {total:,} bytes of memory free)"
+        return f"the CPU ({free:,} of {total:,} bytes of memory free{_describe_limit()})"
     return "the CPU"
+
+
+def _describe_limit() -> str:
+    """Name the most that this process may take, where it has a limit of its own: free memory is then no help."""
+    limits = ((resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d"))
+    found = [(resource.getrlimit(kind)[0], command) for kind, command in limits]
+    finite = [one for one in found if one[0] != resource.RLIM_INFINITY]
+    if not finite:
+        return ""
+    most, command = min(finite)
+    return f"; this process may take {most:,} ({command})"
