@@ -24,6 +24,7 @@ rule render_report:
                 "comparison.csv",
                 "claims.csv",
                 "subset_scatter.csv",
+                "per_class.csv",
                 "class_summary.csv",
                 "class_balance.csv",
                 "own_metric_summary.csv",

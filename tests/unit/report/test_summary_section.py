@@ -154,6 +154,31 @@ def test_a_study_that_only_guesses_is_told_so(tmp_path: Path) -> None:
     ]
 
 
+def test_guessing_with_uneven_test_classes_names_the_largest(tmp_path: Path) -> None:
+    """60 of 100 test images are of one of three classes: 55 % are above a third, and still no better than guessing."""
+    means = {
+        (20, "non"): (0.54, 0.55, 0.56),
+        (20, "label-mix"): (0.59, 0.60, 0.61),
+        (100, "non"): (0.60, 0.60, 0.60),
+        (100, "label-mix"): (0.70, 0.71, 0.72),
+    }
+    images = DatasetDescription("own", "own", "Own", ("a", "b", "c"), (8, 8, 1), 200, 100, (0.5,), (0.2,), {}, {}, ())
+    counted = [
+        {"size": 20, "method": method, "seed": seed, "label": label, "class": name, "images": count}
+        for method in ("non", "label-mix")
+        for seed in range(3)
+        for label, (name, count) in enumerate({"a": 60, "b": 30, "c": 10}.items())
+    ]
+    tables = dataclasses.replace(tables_with(tmp_path, means), dataset=images, per_class=pd.DataFrame(counted))
+    assert [one for one in compose_answer(tables).warnings if "no method" in one] == [
+        "With 20 images no method is clearly above always naming the class with the most test images "
+        "(60.0\N{NO-BREAK SPACE}%) in the last tenth of its runs. Differences between methods say little there. "
+        "Perhaps the trainings are too short."
+    ]
+    even = dataclasses.replace(tables, per_class=tables.per_class.assign(images=20))
+    assert not [one for one in compose_answer(even).warnings if "no method" in one]
+
+
 def test_one_seed_is_said_once(tmp_path: Path) -> None:
     one = {place: of_seeds[:1] for place, of_seeds in TWO_SEEDS.items()}
     sentence = compose_answer(tables_with(tmp_path, one)).sentence

@@ -23,6 +23,7 @@ from smallmix.own_code import explain_missing_name, names_own_code, own_file, ow
 from smallmix.study.config_errors import HEADING, KeyPath, Problem, explain_errors, message, show
 from smallmix.study.config_model import Configuration, config_schema
 from smallmix.study.config_reading import merge, plain_value
+from smallmix.study.config_rules import StatedConfiguration
 from smallmix.study.layers import (
     COMMAND_LINE,
     Layers,
@@ -102,7 +103,9 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     try:
         resolved = Configuration.model_validate(plain, context={"wrong": wrong}).model_dump(by_alias=True)
     except ValidationError as error:
-        found += explain_errors(error, schema, wrong)
+        explained = list(explain_errors(error, schema, wrong))
+        sound = _with_files(StatedConfiguration(plain, schema, wrong | {problem.path for problem in explained}))
+        found += [*explained, *_find_own_code(sound, layers), *_find_weights(sound["model"], layers)]
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, HEADING))
@@ -116,6 +119,21 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
         sorted(resolved["budgets"].items(), key=lambda entry: -int(entry[0].replace("default", "999999999")))
     )
     return resolved
+
+
+def _with_files(stated: StatedConfiguration) -> dict[str, Any]:
+    """Return the keys of a faulty configuration that may name files of the user's, as far as they are sound."""
+    methods = {name: {"mix": stated.get("methods", name, "mix")} for name in stated.names("methods")}
+    metrics = {name: stated.get("metrics", name) for name in stated.names("metrics")}
+    weights = {key: stated.get("model", "parameters", key) for key in ("weights", "weights_sha256")}
+    return {
+        "methods": {name: method for name, method in methods.items() if isinstance(method["mix"], str)},
+        "metrics": {name: metric for name, metric in metrics.items() if isinstance(metric, str)},
+        "model": {
+            "name": stated.get("model", "name") or "",
+            "parameters": {key: value if isinstance(value, str) else None for key, value in weights.items()},
+        },
+    }
 
 
 def with_later_keys(resolved: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,13 @@ The sections of data sets, subsets, code and training have a file each. A key wi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic_core import ErrorDetails
 
-from smallmix.study.config_errors import listed, rule_error, show
+from smallmix.study.config_errors import Problem, gather_errors, listed, show
 
 _NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
 _NAME_FORM = "a name of 1 to 40 small letters, digits and hyphens, a letter or digit first"
@@ -42,11 +44,33 @@ Name = Annotated[str, Field(pattern=_NAME), with_form(_NAME_FORM)]
 Seed = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
-def _check_unique(entries: list[Any]) -> list[Any]:
-    twice = [item for index, item in enumerate(entries) if item in entries[:index]]
-    if twice:
-        raise rule_error(f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition")
-    return entries
+def check_as_given(value: Any, handler: Callable[[Any], Any], check: Callable[[Any], str | None]) -> Any:
+    """Return what the handler makes of a value that passes both the handler and `check`.
+
+    `check` sees the value as it is given, also where a part of it is wrong, and returns what is wrong and what to do,
+    or None. Raises ValidationError with the errors of both, so that one message has all of them.
+    """
+    result: Any = None
+    found: list[ErrorDetails] = []
+    try:
+        result = handler(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    text = check(value)
+    if found or text:
+        raise gather_errors("value", found, [Problem((), text)] if text else [])
+    return result
 
 
-UNIQUE = (AfterValidator(_check_unique), Field(json_schema_extra={"uniqueItems": True}))
+def _explain_repetition(entries: Any) -> str | None:
+    if not isinstance(entries, list):
+        return None
+    typed = [(type(item), item) for item in entries]  # true is no repetition of 1
+    twice = [item for index, (_, item) in enumerate(typed) if typed[index] in typed[:index]]
+    return f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition" if twice else None
+
+
+UNIQUE = (
+    WrapValidator(lambda value, handler: check_as_given(value, handler, _explain_repetition)),
+    Field(json_schema_extra={"uniqueItems": True}),
+)

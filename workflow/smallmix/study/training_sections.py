@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
     Discriminator,
     Field,
+    ModelWrapValidatorHandler,
     SerializerFunctionWrapHandler,
     Tag,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
@@ -21,7 +23,7 @@ from smallmix.study.cell import Executor, Precision, Schedule
 from smallmix.study.config_errors import rule_error, show
 from smallmix.study.iterations import LastBatch
 from smallmix.study.known_datasets import AUTOMATIC
-from smallmix.study.section import Section, section, with_form
+from smallmix.study.section import Section, check_as_given, section, with_form
 
 _Interval = Annotated[int, Field(ge=1, le=10_000_000)]
 _Automatic = Annotated[str, Field(pattern=f"^{AUTOMATIC}$"), Tag("(word)")]
@@ -109,12 +111,10 @@ class Recipe(Section):
         description="Threads of one training on a CPU. Part of the recipe because the order of sums changes results.",
     )
 
-    @field_validator("decay_at")
+    @field_validator("decay_at", mode="wrap")
     @classmethod
-    def _decay_in_order(cls, fractions: list[float], info: ValidationInfo) -> list[float]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(fractions)):
-            rising = sorted(set(fractions))
-            raise rule_error(f"found {show(fractions)}; the fractions must rise, each above the one before: {rising}")
+    def _decay_in_order(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> list[float]:
+        fractions: list[float] = check_as_given(value, handler, _explain_order)
         warm_up = info.data.get("warm_up")
         if info.data.get("schedule") == "steps" and fractions and warm_up is not None and warm_up > fractions[0]:
             raise rule_error(
@@ -129,6 +129,14 @@ class Recipe(Section):
         if nesterov and info.data.get("momentum") == 0:
             raise rule_error("true contradicts momentum 0, of which it is a form; write false, or momentum: 0.9")
         return nesterov
+
+
+def _explain_order(fractions: Any) -> str | None:
+    numbers = isinstance(fractions, list) and all(type(one) in (int, float) for one in fractions)
+    if not numbers or all(earlier < later for earlier, later in itertools.pairwise(fractions)):
+        return None
+    rising = sorted({one for one in fractions if 0 < one < 1})
+    return f"found {show(fractions)}; the fractions must rise, each above the one before: {rising}"
 
 
 def _check_every_at_end(every_at_end: int | None, info: ValidationInfo) -> int | None:
@@ -202,21 +210,24 @@ def _unit(most: int, description: str) -> Any:
     return Field(None, ge=1, le=most, description=description, json_schema_extra=_drop_default)
 
 
+def _explain_units(budget: Any) -> str | None:
+    if not isinstance(budget, dict):
+        return None
+    if {"epochs", "iterations"} <= budget.keys():
+        return "has epochs and iterations; give exactly one of them (that of an overlay replaces an inherited one)"
+    return None if budget else "is empty; give exactly one of epochs and iterations, as in {epochs: 100}"
+
+
 class Budget(Section):
     """How long to train, either in epochs or in iterations."""
 
     epochs: int = _unit(10_000_000, "Passes over the subset.")
     iterations: int = _unit(100_000_000, "Optimiser steps.")
 
-    @model_validator(mode="after")
-    def _one_unit(self) -> Self:
-        if len(self.model_fields_set) > 1:
-            raise rule_error(
-                "has epochs and iterations; give exactly one of them (that of an overlay replaces an inherited one)"
-            )
-        if not self.model_fields_set:
-            raise rule_error("is empty; give exactly one of epochs and iterations, as in {epochs: 100}")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_unit(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return cast(Self, check_as_given(value, handler, _explain_units))
 
     @model_serializer(mode="wrap")
     def _stated_unit(self, serialize: SerializerFunctionWrapHandler) -> dict[str, int]:

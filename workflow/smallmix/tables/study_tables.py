@@ -62,7 +62,7 @@ PROVENANCE = "provenance"
 DRAWN = ("metrics", "history", "cells", "summary", "comparison", "class_summary", "confusion")
 WRITTEN_OUT = (
     *("metrics", "history", "cells", "summary", "comparison", "claims", "subset_table", "subset_scatter"),
-    *("class_summary", "class_balance", "own_metric_summary", PROVENANCE),
+    *("per_class", "class_summary", "class_balance", "own_metric_summary", PROVENANCE),
 )
 
 
