@@ -91,19 +91,20 @@ def test_the_page_is_whole_before_anything_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_kept_study_of_other_images_comes_again_with_those_it_is_compared_with(
-    reference: Path, tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`calmer-small-cosine` of the original images was to be held against `small-end` of copies: not answered."""
-    calls = "snakemake --cores all --configfile workflow/studies/small-end.yaml\nsmallmix keep small-end\nsnakemake"
-    shutil.copytree(reference / "small-end", tmp_path / "small-end")
-    assert calls not in build_page(tmp_path)[0]
-    study = json.loads((tmp_path / "small-end" / "study.json").read_text(encoding="utf-8"))
+    """`calmer-small-cosine` of the original images was to be held against `beta-small` of copies: not answered."""
+    monkeypatch.setattr("smallmix.tables.collect.training_code", lambda cell: CODE_FINGERPRINT)
+    folder = keep(tmp_path, "beta-small", sizes=(250,), seeds=(0, 1, 2))
+    calls = "snakemake --cores all --configfile workflow/studies/beta-small.yaml\nsmallmix keep beta-small\nsnakemake"
+    assert calls not in build_page(folder.parent)[0]
+    study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     images = {"folder": "copies", "identifier": "copies", "title": "copied images", "image_size": 32, "color": "rgb"}
     study["dataset"] = {"name": "image-list", "image-list": images}
-    (tmp_path / "small-end" / "study.json").write_text(json.dumps(study), encoding="utf-8")
-    page = build_page(tmp_path)[0]
+    (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
+    page = build_page(folder.parent)[0]
     assert calls in page
-    assert "`small-end` is kept, trained on copied images. Only studies of equal images are compared." in page
+    assert "`beta-small` is kept, trained on copied images. Only studies of equal images are compared." in page
 
 
 def test_what_an_older_version_kept_counts_as_not_run(tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def _near_guessing(tables: StudyTables) -> list[str]:
     if not weak:
         return []
     return [
-        f"With {joined(weak)} images no method is clearly above {how} ({percent(share)}) in the last tenth of its runs. "
-        "Differences between methods say little there. Perhaps the trainings are too short."
+        f"With {joined(weak)} images no method is clearly above {how} ({percent(share)}) in the last tenth of its "
+        "runs. Differences between methods say little there. Perhaps the trainings are too short."
     ]
 
 
