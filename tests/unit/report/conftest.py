@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from tests.browser import Browser
 from tests.synthetic_study import SyntheticStudy
 from tests.unit.figures.study_with_tables import PUBLISHED, build_study_with_tables
 from tests.unit.report.rendered_page import Page, render
@@ -34,3 +38,18 @@ def html(troubled: SyntheticStudy) -> str:
 def page(html: str) -> Page:
     """The same, parsed."""
     return Page(html)
+
+
+@pytest.fixture(scope="session")
+def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the troubled study as a file."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all looks of a module at pages. Only where Chromium is: modules skip without it."""
+    with Browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

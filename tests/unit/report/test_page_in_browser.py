@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,21 +80,6 @@ CHECKS = """
   return faults;
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all looks at the page."""
-    with Browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the troubled study as a file."""
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html, encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
