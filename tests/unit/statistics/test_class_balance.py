@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from smallmix.statistics.class_balance import balance_of_run, relate_classes, write_class_balance
+from smallmix.statistics.class_balance import balance_of_run, mean_ranks, relate_classes, write_class_balance
 from smallmix.tables.class_tables import CellCounts
 from smallmix.tables.statistics_columns import CLASS_BALANCE
 
@@ -107,3 +107,10 @@ def test_one_subset_for_all_seeds_is_one_draw(tmp_path: Path) -> None:
     assert (row.draws, row.correlation.count) == (1, 2)
     write_subset(made, 12, 0, [3, 3, 3, 3])
     assert relate_classes(made.layout, counted) == []
+
+
+def test_equal_values_share_the_mean_of_their_ranks() -> None:
+    """By hand, and as scipy.stats ranks values of many ties."""
+    assert mean_ranks(np.array([0.5, 0.1, 0.5, 0.9])).tolist() == [2.5, 1.0, 2.5, 4.0]
+    drawn = np.random.default_rng(0).integers(0, 30, 200).astype(np.float64)
+    assert np.array_equal(mean_ranks(drawn), stats.rankdata(drawn))

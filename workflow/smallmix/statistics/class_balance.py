@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from smallmix.statistics.intervals import MeanInterval, mean_interval
 from smallmix.study.layout import Layout
@@ -66,12 +65,18 @@ def balance_of_run(accuracies: NDArray[np.float64], images: NDArray[np.int64]) -
     values, counts = accuracies[known], images[known].astype(np.float64)
     if len(values) < FEWEST_CLASSES or not np.ptp(values) or np.ptp(counts) <= EVEN:
         return None
-    ranks = [stats.rankdata(one) for one in (counts, values)]
     deviations = counts - counts.mean()
     return BalanceOfRun(
-        correlation=float(np.corrcoef(*ranks)[0, 1]),
+        correlation=float(np.corrcoef(mean_ranks(counts), mean_ranks(values))[0, 1]),
         slope=float(deviations @ values / (deviations @ deviations)),
     )
+
+
+def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the ranks, from 1 on, of float64 values in one dimension; equal ones share the mean of their ranks."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks
 
 
 def relate_classes(layout: Layout, counted: Sequence[CellCounts]) -> list[ClassBalance]:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+from smallmix.statistics.distributions import t_quantile_of, t_upper_tail
 
 CONFIDENCE = 0.95
 
@@ -93,7 +93,7 @@ def _deviation(values: Sequence[float]) -> float:
 @functools.lru_cache(maxsize=4096)
 def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
     """Return how many standard errors a two-sided t interval reaches to each side."""
-    return float(stats.t.ppf((1 + confidence) / 2, degrees))
+    return t_quantile_of((1 + confidence) / 2, degrees)
 
 
 def t_test(values: Sequence[float]) -> float | None:
@@ -103,4 +103,4 @@ def t_test(values: Sequence[float]) -> float | None:
     interval = mean_interval(values)
     if not interval.standard_error:
         return None
-    return float(2 * stats.t.sf(abs(interval.mean) / interval.standard_error, len(values) - 1))
+    return 2 * t_upper_tail(abs(interval.mean) / interval.standard_error, len(values) - 1)

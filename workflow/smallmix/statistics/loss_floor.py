@@ -22,8 +22,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
+from smallmix.statistics.distributions import beta_quantiles
 from smallmix.study.cell import Cell, MethodValue
 from smallmix.study.study import Study
 from smallmix.wording import joined, number
@@ -144,7 +145,7 @@ def _mean_entropy(labels_mixed: bool, first: float, second: float) -> float:
     """Return the mean over λ from Beta(first, second) of H(λ), or of H(p) where the first label is kept."""
     # The middle of equally likely steps: the integrand is bounded, so that the ends need no care.
     # A weight of exactly 0 or 1, which rounding makes of narrow distributions, has no logit.
-    weight = np.clip(stats.beta.ppf((np.arange(NODES) + 0.5) / NODES, first, second), 1e-300, 1 - 1e-16)
+    weight = np.clip(beta_quantiles((np.arange(NODES) + 0.5) / NODES, first, second), 1e-300, 1 - 1e-16)
     # Given the mixture, the image of weight λ came first with probability f(λ) / (f(λ) + f(1-λ)).
     came_first = special.expit((first - second) * special.logit(weight))
     return float(np.mean(_entropy(weight if labels_mixed else came_first)))

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
+from smallmix.statistics.distributions import chi_square_quantile, chi_square_upper_quantile
 from smallmix.statistics.intervals import CONFIDENCE, t_quantile
 
 POINT = 0.01  # what is to be resolved, a fraction
@@ -122,4 +123,5 @@ def _scatter_of_deviations(degrees: int) -> tuple[NDArray[np.float64], NDArray[n
 @functools.lru_cache(maxsize=256)
 def _chi_square_quantiles(degrees: int, confidence: float) -> tuple[float, float]:
     """Return the upper and the lower quantile."""
-    return float(stats.chi2.isf((1 - confidence) / 2, degrees)), float(stats.chi2.ppf((1 - confidence) / 2, degrees))
+    tail = (1 - confidence) / 2
+    return chi_square_upper_quantile(tail, degrees), chi_square_quantile(tail, degrees)

@@ -13,8 +13,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
+from smallmix.statistics.distributions import chi_square_quantile, chi_square_upper_quantile, f_upper_quantile
 from smallmix.statistics.intervals import CONFIDENCE
 
 FEWEST_VALUES = 3  # of each sample; variances of two values are next to meaningless
@@ -64,7 +63,7 @@ def _lower_factors(first: int, second: int, tail: float) -> tuple[float, float, 
 
     In the paper's letters G1², H2² and G12 of the lower end.
     """
-    g = 1 - first / float(stats.chi2.isf(tail, first))
-    h = second / float(stats.chi2.ppf(tail, second)) - 1
-    ratio = float(stats.f.isf(tail, first, second))
+    g = 1 - first / chi_square_upper_quantile(tail, first)
+    h = second / chi_square_quantile(tail, second) - 1
+    ratio = f_upper_quantile(tail, first, second)
     return g**2, h**2, ((ratio - 1) ** 2 - (g * ratio) ** 2 - h**2) / ratio
