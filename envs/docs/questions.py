@@ -122,8 +122,8 @@ FINDINGS = (
         ("beta-small", "calmer-small-decay-5e-4", "calmer-small-decay-1e-3", "calmer-small-cosine"),
         _by_results(lambda studies: open_questions.does_a_calmer_recipe_help(studies[0], studies[1:])),
         "accuracy_curves",
-        "Which recipe is the best. Three were tried, one change at a time, in 600 iterations, and no learning rate but the "
-        "article's.",
+        "Which recipe is the best. Three were tried, one change at a time, in 600 iterations, and no learning rate but "
+        "the article's.",
         "Other learning rates, several changes at once, and longer training.",
     ),
     Finding(
