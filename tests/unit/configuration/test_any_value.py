@@ -92,6 +92,23 @@ def test_any_value_in_place_of_any_key(place: tuple[Any, ...], value: Any) -> No
     resolves_or_is_refused(configuration)
 
 
+OWN_CODE = st.sampled_from(["none.py:Mine", {"mix": "none.py:Mine"}, {"name": "none.py:Mine", "width": 0}, [1, 1, -1]])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES | OWN_CODE), min_size=2, max_size=5))
+def test_any_values_in_place_of_several_keys(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    """Files of one's own are looked for beside other faults, on what is sound of the configuration."""
+    configuration = copy.deepcopy(CONFIG)
+    for place, value in changes:
+        holder: Any = configuration
+        for key in place[:-1]:
+            holder = holder.get(key, {}) if isinstance(holder, dict) else {}
+        if isinstance(holder, dict):
+            holder[place[-1]] = copy.deepcopy(value)
+    resolves_or_is_refused(configuration)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from([place for place in PLACES if not isinstance(place[-1], int)]), SCALARS.filter(lambda k: k == k))
 def test_any_key_in_place_of_any_key(place: tuple[Any, ...], key: Any) -> None:
