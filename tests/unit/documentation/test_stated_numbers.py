@@ -67,8 +67,11 @@ def test_the_sentences_of_evidence_are_those_of_the_kept_results(page: str) -> N
     (mean, low, _), (at_end, low_at_end, high_at_end) = best[1000, "label-mix"], end[1000, "label-mix"]
     assert low > 0 > low_at_end
     assert high_at_end > 0
-    assert f"With 1,000 `label-mix` is ahead by {mean:.1f} points, and by the median of the last tenth, " in said
-    assert f"of the last tenth, {at_end:+.1f}, the interval includes zero" in said
+    assert (
+        f"With 1,000 images `label-mix` is ahead by {mean:.1f} points. By the median of the last tenth of each run "
+        in said
+    )
+    assert f"of each run it is ahead by {at_end:.1f}, and that interval includes zero" in said
     assert all(mean < 0 for (size, _), (mean, _, _) in best.items() if size >= 5000)
     assert "From 5,000 images on, the means of both lie behind." in said
 
@@ -148,3 +151,11 @@ def test_the_article_has_as_many_cells_and_iterations_as_the_readme_says() -> No
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 176
     assert not re.search(r";[^|\n]*;[^|\n]*;", README), "three semicolons in a line of prose are a chain"
+
+
+def test_the_driver_is_that_of_the_locked_pytorch() -> None:
+    """CUDA 13 needs driver 580 or newer (NVIDIA's table of CUDA versions and drivers)."""
+    (version,) = re.findall(r"^nvidia-cuda-runtime==(\d+)\.", (PROJECT / "envs" / "lock.txt").read_text(), re.MULTILINE)
+    pages = [README, *((PROJECT / "docs" / name).read_text("utf-8") for name in ("cluster.md", "troubleshooting.md"))]
+    assert version == "13", "look up the driver that this version needs, and correct the pages"
+    assert all("CUDA 13" in page and "580 or newer" in page for page in pages)
