@@ -175,6 +175,11 @@ def test_guessing_with_uneven_test_classes_names_the_largest(tmp_path: Path) -> 
         "(60.0\N{NO-BREAK SPACE}%) in the last tenth of its runs. Differences between methods say little there. "
         "Perhaps the trainings are too short."
     ]
+    # A share that nine digits round up: 40 of 60 is 0.666666667 in the tables.
+    two_thirds = dict.fromkeys([(20, "non"), (20, "label-mix")], (40 / 60,) * 3)
+    uneven = tables.per_class.assign(images=[40, 10, 10] * 6)
+    rounded = dataclasses.replace(tables_with(tmp_path / "rounded", two_thirds), dataset=images, per_class=uneven)
+    assert [one for one in compose_answer(rounded).warnings if "(66.7" in one]
     even = dataclasses.replace(tables, per_class=tables.per_class.assign(images=20))
     assert not [one for one in compose_answer(even).warnings if "no method" in one]
 

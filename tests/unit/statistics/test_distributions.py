@@ -14,7 +14,7 @@ from smallmix.statistics.distributions import (
     chi_square_quantile,
     chi_square_upper_quantile,
     f_upper_quantile,
-    t_quantile_of,
+    t_lower_quantile,
     t_upper_tail,
 )
 
@@ -24,7 +24,11 @@ DEGREES = [1, 2, 3, 4, 5, 9, 11, 29, 199, 2.5]
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(t_quantile_of, stats.t.ppf), (chi_square_quantile, stats.chi2.ppf), (chi_square_upper_quantile, stats.chi2.isf)],
+    [
+        (t_lower_quantile, stats.t.ppf),
+        (chi_square_quantile, stats.chi2.ppf),
+        (chi_square_upper_quantile, stats.chi2.isf),
+    ],
     ids=["t", "chi-square", "chi-square from above"],
 )
 def test_quantiles(ours: Callable[[float, float], float], theirs: Callable[[float, float], float]) -> None:
@@ -54,7 +58,11 @@ def test_quantiles_of_beta(beta: tuple[float, float]) -> None:
 def test_steps_that_need_intervals_do_not_wait_for_all_of_scipy_stats() -> None:
     code = """
 import sys
-from smallmix.statistics import answer, claims, comparison, seeds_needed, summary
+from smallmix.report import index_page
+from smallmix.statistics import (
+    answer, claims, class_balance, class_summary, comparison, own_metrics, seeds_needed, subset_scatter, summary,
+    variance_difference,
+)
 print("scipy.stats" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -178,7 +178,9 @@ except TrainingError as error:
 """
     memory, message = in_a_process(tmp_path / "one", program)
     assert memory == (here if reserved == 8 else LIMIT_CLOSE)
-    assert re.match(r"out of memory on the CPU \(.* free; this process may take [\d,]+ \(ulimit -v\)\) ", message)
+    assert re.match(
+        r"out of memory on the CPU \(.* free; this process may take [\d,]+ bytes, which ulimit -v ", message
+    )
     assert "with batches of 8000 images at width 16" in message
     assert message.endswith("the batch size is never changed silently.")
 

@@ -178,8 +178,8 @@ def test_out_of_memory(data: TinyData, tmp_path: Path, monkeypatch: pytest.Monke
     ("addresses", "data", "said"),
     [
         (-1, -1, "free)"),
-        (2**31, -1, "free; this process may take 2,147,483,648 (ulimit -v))"),
-        (2**31, 2**30, "free; this process may take 1,073,741,824 (ulimit -d))"),
+        (2**31, -1, "free; this process may take 2,147,483,648 bytes, which ulimit -v shows in kB)"),
+        (2**31, 2**30, "free; this process may take 1,073,741,824 bytes, which ulimit -d shows in kB)"),
     ],
 )
 def test_a_limit_of_the_process_is_told_beside_the_free_memory(
@@ -189,6 +189,7 @@ def test_a_limit_of_the_process_is_told_beside_the_free_memory(
     monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
     message = messages.describe_out_of_memory(tiny_cell(), torch.device("cpu"), MemoryError())
     assert f"{said} with batches" in message
+    assert ("raise the limit of the process" in message) == (addresses != -1)
 
 
 def test_what_pytorch_really_reports_without_memory_is_recognised() -> None:

@@ -12,6 +12,8 @@ from smallmix.tables.columns import SELECTIONS
 from smallmix.tables.study_tables import FEWEST_FOR_AN_INTERVAL, StudyTables
 from smallmix.wording import joined, percent
 
+ROUNDING = 1e-8  # the tables' accuracies have nine digits
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -63,7 +65,7 @@ def _near_guessing(tables: StudyTables) -> list[str]:
     for size in tables.study.sizes:
         found = [tables.mean_of(SELECTIONS["last_tenth"], size, method) for method in tables.study.methods]
         lows = [one.low if one.has_interval else one.mean for one in found if one.seeds]
-        if lows and max(lows) <= share:
+        if lows and max(lows) <= share + ROUNDING:
             weak.append(f"{size:,}")
     if not weak:
         return []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 
-def t_quantile_of(share: float, degrees: float) -> float:
+def t_lower_quantile(share: float, degrees: float) -> float:
     """Return the value below which Student's t with these degrees of freedom lies with a probability of `share`."""
     return float(special.stdtrit(degrees, share))
 

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smallmix.statistics.distributions import t_quantile_of, t_upper_tail
+from smallmix.statistics.distributions import t_lower_quantile, t_upper_tail
 
 CONFIDENCE = 0.95
 
@@ -93,7 +93,7 @@ def _deviation(values: Sequence[float]) -> float:
 @functools.lru_cache(maxsize=4096)
 def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
     """Return how many standard errors a two-sided t interval reaches to each side."""
-    return t_quantile_of((1 + confidence) / 2, degrees)
+    return t_lower_quantile((1 + confidence) / 2, degrees)
 
 
 def t_test(values: Sequence[float]) -> float | None:

@@ -103,9 +103,10 @@ def _resolve(configuration: Mapping[str, Any], layers: Layers) -> dict[str, Any]
     try:
         resolved = Configuration.model_validate(plain, context={"wrong": wrong}).model_dump(by_alias=True)
     except ValidationError as error:
-        explained = list(explain_errors(error, schema, wrong))
-        sound = _with_files(StatedConfiguration(plain, schema, wrong | {problem.path for problem in explained}))
-        found += [*explained, *_find_own_code(sound, layers), *_find_weights(sound["model"], layers)]
+        found += explain_errors(error, schema, wrong)
+    if problems or found:
+        sound = _with_files(StatedConfiguration(plain, schema, wrong | {problem.path for problem in found}))
+        found += [*_find_own_code(sound, layers), *_find_weights(sound["model"], layers)]
     problems += [_placed(problem, layers, from_command_line) for problem in found]
     if problems:
         raise ConfigurationError(message(problems, HEADING))
@@ -126,6 +127,8 @@ def _with_files(stated: StatedConfiguration) -> dict[str, Any]:
     methods = {name: {"mix": stated.get("methods", name, "mix")} for name in stated.names("methods")}
     metrics = {name: stated.get("metrics", name) for name in stated.names("metrics")}
     weights = {key: stated.get("model", "parameters", key) for key in ("weights", "weights_sha256")}
+    if weights["weights"] is None and stated.as_given("model", "parameters", "weights") is not None:
+        weights["weights_sha256"] = None  # it belongs to a file whose name is wrong
     return {
         "methods": {name: method for name, method in methods.items() if isinstance(method["mix"], str)},
         "metrics": {name: metric for name, metric in metrics.items() if isinstance(metric, str)},

@@ -65,9 +65,16 @@ def check_as_given(value: Any, handler: Callable[[Any], Any], check: Callable[[A
 def _explain_repetition(entries: Any) -> str | None:
     if not isinstance(entries, list):
         return None
-    typed = [(type(item), item) for item in entries]  # true is no repetition of 1
-    twice = [item for index, (_, item) in enumerate(typed) if typed[index] in typed[:index]]
-    return f"holds {listed(dict.fromkeys(map(show, twice)))} more than once; delete the repetition" if twice else None
+    seen: set[tuple[type, Any]] = set()
+    twice: dict[str, None] = {}
+    for item in entries:
+        # Other values are wrong by themselves, and may have lost their spelling: yes and on both arrive as true.
+        if type(item) not in (int, float, str):
+            continue
+        if (type(item), item) in seen:
+            twice[show(item)] = None
+        seen.add((type(item), item))
+    return f"holds {listed(twice)} more than once; delete the repetition" if twice else None
 
 
 UNIQUE = (

@@ -132,11 +132,12 @@ class Recipe(Section):
 
 
 def _explain_order(fractions: Any) -> str | None:
-    numbers = isinstance(fractions, list) and all(type(one) in (int, float) for one in fractions)
-    if not numbers or all(earlier < later for earlier, later in itertools.pairwise(fractions)):
+    if not isinstance(fractions, list):
         return None
-    rising = sorted({one for one in fractions if 0 < one < 1})
-    return f"found {show(fractions)}; the fractions must rise, each above the one before: {rising}"
+    sound = [one for one in fractions if type(one) in (int, float) and 0 < one < 1]
+    if all(earlier < later for earlier, later in itertools.pairwise(sound)):
+        return None
+    return f"found {show(fractions)}; the fractions must rise, each above the one before: {sorted(set(sound))}"
 
 
 def _check_every_at_end(every_at_end: int | None, info: ValidationInfo) -> int | None:

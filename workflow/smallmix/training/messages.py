@@ -61,7 +61,7 @@ def describe_out_of_memory(cell: Cell, device: torch.device, error: BaseExceptio
     return (
         f"out of memory on {_describe_memory(device)} with batches of {cell.recipe.batch_size} images"
         f"{f' at width {cell.model.width}' if cell.model.width else f' by {cell.model.name}'}: {first_line}. Lower "
-        f"recipe.batch_size{' or model.width' if cell.model.width else ''}, or run fewer jobs on the device at once; "
+        f"recipe.batch_size{' or model.width' if cell.model.width else ''}{_other_remedy(device)}; "
         "the batch size is never changed silently."
     )
 
@@ -403,12 +403,24 @@ def _describe_memory(device: torch.device) -> str:
     return "the CPU"
 
 
-def _describe_limit() -> str:
-    """Name the most that this process may take, where it has a limit of its own: free memory is then no help."""
+def _limit_of_process() -> tuple[int, str] | None:
+    """Return how many bytes this process may take at most, and the command that shows it; None without a limit."""
     limits = ((resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d"))
     found = [(resource.getrlimit(kind)[0], command) for kind, command in limits]
-    finite = [one for one in found if one[0] != resource.RLIM_INFINITY]
-    if not finite:
+    return min((one for one in found if one[0] != resource.RLIM_INFINITY), default=None)
+
+
+def _other_remedy(device: torch.device) -> str:
+    """Return what helps besides a smaller batch or network."""
+    if device.type == "cpu" and _limit_of_process() is not None:
+        return ", run fewer jobs on the device at once, or raise the limit of the process"
+    return ", or run fewer jobs on the device at once"
+
+
+def _describe_limit() -> str:
+    """Name the most that this process may take, where it has a limit of its own: free memory is then no help."""
+    limit = _limit_of_process()
+    if limit is None:
         return ""
-    most, command = min(finite)
-    return f"; this process may take {most:,} ({command})"
+    most, command = limit
+    return f"; this process may take {most:,} bytes, which {command} shows in kB"
