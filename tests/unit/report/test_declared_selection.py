@@ -127,7 +127,7 @@ def test_the_declared_test_goes_by_the_declared_selection(selection: Any, tested
 def test_gains_are_those_of_the_declared_selection(made: SyntheticStudy, tables: StudyTables) -> None:
     """By the rows of metrics.csv: mean over seeds of label-mix minus non."""
     runs = tables.metrics
-    (_, label_mix) = answer_gains(tables)
+    (label_mix, _) = answer_gains(tables)
 
     def mean(column: str) -> float:
         chosen = runs[runs["size"] == 100].pivot_table(index="seed", columns="method", values=column)

@@ -95,7 +95,8 @@ def test_two_seeds_have_no_interval_and_three_have(tmp_path: Path) -> None:
     assert any(one.startswith("Two seeds have no interval here: it would reach 12.7 ") for one in answer.warnings)
     three = {(20, "non"): (0.5,) * 3, (20, "data-mix"): (0.5,) * 3, (20, "label-mix"): (0.53, 0.56, 0.59)}
     answer = compose_answer(tables_with(tmp_path, three))
-    assert answer.gains[-1].text == f"+6.0 points (95 % interval {MINUS}1.5 to +13.5, 3 seeds) with 20 images"
+    assert [gain.method for gain in answer.gains] == ["label-mix", "data-mix"], "the order of the sentence"
+    assert answer.gains[0].text == f"+6.0 points (95 % interval {MINUS}1.5 to +13.5, 3 seeds) with 20 images"
     assert "no interval over seeds excludes zero" in answer.sentence
     assert not any("Two seeds" in one for one in answer.warnings)
 

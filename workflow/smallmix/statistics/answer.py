@@ -72,10 +72,11 @@ def _number(value: Any) -> float:
 
 
 def answer_gains(tables: StudyTables) -> tuple[Gain, ...]:
-    """Return each mixing method against plain training, as far as there are runs to compare."""
-    reference = first_method(tables.study, "none")
-    others = [method for method in tables.study.methods if reference is not None and method != reference]
-    found = [(method, tables.differences(method, reference or "")) for method in others]
+    """Return each mixing method against plain training, as far as there are runs to compare; the sentence's order."""
+    reference, leading = first_method(tables.study, "none"), leading_method(tables)
+    if reference is None or leading is None:
+        return ()
+    found = [(method, tables.differences(method, reference)) for method in _mixing(tables, leading, reference)]
     return tuple(Gain(method, _gain_text(differences)) for method, differences in found if differences)
 
 
@@ -111,6 +112,11 @@ def leading_method(tables: StudyTables) -> str | None:
     return first_method(study, "images-and-labels") or first_method(study, "images") or other
 
 
+def _mixing(tables: StudyTables, leading: str, reference: str) -> list[str]:
+    """Return the methods to compare with the reference: the leading one, and the others in the study's order."""
+    return [leading, *(name for name in tables.study.methods if name not in (leading, reference))]
+
+
 def answer_sentence(tables: StudyTables) -> str:
     """Return the answer in sentences that are complete in themselves, by the tables as they are."""
     reference, leading = first_method(tables.study, "none"), leading_method(tables)
@@ -121,7 +127,7 @@ def answer_sentence(tables: StudyTables) -> str:
             "This study does not compare mixing with plain training, so it does not say whether mixup helps. "
             + _best_accuracies(tables)
         )
-    mixing = [leading, *(name for name in tables.study.methods if name not in (leading, reference))]
+    mixing = _mixing(tables, leading, reference)
     found = {method: tables.differences(method, reference) for method in mixing}
     finished = {method: differences for method, differences in found.items() if differences}
     if not finished:
