@@ -86,7 +86,9 @@ def build_page(reference: Path) -> tuple[str, dict[str, str]]:
                         *(
                             f"- Expected before it was run: {text}"
                             for text in dict.fromkeys(
-                                expected(one.results.study) for one in studies if finding.tests_it
+                                expected(one.results.study)
+                                for one in studies
+                                if finding.tests_it and one.results.study.name not in finding.only_compared
                             )
                             if text
                         ),

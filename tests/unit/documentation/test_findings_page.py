@@ -219,9 +219,10 @@ def test_what_was_expected_is_told_beside_what_came_out(page: str) -> None:
     study = load_study([PROJECT / "config.yaml", PROJECT / "workflow" / "studies" / "curve-small.yaml"])
     assert expected(study).startswith("Mixing gains most at the small sizes, ")
     page = (DOCS / "findings.md").read_text(encoding="utf-8")
-    first, fourth = (page.partition(f"\n## {number}. ")[2].partition("\n## ")[0] for number in (1, 4))
+    first, fourth, seventh = (page.partition(f"\n## {number}. ")[2].partition("\n## ")[0] for number in (1, 4, 7))
     assert f"\n- Expected before it was run: {expected(study)}\n" in first
     assert "Expected before it was run" not in fourth, "the hypothesis is about the first question"
+    assert seventh.count("Expected before it was run") == 1, "that of beta-small is about another question"
 
 
 def test_the_page_follows_from_the_kept_folder_alone(reference: Path, tmp_path: Path, page: str) -> None:
