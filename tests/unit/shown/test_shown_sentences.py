@@ -24,10 +24,10 @@ def test_the_answer_says_signs_and_certainty(page: PageText) -> None:
 def test_each_gain_has_its_interval(page: PageText) -> None:
     """The pair that is stored as non minus data-mix has its bounds exchanged."""
     assert sentences(page, "answer", "li") == [
-        "data-mix against non: +1.0 points (95 % interval -4.4 to +6.4, 3 seeds) with 100 images; +13.0 points (95 % "
-        "interval +10.5 to +15.5, 3 seeds) with 500.",
         "label-mix against non: -2.0 points (95 % interval -4.2 to +0.2, 3 seeds) with 100 images; +12.0 points (95 % "
         "interval +9.8 to +14.2, 3 seeds) with 500.",
+        "data-mix against non: +1.0 points (95 % interval -4.4 to +6.4, 3 seeds) with 100 images; +13.0 points (95 % "
+        "interval +10.5 to +15.5, 3 seeds) with 500.",
     ]
 
 
