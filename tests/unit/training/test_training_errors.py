@@ -19,8 +19,8 @@ from smallmix.training.messages import (
     describe_early_loss,
     describe_non_finite,
     describe_non_finite_evaluation,
-    is_out_of_memory,
 )
+from smallmix.training.out_of_memory import describe_out_of_memory, is_out_of_memory
 from smallmix.training.store import StoreEntry
 
 from tests.tiny_cell import StopAtCheck, TinyData, tiny_cell
@@ -187,7 +187,7 @@ def test_a_limit_of_the_process_is_told_beside_the_free_memory(
 ) -> None:
     limits = {resource.RLIMIT_AS: (addresses, -1), resource.RLIMIT_DATA: (data, -1)}
     monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
-    message = messages.describe_out_of_memory(tiny_cell(), torch.device("cpu"), MemoryError())
+    message = describe_out_of_memory(tiny_cell(), torch.device("cpu"), MemoryError())
     assert f"{said} with batches" in message
     assert ("raise the limit of the process" in message) == (addresses != -1)
 

@@ -39,14 +39,13 @@ from smallmix.training.hardware import DeviceChoice, choose_device, describe_dev
 from smallmix.training.kept_memory import MEMORY, expected_bytes, keep_memory
 from smallmix.training.messages import (
     describe_nondeterministic,
-    describe_out_of_memory,
     describe_seconds,
     explain_unusable_gpus,
     is_nondeterministic,
-    is_out_of_memory,
     warn_of_emulation,
     warn_of_remainder,
 )
+from smallmix.training.out_of_memory import describe_out_of_memory, is_out_of_memory
 from smallmix.training.processor import describe_processor
 from smallmix.training.progress import ProgressFile
 from smallmix.training.resumable import ResumableTraining

@@ -29,10 +29,10 @@ from smallmix.training.messages import (
     describe_non_finite,
     describe_non_finite_evaluation,
     describe_unusable_workspace,
-    is_out_of_memory,
     progress_line,
     warn_of_early_loss,
 )
+from smallmix.training.out_of_memory import is_out_of_memory
 from smallmix.training.resumable import ResumableTraining
 from smallmix.training.signals import StopRequest
 
